@@ -1,1 +1,17 @@
+//! RetroSync on the handheld: a save made on one device is on the other.
+//!
+//! ```text
+//! machine ─ facts ─▶ PROFILE ─▶ scan ──▶ Local ─┐
+//!                       └─────▶ watch ─▶ PACE   ├▶ PLAN ─▶ steps ─▶ apply ─▶ journal
+//! remote ─ list ──────────────▶ Listing ────────┤            │        │         │
+//! journal ─ fold ─────────────▶ Base ───────────┘            └ remote └ attic   └▶ Base of the next cycle
+//! ```
+//!
+//! Capitals are pure: values in, values out. Data goes one way, left to right, once a cycle. Modules stand in the
+//! order in which data meets them; ARCHITECTURE.md has the map and the promises.
 
+pub mod error;
+pub mod plan;
+pub mod remote;
+pub mod snapshot;
+pub mod volume;

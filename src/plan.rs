@@ -1,0 +1,517 @@
+//! PURE. What to do about each save: the heart of the program.
+//!
+//! L = local, B = base, R = the remote's heads, A = B's ancestors, H = "L is in the save's remote history".
+//!
+//! ```text
+//! L present ─┬─ a head has L's digest ............ settle: base = that head (heals lost replies, lost state)
+//!            ├─ L doubted (and L ≠ B) ............ store aside as suspect, once; ask. Blank, B unknown, one head: download
+//!            ├─ B known ─┬─ L = B ─┬─ one head ... download (expects L)
+//!            │           │         ├─ tombstone .. retire: to the attic (expects L)
+//!            │           │         └─ several .... a question; L stays
+//!            │           └─ L ≠ B ................ upload, parents = heads that equal B, else B: a branch if the head moved
+//!            └─ B unknown ┬─ no head ............. upload without parents
+//!                         ├─ H ─┬─ one head ...... download (expects L; the bytes are in the history)
+//!                         │     └─ else .......... a question; L stays
+//!                         ├─ heads in A .......... upload, parents = those heads
+//!                         └─ else ................ upload without parents: becomes a branch, a question
+//! L absent ──┬─ one head, and the game is here ... download (expects nothing)
+//!            └─ else ............................. nothing. Absence deletes nothing, anywhere
+//! L unread, or its root offline .................. nothing
+//! ```
+//!
+//! Then the guards: a root that looks emptied, or a round that would replace most of a device, halts and asks.
+//! Never looks at a clock; never sees a file.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use retrosync_protocol::{Content, Digest, Head, Kind, SaveId, VersionId};
+
+use crate::snapshot::{Base, BaseEntry, Doubt, Listing, Local, LocalSave, Place, RootState, Stamp};
+
+/// What happens when two devices changed one save.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum ConflictPolicy {
+    /// Both are kept and a person is asked.
+    #[default]
+    Ask,
+    /// Both are kept, and the one that was surely played later becomes the head; in doubt, ask.
+    Newest,
+}
+
+/// What the user, the device and the moment allow.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Policy {
+    /// What to do about conflicts.
+    pub conflict: ConflictPolicy,
+    /// Why nothing may be written into save folders now (a game runs), if so.
+    pub frozen: Option<String>,
+    /// Saves that changed on this device a moment ago: not written to, whatever else.
+    pub fresh: BTreeSet<SaveId>,
+    /// The user has said that a mass change is meant.
+    pub accept_mass_change: bool,
+}
+
+/// One thing to do, with what it expects to find.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Step {
+    /// Both sides are equal: remember it.
+    Settle {
+        /// Which save.
+        save: SaveId,
+        /// Where it is here.
+        place: Place,
+        /// Its stamp here.
+        stamp: Stamp,
+        /// The version it equals.
+        head: VersionId,
+        /// Its content.
+        content: Content,
+    },
+    /// Store the local bytes as a version.
+    Upload {
+        /// Which save.
+        save: SaveId,
+        /// Where it is here.
+        place: Place,
+        /// Its stamp when it was read.
+        stamp: Stamp,
+        /// What must still be there.
+        content: Content,
+        /// What it replaces, sorted.
+        parents: Vec<VersionId>,
+        /// Stored aside, never a head.
+        doubt: Option<Doubt>,
+    },
+    /// Put a remote version in place.
+    Download {
+        /// Which save.
+        save: SaveId,
+        /// Where it goes.
+        place: Place,
+        /// The version.
+        head: VersionId,
+        /// Its content.
+        content: Content,
+        /// What must be there now; `None`: nothing.
+        expects: Option<Content>,
+    },
+    /// A tombstone: move the local bytes to the attic.
+    Retire {
+        /// Which save.
+        save: SaveId,
+        /// Where it is here.
+        place: Place,
+        /// The tombstone.
+        head: VersionId,
+        /// What must be there now.
+        expects: Content,
+    },
+    /// Settle a question as the policy says: store a version with all heads as parents.
+    Choose {
+        /// Which save.
+        save: SaveId,
+        /// Whose content to keep.
+        keep: Content,
+        /// All heads, sorted.
+        heads: Vec<VersionId>,
+    },
+}
+
+impl Step {
+    /// Which save it is about.
+    pub fn save(&self) -> &SaveId {
+        match self {
+            Step::Settle { save, .. }
+            | Step::Upload { save, .. }
+            | Step::Download { save, .. }
+            | Step::Retire { save, .. }
+            | Step::Choose { save, .. } => save,
+        }
+    }
+
+    /// Does it write into a save folder?
+    pub fn writes_here(&self) -> bool {
+        matches!(self, Step::Download { .. } | Step::Retire { .. })
+    }
+
+    /// Where it acts here.
+    fn root(&self) -> Option<usize> {
+        match self {
+            Step::Settle { place, .. }
+            | Step::Upload { place, .. }
+            | Step::Download { place, .. }
+            | Step::Retire { place, .. } => Some(place.root),
+            Step::Choose { .. } => None,
+        }
+    }
+}
+
+/// What a person should decide about one save. Nothing waits for it; everybody keeps playing.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Question {
+    /// Two or more versions, each changed without knowing the other.
+    Conflict {
+        /// Which save.
+        save: SaveId,
+        /// All heads.
+        heads: Vec<Head>,
+        /// The digest on this device, if it is here.
+        here: Option<Digest>,
+        /// The head that would be a good answer.
+        suggestion: Option<VersionId>,
+    },
+    /// The local bytes are doubted; the remote's version is untouched.
+    Suspect {
+        /// Which save.
+        save: SaveId,
+        /// Where it is here.
+        place: Place,
+        /// Why.
+        doubt: Doubt,
+    },
+    /// Deleted elsewhere, still here, and this device does not know whether it was changed since.
+    Deleted {
+        /// Which save.
+        save: SaveId,
+        /// The tombstone.
+        head: VersionId,
+    },
+}
+
+impl Question {
+    /// Which save it is about.
+    pub fn save(&self) -> &SaveId {
+        match self {
+            Question::Conflict { save, .. }
+            | Question::Suspect { save, .. }
+            | Question::Deleted { save, .. } => save,
+        }
+    }
+}
+
+/// Why a root, or all downloads, are left alone until a person has looked.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Halt {
+    /// Not mounted, or another card.
+    Offline {
+        /// The root's number.
+        root: usize,
+        /// Why we think so.
+        reason: String,
+    },
+    /// Many saves vanished, shrank or turned blank at once.
+    Vanished {
+        /// The root's number.
+        root: usize,
+        /// How many.
+        count: usize,
+        /// Of how many.
+        of: usize,
+    },
+    /// Most of this device's saves would be replaced in one round.
+    Replaced {
+        /// How many.
+        count: usize,
+        /// Of how many.
+        of: usize,
+    },
+}
+
+/// What to do, what to ask, what to leave alone.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Plan {
+    /// In the order of saves; uploads before downloads is `apply`'s business.
+    pub steps: Vec<Step>,
+    /// For people.
+    pub questions: Vec<Question>,
+    /// For people, urgently.
+    pub halts: Vec<Halt>,
+    /// Steps that wait because a game runs.
+    pub waiting: Vec<Step>,
+}
+
+/// More than this many saves …
+const GUARD_COUNT: usize = 3;
+/// … and more than one in this many of a root: freeze it.
+const GUARD_SHARE: usize = 5;
+
+/// Decides about every save.
+pub fn plan(base: &Base, local: &Local, listing: &Listing, policy: &Policy) -> Plan {
+    let mut plan = Plan::default();
+    let saves: BTreeSet<&SaveId> = local.saves.keys().chain(listing.saves.keys()).collect();
+    for save in saves {
+        if !local.unread.contains(save) {
+            Decision { save, base, local, listing, policy }.decide(&mut plan);
+        }
+    }
+    guard_roots(base, local, policy, &mut plan);
+    guard_downloads(local, policy, &mut plan);
+    let (now, waiting) = plan.steps.into_iter().partition(|step| {
+        !step.writes_here() || (policy.frozen.is_none() && !policy.fresh.contains(step.save()))
+    });
+    plan.steps = now;
+    plan.waiting = waiting;
+    plan
+}
+
+/// Everything about one save.
+struct Decision<'a> {
+    save: &'a SaveId,
+    base: &'a Base,
+    local: &'a Local,
+    listing: &'a Listing,
+    policy: &'a Policy,
+}
+
+impl Decision<'_> {
+    fn decide(&self, plan: &mut Plan) {
+        let heads = self.listing.saves.get(self.save).map_or(&[][..], Vec::as_slice);
+        self.ask_about_heads(heads, plan);
+        match self.local.saves.get(self.save) {
+            Some(found) if self.local.is_online(found.place.root) => self.present(found, heads, plan),
+            Some(_) => {}
+            None => plan.steps.extend(self.absent(heads)),
+        }
+    }
+
+    fn present(&self, found: &LocalSave, heads: &[Head], plan: &mut Plan) {
+        let entry = self.base.saves.get(self.save);
+        let agreed = entry.filter(|entry| entry.trusted);
+        let same = heads.iter().filter(|head| head.content.map(|c| c.digest) == Some(found.content.digest));
+        if let Some(head) =
+            same.clone().find(|h| agreed.is_some_and(|b| b.version == h.version)).or(same.clone().next())
+        {
+            plan.steps.extend(self.settle(found, head, agreed));
+            return;
+        }
+        let changed = agreed.is_none_or(|b| b.content.map(|c| c.digest) != Some(found.content.digest));
+        if let Some(doubt) = self.doubt(found, agreed).filter(|_| changed) {
+            self.doubted(found, doubt, entry, heads, plan);
+            return;
+        }
+        match agreed {
+            Some(_) if !changed => self.moved(found, heads, plan),
+            Some(entry) => plan.steps.push(self.upload(found, parents_of_edit(entry, heads), None)),
+            None => self.unknown(found, entry, heads, plan),
+        }
+    }
+
+    /// L = R.
+    fn settle(&self, found: &LocalSave, head: &Head, agreed: Option<&BaseEntry>) -> Option<Step> {
+        let stands = agreed
+            .is_some_and(|b| b.version == head.version && b.stamp == found.stamp && b.place == found.place);
+        (!stands).then(|| Step::Settle {
+            save: self.save.clone(),
+            place: found.place.clone(),
+            stamp: found.stamp,
+            head: head.version,
+            content: found.content,
+        })
+    }
+
+    /// L = B, and no head has it: the remote moved on.
+    fn moved(&self, found: &LocalSave, heads: &[Head], plan: &mut Plan) {
+        match heads {
+            // The remote knows no head of what it once agreed on: offer it again.
+            [] => plan.steps.push(self.upload(found, Vec::new(), None)),
+            [head] => plan.steps.push(match head.content {
+                Some(content) => self.download(found.place.clone(), head, content, Some(found.content)),
+                None => Step::Retire {
+                    save: self.save.clone(),
+                    place: found.place.clone(),
+                    head: head.version,
+                    expects: found.content,
+                },
+            }),
+            // A question between others; this device keeps what it has.
+            _ => {}
+        }
+    }
+
+    /// B unknown, and no head equals L.
+    fn unknown(&self, found: &LocalSave, entry: Option<&BaseEntry>, heads: &[Head], plan: &mut Plan) {
+        let known = self.listing.known.contains(&(self.save.clone(), found.content.digest));
+        match heads {
+            [] => plan.steps.push(self.upload(found, Vec::new(), None)),
+            [head] if head.content.is_none() && known => {
+                plan.questions.push(Question::Deleted { save: self.save.clone(), head: head.version });
+            }
+            [Head { content: Some(content), .. }] if known => {
+                plan.steps.push(self.download(found.place.clone(), &heads[0], *content, Some(found.content)));
+            }
+            _ if known => {}
+            _ => {
+                let is_ancestor = |digest| {
+                    entry.is_some_and(|e| {
+                        e.ancestors.contains(&digest) || e.content.map(|c| c.digest) == Some(digest)
+                    })
+                };
+                let parents = heads.iter().filter(|h| match h.content {
+                    Some(content) => is_ancestor(content.digest),
+                    // An edit beats a delete: the bytes here are not in the history.
+                    None => true,
+                });
+                plan.steps.push(self.upload(found, sorted(parents.map(|h| h.version)), None));
+            }
+        }
+    }
+
+    fn absent(&self, heads: &[Head]) -> Option<Step> {
+        let place = self.local.homes.get(self.save)?;
+        let [head] = heads else { return None };
+        let content = head.content?;
+        self.local.is_online(place.root).then(|| self.download(place.clone(), head, content, None))
+    }
+
+    /// Bytes that are probably damage never move a head.
+    fn doubted(
+        &self,
+        found: &LocalSave,
+        doubt: Doubt,
+        entry: Option<&BaseEntry>,
+        heads: &[Head],
+        plan: &mut Plan,
+    ) {
+        if let (Doubt::Blank | Doubt::Empty, None, [Head { content: Some(content), .. }]) =
+            (doubt, entry, heads)
+        {
+            // A fresh blank save beside a played one holds nothing; the attic keeps it all the same.
+            plan.steps.push(self.download(found.place.clone(), &heads[0], *content, Some(found.content)));
+            return;
+        }
+        plan.questions.push(Question::Suspect { save: self.save.clone(), place: found.place.clone(), doubt });
+        let stored = entry.is_some_and(|e| e.aside == Some(found.content.digest))
+            || self.listing.known.contains(&(self.save.clone(), found.content.digest));
+        if doubt != Doubt::Empty && !stored {
+            let parents = entry.filter(|e| e.trusted).map(|e| e.version);
+            plan.steps.push(self.upload(found, sorted(parents.into_iter()), Some(doubt)));
+        }
+    }
+
+    /// The reader's doubt, or: shorter than what was agreed on, where sizes do not change.
+    fn doubt(&self, found: &LocalSave, agreed: Option<&BaseEntry>) -> Option<Doubt> {
+        let shrank = !matches!(self.save.kind(), Kind::State | Kind::Tree)
+            && agreed.and_then(|b| b.content).is_some_and(|c| found.content.size_bytes < c.size_bytes);
+        found.doubt.or(shrank.then_some(Doubt::Shrunk))
+    }
+
+    fn upload(&self, found: &LocalSave, parents: Vec<VersionId>, doubt: Option<Doubt>) -> Step {
+        Step::Upload {
+            save: self.save.clone(),
+            place: found.place.clone(),
+            stamp: found.stamp,
+            content: found.content,
+            parents,
+            doubt,
+        }
+    }
+
+    fn download(&self, place: Place, head: &Head, content: Content, expects: Option<Content>) -> Step {
+        Step::Download { save: self.save.clone(), place, head: head.version, content, expects }
+    }
+
+    fn ask_about_heads(&self, heads: &[Head], plan: &mut Plan) {
+        let digests: BTreeSet<Option<Digest>> = heads.iter().map(|h| h.content.map(|c| c.digest)).collect();
+        if digests.len() < 2 {
+            return;
+        }
+        let later = surely_later(heads);
+        if let (ConflictPolicy::Newest, Some(Head { content: Some(keep), .. })) =
+            (self.policy.conflict, later)
+        {
+            plan.steps.push(Step::Choose {
+                save: self.save.clone(),
+                keep: *keep,
+                heads: sorted(heads.iter().map(|h| h.version)),
+            });
+            return;
+        }
+        plan.questions.push(Question::Conflict {
+            save: self.save.clone(),
+            heads: heads.to_vec(),
+            here: self.local.saves.get(self.save).map(|found| found.content.digest),
+            suggestion: later.or(heads.first()).map(|h| h.version),
+        });
+    }
+}
+
+/// The true parents of bytes that descend from `entry`: all heads that equal it, so that twins join; a tombstone of it,
+/// for an edit beats a delete; else the entry itself, which makes a branch.
+fn parents_of_edit(entry: &BaseEntry, heads: &[Head]) -> Vec<VersionId> {
+    let twins = heads.iter().filter(|h| {
+        h.version == entry.version
+            || h.content.map(|c| c.digest) == entry.content.map(|c| c.digest)
+            || h.content.is_none()
+    });
+    let mut parents = sorted(twins.map(|h| h.version));
+    if parents.is_empty() {
+        parents.push(entry.version);
+    }
+    parents
+}
+
+/// The head whose play interval begins after all others' ended.
+fn surely_later(heads: &[Head]) -> Option<&Head> {
+    heads.iter().find(|one| {
+        heads.iter().filter(|other| other.version != one.version).all(|other| {
+            matches!((one.played, other.played), (Some(one), Some(other)) if one.from_unix_s > other.to_unix_s)
+        })
+    })
+}
+
+fn sorted(ids: impl Iterator<Item = VersionId>) -> Vec<VersionId> {
+    ids.collect::<BTreeSet<_>>().into_iter().take(retrosync_protocol::MAX_PARENTS).collect()
+}
+
+/// Promise 4: an empty card stops us.
+fn guard_roots(base: &Base, local: &Local, policy: &Policy, plan: &mut Plan) {
+    for (root, state) in local.roots.iter().enumerate() {
+        match state {
+            Some(RootState::Offline(reason)) => {
+                plan.halts.push(Halt::Offline { root, reason: reason.clone() });
+            }
+            Some(RootState::Online) if !policy.accept_mass_change => {
+                let (count, of) = vanished(base, local, plan, root);
+                if count > GUARD_COUNT && count * GUARD_SHARE > of {
+                    plan.halts.push(Halt::Vanished { root, count, of });
+                    plan.steps.retain(|step| step.root() != Some(root));
+                }
+            }
+            _ => {}
+        }
+    }
+}
+
+/// How many of the saves that the base knows in this root are gone or doubted, of how many.
+fn vanished(base: &Base, local: &Local, plan: &Plan, root: usize) -> (usize, usize) {
+    let suspects: BTreeSet<&SaveId> = plan
+        .questions
+        .iter()
+        .filter_map(|q| if let Question::Suspect { save, .. } = q { Some(save) } else { None })
+        .collect();
+    let here = base.saves.iter().filter(|(_, entry)| entry.place.root == root && entry.content.is_some());
+    let mut counts: BTreeMap<bool, usize> = BTreeMap::new();
+    for (save, _) in here {
+        let gone =
+            (!local.saves.contains_key(save) && !local.unread.contains(save)) || suspects.contains(save);
+        *counts.entry(gone).or_default() += 1;
+    }
+    let gone = counts.get(&true).copied().unwrap_or(0);
+    (gone, gone + counts.get(&false).copied().unwrap_or(0))
+}
+
+/// A server restored from the wrong backup must not roll a whole device back in one round.
+fn guard_downloads(local: &Local, policy: &Policy, plan: &mut Plan) {
+    let replaces =
+        |step: &Step| matches!(step, Step::Retire { .. } | Step::Download { expects: Some(_), .. });
+    let count = plan.steps.iter().filter(|step| replaces(step)).count();
+    let of = local.saves.len();
+    if !policy.accept_mass_change && count > GUARD_COUNT && count * 2 > of {
+        plan.steps.retain(|step| !replaces(step));
+        plan.halts.push(Halt::Replaced { count, of });
+    }
+}
+
+#[cfg(test)]
+#[path = "plan_tests.rs"]
+mod tests;
