@@ -1,0 +1,167 @@
+//! Somebody who plays: RetroArch with the gambatte core, without a screen, or where it is not installed a writer
+//! that leaves the same bytes in the same file. Which of the two it is, is always said.
+//!
+//! RetroArch runs from a configuration made here, with the save folder and the sorting that the card's firmware
+//! has; it reads nothing of the user's own. It never runs longer than a minute.
+
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use std::time::{Duration, Instant};
+use std::{fs, io};
+
+use super::card::{Card, Firmware};
+use super::counter_rom;
+
+/// Where Debian and others put the core.
+const CORES: [&str; 5] = [
+    "/usr/lib/x86_64-linux-gnu/libretro/gambatte_libretro.so",
+    "/usr/lib/aarch64-linux-gnu/libretro/gambatte_libretro.so",
+    "/usr/lib/arm-linux-gnueabihf/libretro/gambatte_libretro.so",
+    "/usr/lib/libretro/gambatte_libretro.so",
+    "/usr/lib64/libretro/gambatte_libretro.so",
+];
+
+/// Three seconds of play: long enough to count, short enough to wait for.
+const FRAMES: u32 = 200;
+const PATIENCE: Duration = Duration::from_secs(60);
+
+/// Who plays.
+#[derive(Clone, Debug)]
+pub enum Emulator {
+    /// The real one.
+    RetroArch {
+        /// The gambatte core.
+        core: PathBuf,
+        /// A folder for configurations and logs.
+        scratch: PathBuf,
+    },
+    /// Adds one to the counter and writes the file in one go, as RetroArch does at exit.
+    FileWriter,
+}
+
+impl Emulator {
+    /// RetroArch where it and its Game Boy core are installed, else the file writer.
+    pub fn find(scratch: &Path) -> Self {
+        let mut version = Command::new("retroarch");
+        version.arg("--version").stdout(Stdio::null()).stderr(Stdio::null());
+        let installed = version.status().is_ok();
+        match CORES.iter().map(PathBuf::from).find(|core| core.exists()) {
+            Some(core) if installed => Self::RetroArch { core, scratch: scratch.to_owned() },
+            _ => Self::FileWriter,
+        }
+    }
+
+    /// Who plays, for people.
+    pub fn describe(&self) -> String {
+        match self {
+            Self::RetroArch { core, .. } => format!("RetroArch plays, with {}", core.display()),
+            Self::FileWriter => "RetroArch or its Game Boy core is not installed: a file writer plays, \
+                                 it adds one to the counter and writes the save as RetroArch would"
+                .to_owned(),
+        }
+    }
+
+    /// One launch of the counting game on this card, from start to exit; the save is written when it returns.
+    pub fn play(&self, card: &Card) -> io::Result<()> {
+        match self {
+            Self::FileWriter => {
+                fs::write(card.save(), counter_rom::play(fs::read(card.save()).ok().as_deref()))
+            }
+            Self::RetroArch { core, scratch } if card.firmware == Firmware::Minui => {
+                play_beside(core, scratch, card)
+            }
+            Self::RetroArch { core, scratch } => {
+                let (folder, sort) = sorting(card);
+                retroarch(core, scratch, &card.rom(), &folder, sort)
+            }
+        }
+    }
+}
+
+/// How RetroArch finds its way from the save folder to the file.
+#[derive(Clone, Copy, PartialEq)]
+enum Sort {
+    ByCore,
+    Flat,
+}
+
+/// The save folder that the firmware configures, and whether RetroArch adds the core's name to it.
+fn sorting(card: &Card) -> (PathBuf, Sort) {
+    let folder = card.save().parent().map_or_else(|| card.root.clone(), Path::to_owned);
+    match card.firmware {
+        Firmware::Onion | Firmware::Muos => {
+            (folder.parent().map_or(folder.clone(), Path::to_owned), Sort::ByCore)
+        }
+        Firmware::Minui | Firmware::Knulli => (folder, Sort::Flat),
+    }
+}
+
+/// MinUI's emulator names the save `Game.gb.sav`, which RetroArch cannot: it plays on a copy that is renamed on
+/// the way in and on the way out.
+fn play_beside(core: &Path, scratch: &Path, card: &Card) -> io::Result<()> {
+    let folder = scratch.join("beside");
+    fs::create_dir_all(&folder)?;
+    let copy = folder.join(card.rom().with_extension("srm").file_name().unwrap_or_default());
+    match fs::read(card.save()) {
+        Ok(save) => fs::write(&copy, save)?,
+        Err(_) if copy.exists() => fs::remove_file(&copy)?,
+        Err(_) => {}
+    }
+    retroarch(core, scratch, &card.rom(), &folder, Sort::Flat)?;
+    fs::write(card.save(), fs::read(&copy)?)
+}
+
+fn retroarch(core: &Path, scratch: &Path, rom: &Path, saves: &Path, sort: Sort) -> io::Result<()> {
+    fs::create_dir_all(scratch)?;
+    let config = scratch.join("retroarch.cfg");
+    fs::write(&config, configuration(scratch, saves, sort))?;
+    let log = fs::File::create(scratch.join("retroarch.log"))?;
+    let mut running = Command::new("retroarch")
+        .arg("--config")
+        .arg(&config)
+        .arg("-L")
+        .arg(core)
+        .arg(format!("--max-frames={FRAMES}"))
+        .arg("--verbose")
+        .arg(rom)
+        // Without a session bus its game-mode client would end the program instead of doing without.
+        .env("DBUS_FATAL_WARNINGS", "0")
+        .env("HOME", scratch)
+        .stdin(Stdio::null())
+        .stdout(log.try_clone()?)
+        .stderr(log)
+        .spawn()?;
+    let started = Instant::now();
+    let status = loop {
+        match running.try_wait()? {
+            Some(status) => break status,
+            None if started.elapsed() > PATIENCE => {
+                running.kill()?;
+                break running.wait()?;
+            }
+            None => std::thread::sleep(Duration::from_millis(10)),
+        }
+    };
+    let said = || fs::read_to_string(scratch.join("retroarch.log")).unwrap_or_default();
+    if status.success() { Ok(()) } else { Err(io::Error::other(format!("retroarch: {status}\n{}", said()))) }
+}
+
+fn configuration(scratch: &Path, saves: &Path, sort: Sort) -> String {
+    let mut text = String::new();
+    let mut set = |key: &str, value: &str| text += &format!("{key} = \"{value}\"\n");
+    for driver in
+        ["video_driver", "audio_driver", "input_driver", "joypad_driver", "menu_driver", "midi_driver"]
+    {
+        set(driver, "null");
+    }
+    set("audio_enable", "false");
+    set("gamemode_enable", "false");
+    set("config_save_on_exit", "false");
+    set("history_list_enable", "false");
+    set("savefile_directory", &saves.to_string_lossy());
+    set("sort_savefiles_enable", if sort == Sort::ByCore { "true" } else { "false" });
+    set("sort_savefiles_by_content_enable", "false");
+    set("savefiles_in_content_dir", "false");
+    set("system_directory", &scratch.to_string_lossy());
+    text
+}
