@@ -10,8 +10,12 @@
 //! Capitals are pure: values in, values out. Data goes one way, left to right, once a cycle. Modules stand in the
 //! order in which data meets them; ARCHITECTURE.md has the map and the promises.
 
+pub mod cli;
+pub mod config;
 pub mod error;
+pub mod logging;
 pub mod plan;
 pub mod remote;
+pub mod report;
 pub mod snapshot;
 pub mod volume;

@@ -1,0 +1,1 @@
+//! Which save a person means.

@@ -1,0 +1,365 @@
+//! The user's file, the environment and the flags: every key, its default, its refusal.
+//!
+//! Order: flags, environment, file, default; each value remembers where it came from. Two lines suffice. Unknown
+//! keys are refused with their line and the nearest name. Never prints a secret, never writes the file.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::path::{Path, PathBuf};
+use std::str::FromStr;
+
+use retrosync_protocol::{Token, UserCode};
+
+use crate::error::{Error, Kind, Result};
+use crate::plan::ConflictPolicy;
+
+/// One key: its name in the file; the flag is the same with dashes, the variable `RETROSYNC_` and the same in capitals.
+#[derive(Clone, Copy, Debug)]
+pub struct Key {
+    /// The name in the file.
+    pub name: &'static str,
+    /// What holds without it, for people.
+    pub default: &'static str,
+    /// What it is, one line.
+    pub meaning: &'static str,
+    /// Never shown.
+    pub secret: bool,
+}
+
+const fn key(name: &'static str, default: &'static str, meaning: &'static str) -> Key {
+    Key { name, default, meaning, secret: false }
+}
+
+const fn secret(name: &'static str, default: &'static str, meaning: &'static str) -> Key {
+    Key { name, default, meaning, secret: true }
+}
+
+/// Every key, in the order in which `retrosync doctor` shows them.
+pub const KEYS: &[Key] = &[
+    key(
+        "server",
+        "none",
+        "the server's address (`https://saves.example`), or `folder:/path` for a share or a stick",
+    ),
+    secret("token", "from `retrosync pair`", "this device's token, where it is given by hand"),
+    secret("code", "none", "a pairing code made on the dashboard, used once"),
+    key("name", "the firmware's and the host's", "what people call this device"),
+    key("profile", "detected", "the device profile: onion, muos, minui, knulli, linux-retroarch …"),
+    key("root", "the profile's", "the folder that plays the card, such as `/mnt/SDCARD`"),
+    key(
+        "profiles",
+        "`profiles` beside the program",
+        "a folder of device profiles that go before the built-in ones",
+    ),
+    key("watch", "auto", "how changes are noticed: `inotify`, `poll` or `auto`"),
+    key(
+        "conflict",
+        "ask",
+        "what happens when two devices changed one save: `ask` or `newest`; both are kept either way",
+    ),
+    key("settle_ms", "2500", "how long a save must be quiet before it is read, in milliseconds"),
+    key("fresh_save_s", "60", "how long a save that changed here is left alone by downloads, in seconds"),
+    key(
+        "plain_http",
+        "false",
+        "allow the token over plain HTTP to an address in the local network: `true` or `false`",
+    ),
+    key("ca_file", "none", "a file with your own certificate authority, PEM"),
+    key("pin", "learnt when pairing", "SHA-256 of a self-signed server's public key, 64 hex digits"),
+    key("log", "info", "how much is logged: `error`, `warn`, `info` or `debug`"),
+];
+
+/// Where a value came from.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Origin {
+    /// The command line.
+    Flag,
+    /// An environment variable.
+    Environment,
+    /// The file, with its line (from 1).
+    File(usize),
+}
+
+/// How changes are noticed.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Watch {
+    /// inotify where it works, else polling.
+    #[default]
+    Auto,
+    /// inotify, with polling as the safety net only.
+    Inotify,
+    /// Polling only.
+    Poll,
+}
+
+/// All that the user may say; `None` is "as the default has it".
+#[derive(Clone, Debug, Default)]
+pub struct Config {
+    /// The file that was read, if there was one.
+    pub file: Option<PathBuf>,
+    /// The server's address or `folder:/path`.
+    pub server: Option<String>,
+    /// A token given by hand.
+    pub token: Option<Token>,
+    /// A pairing code made on the dashboard.
+    pub code: Option<UserCode>,
+    /// The device's name.
+    pub name: Option<String>,
+    /// The profile's name.
+    pub profile: Option<String>,
+    /// The folder that plays the card.
+    pub root: Option<PathBuf>,
+    /// A folder of profiles.
+    pub profiles: Option<PathBuf>,
+    /// How changes are noticed.
+    pub watch: Watch,
+    /// What conflicts do.
+    pub conflict: ConflictPolicy,
+    /// Quiet before a read.
+    pub settle_ms: u64,
+    /// Quiet before a download.
+    pub fresh_save_s: u64,
+    /// Token over plain HTTP in the local network.
+    pub plain_http: bool,
+    /// The user's own certificate authority.
+    pub ca_file: Option<PathBuf>,
+    /// A pinned public key, 64 hex digits.
+    pub pin: Option<String>,
+    /// How much is logged.
+    pub log: Option<log::LevelFilter>,
+    shown: BTreeMap<&'static str, (String, Origin)>,
+}
+
+impl Config {
+    /// Reads flags (by key name), environment and file.
+    ///
+    /// # Errors
+    /// `Misused`: a file that cannot be read or is no TOML, an unknown key, a value of a wrong form.
+    pub fn load(
+        flags: &[(&'static str, String)],
+        environment: &dyn Fn(&str) -> Option<String>,
+        file: Option<&Path>,
+    ) -> Result<Config> {
+        let mut config = Config {
+            settle_ms: 2500,
+            fresh_save_s: 60,
+            file: file.map(Path::to_path_buf),
+            ..Config::default()
+        };
+        if let Some(path) = file {
+            let text = std::fs::read_to_string(path)
+                .map_err(|cause| Error::new(Kind::Misused, doing(path), cause))?;
+            for (key, text, line) in entries(path, &text)? {
+                config.set(key, &text, Origin::File(line))?;
+            }
+        }
+        for key in KEYS {
+            if let Some(text) = environment(&variable(key.name)).filter(|text| !text.is_empty()) {
+                config.set(key, &text, Origin::Environment)?;
+            }
+        }
+        for (name, text) in flags {
+            if let Some(key) = find(name) {
+                config.set(key, text, Origin::Flag)?;
+            }
+        }
+        Ok(config)
+    }
+
+    /// Each key with its value for people and where it came from; a secret shows as `…`.
+    pub fn shown(&self) -> Vec<(&'static Key, String, String)> {
+        KEYS.iter()
+            .map(|key| match self.shown.get(key.name) {
+                Some((text, origin)) => (key, text.clone(), self.tell(key, origin)),
+                None => (key, key.default.to_owned(), "default".to_owned()),
+            })
+            .collect()
+    }
+
+    fn tell(&self, key: &Key, origin: &Origin) -> String {
+        match (origin, &self.file) {
+            (Origin::Flag, _) => format!("--{}", key.name.replace('_', "-")),
+            (Origin::Environment, _) => variable(key.name),
+            (Origin::File(line), Some(path)) => format!("{} line {line}", path.display()),
+            (Origin::File(line), None) => format!("line {line}"),
+        }
+    }
+
+    fn set(&mut self, key: &'static Key, text: &str, origin: Origin) -> Result<()> {
+        self.assign(key.name, text).map_err(|cause| {
+            let place = self.tell(key, &origin);
+            let shown = if key.secret { "…" } else { text };
+            Error::new(
+                Kind::Misused,
+                format!("cannot use `{}` of {place}", key.name),
+                format!("`{shown}`: {cause}"),
+            )
+            .help(format!("`{}` is {}", key.name, key.meaning))
+        })?;
+        let shown = if key.secret { "…".to_owned() } else { text.to_owned() };
+        self.shown.insert(key.name, (shown, origin));
+        Ok(())
+    }
+
+    fn assign(&mut self, name: &str, text: &str) -> std::result::Result<(), String> {
+        match name {
+            "server" => self.server = Some(address(text)?),
+            "token" => {
+                self.token = Some(text.parse().map_err(|_| "not `rst_` and 64 hex digits".to_owned())?)
+            }
+            "code" => self.code = Some(text.parse().map_err(|_| "not 8 letters and digits".to_owned())?),
+            "name" if text.is_empty() || text.len() > 80 => return Err("not 1 to 80 bytes".into()),
+            "name" => self.name = Some(text.into()),
+            "profile" => self.profile = Some(text.into()),
+            "root" => self.root = Some(absolute(text)?),
+            "profiles" => self.profiles = Some(absolute(text)?),
+            "watch" => {
+                self.watch = one_of(
+                    text,
+                    &[("auto", Watch::Auto), ("inotify", Watch::Inotify), ("poll", Watch::Poll)],
+                )?;
+            }
+            "conflict" => {
+                self.conflict =
+                    one_of(text, &[("ask", ConflictPolicy::Ask), ("newest", ConflictPolicy::Newest)])?;
+            }
+            "settle_ms" => self.settle_ms = number(text, 0, 600_000)?,
+            "fresh_save_s" => self.fresh_save_s = number(text, 0, 86_400)?,
+            "plain_http" => self.plain_http = one_of(text, &[("true", true), ("false", false)])?,
+            "ca_file" => self.ca_file = Some(absolute(text)?),
+            "pin" if text.len() == 64 && text.bytes().all(|b| b.is_ascii_hexdigit()) => {
+                self.pin = Some(text.to_ascii_lowercase());
+            }
+            "pin" => return Err("not 64 hex digits".into()),
+            "log" => {
+                let levels = ["error", "warn", "info", "debug"].map(|word| (word, word));
+                self.log = log::LevelFilter::from_str(one_of(text, &levels)?).ok();
+            }
+            _ => {}
+        }
+        Ok(())
+    }
+}
+
+impl fmt::Display for Origin {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Origin::Flag => f.write_str("flag"),
+            Origin::Environment => f.write_str("environment"),
+            Origin::File(line) => write!(f, "line {line}"),
+        }
+    }
+}
+
+/// The key of that name.
+pub fn find(name: &str) -> Option<&'static Key> {
+    KEYS.iter().find(|key| key.name == name)
+}
+
+/// The environment variable of a key.
+pub fn variable(name: &str) -> String {
+    format!("RETROSYNC_{}", name.to_ascii_uppercase())
+}
+
+/// The name among `names` that was probably meant.
+pub fn nearest<'a>(meant: &str, names: impl Iterator<Item = &'a str>) -> Option<&'a str> {
+    names
+        .map(|name| (distance(meant, name), name))
+        .filter(|(distance, name)| *distance <= 1 + name.len() / 3)
+        .min()
+        .map(|(_, name)| name)
+}
+
+/// How many letters must change to make one word of the other.
+fn distance(one: &str, other: &str) -> usize {
+    let other: Vec<char> = other.chars().collect();
+    let mut row: Vec<usize> = (0..=other.len()).collect();
+    for (i, letter) in one.chars().enumerate() {
+        let mut corner = std::mem::replace(&mut row[0], i + 1);
+        for (j, wanted) in other.iter().enumerate() {
+            let changed = corner + usize::from(letter != *wanted);
+            corner = row[j + 1];
+            row[j + 1] = changed.min(corner + 1).min(row[j] + 1);
+        }
+    }
+    row[other.len()]
+}
+
+fn doing(path: &Path) -> String {
+    format!("cannot read the configuration `{}`", path.display())
+}
+
+/// The file's keys, each with its value as text and its line.
+fn entries(path: &Path, text: &str) -> Result<Vec<(&'static Key, String, usize)>> {
+    let line_of =
+        |offset: usize| 1 + text.as_bytes().iter().take(offset).filter(|byte| **byte == b'\n').count();
+    let refuse =
+        |line: usize, cause: &str| Error::new(Kind::Misused, doing(path), format!("line {line}: {cause}"));
+    let table = toml::de::DeTable::parse(text).map_err(|error| {
+        let line = error.span().map_or(1, |span| line_of(span.start));
+        refuse(line, error.message().trim()).help("a line has the form `server = \"https://saves.example\"`")
+    })?;
+    let mut found = Vec::new();
+    for (name, value) in table.get_ref() {
+        let line = line_of(name.span().start);
+        let Some(key) = find(name.get_ref()) else {
+            let error = refuse(line, &format!("unknown key `{}`", name.get_ref()));
+            return Err(match nearest(name.get_ref(), KEYS.iter().map(|key| key.name)) {
+                Some(near) => error.help(format!("did you mean `{near}`?")),
+                None => error.help(format!("the keys are {}", names())),
+            });
+        };
+        let value = match value.get_ref() {
+            toml::de::DeValue::String(text) => text.to_string(),
+            toml::de::DeValue::Integer(number) => number.to_string(),
+            toml::de::DeValue::Boolean(truth) => truth.to_string(),
+            _ => return Err(refuse(line, &format!("`{}` is not a text, a number or a truth", key.name))),
+        };
+        found.push((key, value, line));
+    }
+    Ok(found)
+}
+
+fn names() -> String {
+    KEYS.iter().map(|key| format!("`{}`", key.name)).collect::<Vec<_>>().join(", ")
+}
+
+/// The address with a scheme and without a slash at its end.
+fn address(text: &str) -> std::result::Result<String, String> {
+    let text = text.trim().trim_end_matches('/');
+    if let Some(path) = text.strip_prefix("folder:") {
+        return if Path::new(path).is_absolute() {
+            Ok(text.into())
+        } else {
+            Err("the folder's path is not absolute".into())
+        };
+    }
+    let host = text.strip_prefix("https://").or(text.strip_prefix("http://"));
+    match host {
+        Some(host) if !host.is_empty() && !host.contains(char::is_whitespace) => Ok(text.into()),
+        Some(_) => Err("it has no host".into()),
+        None => Err("it does not begin with `https://`, `http://` or `folder:`".into()),
+    }
+}
+
+fn absolute(text: &str) -> std::result::Result<PathBuf, String> {
+    std::path::absolute(text).map_err(|cause| cause.to_string())
+}
+
+fn one_of<T: Copy>(text: &str, words: &[(&str, T)]) -> std::result::Result<T, String> {
+    words.iter().find(|(word, _)| *word == text).map(|(_, value)| *value).ok_or_else(|| {
+        let words: Vec<String> = words.iter().map(|(word, _)| format!("`{word}`")).collect();
+        format!("not one of {}", words.join(", "))
+    })
+}
+
+fn number(text: &str, least: u64, most: u64) -> std::result::Result<u64, String> {
+    text.parse()
+        .ok()
+        .filter(|number| (least..=most).contains(number))
+        .ok_or_else(|| format!("not a whole number from {least} to {most}"))
+}
+
+#[cfg(test)]
+#[path = "config_tests.rs"]
+mod tests;

@@ -1,0 +1,78 @@
+//! The configuration row by row.
+#![allow(clippy::unwrap_used)]
+
+use super::*;
+
+fn load(flags: &[(&'static str, &str)], environment: &[(&str, &str)], text: &str) -> Result<Config> {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("retrosync.toml");
+    std::fs::write(&path, text).unwrap();
+    let flags: Vec<_> = flags.iter().map(|(name, text)| (*name, (*text).to_owned())).collect();
+    let asked =
+        |name: &str| environment.iter().find(|(key, _)| *key == name).map(|(_, text)| (*text).to_owned());
+    Config::load(&flags, &asked, Some(&path))
+}
+
+#[test]
+fn two_lines_suffice() {
+    let config = load(&[], &[], "server = \"https://nas:8377/\"\ncode = \"wxrt-4kqm\"\n").unwrap();
+    assert_eq!(config.server.as_deref(), Some("https://nas:8377"));
+    assert_eq!(config.code.unwrap().to_string(), "WXRT-4KQM");
+    assert_eq!((config.settle_ms, config.fresh_save_s), (2500, 60));
+}
+
+#[test]
+fn flags_go_before_environment_before_file_before_default() {
+    let file = "settle_ms = 1\nfresh_save_s = 1\nlog = \"warn\"\n";
+    let environment = [("RETROSYNC_SETTLE_MS", "2"), ("RETROSYNC_FRESH_SAVE_S", "2")];
+    let config = load(&[("settle_ms", "3")], &environment, file).unwrap();
+    assert_eq!((config.settle_ms, config.fresh_save_s), (3, 2));
+    let shown = config.shown();
+    let of = |name: &str| {
+        shown.iter().find(|(key, ..)| key.name == name).map(|(_, _, from)| from.clone()).unwrap()
+    };
+    assert_eq!(of("settle_ms"), "--settle-ms");
+    assert_eq!(of("fresh_save_s"), "RETROSYNC_FRESH_SAVE_S");
+    assert!(of("log").ends_with("retrosync.toml line 3"), "{}", of("log"));
+    assert_eq!(of("watch"), "default");
+}
+
+#[test]
+fn each_fault_is_refused_with_its_line_and_the_next_step() {
+    let rows = [
+        (
+            "a misspelt key",
+            "# mine\nsevrer = \"http://a\"\n",
+            "line 2: unknown key `sevrer`",
+            "did you mean `server`?",
+        ),
+        ("a key from nowhere", "xylophone = 1\n", "line 1: unknown key `xylophone`", "the keys are `server`"),
+        ("no TOML at all", "server http://a\n", "line 1: ", "a line has the form"),
+        ("a table", "[server]\nurl = \"x\"\n", "line 1: `server` is not a text", ""),
+        (
+            "no scheme",
+            "server = \"nas:8377\"\n",
+            "it does not begin with",
+            "`server` is the server's address",
+        ),
+        ("a word of no meaning", "watch = \"often\"\n", "`often`: not one of `auto`, `inotify`, `poll`", ""),
+        ("a number with letters", "settle_ms = \"2s\"\n", "not a whole number from 0 to 600000", ""),
+        ("a code too short", "code = \"WX\"\n", "`…`: not 8 letters and digits", ""),
+    ];
+    for (row, text, cause, help) in rows {
+        let error = load(&[], &[], text).unwrap_err();
+        assert_eq!(error.kind, Kind::Misused, "{row}");
+        assert!(error.cause.contains(cause), "{row}: {}", error.cause);
+        assert!(error.help.unwrap_or_default().contains(help), "{row}");
+    }
+}
+
+#[test]
+fn a_secret_is_never_shown() {
+    let token = format!("rst_{}", "ab".repeat(32));
+    let config = load(&[], &[], &format!("token = \"{token}\"\n")).unwrap();
+    assert!(!format!("{config:?}").contains("abab"));
+    assert!(!format!("{:?}", config.shown()).contains("abab"));
+    let wrong = load(&[], &[], "token = \"rst_secret\"\n").unwrap_err();
+    assert!(!format!("{wrong:?}").contains("rst_secret"), "{wrong:?}");
+}

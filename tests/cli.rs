@@ -1,0 +1,82 @@
+//! The command line as people meet it: arguments in; exact text and exit code out.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
+mod support;
+
+use support::program::Program;
+
+#[test]
+fn help_lists_every_command_and_each_command_teaches_with_examples() {
+    let list = Program::new().run(["--help"]);
+    assert_eq!(list.code, 0);
+    for command in
+        ["pair", "run", "once", "status", "history", "restore", "resolve", "devices", "doctor", "recover"]
+    {
+        assert!(list.out.contains(&format!("\n  {command} ")), "{command} is not listed:\n{}", list.out);
+        let help = Program::new().run([command, "--help"]);
+        assert_eq!((help.code, help.err.as_str()), (0, ""), "{command}");
+        assert!(help.out.starts_with(&format!("Usage: retrosync {command}")), "{}", help.out);
+        assert!(help.out.contains("\nExamples:\n  retrosync "), "{command} has no example");
+        assert!(help.out.contains("\nExit codes: "), "{command} does not tell its exit codes");
+    }
+}
+
+#[test]
+fn every_setting_is_in_the_help() {
+    let list = Program::new().run(["--help"]).out;
+    for key in retrosync::config::KEYS {
+        assert!(list.contains(&format!("\n  {}", key.name)), "{}", key.name);
+    }
+}
+
+#[test]
+fn each_misuse_says_what_was_meant() {
+    let rows: [(&[&str], &str); 6] = [
+        (
+            &["stauts"],
+            "error: cannot read the arguments\n  cause: unknown command `stauts`\n  help: did you mean `status`? \
+             `retrosync --help` lists them all\n",
+        ),
+        (
+            &["status", "--jsn"],
+            "error: cannot read the arguments\n  cause: unknown option `--jsn`\n  help: did you mean `--json`?\n",
+        ),
+        (
+            &["restore", "tetris"],
+            "error: cannot read the arguments\n  cause: `restore` wants `retrosync restore SAVE VERSION`\n  help: \
+             `retrosync restore --help` explains, with examples\n",
+        ),
+        (
+            &["status", "now"],
+            "error: cannot read the arguments\n  cause: `now` is one word too many\n  help: `retrosync status \
+             --help` explains, with examples\n",
+        ),
+        (
+            &["status", "-x"],
+            "error: cannot read the arguments\n  cause: unknown option `-x`\n  help: `retrosync status --help` \
+             explains, with examples\n",
+        ),
+        (
+            &["status", "--watch", "often"],
+            "error: cannot use `watch` of --watch\n  cause: `often`: not one of `auto`, `inotify`, `poll`\n  help: \
+             `watch` is how changes are noticed: `inotify`, `poll` or `auto`\n",
+        ),
+    ];
+    for (arguments, text) in rows {
+        let run = Program::new().run(arguments);
+        assert_eq!((run.code, run.err.as_str(), run.out.as_str()), (2, text, ""), "{arguments:?}");
+    }
+}
+
+#[test]
+fn with_json_an_error_is_a_value_too() {
+    let run = Program::new().run(["status", "--json", "--watch", "often"]);
+    let value: serde_json::Value = serde_json::from_str(&run.out).unwrap();
+    assert_eq!(value["error"]["kind"], "misused");
+}
+
+#[test]
+fn without_a_command_it_explains_itself() {
+    assert_eq!(Program::new().run([""; 0]).out, Program::new().run(["--help"]).out);
+    assert_eq!(Program::new().run(["--version"]).out, "retrosync 0.1.0\n");
+}
