@@ -11,3 +11,18 @@
 pub mod card;
 pub mod counter_rom;
 pub mod emulator;
+pub mod program;
+
+use std::time::{Duration, Instant};
+
+/// Asks again and again until the condition gives a value; fails with `what` after `limit_s`.
+pub fn wait_for<T>(what: &str, limit_s: u64, mut condition: impl FnMut() -> Option<T>) -> T {
+    let began = Instant::now();
+    loop {
+        if let Some(value) = condition() {
+            return value;
+        }
+        assert!(began.elapsed() < Duration::from_secs(limit_s), "not within {limit_s} s: {what}");
+        std::thread::sleep(Duration::from_millis(20));
+    }
+}
