@@ -1,0 +1,107 @@
+//! The blobs: bytes by their SHA-256. What every store of bytes must do, and nothing of how.
+//!
+//! Promise 5, *bytes before names*: a digest is found only when its bytes are whole and durable. So bytes come in two
+//! moves: `stage` (no name yet, nothing promised) and `publish` (durable and named when it answers). A batch is published at
+//! once, so that a store can sync many contents together. Nothing here is ever overwritten with other bytes.
+
+use std::fmt;
+use std::ops::Range;
+
+use async_trait::async_trait;
+use bytes::Bytes;
+use futures_util::stream::BoxStream;
+use retrosync_protocol::{Content, Digest};
+
+use crate::catalog::UploadId;
+
+/// What went wrong with bytes, by what the caller can do about it.
+#[derive(Debug)]
+pub enum BlobError {
+    /// The bytes are not of the digest or size named; nothing of them is left.
+    Mismatch,
+    /// No room; nothing of them is left.
+    DiskFull(String),
+    /// Should be there and is not.
+    Missing(Digest),
+    /// Anything else.
+    Failed(String),
+}
+
+impl fmt::Display for BlobError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            BlobError::Mismatch => f.write_str("the bytes are not of the digest and size named"),
+            BlobError::DiskFull(text) => write!(f, "no room for the bytes: {text}"),
+            BlobError::Missing(digest) => write!(f, "the bytes of `{digest}` are missing"),
+            BlobError::Failed(text) => write!(f, "the store of bytes failed: {text}"),
+        }
+    }
+}
+
+impl std::error::Error for BlobError {}
+
+/// What a store of bytes answers.
+pub type Result<T> = std::result::Result<T, BlobError>;
+
+/// Bytes on their way out, in chunks of at most a few hundred KiB.
+pub type BlobStream = BoxStream<'static, std::io::Result<Bytes>>;
+
+/// Verified bytes that have no name yet. Dropped without `publish`, they are swept away later.
+#[derive(Debug)]
+pub struct Staged {
+    /// What they are.
+    pub content: Content,
+    pub(crate) place: String,
+}
+
+/// A piece of a content that is put together.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Piece {
+    /// The staged block of this index.
+    Staged(u64),
+    /// A range of a content that is there.
+    Copied {
+        /// Which content.
+        from: Digest,
+        /// From which byte.
+        offset_bytes: u64,
+        /// How many.
+        length_bytes: u64,
+    },
+}
+
+/// A blob as `list` finds it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Found {
+    /// Its name.
+    pub digest: Digest,
+    /// How long it is.
+    pub size_bytes: u64,
+    /// When it was written.
+    pub written_unix_s: i64,
+}
+
+/// A place for bytes.
+#[async_trait]
+pub trait Blobs: Send + Sync {
+    /// Takes in a content of at most 1 MiB and verifies it; not yet durable, not yet found.
+    async fn stage(&self, content: Content, bytes: Bytes) -> Result<Staged>;
+    /// Makes all of them durable, then found. All or an error; again is harmless.
+    async fn publish(&self, batch: Vec<Staged>) -> Result<()>;
+
+    /// A range of a content's bytes; `None`: not there. The range is cut at the content's end.
+    async fn open(&self, digest: Digest, range: Range<u64>) -> Result<Option<BlobStream>>;
+    /// How long it is; `None`: not there.
+    async fn size_bytes(&self, digest: Digest) -> Result<Option<u64>>;
+    /// Removes a content; no record may speak of it.
+    async fn delete(&self, digest: Digest) -> Result<()>;
+    /// All contents, in the order of their digests.
+    async fn list(&self) -> Result<BoxStream<'_, Result<Found>>>;
+
+    /// Stages blocks of an upload at their index; durable when it answers.
+    async fn stage_blocks(&self, upload: UploadId, blocks: Vec<(u64, Bytes)>) -> Result<()>;
+    /// Puts a content together, verifies the whole, and publishes it; the pieces stay until `drop_upload`.
+    async fn assemble(&self, upload: UploadId, content: Content, pieces: &[Piece]) -> Result<()>;
+    /// Forgets an upload's staged blocks.
+    async fn drop_upload(&self, upload: UploadId) -> Result<()>;
+}

@@ -1,0 +1,209 @@
+//! The catalog: records in transactions. What every database must do, and nothing of how.
+//!
+//! A transaction sees one state of everything and, if it writes, is the only writer. What `commit` has answered
+//! is durable; what was dropped without it never happened. The verbs are about single records; what may be
+//! recorded when is decided in `library` and `access`. Never reads a clock, never draws a random number.
+
+mod records;
+
+use std::fmt;
+
+use async_trait::async_trait;
+use retrosync_protocol::{Content, DeviceId, Digest, Epoch, SaveId, UserCode, VersionId, WriterId};
+
+pub use records::{
+    BlockPlace, DeviceRecord, Figures, OperationRecord, Pairing, PairingState, SaveRecord, SaveRow,
+    SessionRecord, StoredVersion, Upload, UploadId, User, UserId,
+};
+
+/// What went wrong in a catalog, by what the caller can do about it.
+#[derive(Debug)]
+pub enum CatalogError {
+    /// No room for the record; nothing was changed.
+    DiskFull(String),
+    /// Another writer holds the catalog for too long; try later.
+    Busy(String),
+    /// A record that cannot be read as what it should be.
+    Damaged(String),
+    /// Anything else.
+    Failed(String),
+}
+
+impl fmt::Display for CatalogError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            CatalogError::DiskFull(text) => write!(f, "no room for the catalog: {text}"),
+            CatalogError::Busy(text) => write!(f, "the catalog is busy: {text}"),
+            CatalogError::Damaged(text) => write!(f, "the catalog holds a damaged record: {text}"),
+            CatalogError::Failed(text) => write!(f, "the catalog failed: {text}"),
+        }
+    }
+}
+
+impl std::error::Error for CatalogError {}
+
+/// What a catalog answers.
+pub type Result<T> = std::result::Result<T, CatalogError>;
+
+/// What a transaction may do.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Access {
+    /// Look only.
+    Read,
+    /// Look and change, as the only one.
+    Write,
+}
+
+/// A place for records.
+#[async_trait]
+pub trait Catalog: Send + Sync {
+    /// Starts a transaction; a second writer waits for the first.
+    async fn begin(&self, access: Access) -> Result<Box<dyn Tx>>;
+
+    /// Writes a copy of everything, as of now, to a new file for a backup; `false` where the database has tools of its own.
+    async fn copy_to(&self, file: &std::path::Path) -> Result<bool>;
+}
+
+/// One transaction. Dropped without [`Tx::commit`], it never happened.
+#[async_trait]
+pub trait Tx: People + Saves + Uploads + Operations + Send {
+    /// The server's epoch.
+    async fn epoch(&mut self) -> Result<Epoch>;
+    /// Another epoch: after a restore from a backup.
+    async fn set_epoch(&mut self, epoch: &Epoch) -> Result<()>;
+    /// Makes all of it durable and visible.
+    async fn commit(self: Box<Self>) -> Result<()>;
+}
+
+/// Users, sessions, devices and pairings.
+#[async_trait]
+pub trait People {
+    /// Adds a user; the id given is ignored and the new one answered. `None`: the name is taken.
+    async fn add_user(&mut self, user: &User) -> Result<Option<UserId>>;
+    /// A user by key.
+    async fn user(&mut self, id: UserId) -> Result<Option<User>>;
+    /// A user by name, without regard to case.
+    async fn user_by_name(&mut self, name: &str) -> Result<Option<User>>;
+    /// All users, by name.
+    async fn users(&mut self) -> Result<Vec<User>>;
+    /// Another password.
+    async fn set_password(&mut self, id: UserId, password_hash: &str) -> Result<()>;
+
+    /// Adds a session.
+    async fn add_session(&mut self, session: &SessionRecord) -> Result<()>;
+    /// A session by its token's hash.
+    async fn session(&mut self, token_sha256: Digest) -> Result<Option<SessionRecord>>;
+    /// Ends a session.
+    async fn remove_session(&mut self, token_sha256: Digest) -> Result<()>;
+    /// Ends all sessions of a user.
+    async fn remove_sessions(&mut self, user: UserId) -> Result<()>;
+
+    /// Adds a device.
+    async fn add_device(&mut self, device: &DeviceRecord) -> Result<()>;
+    /// A device by its token's hash, revoked or not.
+    async fn device_by_token(&mut self, token_sha256: Digest) -> Result<Option<DeviceRecord>>;
+    /// A device by its id, revoked or not.
+    async fn device(&mut self, device: &DeviceId) -> Result<Option<DeviceRecord>>;
+    /// A user's devices that are not revoked, in the order of pairing.
+    async fn devices(&mut self, user: UserId) -> Result<Vec<DeviceRecord>>;
+    /// Replaces what is known of a device (name, profile, client, last seen, revoked), found by its id.
+    async fn put_device(&mut self, device: &DeviceRecord) -> Result<()>;
+
+    /// Adds a pairing or replaces the one of the same code.
+    async fn put_pairing(&mut self, pairing: &Pairing) -> Result<()>;
+    /// A pairing by its code.
+    async fn pairing(&mut self, code: &UserCode) -> Result<Option<Pairing>>;
+    /// The latest pairing of a token.
+    async fn pairing_by_token(&mut self, token_sha256: Digest) -> Result<Option<Pairing>>;
+    /// How many pairings wait or are offered and end after `now`.
+    async fn open_pairings(&mut self, now_unix_s: i64) -> Result<u64>;
+
+    /// Forgets sessions and pairings that ended before.
+    async fn forget_expired(
+        &mut self,
+        sessions_before_unix_s: i64,
+        pairings_before_unix_s: i64,
+    ) -> Result<()>;
+}
+
+/// Saves, their versions, and which contents a user has.
+#[async_trait]
+pub trait Saves {
+    /// A user's save by its compare key.
+    async fn save(&mut self, user: UserId, save: &SaveId) -> Result<Option<SaveRecord>>;
+    /// Adds a save that is not there yet.
+    async fn add_save(&mut self, user: UserId, save: &SaveId) -> Result<SaveRow>;
+    /// Saves that changed after `since`, in the order of change.
+    async fn saves_since(&mut self, user: UserId, since: u64, limit: u32) -> Result<Vec<SaveRecord>>;
+
+    /// The user's last change number; 0 at first.
+    async fn last_change(&mut self, user: UserId) -> Result<u64>;
+    /// Did anybody but `device` add a version after `since`?
+    async fn news(&mut self, user: UserId, since: u64, device: Option<&DeviceId>) -> Result<bool>;
+
+    /// Adds a version, sets the save's and the user's change number to its own, and takes the leaf mark off `superseded`.
+    async fn add_version(
+        &mut self,
+        user: UserId,
+        row: SaveRow,
+        version: &StoredVersion,
+        superseded: &[VersionId],
+    ) -> Result<()>;
+    /// A version of a save.
+    async fn version(&mut self, row: SaveRow, id: VersionId) -> Result<Option<StoredVersion>>;
+    /// Which version a user's writer gave this sequence.
+    async fn version_by_sequence(
+        &mut self,
+        user: UserId,
+        writer: &WriterId,
+        sequence: u64,
+    ) -> Result<Option<VersionId>>;
+    /// The writer's last sequence; 0: none.
+    async fn last_sequence(&mut self, user: UserId, writer: &WriterId) -> Result<u64>;
+    /// The save's leaves, in the order in which they came.
+    async fn leaves(&mut self, row: SaveRow) -> Result<Vec<StoredVersion>>;
+    /// Versions that came before change number `before`, newest first.
+    async fn history(&mut self, row: SaveRow, before: u64, limit: u32) -> Result<Vec<StoredVersion>>;
+    /// Is it the content of any version of the save?
+    async fn save_has_content(&mut self, row: SaveRow, digest: Digest) -> Result<bool>;
+
+    /// Records that the user has this content, durably in the blobs by now. Idempotent.
+    async fn add_content(&mut self, user: UserId, content: Content, now_unix_s: i64) -> Result<()>;
+    /// A content of the user.
+    async fn content(&mut self, user: UserId, digest: Digest) -> Result<Option<Content>>;
+    /// All contents of all users, for a check: each once, by digest.
+    async fn all_contents(&mut self) -> Result<Vec<Content>>;
+    /// What the user has.
+    async fn figures(&mut self, user: UserId) -> Result<Figures>;
+}
+
+/// Large contents on their way in, and where blocks are found.
+#[async_trait]
+pub trait Uploads {
+    /// Adds an upload; the id given is ignored and the new one answered. One for a user and digest.
+    async fn add_upload(&mut self, upload: &Upload) -> Result<UploadId>;
+    /// The user's upload of this content.
+    async fn upload(&mut self, user: UserId, digest: Digest) -> Result<Option<Upload>>;
+    /// Records which blocks are staged, and when.
+    async fn put_staged(&mut self, id: UploadId, staged: &[bool], touched_unix_s: i64) -> Result<()>;
+    /// Forgets an upload.
+    async fn remove_upload(&mut self, id: UploadId) -> Result<()>;
+    /// Uploads not touched since.
+    async fn idle_uploads(&mut self, before_unix_s: i64) -> Result<Vec<UploadId>>;
+
+    /// Records a content's blocks in their order. Idempotent.
+    async fn add_blocks(&mut self, content: Content, block_digests: &[Digest]) -> Result<()>;
+    /// Where the user's contents have this block.
+    async fn block(&mut self, user: UserId, digest: Digest) -> Result<Option<BlockPlace>>;
+}
+
+/// Answers kept for operations sent again.
+#[async_trait]
+pub trait Operations {
+    /// What was answered.
+    async fn operation(&mut self, scope: &str, id: &str) -> Result<Option<OperationRecord>>;
+    /// Keeps an answer.
+    async fn keep_operation(&mut self, operation: &OperationRecord) -> Result<()>;
+    /// Forgets answers from before.
+    async fn forget_operations(&mut self, before_unix_s: i64) -> Result<()>;
+}

@@ -1,0 +1,18 @@
+//! The RetroSync server, in the order in which a request meets it.
+//!
+//! ```text
+//! main ─▶ api, web ─▶ access ─▶ library ─▶ catalog   records, in transactions
+//!          (HTTP)     (who may)  (rules)  └▶ blobs    bytes by digest
+//!                                   └─▶ notice        who waits for whose news
+//! ```
+//!
+//! Imports run down only. `library` and `access` know neither HTTP nor SQL nor the clock; only `main` names SQLite
+//! and the disk. `protocol/README.md` is the authority for what is answered.
+
+pub mod access;
+pub mod blobs;
+pub mod catalog;
+pub mod keep;
+pub mod library;
+pub mod notice;
+pub mod refusal;
