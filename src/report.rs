@@ -135,9 +135,9 @@ pub fn count(number: usize, noun: &str) -> String {
 pub fn size(size_bytes: u64) -> String {
     match size_bytes {
         0..=1023 => format!("{size_bytes} B"),
-        1024..=1_048_575 if size_bytes % 1024 == 0 => format!("{} KiB", size_bytes / 1024),
+        1024..=1_048_575 if size_bytes.is_multiple_of(1024) => format!("{} KiB", size_bytes / 1024),
         1024..=1_048_575 => format!("{}.{} KiB", size_bytes / 1024, size_bytes % 1024 * 10 / 1024),
-        _ => format!("{}.{} MiB", size_bytes >> 20, (size_bytes & 0xf_ffff) * 10 >> 20),
+        _ => format!("{}.{} MiB", size_bytes >> 20, ((size_bytes & 0xf_ffff) * 10) >> 20),
     }
 }
 

@@ -1,0 +1,209 @@
+//! Keeps the tree as ARCHITECTURE.md draws it: pure modules pure, arrows downward, the daemon free of async runtimes,
+//! files of a size that fits a sitting, and the protocol's text equal to its types.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+/// Values in, values out.
+const PURE: &[&str] = &["plan", "naming", "profile", "pace", "snapshot", "container"];
+
+/// What a pure module may not even name.
+const IMPURE: &[&str] = &[
+    "std::fs",
+    "std::net",
+    "std::env",
+    "std::process",
+    "std::thread",
+    "SystemTime",
+    "Instant",
+    "File::",
+    "getrandom",
+    "log::",
+    "ureq",
+    "inotify",
+];
+
+/// The floors of the daemon, the highest first; a module may use its own floor and those below. Not
+/// listed, because they only print: `report`, `logging`.
+const FLOORS: &[&[&str]] = &[
+    &["main"],
+    &["cli"],
+    &["parts"],
+    &["daemon"],
+    &["cycle"],
+    &["apply"],
+    &["plan", "scan", "watch", "playing", "remote", "attic", "journal", "identity", "network", "config"],
+    &[
+        "root",
+        "profile",
+        "naming",
+        "pace",
+        "snapshot",
+        "disk",
+        "container",
+        "config",
+        "facts",
+        "retroarch_cfg",
+    ],
+    &["volume", "error"],
+];
+
+const WARN_LINES: usize = 500;
+const MOST_LINES: usize = 600;
+
+fn sources(folder: &Path) -> Vec<PathBuf> {
+    let mut found = Vec::new();
+    for entry in std::fs::read_dir(folder).unwrap().map(Result::unwrap) {
+        let path = entry.path();
+        if path.is_dir() {
+            found.extend(sources(&path));
+        } else if path.extension().is_some_and(|end| end == "rs") {
+            found.push(path);
+        }
+    }
+    found.sort();
+    found
+}
+
+fn root() -> &'static Path {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+}
+
+/// The code of a file: without comments and without what comes after `#[cfg(test)]`.
+fn code(path: &Path) -> String {
+    let text = std::fs::read_to_string(path).unwrap();
+    let text = text.split("\n#[cfg(test)]").next().unwrap_or_default();
+    text.lines().filter(|line| !line.trim_start().starts_with("//")).collect::<Vec<_>>().join("\n")
+}
+
+fn is_test(path: &Path) -> bool {
+    let name = path.file_stem().unwrap_or_default().to_string_lossy();
+    name.ends_with("tests") || name.ends_with("_test") || name == "suite" || name == "simulation"
+}
+
+/// The top module of a source file: `remote` of `src/remote/http/frames.rs`.
+fn module(path: &Path) -> String {
+    let below = path.strip_prefix(root().join("src")).unwrap();
+    let first = below.components().next().unwrap().as_os_str().to_string_lossy().into_owned();
+    first.trim_end_matches(".rs").to_owned()
+}
+
+#[test]
+fn pure_modules_name_no_file_socket_clock_or_log() {
+    let mut seen = BTreeSet::new();
+    for path in sources(&root().join("src")) {
+        if !PURE.contains(&module(&path).as_str()) || is_test(&path) {
+            continue;
+        }
+        seen.insert(module(&path));
+        let code = code(&path);
+        for word in IMPURE {
+            assert!(!code.contains(word), "{} is pure and names `{word}`", path.display());
+        }
+    }
+    assert!(seen.contains("plan"), "this test looks at nothing");
+}
+
+#[test]
+fn the_arrows_go_down() {
+    let floor_of: BTreeMap<&str, usize> = FLOORS
+        .iter()
+        .enumerate()
+        .flat_map(|(floor, modules)| modules.iter().map(move |module| (*module, floor)))
+        .collect();
+    for path in sources(&root().join("src")) {
+        let from = module(&path);
+        let Some(floor) = floor_of.get(from.as_str()).copied() else { continue };
+        if is_test(&path) {
+            continue;
+        }
+        for part in code(&path).split("crate::").skip(1) {
+            for to in imported(part) {
+                if let Some(other) = floor_of.get(to.as_str()) {
+                    assert!(*other >= floor, "{}: an arrow up, from `{from}` to `{to}`", path.display());
+                }
+            }
+        }
+    }
+}
+
+/// The modules that the text after `crate::` names: `a::b`, or each of `{a::b, c::{d, e}}`.
+fn imported(text: &str) -> Vec<String> {
+    let word = |text: &str| -> String {
+        text.trim().chars().take_while(|c| c.is_ascii_alphanumeric() || *c == '_').collect()
+    };
+    let Some(inside) = text.strip_prefix('{') else { return vec![word(text)] };
+    let (mut depth, mut names, mut start) = (0, Vec::new(), true);
+    for (at, letter) in inside.char_indices() {
+        match letter {
+            '{' => depth += 1,
+            '}' if depth == 0 => break,
+            '}' => depth -= 1,
+            ',' if depth == 0 => start = true,
+            _ if start && !letter.is_whitespace() => {
+                names.push(word(&inside[at..]));
+                start = false;
+            }
+            _ => {}
+        }
+    }
+    names
+}
+
+#[test]
+fn the_daemon_has_no_async_runtime() {
+    let output = Command::new(env!("CARGO"))
+        .args(["tree", "-p", "retrosync", "-e", "normal", "--prefix", "none", "--offline"])
+        .current_dir(root())
+        .output()
+        .unwrap();
+    let tree = String::from_utf8_lossy(&output.stdout);
+    assert!(tree.starts_with("retrosync v"), "{}", String::from_utf8_lossy(&output.stderr));
+    let names: BTreeSet<&str> = tree.lines().filter_map(|line| line.split(' ').next()).collect();
+    assert!(names.contains("ureq"), "{names:?}");
+    for runtime in ["tokio", "async-std", "smol", "async-io", "futures-executor", "hyper", "reqwest"] {
+        assert!(!names.contains(runtime), "`{runtime}` came into the daemon");
+    }
+}
+
+#[test]
+fn files_fit_a_sitting_and_say_what_they_are() {
+    for folder in ["src", "protocol/src", "server/src", "tests"] {
+        for path in sources(&root().join(folder)) {
+            let text = std::fs::read_to_string(&path).unwrap();
+            let lines = text.lines().count();
+            let limit = if is_test(&path) || folder == "tests" { 2 * MOST_LINES } else { MOST_LINES };
+            assert!(lines <= limit, "{} has {lines} lines", path.display());
+            if lines > WARN_LINES {
+                println!("{} has {lines} lines: is it one thing?", path.display());
+            }
+            assert!(text.starts_with("//!"), "{} does not open with what it is", path.display());
+        }
+    }
+}
+
+#[test]
+fn the_protocols_text_and_its_types_name_the_same_refusals() {
+    let text = std::fs::read_to_string(root().join("protocol/README.md")).unwrap();
+    let section = text.split("### 2.1 Refusals").nth(1).unwrap().split("\n### ").next().unwrap();
+    let told: BTreeMap<String, u16> = section
+        .lines()
+        .filter_map(|line| {
+            let mut cells = line.strip_prefix("| `")?.split(" | ");
+            let code = cells.next()?.trim_end_matches('`').to_owned();
+            Some((code, cells.next()?.parse().ok()?))
+        })
+        .collect();
+    let typed: BTreeMap<String, u16> =
+        retrosync_protocol::Code::ALL.iter().map(|code| (code.as_str().to_owned(), code.status())).collect();
+    assert_eq!(told, typed);
+}
+
+#[test]
+fn what_this_test_reads_it_reads_rightly() {
+    assert_eq!(imported("plan::{self, Plan};"), ["plan"]);
+    assert_eq!(imported("{cli, plan::{Plan, Step}, disk::Disk};"), ["cli", "plan", "disk"]);
+    assert_eq!(module(&root().join("src/remote/http/frames.rs")), "remote");
+}
