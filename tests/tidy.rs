@@ -35,18 +35,7 @@ const FLOORS: &[&[&str]] = &[
     &["cycle"],
     &["apply"],
     &["plan", "scan", "watch", "playing", "remote", "attic", "journal", "identity", "network", "config"],
-    &[
-        "root",
-        "profile",
-        "naming",
-        "pace",
-        "snapshot",
-        "disk",
-        "container",
-        "config",
-        "facts",
-        "retroarch_cfg",
-    ],
+    &["root", "profile", "naming", "pace", "snapshot", "disk", "container", "facts", "retroarch_cfg"],
     &["volume", "error"],
 ];
 

@@ -1,5 +1,7 @@
 //! `retrosync pair`: a code to approve, shown big and as a QR code; the token is durable before we say so.
 
+mod screen;
+
 use crate::cli::{Call, Command, Flag};
 use crate::error::Result;
 use crate::report::Exit;

@@ -1,1 +1,101 @@
-//! Which save a person means.
+//! Which save or version a person means: a whole id, or a part that only one has; else the candidates.
+
+use retrosync_protocol::SaveId;
+
+use crate::error::{Error, Kind, Result};
+
+/// How many candidates are named in an error.
+const SHOWN: usize = 8;
+
+/// The save among `saves` that `word` means.
+///
+/// # Errors
+/// `Misused`, naming the candidates when there are several.
+pub fn find<'a>(word: &str, saves: impl Iterator<Item = &'a SaveId>) -> Result<SaveId> {
+    let doing = || format!("cannot tell which save `{word}` is");
+    let mut saves: Vec<&SaveId> = saves.collect();
+    saves.sort();
+    saves.dedup();
+    if let Ok(whole) = word.parse::<SaveId>() {
+        // A whole id is taken at its word, in the spelling that is known if there is one.
+        return Ok(saves.into_iter().find(|save| **save == whole).cloned().unwrap_or(whole));
+    }
+    let part = word.to_lowercase();
+    let named: Vec<&SaveId> = saves.iter().copied().filter(|s| s.title().to_lowercase() == part).collect();
+    let found: Vec<&SaveId> = if named.is_empty() {
+        saves.iter().copied().filter(|save| save.as_str().to_lowercase().contains(&part)).collect()
+    } else {
+        named
+    };
+    match found.as_slice() {
+        [one] => Ok((*one).clone()),
+        [] => Err(Error::new(Kind::Misused, doing(), "no save has this in its title")
+            .help("`retrosync history` lists the saves")),
+        several => match battery(several) {
+            Some(one) => Ok(one.clone()),
+            None => Err(Error::new(Kind::Misused, doing(), format!("{} saves have it", several.len()))
+                .help(format!("say which: {}", candidates(several)))),
+        },
+    }
+}
+
+/// The one battery save among several saves of one game: what people mean by the game's name.
+fn battery<'a>(saves: &[&'a SaveId]) -> Option<&'a SaveId> {
+    let (first, rest) = saves.split_first()?;
+    let of_one_game = rest.iter().all(|s| s.system() == first.system() && s.title() == first.title());
+    let mut batteries = saves.iter().filter(|save| save.kind() == retrosync_protocol::Kind::Sram);
+    let one = batteries.next()?;
+    (of_one_game && batteries.next().is_none()).then_some(*one)
+}
+
+fn candidates(saves: &[&SaveId]) -> String {
+    let shown: Vec<String> = saves.iter().take(SHOWN).map(|save| format!("`{save}`")).collect();
+    let more = saves.len().saturating_sub(SHOWN);
+    if more > 0 { format!("{} and {more} more", shown.join(", ")) } else { shown.join(", ") }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+
+    #[test]
+    fn a_person_says_no_more_than_needed() {
+        let saves: Vec<SaveId> = [
+            "gb/sram/Tetris (World)",
+            "gba/sram/Metroid Fusion (Europe)",
+            "gba/sram/Metroid - Zero Mission (Europe)",
+            "gba/sram/Zelda",
+            "gba/state.0@mgba/Zelda",
+            "nes/sram/Zelda II",
+        ]
+        .iter()
+        .map(|text| text.parse().unwrap())
+        .collect();
+        let rows = [
+            ("a part of a title", "tetris", Ok("gb/sram/Tetris (World)")),
+            ("a whole id in another case", "GB/sram/tetris (world)", Ok("gb/sram/Tetris (World)")),
+            ("a whole id", "gb/sram/tetris (world)", Ok("gb/sram/Tetris (World)")),
+            ("a whole id that is not known", "gb/sram/Other", Ok("gb/sram/Other")),
+            ("a title that two have", "metroid", Err("2 saves have it")),
+            (
+                "a title in full goes before parts; the battery save before states",
+                "zelda",
+                Ok("gba/sram/Zelda"),
+            ),
+            ("nothing", "pong", Err("no save has this in its title")),
+        ];
+        for (row, word, expected) in rows {
+            match (find(word, saves.iter()), expected) {
+                (Ok(save), Ok(text)) => assert_eq!(save.as_str(), text, "{row}"),
+                (Err(error), Err(text)) => assert_eq!(error.cause, text, "{row}"),
+                (found, _) => unreachable!("{row}: {found:?}"),
+            }
+        }
+        let error = find("metroid", saves.iter()).unwrap_err();
+        assert_eq!(
+            error.help.unwrap(),
+            "say which: `gba/sram/Metroid - Zero Mission (Europe)`, `gba/sram/Metroid Fusion (Europe)`"
+        );
+    }
+}
