@@ -4,13 +4,72 @@
 //! any other version. A backend may assume nothing of clocks, and must give the promises that `suite.rs` tests:
 //! content durable before its record, a stale writer makes a branch, every store replayable.
 
+mod address;
+mod folder;
+mod http;
+mod pairing;
+mod trust;
+mod verify;
+
 use std::io::Read;
+use std::path::{Path, PathBuf};
 
 use retrosync_protocol::{
-    Changes, ChangesRequest, Content, History, SaveId, StoreResult, Version, VersionId,
+    Changes, ChangesRequest, Content, Digest, History, SaveId, StoreResult, Token, Version, VersionId,
+    WriterId,
 };
 
 use crate::error::{Error, Result};
+
+pub use address::ServerAddress;
+pub use folder::Folder;
+pub use http::HttpRemote;
+pub use pairing::{Answer, PairingClient};
+pub use trust::key_of_server;
+
+/// Where the remote is and how to reach it: what configuration and identity say.
+#[derive(Clone, Debug, Default)]
+pub struct RemoteSettings {
+    /// `http://…` or `https://…` of our server, or `folder:` and an absolute path.
+    pub server: String,
+    /// This device's token; a folder needs none.
+    pub token: Option<Token>,
+    /// This device's name: a folder has nobody else to remember it.
+    pub device_name: String,
+    /// This card's writer: its own versions are no news to a folder that waits.
+    pub writer: Option<WriterId>,
+    /// The user allows plain HTTP to private addresses; to loopback it always is, to others never.
+    pub plain_http: bool,
+    /// A PEM file with certificates of authorities that are trusted besides the compiled-in ones.
+    pub ca_file: Option<PathBuf>,
+    /// SHA-256 of the server's public key; if set, only this key is trusted, and no date or name is asked of it.
+    pub pinned_key: Option<Digest>,
+    /// The last good server time, as kept on the card.
+    pub server_time_unix_s: Option<i64>,
+    /// The program, as `retrosync/0.1.0 armv7`.
+    pub client: String,
+}
+
+/// What the answers said besides what was asked.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Heard {
+    /// The server's clock at its last answer.
+    pub server_time_unix_s: Option<i64>,
+    /// The last answer asked us to stay away this long.
+    pub retry_after_s: Option<u64>,
+}
+
+/// Opens the remote that the settings name: the one list of backends. Asks nothing of the network yet.
+///
+/// # Errors
+/// `Misused` for an address of no known form, a certificate file that cannot be read, or plain HTTP that is not allowed;
+/// `Offline` for a folder that is not there.
+pub fn open(settings: &RemoteSettings) -> Result<Box<dyn Remote>> {
+    match settings.server.strip_prefix("folder:") {
+        Some(dir) => Ok(Box::new(Folder::open(Path::new(dir), settings)?)),
+        None => Ok(Box::new(HttpRemote::open(settings)?)),
+    }
+}
 
 /// Opens the payload of an offered version. Called anew for each pass; what it reads is verified by its digest.
 pub type Source<'a> = dyn Fn(&Version) -> Result<Box<dyn Read + 'a>> + 'a;
@@ -43,4 +102,9 @@ pub trait Remote: Send {
     /// # Errors
     /// `Offline`, `Unpaired`, `Refused(NotFound)`.
     fn history(&mut self, save: &SaveId, before: Option<VersionId>) -> Result<History>;
+
+    /// What the last answers said of the server's clock and of waiting.
+    fn heard(&self) -> Heard {
+        Heard::default()
+    }
 }

@@ -1,0 +1,267 @@
+//! Whom TLS trusts, on a device whose clock may say 1970.
+//!
+//! Either one pinned public key and nothing else, or the compiled-in roots and the user's own authorities, judged at
+//! the latest time that is known to have passed: when this program was built, the server's last good time, or the
+//! clock on the wall where it is plausible. Never accepts a certificate just because it came.
+
+use std::fmt;
+use std::path::Path;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use retrosync_protocol::Digest;
+use rustls::client::WebPkiServerVerifier;
+use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
+use rustls::crypto::{CryptoProvider, verify_tls12_signature, verify_tls13_signature};
+use rustls::pki_types::pem::PemObject as _;
+use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
+use rustls::server::ParsedCertificate;
+use rustls::time_provider::TimeProvider;
+use rustls::{
+    CertificateError, ClientConfig, ClientConnection, DigitallySignedStruct, RootCertStore, SignatureScheme,
+};
+
+use super::{RemoteSettings, ServerAddress};
+use crate::error::{Error, Kind, Result};
+
+/// When this program was built, or a time before it.
+const BUILD_UNIX_S: i64 = match option_env!("RETROSYNC_BUILD_UNIX_S") {
+    Some(text) => match i64::from_str_radix(text, 10) {
+        Ok(time) => time,
+        Err(_) => SOURCE_UNIX_S,
+    },
+    None => SOURCE_UNIX_S,
+};
+
+/// 2026-11-01: this file is younger.
+const SOURCE_UNIX_S: i64 = 1_793_491_200;
+
+/// A clock that is further ahead than this is not believed.
+const PLAUSIBLE_S: i64 = 20 * 365 * 86_400;
+
+/// The latest time that is known to have passed.
+fn judged_time(build_unix_s: i64, server_unix_s: Option<i64>, wall_unix_s: i64) -> i64 {
+    let passed = build_unix_s.max(server_unix_s.unwrap_or(build_unix_s));
+    if (passed..passed + PLAUSIBLE_S).contains(&wall_unix_s) { wall_unix_s } else { passed }
+}
+
+/// The time that certificates are judged at; learns the server's.
+pub(super) struct Clock {
+    server_unix_s: Mutex<Option<i64>>,
+}
+
+impl Clock {
+    pub(super) fn new(server_unix_s: Option<i64>) -> Clock {
+        Clock { server_unix_s: Mutex::new(server_unix_s) }
+    }
+
+    /// The server of a verified connection said what time it is.
+    pub(super) fn learn(&self, server_unix_s: i64) {
+        *self.server_unix_s.lock().unwrap_or_else(PoisonError::into_inner) = Some(server_unix_s);
+    }
+
+    fn now_unix_s(&self) -> i64 {
+        let server = *self.server_unix_s.lock().unwrap_or_else(PoisonError::into_inner);
+        judged_time(BUILD_UNIX_S, server, wall_unix_s())
+    }
+}
+
+/// The clock on the wall; before 1970 reads as 0.
+pub(super) fn wall_unix_s() -> i64 {
+    SystemTime::now()
+        .duration_since(UNIX_EPOCH)
+        .map_or(0, |since| i64::try_from(since.as_secs()).unwrap_or(i64::MAX))
+}
+
+impl fmt::Debug for Clock {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Clock({})", self.now_unix_s())
+    }
+}
+
+impl TimeProvider for Clock {
+    fn current_time(&self) -> Option<UnixTime> {
+        let now = u64::try_from(self.now_unix_s()).ok()?;
+        Some(UnixTime::since_unix_epoch(Duration::from_secs(now)))
+    }
+}
+
+/// The TLS settings that the user's settings ask for.
+pub(super) fn client_config(settings: &RemoteSettings, clock: Arc<Clock>) -> Result<Arc<ClientConfig>> {
+    let provider = Arc::new(rustls::crypto::ring::default_provider());
+    let verifier: Arc<dyn ServerCertVerifier> = match settings.pinned_key {
+        Some(key) => Arc::new(OneKey { key: Some(key), seen: Mutex::new(None), provider: provider.clone() }),
+        None => {
+            let roots = Arc::new(roots(settings.ca_file.as_deref())?);
+            WebPkiServerVerifier::builder_with_provider(roots, provider.clone())
+                .build()
+                .map_err(|error| Error::new(Kind::Misused, "cannot set up TLS", error))?
+        }
+    };
+    config_of(provider, clock, verifier)
+}
+
+fn config_of(
+    provider: Arc<CryptoProvider>,
+    clock: Arc<Clock>,
+    verifier: Arc<dyn ServerCertVerifier>,
+) -> Result<Arc<ClientConfig>> {
+    let config = ClientConfig::builder_with_details(provider, clock)
+        .with_safe_default_protocol_versions()
+        .map_err(|error| Error::new(Kind::Misused, "cannot set up TLS", error))?
+        .dangerous()
+        .with_custom_certificate_verifier(verifier)
+        .with_no_client_auth();
+    Ok(Arc::new(config))
+}
+
+fn roots(ca_file: Option<&Path>) -> Result<RootCertStore> {
+    let mut store = RootCertStore { roots: webpki_roots::TLS_SERVER_ROOTS.to_vec() };
+    let Some(path) = ca_file else { return Ok(store) };
+    let refuse = |cause: &dyn fmt::Display| {
+        Error::new(Kind::Misused, format!("cannot use certificates of `{}`", path.display()), cause)
+            .help("`ca_file` is a PEM file: `-----BEGIN CERTIFICATE-----` and what follows")
+    };
+    let pem = std::fs::read(path).map_err(|error| refuse(&error))?;
+    let mut found = false;
+    for certificate in CertificateDer::pem_slice_iter(&pem) {
+        let certificate = certificate.map_err(|error| refuse(&error))?;
+        store.add(certificate).map_err(|error| refuse(&error))?;
+        found = true;
+    }
+    if found { Ok(store) } else { Err(refuse(&"it holds no certificate")) }
+}
+
+/// Trusts one public key, whatever certificate is around it: no date, no name. With no key it trusts nobody and only
+/// looks.
+#[derive(Debug)]
+struct OneKey {
+    key: Option<Digest>,
+    seen: Mutex<Option<Digest>>,
+    provider: Arc<CryptoProvider>,
+}
+
+impl ServerCertVerifier for OneKey {
+    fn verify_server_cert(
+        &self,
+        end_entity: &CertificateDer<'_>,
+        _intermediates: &[CertificateDer<'_>],
+        _server_name: &ServerName<'_>,
+        _ocsp_response: &[u8],
+        _now: UnixTime,
+    ) -> Result<ServerCertVerified, rustls::Error> {
+        let key = Digest::of(&ParsedCertificate::try_from(end_entity)?.subject_public_key_info());
+        *self.seen.lock().unwrap_or_else(PoisonError::into_inner) = Some(key);
+        if self.key == Some(key) {
+            Ok(ServerCertVerified::assertion())
+        } else {
+            Err(CertificateError::ApplicationVerificationFailure.into())
+        }
+    }
+
+    fn verify_tls12_signature(
+        &self,
+        message: &[u8],
+        certificate: &CertificateDer<'_>,
+        signed: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, rustls::Error> {
+        let algorithms = &self.provider.signature_verification_algorithms;
+        verify_tls12_signature(message, certificate, signed, algorithms)
+    }
+
+    fn verify_tls13_signature(
+        &self,
+        message: &[u8],
+        certificate: &CertificateDer<'_>,
+        signed: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, rustls::Error> {
+        let algorithms = &self.provider.signature_verification_algorithms;
+        verify_tls13_signature(message, certificate, signed, algorithms)
+    }
+
+    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
+        self.provider.signature_verification_algorithms.supported_schemes()
+    }
+}
+
+/// Looks at a server's public key, for a person to compare and to pin. Sends nothing and trusts nothing: the
+/// handshake ends as soon as the key was seen.
+///
+/// # Errors
+/// `Misused` for an address that is not `https`, `Offline` when nobody answers there in TLS.
+pub fn key_of_server(server: &str) -> Result<Digest> {
+    let address = ServerAddress::parse(server)?;
+    let doing = || format!("cannot look at the key of `{address}`");
+    if !address.is_secure() {
+        return Err(Error::new(Kind::Misused, doing(), "it is not `https`"));
+    }
+    let offline = |cause: &dyn fmt::Display| Error::new(Kind::Offline, doing(), cause);
+    let provider = Arc::new(rustls::crypto::ring::default_provider());
+    let looker = Arc::new(OneKey { key: None, seen: Mutex::new(None), provider: provider.clone() });
+    let config = config_of(provider, Arc::new(Clock::new(None)), looker.clone())?;
+    let name = server_name(address.host()).map_err(|error| offline(&error))?;
+    let mut socket =
+        std::net::TcpStream::connect((address.host(), address.port())).map_err(|e| offline(&e))?;
+    let timeout = Some(Duration::from_secs(15));
+    socket
+        .set_read_timeout(timeout)
+        .and_then(|()| socket.set_write_timeout(timeout))
+        .map_err(|e| offline(&e))?;
+    let mut connection = ClientConnection::new(config, name).map_err(|error| offline(&error))?;
+    let ended = connection.complete_io(&mut socket);
+    let seen = *looker.seen.lock().unwrap_or_else(PoisonError::into_inner);
+    seen.ok_or_else(|| offline(&ended.err().map_or_else(|| "no certificate came".into(), |e| e.to_string())))
+}
+
+/// A host as TLS names it.
+pub(super) fn server_name(host: &str) -> Result<ServerName<'static>, rustls::pki_types::InvalidDnsNameError> {
+    ServerName::try_from(host.trim_matches(['[', ']']).to_owned())
+}
+
+/// What a failed handshake means: a wrong clock, or a server that is not trusted.
+pub(super) fn judge(doing: String, error: &rustls::Error) -> Error {
+    let clock = |cause: String| {
+        Error::new(Kind::ClockWrong, doing.clone(), cause)
+            .help("set this device's date; then it works again by itself")
+    };
+    match error {
+        rustls::Error::InvalidCertificate(why) => match why {
+            CertificateError::NotValidYet | CertificateError::NotValidYetContext { .. } => {
+                clock("the server's certificate begins later than this device's date".into())
+            }
+            CertificateError::Expired | CertificateError::ExpiredContext { .. } => {
+                clock("the server's certificate is over by this device's date".into())
+            }
+            CertificateError::ApplicationVerificationFailure => {
+                Error::new(Kind::Offline, doing, "the server's key is not the pinned one").help(
+                    "somebody may be in between, or the server has a new key: compare it and pair again",
+                )
+            }
+            other => {
+                Error::new(Kind::Offline, doing, format!("the server's certificate is not trusted: {other}"))
+                    .help("for a certificate of your own set `ca_file` or `pinned_key`")
+            }
+        },
+        other => Error::new(Kind::Offline, doing, other),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_latest_time_that_surely_passed() {
+        let build = 1_000_000_000;
+        for (server, wall, expected, why) in [
+            (None, 0, build, "a clock in 1970 is not believed"),
+            (None, build + 5, build + 5, "a plausible clock is"),
+            (None, build + PLAUSIBLE_S, build, "a clock in the far future is not"),
+            (Some(build + 100), 7, build + 100, "the server's last time helps"),
+            (Some(build + 100), build + 50, build + 100, "a clock behind the server's time is not believed"),
+            (Some(build - 100), 0, build, "an old server time cannot go before the build"),
+        ] {
+            assert_eq!(judged_time(build, server, wall), expected, "{why}");
+        }
+    }
+}
