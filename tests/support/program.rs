@@ -35,8 +35,9 @@ impl Ended {
 impl Program {
     /// The program.
     pub fn new() -> Program {
-        let binary =
-            std::env::var("RETROSYNC_BIN").unwrap_or_else(|_| env!("CARGO_BIN_EXE_retrosync").to_owned());
+        let binary = std::env::var("RETROSYNC_BIN").unwrap_or_else(|_| {
+            option_env!("CARGO_BIN_EXE_retrosync").unwrap_or("target/release/retrosync").to_owned()
+        });
         let runner = std::env::var("RETROSYNC_RUNNER").unwrap_or_default();
         let mut words: Vec<&str> = runner.split_whitespace().collect();
         words.push(&binary);
