@@ -1,0 +1,188 @@
+//! Is a game running? While one does, its save is its own: nothing is written into save folders.
+//!
+//! Three signs, each enough: a flag file of the firmware, a process with the name of an emulator, a process with a
+//! game's path in its command line. What cannot be known counts as running. [`Launches`] remembers which saves were
+//! replaced after a game had started, so that what that game writes descends from what it loaded, not from what we put
+//! there. Reads `/proc`; never signals, never stops anything.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use retrosync_protocol::SaveId;
+
+use crate::snapshot::BaseEntry;
+
+/// What a running game looks like on this firmware.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Signs {
+    /// Present while a game runs.
+    pub flag_files: Vec<PathBuf>,
+    /// Names of emulators.
+    pub process_names: Vec<String>,
+    /// Folders with games: a process with a path below one in its command line plays it.
+    pub game_folders: Vec<PathBuf>,
+    /// The card is a folder on a computer that may run other games: only processes that name a path below one of these
+    /// count. `None`: all processes count.
+    pub only_below: Option<Vec<PathBuf>>,
+}
+
+/// A process that plays.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Game {
+    /// Its id.
+    pub pid: u32,
+    /// What it is called.
+    pub name: String,
+    /// When it started, in milliseconds since this device booted.
+    pub started_boot_ms: u64,
+}
+
+/// What was seen.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Playing {
+    /// The processes that play.
+    pub games: Vec<Game>,
+    /// Why nothing may be written now, if so.
+    pub reason: Option<String>,
+}
+
+/// The kernel counts process starts in hundredths of a second, on every architecture.
+const TICK_MS: u64 = 10;
+/// `comm` holds no more.
+const COMM_BYTES: usize = 15;
+
+/// Looks at the flag files and at every process.
+pub fn look(signs: &Signs) -> Playing {
+    look_in(signs, Path::new("/proc"), std::process::id())
+}
+
+/// Milliseconds since this device booted, sleep included; the clock of [`Game::started_boot_ms`].
+pub fn boot_ms() -> u64 {
+    let uptime = fs::read_to_string("/proc/uptime").unwrap_or_default();
+    let mut parts = uptime.split([' ', '.']);
+    let mut number = || parts.next().and_then(|text| text.parse::<u64>().ok()).unwrap_or(0);
+    number() * 1_000 + number() * TICK_MS
+}
+
+fn look_in(signs: &Signs, proc: &Path, own_pid: u32) -> Playing {
+    let mut playing = Playing::default();
+    if let Some(flag) = signs.flag_files.iter().find(|path| path.exists()) {
+        playing.reason = Some(format!("`{}` says that a game runs", flag.display()));
+    }
+    if signs.process_names.is_empty() && signs.game_folders.is_empty() {
+        return playing;
+    }
+    let Ok(entries) = fs::read_dir(proc) else {
+        playing.reason.get_or_insert_with(|| "`/proc` cannot be read, so a game may be running".into());
+        return playing;
+    };
+    for entry in entries.flatten() {
+        let pid = entry.file_name().to_str().and_then(|name| name.parse::<u32>().ok());
+        if let Some(pid) = pid.filter(|pid| *pid != own_pid) {
+            playing.games.extend(game(signs, &entry.path(), pid));
+        }
+    }
+    playing.games.sort_by_key(|game| game.pid);
+    if let Some(game) = playing.games.first() {
+        playing.reason = Some(format!("`{}` is running (process {})", game.name, game.pid));
+    }
+    playing
+}
+
+/// The process as a game, if it is one. A process that ended meanwhile is none.
+fn game(signs: &Signs, folder: &Path, pid: u32) -> Option<Game> {
+    let line = fs::read(folder.join("cmdline")).ok()?;
+    if line.is_empty() {
+        return None; // a kernel thread, or one that has exited
+    }
+    let words: Vec<String> =
+        line.split(|byte| *byte == 0).map(|word| String::from_utf8_lossy(word).into_owned()).collect();
+    let base = words.first().and_then(|word| word.rsplit('/').next()).unwrap_or_default();
+    if base == "retrosync" {
+        return None;
+    }
+    let stat = fs::read_to_string(folder.join("stat")).ok()?;
+    let (comm, started_boot_ms) = name_and_start(&stat)?;
+    let named = signs.process_names.iter().any(|name| {
+        name == base || name == comm || (name.len() > COMM_BYTES && name.get(..COMM_BYTES) == Some(comm))
+    });
+    let below =
+        |folders: &[PathBuf]| words.iter().skip(1).any(|word| folders.iter().any(|f| is_below(word, f)));
+    let plays = below(&signs.game_folders) || named;
+    let counts = signs.only_below.as_deref().is_none_or(|roots| {
+        below(roots)
+            || fs::read_link(folder.join("cwd")).is_ok_and(|cwd| roots.iter().any(|r| cwd.starts_with(r)))
+    });
+    (plays && counts).then(|| Game { pid, name: base.to_owned(), started_boot_ms })
+}
+
+/// Is the argument a path below the folder? An option like `--config=/path` counts too.
+fn is_below(word: &str, folder: &Path) -> bool {
+    let path = word.find('/').map_or("", |at| &word[at..]);
+    Path::new(path).strip_prefix(folder).is_ok_and(|rest| rest.components().next().is_some())
+}
+
+/// The name and the start of `/proc/PID/stat`; `None` for one that has exited. The name may contain anything, `)` too.
+fn name_and_start(stat: &str) -> Option<(&str, u64)> {
+    let (head, tail) = stat.rsplit_once(')')?;
+    let (_, comm) = head.split_once('(')?;
+    let mut fields = tail.split_ascii_whitespace();
+    let state = fields.next()?;
+    // After the state, the start is field 22 of the whole, counted from 1.
+    let ticks: u64 = fields.nth(18)?.parse().ok()?;
+    (!matches!(state, "Z" | "X")).then_some((comm, ticks * TICK_MS))
+}
+
+/// How long a replaced save is remembered once no game runs.
+const REMEMBER_MS: u64 = 60_000;
+
+/// What each save was before we replaced it, as long as a game may still hold the old bytes in memory.
+#[derive(Clone, Debug, Default)]
+pub struct Launches {
+    replaced: BTreeMap<SaveId, Replaced>,
+}
+
+#[derive(Clone, Debug)]
+struct Replaced {
+    before: Option<BaseEntry>,
+    at_boot_ms: u64,
+    /// A game was seen that had started before the replacement.
+    loaded_before: bool,
+}
+
+impl Launches {
+    /// A save was replaced at that time; `before` is what the base said until then.
+    pub fn replaced(&mut self, save: &SaveId, before: Option<BaseEntry>, at_boot_ms: u64) {
+        // A second replacement under one game: what the game loaded is still the first.
+        if self.replaced.get(save).is_none_or(|known| !known.loaded_before) {
+            self.replaced.insert(save.clone(), Replaced { before, at_boot_ms, loaded_before: false });
+        }
+    }
+
+    /// Compares what was replaced with the games that run now.
+    pub fn look(&mut self, playing: &Playing, now_boot_ms: u64) {
+        self.replaced.retain(|_, replaced| {
+            replaced.loaded_before |=
+                playing.games.iter().any(|game| game.started_boot_ms <= replaced.at_boot_ms);
+            replaced.loaded_before
+                || playing.reason.is_some()
+                || now_boot_ms < replaced.at_boot_ms.saturating_add(REMEMBER_MS)
+        });
+    }
+
+    /// What a running game loaded, where that is not what the base says: the save, and its entry then (`None`: it had
+    /// none).
+    pub fn loaded(&self) -> impl Iterator<Item = (&SaveId, Option<&BaseEntry>)> {
+        self.replaced.iter().filter(|(_, r)| r.loaded_before).map(|(save, r)| (save, r.before.as_ref()))
+    }
+
+    /// What the game wrote is stored: from here on the base is right.
+    pub fn forget(&mut self, save: &SaveId) {
+        self.replaced.remove(save);
+    }
+}
+
+#[cfg(test)]
+#[path = "playing_tests.rs"]
+mod tests;

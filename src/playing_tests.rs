@@ -1,0 +1,126 @@
+//! Tests of playing.rs: a made-up `/proc`, and a real process.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
+use super::*;
+use std::process::{Command, Stdio};
+
+/// Writes a process into a made-up `/proc`.
+fn process(proc: &Path, pid: u32, comm: &str, words: &[&str], state: &str, start_ticks: u64) {
+    let folder = proc.join(pid.to_string());
+    fs::create_dir_all(&folder).unwrap();
+    let line: Vec<u8> = words.iter().flat_map(|word| word.bytes().chain([0])).collect();
+    fs::write(folder.join("cmdline"), line).unwrap();
+    let stat = format!("{pid} ({comm}) {state} 1 1 1 0 -1 0 0 0 0 0 0 0 0 0 20 0 1 0 {start_ticks} 0 0\n");
+    fs::write(folder.join("stat"), stat).unwrap();
+}
+
+fn signs() -> Signs {
+    Signs {
+        flag_files: vec![],
+        process_names: vec!["retroarch".into(), "a_very_long_emulator".into()],
+        game_folders: vec!["/mnt/SDCARD/Roms".into()],
+        only_below: None,
+    }
+}
+
+#[test]
+fn each_process_is_a_game_or_not() {
+    let rom = "/mnt/SDCARD/Roms/GB/Tetris.gb";
+    let rows: [(&str, &str, &[&str], &str, bool); 11] = [
+        ("the emulator by its name", "retroarch", &["./retroarch", "-v"], "S", true),
+        ("a longer name than the kernel keeps", "a_very_long_emu", &["x"], "S", true),
+        ("a game's path", "drastic", &["drastic", rom], "R", true),
+        ("a game's path in an option", "emu", &["emu", &format!("--rom={rom}")], "R", true),
+        ("a name with brackets", "a) S (b", &["emu", rom], "R", true),
+        ("the folder itself is no game", "ls", &["ls", "/mnt/SDCARD/Roms"], "R", false),
+        ("a folder that only begins alike", "cp", &["cp", "/mnt/SDCARD/Roms2/x.gb"], "R", false),
+        ("another program", "sshd", &["sshd", "-D"], "S", false),
+        ("the emulator has exited", "retroarch", &["retroarch"], "Z", false),
+        ("a kernel thread", "retroarch", &[], "S", false),
+        ("ourselves, told about a game", "retrosync", &["/x/retrosync", rom], "S", false),
+    ];
+    for (row, comm, words, state, plays) in rows {
+        let proc = tempfile::tempdir().unwrap();
+        process(proc.path(), 42, comm, words, state, 700);
+        fs::create_dir(proc.path().join("self")).unwrap();
+        let seen = look_in(&signs(), proc.path(), 1);
+        assert_eq!(seen.reason.is_some(), plays, "{row}: {seen:?}");
+        let starts: Vec<_> = seen.games.iter().map(|game| (game.pid, game.started_boot_ms)).collect();
+        assert_eq!(starts, if plays { vec![(42, 7_000)] } else { vec![] }, "{row}");
+    }
+}
+
+#[test]
+fn our_own_process_never_counts() {
+    let proc = tempfile::tempdir().unwrap();
+    process(proc.path(), 42, "retroarch", &["retroarch"], "S", 1);
+    assert_eq!(look_in(&signs(), proc.path(), 42), Playing::default());
+}
+
+#[test]
+fn on_a_computer_only_games_of_this_card_count() {
+    let card = PathBuf::from("/home/ada/card");
+    let on_pc =
+        Signs { only_below: Some(vec![card.clone()]), game_folders: vec![card.join("Roms")], ..signs() };
+    for (row, words, counts) in [
+        ("another game", &["retroarch", "/home/ada/other/x.gb"][..], false),
+        ("this card's game", &["retroarch", "/home/ada/card/Roms/GB/x.gb"], true),
+        ("this card's configuration", &["retroarch", "--config", "/home/ada/card/ra.cfg"], true),
+    ] {
+        let proc = tempfile::tempdir().unwrap();
+        process(proc.path(), 42, "retroarch", words, "S", 1);
+        assert_eq!(look_in(&on_pc, proc.path(), 1).reason.is_some(), counts, "{row}");
+    }
+}
+
+#[test]
+fn a_flag_file_or_no_proc_at_all_counts_as_running() {
+    let folder = tempfile::tempdir().unwrap();
+    let flag = folder.path().join("cmd_to_run.sh");
+    let flagged = Signs { flag_files: vec![flag.clone()], ..Signs::default() };
+    assert_eq!(look_in(&flagged, folder.path(), 1), Playing::default());
+    fs::write(&flag, "").unwrap();
+    let reason = format!("`{}` says that a game runs", flag.display());
+    assert_eq!(look_in(&flagged, folder.path(), 1).reason, Some(reason));
+    let nowhere = look_in(&signs(), &folder.path().join("none"), 1);
+    assert_eq!(nowhere.reason.as_deref(), Some("`/proc` cannot be read, so a game may be running"));
+}
+
+#[test]
+fn a_real_process_is_seen_with_its_start_and_gone_when_it_ends() {
+    let card = tempfile::tempdir().unwrap();
+    let rom = card.path().join("x.gb");
+    let signs = Signs { game_folders: vec![card.path().into()], ..Signs::default() };
+    let before_ms = boot_ms();
+    // `cat` waits for its input, with a game's path in its command line that it never opens.
+    let mut emulator =
+        Command::new("cat").arg("-").arg(&rom).stdin(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap();
+    let seen = look(&signs);
+    assert_eq!(seen.games.iter().map(|game| game.pid).collect::<Vec<_>>(), [emulator.id()]);
+    let started_ms = seen.games[0].started_boot_ms;
+    assert!((before_ms.saturating_sub(20)..=boot_ms()).contains(&started_ms), "{before_ms} {started_ms}");
+    drop(emulator.stdin.take());
+    emulator.wait().unwrap();
+    assert_eq!(look(&signs), Playing::default());
+}
+
+#[test]
+fn what_a_game_writes_descends_from_what_it_loaded() {
+    let save: SaveId = "gb/sram/Tetris".parse().unwrap();
+    let game = |started_boot_ms| Playing {
+        games: vec![Game { pid: 1, name: "emu".into(), started_boot_ms }],
+        reason: Some("a game".into()),
+    };
+    for (row, started_ms, remembered) in
+        [("started before the replacement", 4_999, true), ("started after it", 5_001, false)]
+    {
+        let mut launches = Launches::default();
+        launches.replaced(&save, None, 5_000);
+        launches.look(&game(started_ms), 6_000);
+        assert_eq!(launches.loaded().count() == 1, remembered, "{row}");
+        launches.look(&Playing::default(), 5_000 + REMEMBER_MS);
+        assert_eq!(launches.loaded().count() == 1, remembered, "{row}: and after the game");
+        launches.forget(&save);
+        assert_eq!(launches.loaded().count(), 0, "{row}: stored");
+    }
+}
