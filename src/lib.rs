@@ -10,9 +10,14 @@
 //! Capitals are pure: values in, values out. Data goes one way, left to right, once a cycle. Modules stand in the
 //! order in which data meets them; ARCHITECTURE.md has the map and the promises.
 
+pub mod attic;
 pub mod cli;
 pub mod config;
+pub mod disk;
+pub mod durable;
 pub mod error;
+pub mod identity;
+pub mod journal;
 pub mod logging;
 pub mod network;
 pub mod pace;
@@ -20,6 +25,7 @@ pub mod plan;
 pub mod playing;
 pub mod remote;
 pub mod report;
+pub mod root;
 pub mod snapshot;
 pub mod volume;
 pub mod watch;

@@ -1,0 +1,222 @@
+//! Who this device is: token, writer id and its sequence, server, pins, the roots that belong together.
+//!
+//! Kept in two alternating slots in the primary root. Promise 5 for pairing: the token is durable before anybody is told
+//! that the device is paired. A writer never uses one sequence number twice: numbers are reserved durably, in blocks,
+//! before the first of a block is given out. On any doubt (other hardware, a damaged record) the writer is drawn again.
+
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use retrosync_protocol::{DeviceId, Token, WriterId};
+
+use crate::durable::Pair;
+use crate::error::{Error, Kind, Result};
+use crate::root::RootId;
+use crate::volume::Volume;
+
+/// How many sequence numbers one durable write reserves.
+const BLOCK: u64 = 64;
+
+/// The fields, as they are kept.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Facts {
+    /// What proves this device to the server; `None`: not paired.
+    #[serde(default)]
+    pub token: Option<Token>,
+    /// The server's address, or `folder:` and a path.
+    #[serde(default)]
+    pub server: Option<String>,
+    /// What the server calls this device.
+    #[serde(default)]
+    pub device: Option<DeviceId>,
+    /// What people call it.
+    #[serde(default)]
+    pub device_name: String,
+    /// Whose it is.
+    #[serde(default)]
+    pub user: Option<String>,
+    /// SHA-256 of server keys learnt at pairing, in hex.
+    #[serde(default)]
+    pub pins: Vec<String>,
+    /// The markers that pairing saw, by root folder.
+    #[serde(default)]
+    pub roots: BTreeMap<PathBuf, RootId>,
+    /// The last good time a server told: a floor for a clock that was lost.
+    #[serde(default)]
+    pub server_time_unix_s: Option<i64>,
+}
+
+#[derive(Serialize, Deserialize)]
+struct Record {
+    #[serde(flatten)]
+    facts: Facts,
+    writer: WriterId,
+    /// Every number below it may have been used.
+    next_sequence: u64,
+    hardware: String,
+}
+
+/// What opening found.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Opened {
+    /// The identity that was left here.
+    AsLeft,
+    /// There was none: not yet paired.
+    New,
+    /// There was one and it is in doubt: a new writer was drawn. The journal's entries must be distrusted. Says why.
+    Doubted(String),
+}
+
+/// The identity of this card in this device.
+pub struct Identity {
+    /// What is kept; call [`Identity::save`] after changing it.
+    pub facts: Facts,
+    writer: WriterId,
+    next_sequence: u64,
+    reserved_to: u64,
+    hardware: String,
+    pair: Pair,
+}
+
+impl Identity {
+    /// Reads the identity in `state_dir` and compares it with this device's `hardware` ([`hardware`]). Writes nothing
+    /// unless a new writer had to be drawn.
+    ///
+    /// # Errors
+    /// When the card cannot be read, or not be written after a doubt.
+    pub fn open(volume: Arc<dyn Volume>, state_dir: &Path, hardware: &str) -> Result<(Identity, Opened)> {
+        let doing = || format!("cannot read the identity in `{}`", state_dir.display());
+        let (pair, found) = Pair::open::<Record>(volume, state_dir, "identity")
+            .map_err(|error| Error::io(doing(), &error))?;
+        let Some(record) = found.record else {
+            let facts = Facts {
+                token: None,
+                server: None,
+                device: None,
+                device_name: String::new(),
+                user: None,
+                pins: Vec::new(),
+                roots: BTreeMap::new(),
+                server_time_unix_s: None,
+            };
+            let identity = Identity {
+                facts,
+                writer: draw_writer()?,
+                next_sequence: 1,
+                reserved_to: 1,
+                hardware: hardware.to_owned(),
+                pair,
+            };
+            let opened = match found.damaged {
+                true => Opened::Doubted("the identity is damaged".into()),
+                false => Opened::New,
+            };
+            return Ok((identity, opened));
+        };
+        let mut identity = Identity {
+            facts: record.facts,
+            writer: record.writer,
+            next_sequence: record.next_sequence,
+            reserved_to: record.next_sequence,
+            hardware: record.hardware,
+            pair,
+        };
+        if differs(&identity.hardware, hardware) {
+            identity.hardware = hardware.to_owned();
+            identity.redraw_writer()?;
+            return Ok((identity, Opened::Doubted("the card was last used in another device".into())));
+        }
+        if identity.hardware.is_empty() {
+            identity.hardware = hardware.to_owned();
+        }
+        Ok((identity, Opened::AsLeft))
+    }
+
+    /// Makes the facts durable.
+    ///
+    /// # Errors
+    /// When the card cannot take it; then what was saved before stands.
+    pub fn save(&mut self) -> Result<()> {
+        self.write(self.reserved_to)
+    }
+
+    /// Who writes versions here.
+    pub fn writer(&self) -> &WriterId {
+        &self.writer
+    }
+
+    /// A number that this writer never used and never will again: reserved durably before it is returned.
+    ///
+    /// # Errors
+    /// When the card cannot take the reservation; then no number was given out.
+    pub fn take_sequence(&mut self) -> Result<u64> {
+        if self.next_sequence == self.reserved_to {
+            self.write(self.reserved_to + BLOCK)?;
+            self.reserved_to += BLOCK;
+        }
+        let sequence = self.next_sequence;
+        self.next_sequence += 1;
+        Ok(sequence)
+    }
+
+    /// Draws a new writer, durably: after `writer_reused`, or any other doubt. The journal must be distrusted with it.
+    ///
+    /// # Errors
+    /// When there is no randomness or the card cannot take it.
+    pub fn redraw_writer(&mut self) -> Result<()> {
+        self.writer = draw_writer()?;
+        (self.next_sequence, self.reserved_to) = (1, 1);
+        self.save()
+    }
+
+    fn write(&mut self, next_sequence: u64) -> Result<()> {
+        let record = Record {
+            facts: self.facts.clone(),
+            writer: self.writer.clone(),
+            next_sequence,
+            hardware: self.hardware.clone(),
+        };
+        self.pair.write(&record).map_err(|error| Error::io("cannot keep this device's identity", &error))
+    }
+}
+
+fn draw_writer() -> Result<WriterId> {
+    let mut random = [0; 16];
+    getrandom::fill(&mut random)
+        .map_err(|error| Error::new(Kind::Damaged, "cannot draw a writer id", error))?;
+    Ok(WriterId::from_random(&random))
+}
+
+/// Only two hints of one kind can differ: a missing Wi-Fi dongle is no other device.
+fn differs(kept: &str, now: &str) -> bool {
+    let kind = |hint: &str| hint.split_once(':').map(|(kind, _)| kind.to_owned());
+    kept != now && kind(kept).is_some() && kind(kept) == kind(now)
+}
+
+/// What tells this device from another of its kind: `serial:…`, `mac:…` or `machine:…`; empty if nothing does.
+/// `prefix` is where the machine's file system begins (`/`).
+pub fn hardware(prefix: &Path) -> String {
+    let read = |path: &str| std::fs::read_to_string(prefix.join(path)).unwrap_or_default();
+    let cpuinfo = read("proc/cpuinfo");
+    let serial = cpuinfo
+        .lines()
+        .filter_map(|line| line.split_once(':'))
+        .find(|(key, _)| key.trim() == "Serial")
+        .map(|(_, value)| value.trim())
+        .filter(|serial| serial.bytes().any(|byte| byte != b'0'));
+    if let Some(serial) = serial {
+        return format!("serial:{serial}");
+    }
+    let mac = read("sys/class/net/wlan0/address");
+    // A locally administered address is drawn anew at each boot on some handhelds: it tells nothing.
+    let burnt_in = |mac: &str| {
+        mac.get(..2).and_then(|octet| u8::from_str_radix(octet, 16).ok()).is_some_and(|octet| octet & 2 == 0)
+    };
+    if burnt_in(mac.trim()) && !mac.starts_with("00:00:00:00:00:00") {
+        return format!("mac:{}", mac.trim());
+    }
+    let machine = read("etc/machine-id");
+    if machine.trim().is_empty() { String::new() } else { format!("machine:{}", machine.trim()) }
+}
