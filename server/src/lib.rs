@@ -10,9 +10,13 @@
 //! and the disk. `protocol/README.md` is the authority for what is answered.
 
 pub mod access;
+pub mod api;
+pub mod app;
 pub mod blobs;
 pub mod catalog;
 pub mod keep;
 pub mod library;
+pub mod listen;
 pub mod notice;
 pub mod refusal;
+pub mod web;

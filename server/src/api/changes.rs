@@ -1,0 +1,55 @@
+//! `GET` and `POST /changes`: what changed since a cursor; the long poll.
+
+use std::sync::Arc;
+
+use axum::extract::State;
+use retrosync_protocol::{ChangesRequest, Epoch};
+use serde::Deserialize;
+
+use super::reply::{Reply, json};
+use super::request::{Device, Json, Params, malformed, until_stop};
+use crate::app::App;
+use crate::library::{Answer, Asker};
+
+/// The same as [`ChangesRequest`] after a `?`, where an absent epoch may be an empty text.
+#[derive(Deserialize)]
+pub(super) struct ChangesParams {
+    #[serde(default)]
+    since: u64,
+    #[serde(default)]
+    epoch: String,
+    #[serde(default)]
+    wait_s: u64,
+    limit: Option<u32>,
+}
+
+impl ChangesParams {
+    fn parse(self) -> Answer<ChangesRequest> {
+        let epoch = Some(self.epoch.as_str()).filter(|text| !text.is_empty()).map(str::parse::<Epoch>);
+        let epoch = epoch.transpose().map_err(|error| malformed(error.to_string()))?;
+        Ok(ChangesRequest { since: self.since, epoch, wait_s: self.wait_s, limit: self.limit, ask: vec![] })
+    }
+}
+
+/// `GET /changes`
+pub(super) async fn get(
+    State(app): State<Arc<App>>,
+    Device(asker): Device,
+    Params(params): Params<ChangesParams>,
+) -> Reply {
+    answer(&app, &asker, &params.parse()?).await
+}
+
+/// `POST /changes`
+pub(super) async fn post(
+    State(app): State<Arc<App>>,
+    Device(asker): Device,
+    Json(request): Json<ChangesRequest>,
+) -> Reply {
+    answer(&app, &asker, &request).await
+}
+
+async fn answer(app: &App, asker: &Asker, request: &ChangesRequest) -> Reply {
+    let waiting = app.library.changes_or_wait(asker, request, || app.now_unix_s());
+    json(&until_stop(app, waiting).await?)
+}

@@ -1,0 +1,76 @@
+//! What every request can reach: the library, who may ask, the clock, and whether the server is about to stop.
+//!
+//! Built once by `main`, shared by all requests; holds no state of a request and decides nothing.
+
+use std::sync::Arc;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use axum::http::{HeaderMap, header};
+use retrosync_protocol::Epoch;
+use tokio::sync::watch;
+
+use crate::access::Access;
+use crate::library::{Answer, Library};
+
+/// The program and its version, as it names itself in `GET /health`.
+pub const SERVER_NAME: &str = concat!("retrosync-server/", env!("CARGO_PKG_VERSION"));
+/// How long a client may take to send a request's body.
+pub(crate) const BODY_TIME: Duration = Duration::from_secs(600);
+
+/// What every request can reach.
+pub struct App {
+    /// The rules.
+    pub library: Library,
+    /// Who may ask what.
+    pub access: Access,
+    /// The server's epoch, as it was at the start; it never changes while a server runs.
+    pub epoch: Epoch,
+    /// Where users reach the server, if the owner said so: without a slash at the end.
+    pub public_url: Option<String>,
+    stop: watch::Sender<bool>,
+}
+
+impl App {
+    /// The parts, put together.
+    ///
+    /// # Errors
+    /// When the catalog cannot tell its epoch.
+    pub async fn new(library: Library, access: Access, public_url: Option<String>) -> Answer<Arc<App>> {
+        let epoch = library.epoch().await?;
+        let public_url = public_url.map(|url| url.trim_end_matches('/').to_owned());
+        Ok(Arc::new(App { library, access, epoch, public_url, stop: watch::Sender::new(false) }))
+    }
+
+    /// Unix seconds; the only clock below `main`.
+    pub fn now_unix_s(&self) -> i64 {
+        let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+        i64::try_from(since.as_secs()).unwrap_or(i64::MAX)
+    }
+
+    /// Tells those who wait that the server is about to stop.
+    pub fn stop(&self) {
+        self.stop.send_replace(true);
+    }
+
+    /// Comes back when the server is about to stop.
+    pub async fn stopping(&self) {
+        let mut stop = self.stop.subscribe();
+        // The sender lives as long as `self`, so this only comes back when it was told.
+        let _ = stop.wait_for(|stop| *stop).await;
+    }
+
+    /// Where users reach the server: as the owner said, or as this request reached it.
+    pub(crate) fn base_url(&self, headers: &HeaderMap) -> String {
+        self.public_url.clone().unwrap_or_else(|| match host(headers) {
+            Some(host) => format!("http://{host}"),
+            None => "http://localhost".to_owned(),
+        })
+    }
+}
+
+/// The request's `Host`, if it could be one.
+pub(crate) fn host(headers: &HeaderMap) -> Option<&str> {
+    let host = headers.get(header::HOST)?.to_str().ok()?;
+    let fits = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'-' | b':' | b'[' | b']' | b'_');
+    (!host.is_empty() && host.len() <= 255 && host.bytes().all(fits)).then_some(host)
+}

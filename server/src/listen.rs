@@ -1,0 +1,146 @@
+//! Connections: accepts them, bounds how many and how long, and lets them end when the server stops.
+//!
+//! A client that dawdles over a request's head is cut off after 15 seconds. When a request is refused before its body
+//! was read, what is still coming is read away, so that the client meets the refusal and not a reset.
+
+use std::convert::Infallible;
+use std::io;
+use std::pin::Pin;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use axum::Router;
+use axum::body::{Body, Bytes};
+use axum::extract::Request;
+use axum::response::Response;
+use http_body::{Body as HttpBody, Frame, SizeHint};
+use http_body_util::BodyExt as _;
+use hyper::body::Incoming;
+use hyper_util::rt::{TokioIo, TokioTimer};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::Semaphore;
+use tower_service::Service as _;
+
+use crate::api::request::Peer;
+use crate::app::App;
+
+/// The most connections at once; more wait in the listener's queue.
+const MAX_CONNECTIONS: usize = 2048;
+/// For a request's head (README section 7); also how long an unused connection is kept.
+const HEAD_TIME: Duration = Duration::from_secs(15);
+/// After a stop, for what is under way.
+const STOP_TIME: Duration = Duration::from_secs(10);
+/// How much of a refused request's body is read away, and for how long.
+const DRAIN_BYTES: u64 = 20 << 20;
+const DRAIN_TIME: Duration = Duration::from_secs(20);
+
+/// Serves until `stop` comes back, then lets what is under way end.
+pub async fn serve(app: Arc<App>, pages: Router, listener: TcpListener, stop: impl Future<Output = ()>) {
+    let places = Arc::new(Semaphore::new(MAX_CONNECTIONS));
+    tokio::pin!(stop);
+    loop {
+        let Ok(place) = places.clone().acquire_owned().await else { break };
+        let accepted = tokio::select! {
+            accepted = listener.accept() => accepted,
+            () = &mut stop => break,
+        };
+        match accepted {
+            Ok((stream, address)) => {
+                let (app, pages) = (app.clone(), pages.clone());
+                tokio::spawn(async move {
+                    connection(&app, pages, stream, Peer(address.ip().to_canonical())).await;
+                    drop(place);
+                });
+            }
+            // Out of file descriptors, mostly: the connections that are there will end.
+            Err(error) => {
+                log::warn!("cannot accept a connection: {error}");
+                tokio::time::sleep(Duration::from_millis(100)).await;
+            }
+        }
+    }
+    drop(listener);
+    app.stop();
+    let all = u32::try_from(MAX_CONNECTIONS).unwrap_or(u32::MAX);
+    if tokio::time::timeout(STOP_TIME, places.acquire_many(all)).await.is_err() {
+        log::info!("stopping with connections open");
+    }
+}
+
+async fn connection(app: &App, pages: Router, stream: TcpStream, peer: Peer) {
+    let _ = stream.set_nodelay(true);
+    let service = hyper::service::service_fn(move |request| answer(pages.clone(), peer, request));
+    let connection = hyper::server::conn::http1::Builder::new()
+        .timer(TokioTimer::new())
+        .header_read_timeout(HEAD_TIME)
+        .max_buf_size(64 << 10)
+        .serve_connection(TokioIo::new(stream), service);
+    tokio::pin!(connection);
+    let ended = tokio::select! {
+        ended = connection.as_mut() => ended,
+        () = app.stopping() => {
+            connection.as_mut().graceful_shutdown();
+            connection.await
+        }
+    };
+    if let Err(error) = ended {
+        log::debug!("a connection ended early: {error}");
+    }
+}
+
+async fn answer(mut pages: Router, peer: Peer, request: Request<Incoming>) -> Result<Response, Infallible> {
+    let (mut head, body) = request.into_parts();
+    head.extensions.insert(peer);
+    let body = Shared(Arc::new(Mutex::new(body)));
+    let rest = Shared(body.0.clone());
+    let response = pages.call(Request::from_parts(head, Body::new(body))).await?;
+    if response.status().is_client_error() || response.status().is_server_error() {
+        let _ = tokio::time::timeout(DRAIN_TIME, drain(rest)).await;
+    }
+    Ok(response)
+}
+
+/// Reads away what is left of a body.
+async fn drain(mut body: Shared) {
+    let mut left = DRAIN_BYTES;
+    while let Some(Ok(part)) = body.frame().await {
+        let length = part.data_ref().map_or(0, |data| data.len() as u64);
+        match left.checked_sub(length) {
+            Some(fewer) => left = fewer,
+            None => break,
+        }
+    }
+}
+
+/// A request's body that two hold, one after the other: the handler, then whoever reads away the rest.
+struct Shared(Arc<Mutex<Incoming>>);
+
+impl HttpBody for Shared {
+    type Data = Bytes;
+    type Error = hyper::Error;
+
+    fn poll_frame(
+        self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, hyper::Error>>> {
+        let mut body = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        Pin::new(&mut *body).poll_frame(context)
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).size_hint()
+    }
+}
+
+/// Listens on an address.
+///
+/// # Errors
+/// When it is taken, or not ours.
+pub async fn bind(address: &str) -> io::Result<TcpListener> {
+    TcpListener::bind(address).await
+}
