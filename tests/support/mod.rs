@@ -10,8 +10,10 @@
 
 pub mod card;
 pub mod counter_rom;
+pub mod device;
 pub mod emulator;
 pub mod program;
+pub mod server;
 
 use std::time::{Duration, Instant};
 

@@ -59,6 +59,11 @@ impl Program {
         self
     }
 
+    /// As a command, for what this type does not offer.
+    pub fn into_command(self) -> Command {
+        self.command
+    }
+
     /// Runs it to its end.
     pub fn run<S: AsRef<OsStr>>(mut self, arguments: impl IntoIterator<Item = S>) -> Ended {
         let output = self.command.args(arguments).output().unwrap();

@@ -1,0 +1,174 @@
+//! A handheld in a folder: a card laid out as its firmware lays it out, and the daemon on it.
+
+use std::io::{BufRead, BufReader, Read};
+use std::path::{Path, PathBuf};
+use std::process::Stdio;
+
+use serde_json::Value;
+
+use super::card::{Card, Firmware};
+use super::program::{Ended, Program, Running};
+use super::server::Server;
+use super::wait_for;
+
+/// How long a save must be quiet in these tests.
+pub const SETTLE_MS: u64 = 200;
+
+/// One device with one card.
+pub struct Device {
+    folder: tempfile::TempDir,
+    /// Its card, with one game.
+    pub card: Card,
+    settings: String,
+}
+
+impl Device {
+    /// A device of this firmware with one game on its card.
+    pub fn new(firmware: Firmware, title: &str) -> Device {
+        let folder = tempfile::tempdir().unwrap();
+        let root = folder.path().join("card");
+        let card = Card::lay_out(&root, firmware, title).unwrap();
+        let settings = format!(
+            "profile = \"{}\"\nroot = \"{}\"\nname = \"{firmware:?}\"\nsettle_ms = {SETTLE_MS}\nfresh_save_s = 0\n",
+            firmware.profile(),
+            root.display()
+        );
+        let device = Device { folder, card, settings };
+        device.set("");
+        device
+    }
+
+    /// Adds lines to its configuration file.
+    pub fn set(&self, more: &str) {
+        std::fs::write(self.config(), format!("{}{more}", self.settings)).unwrap();
+    }
+
+    fn config(&self) -> PathBuf {
+        self.folder.path().join("retrosync.toml")
+    }
+
+    /// A folder beside the card.
+    pub fn folder(&self) -> &Path {
+        self.folder.path()
+    }
+
+    /// The program as this device starts it.
+    pub fn program(&self) -> Program {
+        Program::new().config(&self.config())
+    }
+
+    /// Runs a command to its end.
+    pub fn run(&self, words: &[&str]) -> Ended {
+        self.program().run(words)
+    }
+
+    /// Runs a command with `--json`.
+    pub fn json(&self, words: &[&str]) -> Value {
+        self.program().run(words.iter().chain(&["--json"])).json()
+    }
+
+    /// Pairs as a person does: reads the code, approves it elsewhere, waits for the end.
+    pub fn pair(&self, server: &Server) -> Value {
+        let mut pairing = self.start_pairing(&server.url());
+        server.approve(&pairing.code());
+        pairing.end()
+    }
+
+    /// Starts to pair and stops where the code is shown.
+    pub fn start_pairing(&self, url: &str) -> Pairing {
+        let mut command = self.program().into_command();
+        let mut child = command
+            .args(["pair", url, "--json"])
+            .stdout(Stdio::piped())
+            .stderr(Stdio::inherit())
+            .spawn()
+            .unwrap();
+        let mut lines = BufReader::new(child.stdout.take().unwrap());
+        let mut first = String::new();
+        lines.read_line(&mut first).unwrap();
+        Pairing {
+            running: Running::of(child),
+            offer: serde_json::from_str(&first).unwrap_or_default(),
+            lines,
+        }
+    }
+
+    /// One cycle that must end well.
+    #[track_caller]
+    pub fn once(&self) -> Value {
+        self.program().run(["once", "--json"]).ends(0).json()
+    }
+
+    /// One cycle that ends with problems or questions.
+    #[track_caller]
+    pub fn once_asks(&self) -> Value {
+        self.program().run(["once", "--json"]).ends(3).json()
+    }
+
+    /// Starts the daemon and waits until it is in its loop.
+    pub fn daemon(&self) -> Running {
+        let log = self.folder.path().join("daemon.log");
+        let before = std::fs::read_to_string(&log).unwrap_or_default().len();
+        let mut running = self.program().start(["run"], &log);
+        wait_for("the daemon runs", 30, || {
+            let said = std::fs::read_to_string(&log).unwrap_or_default();
+            assert!(running.ended().is_none(), "the daemon ended: {said}");
+            said.get(before..)?.contains("watching").then_some(())
+        });
+        running
+    }
+
+    /// What the daemon logged.
+    pub fn log(&self) -> String {
+        std::fs::read_to_string(self.folder.path().join("daemon.log")).unwrap_or_default()
+    }
+
+    /// The game's save, where the firmware has it.
+    pub fn save(&self) -> Option<Vec<u8>> {
+        std::fs::read(self.card.save()).ok()
+    }
+
+    /// The emulator writes the game's save.
+    pub fn plays(&self, bytes: &[u8]) {
+        std::fs::create_dir_all(self.card.save().parent().unwrap()).unwrap();
+        std::fs::write(self.card.save(), bytes).unwrap();
+    }
+}
+
+/// `retrosync pair` while it waits.
+pub struct Pairing {
+    running: Running,
+    /// What it showed.
+    pub offer: Value,
+    lines: BufReader<std::process::ChildStdout>,
+}
+
+impl Pairing {
+    /// The code that it shows.
+    pub fn code(&self) -> String {
+        self.offer["code"].as_str().unwrap_or_else(|| panic!("no code: {}", self.offer)).to_owned()
+    }
+
+    /// Waits for the end; answers the last value that it printed.
+    pub fn end(&mut self) -> Value {
+        let mut last = Value::Null;
+        for line in self.lines.by_ref().lines().map_while(Result::ok) {
+            last = serde_json::from_str(&line).unwrap_or_else(|error| panic!("{error}: {line}"));
+        }
+        last
+    }
+}
+
+impl Pairing {
+    /// Its exit code, after [`Pairing::end`].
+    pub fn exit(&mut self) -> i32 {
+        wait_for("the pairing ends", 20, || self.running.ended())
+    }
+}
+
+/// A save of 8 KiB that begins with `mark`.
+pub fn bytes(mark: &str) -> Vec<u8> {
+    let mut bytes = vec![0x5a; 8192];
+    bytes[..mark.len()].copy_from_slice(mark.as_bytes());
+    bytes
+}

@@ -1,0 +1,144 @@
+//! The server's binary as a process on a free loopback port, with a data directory of its own.
+
+use std::io::{BufRead, BufReader, Write};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::sync::OnceLock;
+
+use super::wait_for;
+
+/// Who owns the saves in these tests.
+pub const USER: &str = "ada";
+const PASSWORD: &str = "correct horse battery staple";
+
+/// A running server.
+pub struct Server {
+    folder: tempfile::TempDir,
+    port: u16,
+    child: Option<Child>,
+}
+
+/// The binary: `RETROSYNC_SERVER_BIN`, or built now.
+fn binary() -> &'static Path {
+    static BINARY: OnceLock<PathBuf> = OnceLock::new();
+    BINARY.get_or_init(|| {
+        if let Ok(path) = std::env::var("RETROSYNC_SERVER_BIN") {
+            return PathBuf::from(path);
+        }
+        let status = Command::new(env!("CARGO"))
+            .args(["build", "-q", "-p", "retrosync-server"])
+            .current_dir(env!("CARGO_MANIFEST_DIR"))
+            .status()
+            .unwrap();
+        assert!(status.success(), "the server does not build");
+        Path::new(env!("CARGO_BIN_EXE_retrosync")).with_file_name("retrosync-server")
+    })
+}
+
+impl Server {
+    /// Starts one with one user.
+    pub fn start() -> Server {
+        let mut server = Server { folder: tempfile::tempdir().unwrap(), port: 0, child: None };
+        server.tell(&["user", "add", USER, "--password-stdin"], PASSWORD);
+        server.up();
+        server
+    }
+
+    /// Its address.
+    pub fn url(&self) -> String {
+        format!("http://127.0.0.1:{}", self.port)
+    }
+
+    /// Where it keeps everything.
+    pub fn data(&self) -> PathBuf {
+        self.folder.path().join("data")
+    }
+
+    /// Starts it again, on the port that it had.
+    pub fn up(&mut self) {
+        let log = std::fs::OpenOptions::new()
+            .create(true)
+            .append(true)
+            .open(self.folder.path().join("server.log"))
+            .unwrap();
+        let mut child = Command::new(binary())
+            .arg("serve")
+            .arg("--data")
+            .arg(self.data())
+            .arg("--listen")
+            .arg(format!("127.0.0.1:{}", self.port))
+            .env_clear()
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .stderr(log)
+            .spawn()
+            .unwrap();
+        let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
+        if self.port == 0 {
+            self.port = lines
+                .by_ref()
+                .map_while(Result::ok)
+                .find_map(|line| {
+                    let after = line.split("127.0.0.1:").nth(1)?;
+                    after.chars().take_while(char::is_ascii_digit).collect::<String>().parse().ok()
+                })
+                .unwrap_or_else(|| panic!("the server did not say its port: {}", self.log()));
+        }
+        // Reads on, so that the server never waits for us.
+        std::thread::spawn(move || lines.for_each(drop));
+        self.child = Some(child);
+        wait_for("the server answers", 20, || std::net::TcpStream::connect(("127.0.0.1", self.port)).ok());
+    }
+
+    /// `kill -9`.
+    pub fn kill(&mut self) {
+        if let Some(mut child) = self.child.take() {
+            let _ = child.kill();
+            let _ = child.wait();
+        }
+    }
+
+    /// What it wrote to standard error.
+    pub fn log(&self) -> String {
+        std::fs::read_to_string(self.folder.path().join("server.log")).unwrap_or_default()
+    }
+
+    /// Approves a code, as the user does on the dashboard.
+    pub fn approve(&self, code: &str) {
+        self.tell(&["approve", code, "--user", USER], "");
+    }
+
+    /// A code for a headless device, as the dashboard makes.
+    pub fn user_code(&self) -> String {
+        let said = self.tell(&["user", "code", USER], "");
+        said.split_whitespace()
+            .find(|word| word.len() == 9 && word.as_bytes()[4] == b'-')
+            .unwrap_or_else(|| panic!("no code in {said}"))
+            .to_owned()
+    }
+
+    /// Runs one of its commands beside the running server; answers its standard output.
+    pub fn tell(&self, words: &[&str], input: &str) -> String {
+        let mut child = Command::new(binary())
+            .args(words)
+            .arg("--data")
+            .arg(self.data())
+            .env_clear()
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let _ = child.stdin.take().unwrap().write_all(input.as_bytes());
+        let output = child.wait_with_output().unwrap();
+        let said = String::from_utf8_lossy(&output.stdout).into_owned();
+        assert!(output.status.success(), "{words:?}: {said}{}", String::from_utf8_lossy(&output.stderr));
+        said
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        self.kill();
+    }
+}
