@@ -4,6 +4,9 @@
 //! moves: `stage` (no name yet, nothing promised) and `publish` (durable and named when it answers). A batch is published at
 //! once, so that a store can sync many contents together. Nothing here is ever overwritten with other bytes.
 
+pub mod disk;
+pub mod objects;
+
 use std::fmt;
 use std::ops::Range;
 
@@ -46,12 +49,25 @@ pub type Result<T> = std::result::Result<T, BlobError>;
 /// Bytes on their way out, in chunks of at most a few hundred KiB.
 pub type BlobStream = BoxStream<'static, std::io::Result<Bytes>>;
 
-/// Verified bytes that have no name yet. Dropped without `publish`, they are swept away later.
+/// Verified bytes that have no name yet. Dropped without `publish`, nothing is left of them.
 #[derive(Debug)]
 pub struct Staged {
-    /// What they are.
-    pub content: Content,
-    pub(crate) place: String,
+    content: Content,
+    place: Place,
+}
+
+/// Where staged bytes are.
+#[derive(Debug)]
+enum Place {
+    File(disk::Incoming),
+    Memory(Bytes),
+}
+
+impl Staged {
+    /// What the bytes are.
+    pub fn content(&self) -> Content {
+        self.content
+    }
 }
 
 /// A piece of a content that is put together.
@@ -95,7 +111,7 @@ pub trait Blobs: Send + Sync {
     async fn size_bytes(&self, digest: Digest) -> Result<Option<u64>>;
     /// Removes a content; no record may speak of it.
     async fn delete(&self, digest: Digest) -> Result<()>;
-    /// All contents, in the order of their digests.
+    /// All contents, in any order.
     async fn list(&self) -> Result<BoxStream<'_, Result<Found>>>;
 
     /// Stages blocks of an upload at their index; durable when it answers.

@@ -4,7 +4,9 @@
 //! is durable; what was dropped without it never happened. The verbs are about single records; what may be
 //! recorded when is decided in `library` and `access`. Never reads a clock, never draws a random number.
 
+pub mod memory;
 mod records;
+pub mod sqlite;
 
 use std::fmt;
 

@@ -1,0 +1,226 @@
+//! Saves, versions, contents, uploads and kept answers in memory.
+
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use retrosync_protocol::{BLOCK_BYTES, Content, DeviceId, Digest, SaveId, VersionId, WriterId};
+
+use super::MemoryTx;
+use crate::catalog::{
+    BlockPlace, CatalogError, Figures, OperationRecord, Operations, Result, SaveRecord, SaveRow, Saves,
+    StoredVersion, Upload, UploadId, Uploads, UserId,
+};
+
+impl MemoryTx {
+    fn versions_of(&self, row: SaveRow) -> impl Iterator<Item = &StoredVersion> {
+        let all = (row, Digest::from_bytes([0; 32]))..=(row, Digest::from_bytes([0xff; 32]));
+        self.state.versions.range(all).map(|(_, version)| version.as_ref())
+    }
+}
+
+#[async_trait]
+impl Saves for MemoryTx {
+    async fn save(&mut self, user: UserId, save: &SaveId) -> Result<Option<SaveRecord>> {
+        let row = self.state.save_keys.get(&(user, save.key().into()));
+        Ok(row.and_then(|row| self.state.saves.get(row)).map(|(_, record)| record.clone()))
+    }
+
+    async fn add_save(&mut self, user: UserId, save: &SaveId) -> Result<SaveRow> {
+        let state = self.change()?;
+        let row = SaveRow(state.next_key());
+        if state.save_keys.insert((user, save.key().into()), row).is_some() {
+            return Err(CatalogError::Failed("the save is there already".into()));
+        }
+        state.saves.insert(row, (user, SaveRecord { row, save: save.clone(), change: 0 }));
+        Ok(row)
+    }
+
+    async fn saves_since(&mut self, user: UserId, since: u64, limit: u32) -> Result<Vec<SaveRecord>> {
+        let theirs = self.state.saves.values().filter(|(whose, save)| *whose == user && save.change > since);
+        let mut saves: Vec<SaveRecord> = theirs.map(|(_, save)| save.clone()).collect();
+        saves.sort_by_key(|save| save.change);
+        saves.truncate(limit as usize);
+        Ok(saves)
+    }
+
+    async fn last_change(&mut self, user: UserId) -> Result<u64> {
+        Ok(self.state.changes.get(&user).copied().unwrap_or(0))
+    }
+
+    async fn news(&mut self, user: UserId, since: u64, device: Option<&DeviceId>) -> Result<bool> {
+        let later = self.state.by_change.range((user, since.saturating_add(1))..=(user, u64::MAX));
+        Ok(later.map(|(_, by)| by.as_ref()).any(|by| by != device))
+    }
+
+    async fn add_version(
+        &mut self,
+        user: UserId,
+        row: SaveRow,
+        version: &StoredVersion,
+        superseded: &[VersionId],
+    ) -> Result<()> {
+        let state = self.change()?;
+        let by = (user, version.record.writer.clone(), version.record.sequence);
+        let taken = state.versions.contains_key(&(row, version.id))
+            || state.by_sequence.contains_key(&by)
+            || state.by_change.contains_key(&(user, version.change));
+        if taken {
+            return Err(CatalogError::Failed(
+                "the version, its sequence or its change is there already".into(),
+            ));
+        }
+        state.by_sequence.insert(by, version.id);
+        state.by_change.insert((user, version.change), version.device.clone());
+        state.versions.insert((row, version.id), Arc::new(version.clone()));
+        for parent in superseded {
+            if let Some(parent) = state.versions.get_mut(&(row, *parent)) {
+                Arc::make_mut(parent).leaf = false;
+            }
+        }
+        if let Some((_, save)) = state.saves.get_mut(&row) {
+            save.change = version.change;
+        }
+        state.changes.insert(user, version.change);
+        Ok(())
+    }
+
+    async fn version(&mut self, row: SaveRow, id: VersionId) -> Result<Option<StoredVersion>> {
+        Ok(self.state.versions.get(&(row, id)).map(|version| version.as_ref().clone()))
+    }
+
+    async fn version_by_sequence(
+        &mut self,
+        user: UserId,
+        writer: &WriterId,
+        sequence: u64,
+    ) -> Result<Option<VersionId>> {
+        Ok(self.state.by_sequence.get(&(user, writer.clone(), sequence)).copied())
+    }
+
+    async fn last_sequence(&mut self, user: UserId, writer: &WriterId) -> Result<u64> {
+        let theirs =
+            self.state.by_sequence.range((user, writer.clone(), 0)..=(user, writer.clone(), u64::MAX));
+        Ok(theirs.last().map_or(0, |((_, _, sequence), _)| *sequence))
+    }
+
+    async fn leaves(&mut self, row: SaveRow) -> Result<Vec<StoredVersion>> {
+        let mut leaves: Vec<_> = self.versions_of(row).filter(|version| version.leaf).cloned().collect();
+        leaves.sort_by_key(|version| version.change);
+        Ok(leaves)
+    }
+
+    async fn history(&mut self, row: SaveRow, before: u64, limit: u32) -> Result<Vec<StoredVersion>> {
+        let mut older: Vec<_> =
+            self.versions_of(row).filter(|version| version.change < before).cloned().collect();
+        older.sort_by_key(|version| std::cmp::Reverse(version.change));
+        older.truncate(limit as usize);
+        Ok(older)
+    }
+
+    async fn save_has_content(&mut self, row: SaveRow, digest: Digest) -> Result<bool> {
+        Ok(self.versions_of(row).any(|v| v.record.content.is_some_and(|content| content.digest == digest)))
+    }
+
+    async fn add_content(&mut self, user: UserId, content: Content, _now_unix_s: i64) -> Result<()> {
+        self.change()?.contents.entry((user, content.digest)).or_insert(content);
+        Ok(())
+    }
+
+    async fn content(&mut self, user: UserId, digest: Digest) -> Result<Option<Content>> {
+        Ok(self.state.contents.get(&(user, digest)).copied())
+    }
+
+    async fn all_contents(&mut self) -> Result<Vec<Content>> {
+        let mut contents: Vec<Content> = self.state.contents.values().copied().collect();
+        contents.sort();
+        contents.dedup();
+        Ok(contents)
+    }
+
+    async fn figures(&mut self, user: UserId) -> Result<Figures> {
+        let state = &self.state;
+        let contents = state.contents.iter().filter(|((whose, _), _)| *whose == user);
+        Ok(Figures {
+            saves: state.saves.values().filter(|(whose, _)| *whose == user).count() as u64,
+            versions: state.by_change.range((user, 0)..=(user, u64::MAX)).count() as u64,
+            size_bytes: contents.map(|(_, content)| content.size_bytes).sum(),
+            devices: state.devices.iter().filter(|d| d.user == user && !d.revoked).count() as u64,
+        })
+    }
+}
+
+#[async_trait]
+impl Uploads for MemoryTx {
+    async fn add_upload(&mut self, upload: &Upload) -> Result<UploadId> {
+        if self.upload(upload.user, upload.content.digest).await?.is_some() {
+            return Err(CatalogError::Failed("the upload is there already".into()));
+        }
+        let state = self.change()?;
+        let id = UploadId(state.next_key());
+        state.uploads.insert(id, Upload { id, ..upload.clone() });
+        Ok(id)
+    }
+
+    async fn upload(&mut self, user: UserId, digest: Digest) -> Result<Option<Upload>> {
+        let mut uploads = self.state.uploads.values();
+        Ok(uploads.find(|upload| upload.user == user && upload.content.digest == digest).cloned())
+    }
+
+    async fn put_staged(&mut self, id: UploadId, staged: &[bool], touched_unix_s: i64) -> Result<()> {
+        if let Some(upload) = self.change()?.uploads.get_mut(&id) {
+            upload.staged = staged.to_vec();
+            upload.touched_unix_s = touched_unix_s;
+        }
+        Ok(())
+    }
+
+    async fn remove_upload(&mut self, id: UploadId) -> Result<()> {
+        self.change()?.uploads.remove(&id);
+        Ok(())
+    }
+
+    async fn idle_uploads(&mut self, before_unix_s: i64) -> Result<Vec<UploadId>> {
+        let idle = self.state.uploads.values().filter(|upload| upload.touched_unix_s < before_unix_s);
+        Ok(idle.map(|upload| upload.id).collect())
+    }
+
+    async fn add_blocks(&mut self, content: Content, block_digests: &[Digest]) -> Result<()> {
+        let state = self.change()?;
+        let offsets = (0..content.size_bytes).step_by(BLOCK_BYTES as usize);
+        for (offset_bytes, digest) in offsets.zip(block_digests) {
+            let length_bytes = BLOCK_BYTES.min(content.size_bytes - offset_bytes);
+            let place = BlockPlace { content: content.digest, offset_bytes, length_bytes };
+            let places = state.blocks.entry(*digest).or_default();
+            if !places.contains(&place) {
+                places.push(place);
+            }
+        }
+        Ok(())
+    }
+
+    async fn block(&mut self, user: UserId, digest: Digest) -> Result<Option<BlockPlace>> {
+        let places = self.state.blocks.get(&digest).into_iter().flatten();
+        let mut theirs = places.filter(|place| self.state.contents.contains_key(&(user, place.content)));
+        Ok(theirs.next().copied())
+    }
+}
+
+#[async_trait]
+impl Operations for MemoryTx {
+    async fn operation(&mut self, scope: &str, id: &str) -> Result<Option<OperationRecord>> {
+        Ok(self.state.operations.get(&(scope.into(), id.into())).cloned())
+    }
+
+    async fn keep_operation(&mut self, operation: &OperationRecord) -> Result<()> {
+        let key = (operation.scope.clone(), operation.id.clone());
+        if self.change()?.operations.insert(key, operation.clone()).is_some() {
+            return Err(CatalogError::Failed("the operation is there already".into()));
+        }
+        Ok(())
+    }
+
+    async fn forget_operations(&mut self, before_unix_s: i64) -> Result<()> {
+        self.change()?.operations.retain(|_, operation| operation.at_unix_s >= before_unix_s);
+        Ok(())
+    }
+}

@@ -1,0 +1,194 @@
+//! The catalog in one SQLite file.
+//!
+//! WAL with `synchronous=FULL`: a commit that was answered survives a power cut. One connection writes (`BEGIN IMMEDIATE`),
+//! a few read; a reader never waits for the writer. May assume a local file system; never holds a rule.
+
+mod people;
+mod saves;
+mod uploads;
+
+use std::path::Path;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use retrosync_protocol::{Digest, Epoch};
+use sqlx::sqlite::{
+    SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteRow, SqliteSynchronous,
+};
+use sqlx::{Row as _, Sqlite, SqlitePool, Transaction};
+
+use super::{Access, Catalog, CatalogError, Result, Tx};
+
+/// Numbered changes of the schema; `PRAGMA user_version` counts how many a file has.
+const MIGRATIONS: &[&str] = &[include_str!("../../migrations/sqlite/0001_library.sql")];
+/// How long a writer waits for another process (a backup, a check).
+const BUSY_TIMEOUT_S: u64 = 10;
+
+/// An open SQLite catalog.
+pub struct SqliteCatalog {
+    writer: SqlitePool,
+    readers: SqlitePool,
+}
+
+impl SqliteCatalog {
+    /// Opens the catalog, or makes it with this epoch if the file is not there.
+    ///
+    /// # Errors
+    /// When the file cannot be opened, is no catalog, or is of a newer server.
+    pub async fn open(file: &Path, first_epoch: &Epoch) -> Result<SqliteCatalog> {
+        let options = SqliteConnectOptions::new()
+            .filename(file)
+            .create_if_missing(true)
+            .journal_mode(SqliteJournalMode::Wal)
+            .synchronous(SqliteSynchronous::Full)
+            .foreign_keys(true)
+            .busy_timeout(Duration::from_secs(BUSY_TIMEOUT_S));
+        let pool =
+            |most| SqlitePoolOptions::new().max_connections(most).idle_timeout(None).max_lifetime(None);
+        let writer = pool(1).connect_with(options.clone()).await.map_err(failed)?;
+        migrate(&writer, first_epoch).await?;
+        let readers = pool(4).connect_with(options).await.map_err(failed)?;
+        Ok(SqliteCatalog { writer, readers })
+    }
+
+    /// Ends all connections, once nothing is under way.
+    pub async fn close(&self) {
+        self.readers.close().await;
+        self.writer.close().await;
+    }
+}
+
+async fn migrate(pool: &SqlitePool, first_epoch: &Epoch) -> Result<()> {
+    let mut tx = pool.begin_with("BEGIN IMMEDIATE").await.map_err(failed)?;
+    let row = sqlx::query("PRAGMA user_version").fetch_one(&mut *tx).await.map_err(failed)?;
+    let had = usize::try_from(row.try_get::<i64, _>(0).map_err(failed)?).unwrap_or(usize::MAX);
+    if had > MIGRATIONS.len() {
+        return Err(CatalogError::Failed(format!(
+            "it is of a newer server (schema {had}, this one knows {}); update retrosync-server",
+            MIGRATIONS.len()
+        )));
+    }
+    for migration in &MIGRATIONS[had..] {
+        sqlx::raw_sql(*migration).execute(&mut *tx).await.map_err(failed)?;
+    }
+    if had < MIGRATIONS.len() {
+        // PRAGMA takes no binds; the number is ours.
+        let set = format!("PRAGMA user_version = {}", MIGRATIONS.len());
+        sqlx::raw_sql(sqlx::AssertSqlSafe(set)).execute(&mut *tx).await.map_err(failed)?;
+    }
+    sqlx::query("INSERT OR IGNORE INTO server (only_row, epoch) VALUES (1, ?)")
+        .bind(first_epoch.as_str())
+        .execute(&mut *tx)
+        .await
+        .map_err(failed)?;
+    tx.commit().await.map_err(failed)
+}
+
+#[async_trait]
+impl Catalog for SqliteCatalog {
+    async fn begin(&self, access: Access) -> Result<Box<dyn Tx>> {
+        let tx = match access {
+            Access::Read => self.readers.begin().await,
+            // Taking the write lock at once means that no transaction fails half way for want of it.
+            Access::Write => self.writer.begin_with("BEGIN IMMEDIATE").await,
+        };
+        Ok(Box::new(SqliteTx { tx: tx.map_err(failed)? }))
+    }
+
+    async fn copy_to(&self, file: &Path) -> Result<bool> {
+        let name =
+            file.to_str().ok_or_else(|| CatalogError::Failed("the file's name is not UTF-8".into()))?;
+        let mut reader = self.readers.acquire().await.map_err(failed)?;
+        sqlx::query("VACUUM INTO ?").bind(name).execute(&mut *reader).await.map_err(failed)?;
+        Ok(true)
+    }
+}
+
+struct SqliteTx {
+    tx: Transaction<'static, Sqlite>,
+}
+
+#[async_trait]
+impl Tx for SqliteTx {
+    async fn epoch(&mut self) -> Result<Epoch> {
+        let row = sqlx::query("SELECT epoch FROM server").fetch_one(&mut *self.tx).await.map_err(failed)?;
+        parsed(&row, "epoch")
+    }
+
+    async fn set_epoch(&mut self, epoch: &Epoch) -> Result<()> {
+        sqlx::query("UPDATE server SET epoch = ?")
+            .bind(epoch.as_str())
+            .execute(&mut *self.tx)
+            .await
+            .map_err(failed)
+            .map(drop)
+    }
+
+    async fn commit(self: Box<Self>) -> Result<()> {
+        self.tx.commit().await.map_err(failed)
+    }
+}
+
+/// What SQLite said, by what can be done about it.
+fn failed(error: sqlx::Error) -> CatalogError {
+    let text = error.to_string();
+    let primary = match &error {
+        sqlx::Error::Database(cause) => {
+            cause.code().and_then(|code| code.parse::<i32>().ok()).map(|code| code & 0xff)
+        }
+        sqlx::Error::PoolTimedOut => return CatalogError::Busy(text),
+        sqlx::Error::ColumnDecode { .. } => return CatalogError::Damaged(text),
+        _ => None,
+    };
+    match primary {
+        Some(13) => CatalogError::DiskFull(text),
+        Some(5 | 6) => CatalogError::Busy(text),
+        Some(11 | 26) => CatalogError::Damaged(text),
+        _ => CatalogError::Failed(text),
+    }
+}
+
+fn damaged(column: &str, why: impl std::fmt::Display) -> CatalogError {
+    CatalogError::Damaged(format!("column `{column}`: {why}"))
+}
+
+/// A column as it is.
+fn get<'r, T>(row: &'r SqliteRow, column: &str) -> Result<T>
+where
+    T: sqlx::Decode<'r, Sqlite> + sqlx::Type<Sqlite>,
+{
+    row.try_get(column).map_err(failed)
+}
+
+/// A column of text that has a form.
+fn parsed<T>(row: &SqliteRow, column: &str) -> Result<T>
+where
+    T: std::str::FromStr,
+    T::Err: std::fmt::Display,
+{
+    get::<&str>(row, column)?.parse().map_err(|why| damaged(column, why))
+}
+
+/// A column that counts something.
+fn count(row: &SqliteRow, column: &str) -> Result<u64> {
+    u64::try_from(get::<i64>(row, column)?).map_err(|why| damaged(column, why))
+}
+
+/// A column of 32 bytes.
+fn digest(row: &SqliteRow, column: &str) -> Result<Digest> {
+    digest_of(get::<&[u8]>(row, column)?, column)
+}
+
+fn digest_of(bytes: &[u8], column: &str) -> Result<Digest> {
+    <[u8; 32]>::try_from(bytes).map(Digest::from_bytes).map_err(|why| damaged(column, why))
+}
+
+/// A digest as it is bound.
+fn raw(digest: &Digest) -> Vec<u8> {
+    digest.as_bytes().to_vec()
+}
+
+/// A count as it is bound: SQLite's integers have a sign; nothing here comes near the end.
+fn int(count: u64) -> i64 {
+    i64::try_from(count).unwrap_or(i64::MAX)
+}

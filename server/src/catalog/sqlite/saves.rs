@@ -1,0 +1,223 @@
+//! Saves, versions and contents in SQLite. A version's record is kept whole as JSON; the columns beside it are indexes.
+
+use async_trait::async_trait;
+use retrosync_protocol::{Content, DeviceId, Digest, SaveId, Version, VersionId, WriterId};
+use sqlx::sqlite::SqliteRow;
+
+use super::{SqliteTx, count, damaged, digest, failed, get, int, parsed, raw};
+use crate::catalog::{CatalogError, Figures, Result, SaveRecord, SaveRow, Saves, StoredVersion, UserId};
+
+fn save(row: &SqliteRow) -> Result<SaveRecord> {
+    Ok(SaveRecord {
+        row: SaveRow(get(row, "id")?),
+        save: parsed(row, "save")?,
+        change: count(row, "change")?,
+    })
+}
+
+fn version(row: &SqliteRow) -> Result<StoredVersion> {
+    let record: Version =
+        serde_json::from_str(get::<&str>(row, "record")?).map_err(|why| damaged("record", why))?;
+    Ok(StoredVersion {
+        id: digest(row, "version")?,
+        record,
+        received_unix_s: get(row, "received_unix_s")?,
+        device: get::<Option<&str>>(row, "device")?
+            .map(str::parse)
+            .transpose()
+            .map_err(|why| damaged("device", why))?,
+        device_name: get(row, "device_name")?,
+        change: count(row, "change")?,
+        leaf: get(row, "leaf")?,
+    })
+}
+
+fn content(row: &SqliteRow) -> Result<Content> {
+    Ok(Content { digest: digest(row, "digest")?, size_bytes: count(row, "size_bytes")? })
+}
+
+#[async_trait]
+impl Saves for SqliteTx {
+    async fn save(&mut self, user: UserId, id: &SaveId) -> Result<Option<SaveRecord>> {
+        let row = sqlx::query("SELECT id, save, change FROM saves WHERE user_id = ? AND save_key = ?")
+            .bind(user.0)
+            .bind(id.key());
+        row.fetch_optional(&mut *self.tx).await.map_err(failed)?.as_ref().map(save).transpose()
+    }
+
+    async fn add_save(&mut self, user: UserId, id: &SaveId) -> Result<SaveRow> {
+        let query = sqlx::query("INSERT INTO saves (user_id, save, save_key) VALUES (?, ?, ?) RETURNING id")
+            .bind(user.0)
+            .bind(id.as_str())
+            .bind(id.key());
+        get(&query.fetch_one(&mut *self.tx).await.map_err(failed)?, "id").map(SaveRow)
+    }
+
+    async fn saves_since(&mut self, user: UserId, since: u64, limit: u32) -> Result<Vec<SaveRecord>> {
+        let rows = sqlx::query(
+            "SELECT id, save, change FROM saves WHERE user_id = ? AND change > ? ORDER BY change LIMIT ?",
+        )
+        .bind(user.0)
+        .bind(int(since))
+        .bind(limit);
+        rows.fetch_all(&mut *self.tx).await.map_err(failed)?.iter().map(save).collect()
+    }
+
+    async fn last_change(&mut self, user: UserId) -> Result<u64> {
+        let query = sqlx::query("SELECT last_change FROM users WHERE id = ?").bind(user.0);
+        let row = query.fetch_optional(&mut *self.tx).await.map_err(failed)?;
+        row.map_or(Ok(0), |row| count(&row, "last_change"))
+    }
+
+    async fn news(&mut self, user: UserId, since: u64, device: Option<&DeviceId>) -> Result<bool> {
+        let query = sqlx::query(
+            "SELECT 1 FROM versions WHERE user_id = ? AND change > ? AND device IS NOT ? LIMIT 1",
+        )
+        .bind(user.0)
+        .bind(int(since))
+        .bind(device.map(DeviceId::as_str));
+        Ok(query.fetch_optional(&mut *self.tx).await.map_err(failed)?.is_some())
+    }
+
+    async fn add_version(
+        &mut self,
+        user: UserId,
+        row: SaveRow,
+        version: &StoredVersion,
+        superseded: &[VersionId],
+    ) -> Result<()> {
+        let record =
+            serde_json::to_string(&version.record).map_err(|why| CatalogError::Failed(why.to_string()))?;
+        sqlx::query(
+            "INSERT INTO versions (save_id, user_id, version, change, content, writer, sequence, leaf,
+             received_unix_s, device, device_name, record) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+        )
+        .bind(row.0)
+        .bind(user.0)
+        .bind(raw(&version.id))
+        .bind(int(version.change))
+        .bind(version.record.content.map(|content| raw(&content.digest)))
+        .bind(version.record.writer.as_str())
+        .bind(int(version.record.sequence))
+        .bind(version.leaf)
+        .bind(version.received_unix_s)
+        .bind(version.device.as_ref().map(DeviceId::as_str))
+        .bind(&version.device_name)
+        .bind(record)
+        .execute(&mut *self.tx)
+        .await
+        .map_err(failed)?;
+        for parent in superseded {
+            let query =
+                sqlx::query("UPDATE versions SET leaf = 0 WHERE save_id = ? AND version = ? AND leaf = 1")
+                    .bind(row.0)
+                    .bind(raw(parent));
+            query.execute(&mut *self.tx).await.map_err(failed)?;
+        }
+        let save =
+            sqlx::query("UPDATE saves SET change = ? WHERE id = ?").bind(int(version.change)).bind(row.0);
+        save.execute(&mut *self.tx).await.map_err(failed)?;
+        let last = sqlx::query("UPDATE users SET last_change = ? WHERE id = ?")
+            .bind(int(version.change))
+            .bind(user.0);
+        last.execute(&mut *self.tx).await.map_err(failed).map(drop)
+    }
+
+    async fn version(&mut self, row: SaveRow, id: VersionId) -> Result<Option<StoredVersion>> {
+        let query = sqlx::query("SELECT * FROM versions WHERE save_id = ? AND version = ?")
+            .bind(row.0)
+            .bind(raw(&id));
+        query.fetch_optional(&mut *self.tx).await.map_err(failed)?.as_ref().map(version).transpose()
+    }
+
+    async fn version_by_sequence(
+        &mut self,
+        user: UserId,
+        writer: &WriterId,
+        sequence: u64,
+    ) -> Result<Option<VersionId>> {
+        let query =
+            sqlx::query("SELECT version FROM versions WHERE user_id = ? AND writer = ? AND sequence = ?")
+                .bind(user.0)
+                .bind(writer.as_str())
+                .bind(int(sequence));
+        let row = query.fetch_optional(&mut *self.tx).await.map_err(failed)?;
+        row.map(|row| digest(&row, "version")).transpose()
+    }
+
+    async fn last_sequence(&mut self, user: UserId, writer: &WriterId) -> Result<u64> {
+        let query = sqlx::query(
+            "SELECT coalesce(max(sequence), 0) AS last FROM versions WHERE user_id = ? AND writer = ?",
+        )
+        .bind(user.0)
+        .bind(writer.as_str());
+        count(&query.fetch_one(&mut *self.tx).await.map_err(failed)?, "last")
+    }
+
+    async fn leaves(&mut self, row: SaveRow) -> Result<Vec<StoredVersion>> {
+        let rows =
+            sqlx::query("SELECT * FROM versions WHERE save_id = ? AND leaf = 1 ORDER BY change").bind(row.0);
+        rows.fetch_all(&mut *self.tx).await.map_err(failed)?.iter().map(version).collect()
+    }
+
+    async fn history(&mut self, row: SaveRow, before: u64, limit: u32) -> Result<Vec<StoredVersion>> {
+        let rows = sqlx::query(
+            "SELECT * FROM versions WHERE save_id = ? AND change < ? ORDER BY change DESC LIMIT ?",
+        )
+        .bind(row.0)
+        .bind(int(before))
+        .bind(limit);
+        rows.fetch_all(&mut *self.tx).await.map_err(failed)?.iter().map(version).collect()
+    }
+
+    async fn save_has_content(&mut self, row: SaveRow, digest: Digest) -> Result<bool> {
+        let query = sqlx::query("SELECT 1 FROM versions WHERE save_id = ? AND content = ? LIMIT 1")
+            .bind(row.0)
+            .bind(raw(&digest));
+        Ok(query.fetch_optional(&mut *self.tx).await.map_err(failed)?.is_some())
+    }
+
+    async fn add_content(&mut self, user: UserId, content: Content, now_unix_s: i64) -> Result<()> {
+        sqlx::query(
+            "INSERT INTO contents (user_id, digest, size_bytes, added_unix_s) VALUES (?, ?, ?, ?)
+             ON CONFLICT (user_id, digest) DO NOTHING",
+        )
+        .bind(user.0)
+        .bind(raw(&content.digest))
+        .bind(int(content.size_bytes))
+        .bind(now_unix_s)
+        .execute(&mut *self.tx)
+        .await
+        .map_err(failed)
+        .map(drop)
+    }
+
+    async fn content(&mut self, user: UserId, digest: Digest) -> Result<Option<Content>> {
+        let query = sqlx::query("SELECT digest, size_bytes FROM contents WHERE user_id = ? AND digest = ?")
+            .bind(user.0)
+            .bind(raw(&digest));
+        query.fetch_optional(&mut *self.tx).await.map_err(failed)?.as_ref().map(content).transpose()
+    }
+
+    async fn all_contents(&mut self) -> Result<Vec<Content>> {
+        let rows = sqlx::query("SELECT DISTINCT digest, size_bytes FROM contents ORDER BY digest");
+        rows.fetch_all(&mut *self.tx).await.map_err(failed)?.iter().map(content).collect()
+    }
+
+    async fn figures(&mut self, user: UserId) -> Result<Figures> {
+        let query = sqlx::query(
+            "SELECT (SELECT count(*) FROM saves WHERE user_id = ?1) AS saves,
+                    (SELECT count(*) FROM versions WHERE user_id = ?1) AS versions,
+                    (SELECT coalesce(sum(size_bytes), 0) FROM contents WHERE user_id = ?1) AS size_bytes,
+                    (SELECT count(*) FROM devices WHERE user_id = ?1 AND revoked = 0) AS devices",
+        )
+        .bind(user.0);
+        let row = query.fetch_one(&mut *self.tx).await.map_err(failed)?;
+        Ok(Figures {
+            saves: count(&row, "saves")?,
+            versions: count(&row, "versions")?,
+            size_bytes: count(&row, "size_bytes")?,
+            devices: count(&row, "devices")?,
+        })
+    }
+}
