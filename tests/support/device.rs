@@ -25,14 +25,20 @@ pub struct Device {
 impl Device {
     /// A device of this firmware with one game on its card.
     pub fn new(firmware: Firmware, title: &str) -> Device {
+        Device::with(
+            firmware,
+            title,
+            &format!("name = \"{firmware:?}\"\nsettle_ms = {SETTLE_MS}\nfresh_save_s = 0\n"),
+        )
+    }
+
+    /// The same with these lines in its configuration, and the defaults for all else.
+    pub fn with(firmware: Firmware, title: &str, lines: &str) -> Device {
         let folder = tempfile::tempdir().unwrap();
         let root = folder.path().join("card");
         let card = Card::lay_out(&root, firmware, title).unwrap();
-        let settings = format!(
-            "profile = \"{}\"\nroot = \"{}\"\nname = \"{firmware:?}\"\nsettle_ms = {SETTLE_MS}\nfresh_save_s = 0\n",
-            firmware.profile(),
-            root.display()
-        );
+        let settings =
+            format!("profile = \"{}\"\nroot = \"{}\"\n{lines}", firmware.profile(), root.display());
         let device = Device { folder, card, settings };
         device.set("");
         device

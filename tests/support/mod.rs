@@ -13,6 +13,7 @@ pub mod counter_rom;
 pub mod device;
 pub mod emulator;
 pub mod program;
+pub mod relay;
 pub mod server;
 
 use std::time::{Duration, Instant};

@@ -5,6 +5,12 @@ use std::io::Read;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 
+/// The daemon that was built with this: beside a test by cargo; demo and benchmark are always told.
+pub const BUILT: &str = match option_env!("CARGO_BIN_EXE_retrosync") {
+    Some(path) => path,
+    None => "target/release/retrosync",
+};
+
 /// A way to start the program with nothing of the tester's own environment in it.
 pub struct Program {
     command: Command,
@@ -35,9 +41,7 @@ impl Ended {
 impl Program {
     /// The program.
     pub fn new() -> Program {
-        let binary = std::env::var("RETROSYNC_BIN").unwrap_or_else(|_| {
-            option_env!("CARGO_BIN_EXE_retrosync").unwrap_or("target/release/retrosync").to_owned()
-        });
+        let binary = std::env::var("RETROSYNC_BIN").unwrap_or_else(|_| BUILT.to_owned());
         let runner = std::env::var("RETROSYNC_RUNNER").unwrap_or_default();
         let mut words: Vec<&str> = runner.split_whitespace().collect();
         words.push(&binary);

@@ -9,7 +9,8 @@ use super::wait_for;
 
 /// Who owns the saves in these tests.
 pub const USER: &str = "ada";
-const PASSWORD: &str = "correct horse battery staple";
+/// What the user logs in with.
+pub const PASSWORD: &str = "correct horse battery staple";
 
 /// A running server.
 pub struct Server {
@@ -31,7 +32,7 @@ fn binary() -> &'static Path {
             .status()
             .unwrap();
         assert!(status.success(), "the server does not build");
-        Path::new(env!("CARGO_BIN_EXE_retrosync")).with_file_name("retrosync-server")
+        Path::new(super::program::BUILT).with_file_name("retrosync-server")
     })
 }
 
