@@ -4,7 +4,7 @@
 //! a token in clear out of the local network.
 
 use std::fmt;
-use std::net::{IpAddr, Ipv6Addr};
+use std::net::{IpAddr, Ipv6Addr, SocketAddr};
 
 use ureq::http::Uri;
 use ureq::unversioned::resolver::{DefaultResolver, ResolvedSocketAddrs, Resolver};
@@ -167,7 +167,15 @@ impl Resolver for GuardedResolver {
         config: &ureq::config::Config,
         timeout: NextTimeout,
     ) -> Result<ResolvedSocketAddrs, ureq::Error> {
-        let found = self.inner.resolve(uri, config, timeout)?;
+        let found = match numeric(uri) {
+            // Without a name there is nothing to ask, and no thread to do it.
+            Some(address) => {
+                let mut found = self.empty();
+                found.push(address);
+                found
+            }
+            None => self.inner.resolve(uri, config, timeout)?,
+        };
         if uri.scheme_str() == Some("https") {
             return Ok(found);
         }
@@ -182,6 +190,13 @@ impl Resolver for GuardedResolver {
             _ => Ok(allowed),
         }
     }
+}
+
+/// The address of a host that is written in numbers.
+fn numeric(uri: &Uri) -> Option<SocketAddr> {
+    let address = uri.host()?.trim_matches(['[', ']']).parse().ok()?;
+    let port = if uri.scheme_str() == Some("https") { 443 } else { 80 };
+    Some(SocketAddr::new(address, uri.port_u16().unwrap_or(port)))
 }
 
 #[cfg(test)]

@@ -1,6 +1,17 @@
-//! stub
-use super::*;
-use retrosync_protocol::{ClaimRequest, Paired, PairingOffer, PairingRequest};
+//! Letting this device in (protocol README section 3).
+//!
+//! The token is drawn and kept durably by the caller before the first call; here only its hash travels, except in
+//! [`PairingClient::wait`], which goes where any authorized request may go.
+
+use retrosync_protocol::{ClaimRequest, Code, Paired, PairingOffer, PairingRequest, Token};
+
+use super::RemoteSettings;
+use super::http::Bare;
+use crate::error::{Kind, Result};
+
+/// The longest that the server waits for the user in one request.
+const MOST_WAIT_S: u64 = 60;
+
 /// What the server said to a device that waits to be let in.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Answer {
@@ -9,39 +20,51 @@ pub enum Answer {
     /// It is in.
     Paired(Paired),
 }
-/// Pairs this device with our server. The token is drawn and kept durably by the caller first.
-pub struct PairingClient;
+
+/// Pairs this device with our server.
+pub struct PairingClient {
+    bare: Bare,
+}
+
 impl PairingClient {
     /// Sets up; asks nothing yet. `settings.token` is not used.
     ///
     /// # Errors
-    /// As [`open`].
+    /// As [`super::open`].
     pub fn open(settings: &RemoteSettings) -> Result<PairingClient> {
-        ServerAddress::parse(&settings.server)?;
-        Ok(PairingClient)
+        Ok(PairingClient { bare: Bare::open(settings)? })
     }
+
     /// Asks for a code to show. Asked again with the same token it gives the same code while that lives.
     ///
     /// # Errors
-    /// `Offline`, `Refused`.
-    pub fn start(&mut self, _request: &PairingRequest) -> Result<PairingOffer> {
-        Err(later())
+    /// `Offline`, also when asked too often; `Refused(Malformed)`.
+    pub fn start(&mut self, request: &PairingRequest) -> Result<PairingOffer> {
+        let doing = format!("cannot ask for a pairing code from `{}`", self.bare.address());
+        self.bare.post(&doing, "/pairing", request)
     }
+
     /// Waits up to `wait_s` for the user's answer.
     ///
     /// # Errors
-    /// `Offline`; `Refused(AccessDenied)` when the user said no, `Refused(ExpiredToken)` when the code is over.
-    pub fn wait(&mut self, _token: &Token, _wait_s: u64) -> Result<Answer> {
-        Err(later())
+    /// `Offline`; `Refused(AccessDenied)` when the user said no, `Refused(ExpiredToken)` when the code is over,
+    /// `Unpaired` when the server never heard of this token.
+    pub fn wait(&mut self, token: &Token, wait_s: u64) -> Result<Answer> {
+        let doing = format!("cannot pair with `{}`", self.bare.address());
+        let wait_s = wait_s.min(MOST_WAIT_S);
+        match self.bare.get(&doing, &format!("/pairing?wait_s={wait_s}"), token, wait_s) {
+            Ok(paired) => Ok(Answer::Paired(paired)),
+            Err(error) if error.kind == Kind::Refused(Code::AuthorizationPending) => Ok(Answer::Pending),
+            Err(error) => Err(error),
+        }
     }
+
     /// Gets in with a code that was made on the dashboard.
     ///
     /// # Errors
-    /// `Offline`; `Refused(CodeUnknown)`, `Refused(ExpiredToken)`, `Refused(SlowDown)`.
-    pub fn claim(&mut self, _request: &ClaimRequest) -> Result<Paired> {
-        Err(later())
+    /// `Offline`, also after too many wrong codes; `Refused(CodeUnknown)`, `Refused(ExpiredToken)`.
+    pub fn claim(&mut self, request: &ClaimRequest) -> Result<Paired> {
+        let doing = format!("cannot pair with `{}`", self.bare.address());
+        self.bare.post(&doing, "/pairing/claim", request)
     }
-}
-fn later() -> Error {
-    Error::new(crate::error::Kind::Offline, "cannot reach the server", "not yet there")
 }

@@ -27,6 +27,11 @@ impl<'a> Verified<'a> {
         Verified { inner, expected, hasher: Some(Hasher::default()), seen_bytes: 0, fault: None }
     }
 
+    /// Did the stream fail, or prove to be other bytes?
+    pub(super) fn has_fault(&self) -> bool {
+        self.fault.is_some()
+    }
+
     /// Reads what the taker left, and tells how it ended.
     pub(super) fn finish(mut self) -> Result<(), Fault> {
         let mut rest = [0; 8192];
