@@ -166,6 +166,14 @@ impl Config {
         Ok(config)
     }
 
+    /// Sets a key as if its flag had been given.
+    ///
+    /// # Errors
+    /// `Misused`: a value of a wrong form.
+    pub fn override_with(&mut self, name: &str, text: &str) -> Result<()> {
+        find(name).map_or(Ok(()), |key| self.set(key, text, Origin::Flag))
+    }
+
     /// Each key with its value for people and where it came from; a secret shows as `…`.
     pub fn shown(&self) -> Vec<(&'static Key, String, String)> {
         KEYS.iter()

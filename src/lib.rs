@@ -24,6 +24,7 @@ pub mod logging;
 pub mod naming;
 pub mod network;
 pub mod pace;
+pub mod parts;
 pub mod plan;
 pub mod playing;
 pub mod profile;

@@ -1,10 +1,17 @@
 //! `retrosync pair`: a code to approve, shown big and as a QR code; the token is durable before we say so.
 
+pub mod flow;
 mod screen;
 
-use crate::cli::{Call, Command, Flag};
-use crate::error::Result;
-use crate::report::Exit;
+use retrosync_protocol::{Code, PairingOffer};
+use serde_json::{Value, json};
+
+use crate::cli::pair::flow::News;
+use crate::cli::{Call, Command, Flag, saves};
+use crate::error::{Error, Kind, Result};
+use crate::parts::{Ground, open::Taken};
+use crate::remote::{HttpRemote, key_of_server};
+use crate::report::{self, Exit, Output};
 
 /// `retrosync pair`.
 pub const COMMAND: Command = Command {
@@ -36,6 +43,106 @@ Exit codes: 0 paired; 1 refused, expired or no connection.
 };
 
 fn run(call: &Call) -> Result<Exit> {
-    call.config()?;
-    Ok(Exit::Well)
+    let mut config = call.config()?;
+    if let Some(url) = call.words.first() {
+        config.override_with("server", url)?;
+    }
+    let again = call.has("again");
+    let ground = Ground::find(config)?;
+    ground.mark()?;
+    let mut taken = ground.take()?;
+    let out = call.output;
+    let server = ground.remote_settings(&taken.identity)?.server;
+    if server.starts_with("folder:") {
+        flow::use_folder(&ground, &mut taken)?;
+        return Ok(found(call, &ground, json!({ "paired": true, "server": server }), &format!("using `{server}`")));
+    }
+    if !again && let Some(user) = stands(&ground, &taken, &server) {
+        let name = taken.identity.facts.device_name.clone();
+        let value = json!({ "paired": true, "already": true, "server": server, "user": user, "device_name": name });
+        let text = format!("this device is paired with {server} as `{name}` of `{user}`");
+        return Ok(found(call, &ground, value, &text));
+    }
+    let mut shown = false;
+    let paired = flow::pair(&ground, &mut taken, false, &mut |news| match news {
+        News::Offer(offer) => {
+            show(out, offer, shown);
+            shown = true;
+        }
+        News::Waiting(waited_s) => out.line(format!("  still waiting ({waited_s} s) …")),
+        News::Offline(error) => out.line(format!("  {}; trying again …", error.cause)),
+    })
+    .map_err(|error| explain(error, &server))?;
+    let value = json!({
+        "paired": true, "server": server, "user": paired.user, "device": paired.device, "device_name": paired.device_name
+    });
+    let text = format!("paired: this is `{}` of `{}`, on {server}", paired.device_name, paired.user);
+    Ok(found(call, &ground, value, &text))
+}
+
+/// Whose this device is, if it is paired with that server and not known to be revoked.
+fn stands(ground: &Ground, taken: &Taken, server: &str) -> Option<String> {
+    let facts = &taken.identity.facts;
+    if facts.server.as_deref() != Some(server) || facts.device.is_none() {
+        return None;
+    }
+    let asked = HttpRemote::open(&ground.paired(&taken.identity).ok()?).and_then(|mut remote| remote.account());
+    match asked {
+        Err(error) if matches!(error.kind, Kind::Unpaired | Kind::Refused(_)) => None,
+        _ => Some(facts.user.clone().unwrap_or_default()),
+    }
+}
+
+fn show(out: Output, offer: &PairingOffer, again: bool) {
+    let code = offer.user_code.to_string();
+    out.value(&json!({
+        "code": code, "url": offer.verification_url, "url_complete": offer.verification_url_complete,
+        "expires_in_s": offer.expires_in_s
+    }));
+    if again {
+        out.line("\nthat code is over; here is a new one");
+    }
+    out.line(format!("\n{}", screen::big(&code)));
+    out.line(format!("  code:  {code}\n  open:  {}\n", offer.verification_url));
+    if let Some(picture) = screen::qr(&offer.verification_url_complete) {
+        out.line(picture);
+    }
+    out.line(format!(
+        "  point your phone at the square, or open the address and type the code.\n  \
+         waiting for your approval; the code lives {} minutes …",
+        offer.expires_in_s.div_ceil(60)
+    ));
+}
+
+/// Says what was found on the card.
+fn found(call: &Call, ground: &Ground, mut value: Value, text: &str) -> Exit {
+    let (counted, problems) = saves::count(ground);
+    value["saves"] = json!(counted.saves);
+    value["games"] = json!(counted.games);
+    value["problems"] = json!(report::problem_values(&problems));
+    call.output.value(&value);
+    call.output.line(format!(
+        "\n{text}\n{} found, {} known",
+        report::count(counted.saves, "save"),
+        report::count(counted.games, "game")
+    ));
+    call.output.problems(&problems);
+    if problems.is_empty() { Exit::Well } else { Exit::Problems }
+}
+
+/// A refusal with the next step; for a certificate that nobody vouches for, the key to compare.
+fn explain(error: Error, server: &str) -> Error {
+    match error.kind {
+        Kind::Refused(Code::AccessDenied) => error.help("it was refused on the dashboard; run `retrosync pair` again"),
+        Kind::Refused(Code::CodeUnknown | Code::ExpiredToken) if error.help.is_none() => {
+            error.help("make a new code on the dashboard, or run `retrosync pair` without `--code`")
+        }
+        Kind::Offline if server.starts_with("https:") => match key_of_server(server) {
+            Ok(key) => error.help(format!(
+                "if this is your own server with a certificate of its own, compare its key and pair with `--pin {key}`"
+            )),
+            Err(_) => error,
+        },
+        _ => error,
+    }
 }

@@ -1,8 +1,15 @@
 //! Which save or version a person means: a whole id, or a part that only one has; else the candidates.
 
+use std::collections::BTreeSet;
+
 use retrosync_protocol::SaveId;
 
-use crate::error::{Error, Kind, Result};
+use crate::error::{Error, Kind, Problem, Result};
+use crate::facts;
+use crate::naming::{Identified, Naming};
+use crate::parts::Ground;
+use crate::snapshot::{Place, RelativePath};
+use crate::volume::{EntryKind, Os, Volume};
 
 /// How many candidates are named in an error.
 const SHOWN: usize = 8;
@@ -37,6 +44,51 @@ pub fn find<'a>(word: &str, saves: impl Iterator<Item = &'a SaveId>) -> Result<S
                 .help(format!("say which: {}", candidates(several)))),
         },
     }
+}
+
+/// How much is on the card.
+pub struct Counted {
+    /// Files that are saves.
+    pub saves: usize,
+    /// Games whose saves would be known.
+    pub games: usize,
+}
+
+/// Counts saves and games by their names; reads no save.
+pub fn count(ground: &Ground) -> (Counted, Vec<Problem>) {
+    let (games, mut problems) = facts::games(&ground.profile, &ground.site);
+    let games_count = games.len();
+    let naming = Naming::new(&ground.profile, &ground.site, games);
+    let mut found = BTreeSet::new();
+    for folder in naming.folders() {
+        let Some(root) = ground.site.roots.get(folder.place.root) else { continue };
+        let mut walk = vec![(folder.place.path.clone(), folder.depth)];
+        while let Some((path, depth)) = walk.pop() {
+            let entries = match Os.list(&path.under(root)) {
+                Ok(entries) => entries,
+                Err(error) if error.kind() == std::io::ErrorKind::NotFound => continue,
+                Err(error) => {
+                    problems.push(Error::io(format!("cannot read save folder `{path}`"), &error).into());
+                    continue;
+                }
+            };
+            for entry in entries {
+                let name = entry.name.to_string_lossy();
+                let Some(below) = RelativePath::new(&format!("{path}/{name}")) else { continue };
+                match entry.kind {
+                    EntryKind::Folder if depth > 0 => walk.push((below, depth - 1)),
+                    EntryKind::File => {
+                        let place = Place { root: folder.place.root, path: below };
+                        if let Identified::Save(save) = naming.identify(&place) {
+                            found.insert(save);
+                        }
+                    }
+                    _ => {}
+                }
+            }
+        }
+    }
+    (Counted { saves: found.len(), games: games_count }, problems)
 }
 
 /// The one battery save among several saves of one game: what people mean by the game's name.

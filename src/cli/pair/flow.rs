@@ -1,0 +1,169 @@
+//! Pairing step by step, for a person who waits and for a daemon that waits by itself.
+//!
+//! The token is drawn and durable before the server hears of it (of its hash only), and what the server answered is
+//! durable before anybody is told. A lost reply or a cut costs nothing: the same token asks again.
+
+use std::time::Duration;
+
+use retrosync_protocol::{ClaimRequest, Code, Paired, PairingOffer, PairingRequest, Token};
+
+use crate::error::{Error, Kind, Result};
+use crate::journal::Entry;
+use crate::parts::{self, Ground, open::Taken};
+use crate::remote::{Answer, PairingClient, RemoteSettings};
+
+/// How long one question to the server waits.
+const WAIT_S: u64 = 25;
+/// The pause after the network failed.
+const PAUSE: Duration = Duration::from_secs(3);
+
+/// What there is to tell meanwhile.
+pub enum News<'a> {
+    /// Show this code.
+    Offer(&'a PairingOffer),
+    /// Still waiting, for that many seconds now.
+    Waiting(u64),
+    /// The server does not answer; it is tried again.
+    Offline(&'a Error),
+}
+
+/// Pairs the card that was taken; everything is durable when it returns.
+///
+/// # Errors
+/// `Refused`: no, by the user or because of the code. `Offline` when the server does not answer at first and `patient`
+/// is false.
+pub fn pair(
+    ground: &Ground,
+    taken: &mut Taken,
+    patient: bool,
+    tell: &mut dyn FnMut(News<'_>),
+) -> Result<Paired> {
+    let settings = ground.remote_settings(&taken.identity)?;
+    let token = draw_token(taken, &settings)?;
+    let request = PairingRequest {
+        token_sha256: token.digest(),
+        device_name: ground.device_name(),
+        profile: ground.profile.name.clone(),
+        client: parts::client(),
+    };
+    let mut client = PairingClient::open(&settings)?;
+    let paired = match &ground.config.code {
+        Some(code) => {
+            let claim = ClaimRequest { user_code: code.clone(), device: request };
+            retry(patient, tell, &mut || client.claim(&claim))?
+        }
+        None => wait(&mut client, &request, &token, patient, tell)?,
+    };
+    keep(ground, taken, &settings, &paired)?;
+    Ok(paired)
+}
+
+/// The token of a pairing that was cut short, or a new one; durable.
+fn draw_token(taken: &mut Taken, settings: &RemoteSettings) -> Result<Token> {
+    let facts = &mut taken.identity.facts;
+    let begun = facts.device.is_none() && facts.server.as_deref() == Some(settings.server.as_str());
+    if let Some(token) = facts.token.clone().filter(|_| begun) {
+        return Ok(token);
+    }
+    let mut random = [0; 32];
+    getrandom::fill(&mut random).map_err(|error| Error::new(Kind::Damaged, "cannot draw a token", error))?;
+    let token = Token::from_random(&random);
+    facts.token = Some(token.clone());
+    facts.device = None;
+    facts.server = Some(settings.server.clone());
+    taken.identity.save()?;
+    Ok(token)
+}
+
+fn wait(
+    client: &mut PairingClient,
+    request: &PairingRequest,
+    token: &Token,
+    patient: bool,
+    tell: &mut dyn FnMut(News<'_>),
+) -> Result<Paired> {
+    loop {
+        let offer = retry(patient, tell, &mut || client.start(request))?;
+        tell(News::Offer(&offer));
+        let mut waited_s = 0;
+        loop {
+            match client.wait(token, WAIT_S) {
+                Ok(Answer::Paired(paired)) => return Ok(paired),
+                Ok(Answer::Pending) => {
+                    waited_s += WAIT_S;
+                    tell(News::Waiting(waited_s));
+                }
+                Err(error) if passes(error.kind) => {
+                    tell(News::Offline(&error));
+                    std::thread::sleep(PAUSE);
+                }
+                // The code is over, or the server has forgotten it: show a new one.
+                Err(Error { kind: Kind::Refused(Code::ExpiredToken | Code::Unauthorized) | Kind::Unpaired, .. }) => {
+                    break;
+                }
+                Err(error) => return Err(error),
+            }
+        }
+    }
+}
+
+/// Will trying again later help?
+fn passes(kind: Kind) -> bool {
+    matches!(
+        kind,
+        Kind::Offline | Kind::Busy | Kind::Refused(Code::SlowDown | Code::Unavailable | Code::Internal)
+    )
+}
+
+fn retry<T>(
+    patient: bool,
+    tell: &mut dyn FnMut(News<'_>),
+    ask: &mut dyn FnMut() -> Result<T>,
+) -> Result<T> {
+    loop {
+        match ask() {
+            Err(error) if patient && passes(error.kind) => {
+                tell(News::Offline(&error));
+                std::thread::sleep(PAUSE * 5);
+            }
+            answer => return answer,
+        }
+    }
+}
+
+/// Promise 5 for pairing: durable before it is said.
+fn keep(ground: &Ground, taken: &mut Taken, settings: &RemoteSettings, paired: &Paired) -> Result<()> {
+    // Another user or another history: whatever was agreed on before is asked again.
+    taken.journal.record(Entry::Distrusted)?;
+    taken.journal.sync()?;
+    let roots = taken.roots.iter().map(|root| (root.dir.clone(), root.id.clone())).collect();
+    let facts = &mut taken.identity.facts;
+    facts.server = Some(settings.server.clone());
+    facts.device = Some(paired.device.clone());
+    facts.device_name = paired.device_name.clone();
+    facts.user = Some(paired.user.clone());
+    facts.pins = ground.config.pin.iter().cloned().collect();
+    facts.roots = roots;
+    taken.identity.save()
+}
+
+/// Begins to use a folder: there is nobody to ask.
+///
+/// # Errors
+/// When the folder is not there, or the card cannot take it.
+pub fn use_folder(ground: &Ground, taken: &mut Taken) -> Result<()> {
+    let settings = ground.remote_settings(&taken.identity)?;
+    crate::remote::open(&settings)?;
+    let new = taken.identity.facts.server.as_deref() != Some(settings.server.as_str());
+    if new {
+        taken.journal.record(Entry::Distrusted)?;
+        taken.journal.sync()?;
+    }
+    let roots = taken.roots.iter().map(|root| (root.dir.clone(), root.id.clone())).collect();
+    let facts = &mut taken.identity.facts;
+    facts.server = Some(settings.server);
+    facts.device_name = ground.device_name();
+    (facts.token, facts.device, facts.user) = (None, None, None);
+    facts.roots = roots;
+    taken.identity.save()
+}

@@ -1,0 +1,243 @@
+//! The composition root: from the configuration to the profile, the roots, the card's own state and the remote.
+//!
+//! The only place that names the real file system. [`Ground`] is where we stand: which device, which folders; it opens
+//! nothing. [`Ground::look`] reads the card beside a running daemon and cannot write. [`Ground::open`] takes the card
+//! for this process.
+
+pub mod open;
+mod still;
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use retrosync_protocol::Digest;
+
+use crate::attic::Attic;
+use crate::config::{self, Config};
+use crate::error::{Error, Kind, Problem, Result};
+use crate::facts;
+use crate::identity::{self, Identity, Opened};
+use crate::journal::Journal;
+use crate::naming::Naming;
+use crate::profile::{self, Profile, Site};
+use crate::remote::{self, Remote, RemoteSettings};
+use crate::root::Root;
+use crate::snapshot::RootState;
+use crate::volume::{Os, Volume};
+
+/// Who we say we are: `retrosync/0.1.0 arm`.
+pub fn client() -> String {
+    format!("retrosync/{} {}", env!("CARGO_PKG_VERSION"), std::env::consts::ARCH)
+}
+
+/// Which device this is and where its folders are. Nothing is opened yet.
+pub struct Ground {
+    /// What the user said.
+    pub config: Config,
+    /// The device.
+    pub profile: Profile,
+    /// Why it is this one, for people.
+    pub reason: String,
+    /// Its folders here.
+    pub site: Site,
+    /// What was odd on the way.
+    pub problems: Vec<Problem>,
+    volume: Arc<dyn Volume>,
+}
+
+impl Ground {
+    /// Finds out.
+    ///
+    /// # Errors
+    /// `Misused` when no profile fits, the one that was named does not exist, or its card is not there.
+    pub fn find(config: Config) -> Result<Ground> {
+        let machine = Path::new("/");
+        let (profiles, problems) = facts::profiles(&profiles_folder(&config));
+        let (profile, reason) = match &config.profile {
+            Some(name) => (named(name, &profiles)?, "you named it".to_owned()),
+            None => {
+                let facts = match &config.root {
+                    Some(card) => facts::gather_card(card, &profiles),
+                    None => facts::gather(machine, &profiles),
+                };
+                let found = profile::detect(&facts, &profiles).ok_or_else(|| unknown_device(&profiles))?;
+                (found, format!("its marks were found: {}", listed(facts.found.iter().map(String::as_str))))
+            }
+        };
+        let profile = profile.clone();
+        let site = facts::locate(&profile, machine, config.root.as_deref())?;
+        Ok(Ground { config, profile, reason, site, problems, volume: Arc::new(Os) })
+    }
+
+    /// The card's folder: root 0.
+    ///
+    /// # Errors
+    /// `Misused` when the profile has no root here.
+    pub fn primary(&self) -> Result<&Path> {
+        self.site.roots.first().map(PathBuf::as_path).ok_or_else(|| {
+            Error::new(
+                Kind::Misused,
+                "cannot find the card",
+                format!("`{}` has no folder here", self.profile.name),
+            )
+            .help("name it with `--root DIR`")
+        })
+    }
+
+    /// The names of the saves on this device, from the games on its card; and what was odd.
+    pub fn naming(&self) -> (Naming, Vec<Problem>) {
+        let (games, problems) = facts::games(&self.profile, &self.site);
+        (Naming::new(&self.profile, &self.site, games), problems)
+    }
+
+    /// What people call this device: what the user said, else the firmware and the host.
+    pub fn device_name(&self) -> String {
+        let host = std::fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default();
+        self.config.name.clone().unwrap_or_else(|| match host.trim() {
+            "" | "localhost" | "(none)" => self.profile.title.clone(),
+            host => format!("{} ({host})", self.profile.title).chars().take(60).collect(),
+        })
+    }
+
+    /// Where the remote is and who asks.
+    ///
+    /// # Errors
+    /// `Unpaired` when nobody said where.
+    pub fn remote_settings(&self, identity: &Identity) -> Result<RemoteSettings> {
+        let kept = &identity.facts;
+        let server = self.config.server.clone().or(kept.server.clone()).ok_or_else(|| {
+            Error::new(Kind::Unpaired, "cannot reach the server", "this device does not know its address")
+                .help("run `retrosync pair https://your.server`, or put `server = …` in the configuration")
+        })?;
+        let name = if kept.device_name.is_empty() { self.device_name() } else { kept.device_name.clone() };
+        Ok(RemoteSettings {
+            server,
+            token: self.config.token.clone().or(kept.token.clone()),
+            device_name: name,
+            writer: Some(identity.writer().clone()),
+            plain_http: self.config.plain_http,
+            ca_file: self.config.ca_file.clone(),
+            pinned_key: self
+                .config
+                .pin
+                .as_ref()
+                .or(kept.pins.last())
+                .and_then(|pin| pin.parse::<Digest>().ok()),
+            server_time_unix_s: kept.server_time_unix_s,
+            client: client(),
+        })
+    }
+
+    /// A connection of its own to the remote.
+    ///
+    /// # Errors
+    /// `Unpaired` without address or token; else as [`remote::open`].
+    pub fn remote(&self, identity: &Identity) -> Result<Box<dyn Remote>> {
+        remote::open(&self.paired(identity)?)
+    }
+
+    /// The settings of a device that is paired.
+    ///
+    /// # Errors
+    /// `Unpaired` without address or token.
+    pub fn paired(&self, identity: &Identity) -> Result<RemoteSettings> {
+        let settings = self.remote_settings(identity)?;
+        if settings.token.is_none() && !settings.server.starts_with("folder:") {
+            return Err(Error::new(Kind::Unpaired, "cannot ask the server", "this device is not paired")
+                .help(format!("run `retrosync pair {}`", settings.server)));
+        }
+        Ok(settings)
+    }
+
+    /// Reads what the card knows, beside whoever writes it. Nothing that is done with the answer reaches the card.
+    ///
+    /// # Errors
+    /// When the card is not there, was never paired or cannot be read.
+    pub fn look(&self) -> Result<Looked> {
+        let volume: Arc<dyn Volume> = Arc::new(still::Still);
+        let mut problems = Vec::new();
+        let primary = Root::open(Arc::clone(&volume), self.primary()?)?;
+        let (identity, opened) =
+            Identity::open(Arc::clone(&volume), &primary.state_dir(), &identity::hardware(Path::new("/")))?;
+        let (journal, odd) = Journal::open(Arc::clone(&volume), &primary.state_dir())?;
+        problems.extend(odd);
+        let (mut roots, mut attics) = (Vec::new(), Vec::new());
+        for dir in &self.site.roots {
+            let state = self.root_state(dir, &identity);
+            attics.push(match &state {
+                RootState::Online => match Attic::open(Arc::clone(&volume), dir) {
+                    Ok((attic, odd)) => {
+                        problems.extend(odd);
+                        Some(attic)
+                    }
+                    Err(error) => {
+                        problems.push(error.into());
+                        None
+                    }
+                },
+                RootState::Offline(_) => None,
+            });
+            roots.push(state);
+        }
+        Ok(Looked { identity, opened, journal, roots, attics, problems })
+    }
+
+    /// Is that folder the root that pairing saw?
+    pub fn root_state(&self, dir: &Path, identity: &Identity) -> RootState {
+        match identity.facts.roots.get(dir) {
+            Some(id) => Root::recorded(Arc::clone(&self.volume), dir, id.clone()).state(),
+            None => match Root::open(Arc::clone(&self.volume), dir) {
+                Ok(root) => root.state(),
+                Err(error) => RootState::Offline(error.cause),
+            },
+        }
+    }
+}
+
+/// The card as it is now, for commands that only look.
+pub struct Looked {
+    /// Who this device is.
+    pub identity: Identity,
+    /// What opening it found.
+    pub opened: Opened,
+    /// What both sides last agreed on.
+    pub journal: Journal,
+    /// Each root's state, by number.
+    pub roots: Vec<RootState>,
+    /// Each root's attic, by number; none where it is offline.
+    pub attics: Vec<Option<Attic>>,
+    /// What was odd.
+    pub problems: Vec<Problem>,
+}
+
+fn profiles_folder(config: &Config) -> PathBuf {
+    config.profiles.clone().unwrap_or_else(|| {
+        std::env::current_exe().map(|exe| exe.with_file_name("profiles")).unwrap_or_default()
+    })
+}
+
+fn named<'a>(name: &str, profiles: &'a [Profile]) -> Result<&'a Profile> {
+    profiles.iter().find(|profile| profile.name == name).ok_or_else(|| {
+        let names = || profiles.iter().map(|profile| profile.name.as_str());
+        let error = Error::new(
+            Kind::Misused,
+            format!("cannot use profile `{name}`"),
+            "there is no profile of that name",
+        );
+        match config::nearest(name, names()) {
+            Some(near) => error.help(format!("did you mean `{near}`?")),
+            None => error.help(format!("the profiles are {}", listed(names()))),
+        }
+    })
+}
+
+fn unknown_device(profiles: &[Profile]) -> Error {
+    let names = listed(profiles.iter().map(|profile| profile.name.as_str()));
+    Error::new(Kind::Misused, "cannot tell which device this is", "the marks of no profile were found").help(
+        format!("name it with `--profile NAME`, and its card with `--root DIR`; the profiles are {names}"),
+    )
+}
+
+fn listed<'a>(names: impl Iterator<Item = &'a str>) -> String {
+    names.map(|name| format!("`{name}`")).collect::<Vec<_>>().join(", ")
+}

@@ -1,0 +1,144 @@
+//! Takes the card for this process: the lock, recovery, then everything that is kept on it.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use crate::attic::Attic;
+use crate::disk::Disk;
+use crate::error::{Kind, Problem, Result};
+use crate::identity::{self, Identity, Opened};
+use crate::journal::{Entry, Journal};
+use crate::parts::Ground;
+use crate::root::{Lock, Root, RootId};
+use crate::snapshot::RootState;
+
+/// The card, ours until this is dropped.
+pub struct Taken {
+    /// Who this device is.
+    pub identity: Identity,
+    /// What both sides last agreed on.
+    pub journal: Journal,
+    /// By root number.
+    pub roots: Vec<Root>,
+    /// By root number; none where the root is offline.
+    pub disks: Vec<Option<Disk>>,
+    /// What was odd on the way, recovery included.
+    pub problems: Vec<Problem>,
+    /// Keeps other processes out.
+    pub locks: Vec<Lock>,
+}
+
+impl Ground {
+    /// Marks every root of this device as ours: for pairing only. A folder that is missing is no root.
+    ///
+    /// # Errors
+    /// When the card is missing or cannot take its marker.
+    pub fn mark(&self) -> Result<()> {
+        for (number, dir) in self.site.roots.iter().enumerate() {
+            match Root::create(Arc::clone(&self.volume), dir) {
+                Err(error) if number == 0 => return Err(error),
+                _ => {}
+            }
+        }
+        Ok(())
+    }
+
+    /// Takes the card: locks it, finishes what a power cut interrupted, opens what is kept.
+    ///
+    /// # Errors
+    /// `Unpaired` when the card has no marker (or is not there), `Busy` when another process has it, `Damaged`.
+    pub fn take(&self) -> Result<Taken> {
+        let primary = Root::open(Arc::clone(&self.volume), self.primary()?)?;
+        let mut locks = vec![primary.lock()?];
+        let state_dir = primary.state_dir();
+        let hardware = identity::hardware(Path::new("/"));
+        let (identity, opened) = Identity::open(Arc::clone(&self.volume), &state_dir, &hardware)?;
+        let (mut journal, mut problems) = Journal::open(Arc::clone(&self.volume), &state_dir)?;
+        if let Opened::Doubted(why) = opened {
+            log::warn!("a new writer was drawn: {why}; what was agreed on is asked again");
+            journal.record(Entry::Distrusted)?;
+            journal.sync()?;
+        }
+        problems.extend(self.problems.iter().cloned());
+        let (mut roots, mut disks) = (Vec::new(), Vec::new());
+        for (number, dir) in self.site.roots.iter().enumerate() {
+            let (root, disk) = if number == 0 {
+                let disk = self.open_disk(&primary, &mut problems)?;
+                (primary.clone(), Some(disk))
+            } else {
+                self.further_root(dir, &identity, &mut locks, &mut problems)?
+            };
+            roots.push(root);
+            disks.push(disk);
+        }
+        Ok(Taken { identity, journal, roots, disks, problems, locks })
+    }
+
+    /// A root besides the card: offline where its marker is not the one that pairing saw.
+    fn further_root(
+        &self,
+        dir: &Path,
+        identity: &Identity,
+        locks: &mut Vec<Lock>,
+        problems: &mut Vec<Problem>,
+    ) -> Result<(Root, Option<Disk>)> {
+        let root = match identity.facts.roots.get(dir) {
+            Some(id) => Root::recorded(Arc::clone(&self.volume), dir, id.clone()),
+            None => match Root::open(Arc::clone(&self.volume), dir) {
+                Ok(root) => root,
+                Err(error) => {
+                    problems.push(error.into());
+                    // An id that no marker has: offline until it is paired.
+                    let nobody = RootId::from_random(&[0; 16]);
+                    return Ok((Root::recorded(Arc::clone(&self.volume), dir, nobody), None));
+                }
+            },
+        };
+        if root.state() != RootState::Online {
+            return Ok((root, None));
+        }
+        match root.lock() {
+            Ok(lock) => locks.push(lock),
+            Err(error) if error.kind == Kind::Busy => return Err(error),
+            Err(error) => problems.push(error.into()),
+        }
+        match self.open_disk(&root, problems) {
+            Ok(disk) => Ok((root, Some(disk))),
+            Err(error) => {
+                problems.push(error.into());
+                Ok((root, None))
+            }
+        }
+    }
+
+    fn open_disk(&self, root: &Root, problems: &mut Vec<Problem>) -> Result<Disk> {
+        let (attic, odd) = Attic::open(Arc::clone(&self.volume), &root.dir)?;
+        problems.extend(odd);
+        let (disk, odd) = Disk::open(Arc::clone(&self.volume), &root.dir, attic)?;
+        problems.extend(odd);
+        Ok(disk)
+    }
+
+    /// Finishes what a power cut interrupted, on every root that is there: the boot hook.
+    ///
+    /// # Errors
+    /// When the card is there and its recovery fails, or another process has it.
+    pub fn recover(&self) -> Result<Vec<Problem>> {
+        let mut problems = Vec::new();
+        for (number, dir) in self.site.roots.iter().enumerate() {
+            let root = match Root::open(Arc::clone(&self.volume), dir) {
+                Ok(root) => root,
+                // Never paired: nothing of ours can be open on it.
+                Err(error) if error.kind == Kind::Unpaired => continue,
+                Err(error) if number == 0 => return Err(error),
+                Err(error) => {
+                    problems.push(error.into());
+                    continue;
+                }
+            };
+            let _lock = root.lock()?;
+            problems.extend(crate::disk::recover(Arc::clone(&self.volume), dir)?);
+        }
+        Ok(problems)
+    }
+}
