@@ -7,7 +7,11 @@
 #[path = "../../tests/support/mod.rs"]
 mod support;
 
-#[allow(clippy::unwrap_used, clippy::panic, reason = "a step that fails ends the story, and `main` tells why")]
+#[allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    reason = "a step that fails ends the story, and `main` tells why"
+)]
 mod story;
 mod teller;
 

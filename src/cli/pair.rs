@@ -55,11 +55,17 @@ fn run(call: &Call) -> Result<Exit> {
     let server = ground.remote_settings(&taken.identity)?.server;
     if server.starts_with("folder:") {
         flow::use_folder(&ground, &mut taken)?;
-        return Ok(found(call, &ground, json!({ "paired": true, "server": server }), &format!("using `{server}`")));
+        return Ok(found(
+            call,
+            &ground,
+            json!({ "paired": true, "server": server }),
+            &format!("using `{server}`"),
+        ));
     }
     if !again && let Some(user) = stands(&ground, &taken, &server) {
         let name = taken.identity.facts.device_name.clone();
-        let value = json!({ "paired": true, "already": true, "server": server, "user": user, "device_name": name });
+        let value =
+            json!({ "paired": true, "already": true, "server": server, "user": user, "device_name": name });
         let text = format!("this device is paired with {server} as `{name}` of `{user}`");
         return Ok(found(call, &ground, value, &text));
     }
@@ -86,7 +92,8 @@ fn stands(ground: &Ground, taken: &Taken, server: &str) -> Option<String> {
     if facts.server.as_deref() != Some(server) || facts.device.is_none() {
         return None;
     }
-    let asked = HttpRemote::open(&ground.paired(&taken.identity).ok()?).and_then(|mut remote| remote.account());
+    let asked =
+        HttpRemote::open(&ground.paired(&taken.identity).ok()?).and_then(|mut remote| remote.account());
     match asked {
         Err(error) if matches!(error.kind, Kind::Unpaired | Kind::Refused(_)) => None,
         _ => Some(facts.user.clone().unwrap_or_default()),

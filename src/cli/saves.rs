@@ -57,7 +57,7 @@ pub struct Counted {
 /// Counts saves and games by their names; reads no save.
 pub fn count(ground: &Ground) -> (Counted, Vec<Problem>) {
     let (games, mut problems) = facts::games(&ground.profile, &ground.site);
-    let games_count = games.len();
+    let games_count = games.count();
     let naming = Naming::new(&ground.profile, &ground.site, games);
     let mut found = BTreeSet::new();
     for folder in naming.folders() {

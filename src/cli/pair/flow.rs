@@ -98,7 +98,10 @@ fn wait(
                     std::thread::sleep(PAUSE);
                 }
                 // The code is over, or the server has forgotten it: show a new one.
-                Err(Error { kind: Kind::Refused(Code::ExpiredToken | Code::Unauthorized) | Kind::Unpaired, .. }) => {
+                Err(Error {
+                    kind: Kind::Refused(Code::ExpiredToken | Code::Unauthorized) | Kind::Unpaired,
+                    ..
+                }) => {
                     break;
                 }
                 Err(error) => return Err(error),
@@ -115,11 +118,7 @@ fn passes(kind: Kind) -> bool {
     )
 }
 
-fn retry<T>(
-    patient: bool,
-    tell: &mut dyn FnMut(News<'_>),
-    ask: &mut dyn FnMut() -> Result<T>,
-) -> Result<T> {
+fn retry<T>(patient: bool, tell: &mut dyn FnMut(News<'_>), ask: &mut dyn FnMut() -> Result<T>) -> Result<T> {
     loop {
         match ask() {
             Err(error) if patient && passes(error.kind) => {

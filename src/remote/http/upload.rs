@@ -120,7 +120,11 @@ impl HttpRemote {
 }
 
 /// The digests of all blocks, if the bytes are still those that were offered.
-fn block_digests(version: &Version, content: Content, source: &Source<'_>) -> Result<Vec<Digest>, Box<Problem>> {
+fn block_digests(
+    version: &Version,
+    content: Content,
+    source: &Source<'_>,
+) -> Result<Vec<Digest>, Box<Problem>> {
     let mut reader = source(version).map_err(|error| unreadable(version, &error))?;
     let mut whole = Hasher::default();
     let mut digests = Vec::new();
