@@ -5,6 +5,9 @@
 
 mod changes;
 mod choice;
+mod heads;
+pub(crate) mod operations;
+mod recorder;
 mod store;
 mod uploads;
 
@@ -12,11 +15,12 @@ use std::ops::Range;
 use std::sync::Arc;
 
 use retrosync_protocol::{
-    Content, DeviceId, Digest, Epoch, History, OperationId, SaveHeads, SaveId, VersionId, WriterId,
+    Code, Content, DeviceId, Digest, Epoch, History, HistoryEntry, OperationId, SaveHeads, SaveId, VersionId,
+    WriterId,
 };
 
-use crate::blobs::{BlobStream, Blobs};
-use crate::catalog::{Catalog, UserId};
+use crate::blobs::{BlobError, BlobStream, Blobs};
+use crate::catalog::{Access, Catalog, StoredVersion, UserId};
 use crate::notice::Notice;
 use crate::refusal::Refusal;
 
@@ -38,8 +42,11 @@ pub struct Asker {
     pub writer: WriterId,
 }
 
-/// A version of a save, and what it is: for a page or a download that has only the ids.
+/// What the rules answer.
 pub type Answer<T> = Result<T, Refusal>;
+
+/// The operation id of a mutation, if one was given.
+pub type Operation = Option<OperationId>;
 
 /// The rules over a catalog and blobs. Cheap to clone.
 #[derive(Clone)]
@@ -60,7 +67,7 @@ impl Library {
     /// # Errors
     /// When the catalog fails.
     pub async fn epoch(&self) -> Answer<Epoch> {
-        Err(unfinished())
+        Ok(self.catalog.begin(Access::Read).await?.epoch().await?)
     }
 
     /// Starts a `POST /versions`: add each frame, then finish.
@@ -72,16 +79,21 @@ impl Library {
     ///
     /// # Errors
     /// `not_found`, also when it is another user's.
-    pub async fn content(&self, _asker: &Asker, _digest: Digest) -> Answer<Content> {
-        Err(unfinished())
+    pub async fn content(&self, asker: &Asker, digest: Digest) -> Answer<Content> {
+        let mut tx = self.catalog.begin(Access::Read).await?;
+        tx.content(asker.user, digest).await?.ok_or_else(|| {
+            Refusal::new(Code::NotFound, format!("no version of yours has the content `{digest}`"))
+        })
     }
 
-    /// A range of a content's bytes.
+    /// A range of a content's bytes, cut at its end.
     ///
     /// # Errors
     /// `not_found`, also when it is another user's.
-    pub async fn open(&self, _asker: &Asker, _digest: Digest, _range: Range<u64>) -> Answer<BlobStream> {
-        Err(unfinished())
+    pub async fn open(&self, asker: &Asker, digest: Digest, range: Range<u64>) -> Answer<BlobStream> {
+        self.content(asker, digest).await?;
+        let bytes = self.blobs.open(digest, range).await?;
+        bytes.ok_or_else(|| BlobError::Missing(digest).into())
     }
 
     /// A save's versions, newest first, at most `limit` (1 to 1,000) that came before `before`.
@@ -90,34 +102,74 @@ impl Library {
     /// `not_found` for the save or for `before`.
     pub async fn history(
         &self,
-        _asker: &Asker,
-        _save: &SaveId,
-        _before: Option<VersionId>,
-        _limit: u32,
+        asker: &Asker,
+        save: &SaveId,
+        before: Option<VersionId>,
+        limit: u32,
     ) -> Answer<History> {
-        Err(unfinished())
+        let mut tx = self.catalog.begin(Access::Read).await?;
+        let known = tx.save(asker.user, save).await?.ok_or_else(|| no_save(save))?;
+        let before = match before {
+            None => u64::MAX,
+            Some(id) => tx.version(known.row, id).await?.ok_or_else(|| no_version(save, id))?.change,
+        };
+        let limit = limit.clamp(1, 1000);
+        let heads: Vec<VersionId> =
+            heads::of(tx.as_mut(), known.row).await?.iter().map(|head| head.id).collect();
+        let mut versions = tx.history(known.row, before, limit + 1).await?;
+        let more = versions.len() > limit as usize;
+        versions.truncate(limit as usize);
+        let entry = |version: StoredVersion| HistoryEntry {
+            version: version.id,
+            head: heads.contains(&version.id),
+            received_unix_s: version.received_unix_s,
+            device_name: version.device_name,
+            record: version.record,
+        };
+        let versions = versions.into_iter().map(entry).collect();
+        Ok(History { save: known.save, heads, versions, more })
     }
 
     /// All saves of the user with their heads, by name: for the dashboard.
     ///
     /// # Errors
     /// When the catalog fails.
-    pub async fn saves(&self, _asker: &Asker) -> Answer<Vec<SaveHeads>> {
-        Err(unfinished())
+    pub async fn saves(&self, asker: &Asker) -> Answer<Vec<SaveHeads>> {
+        let mut tx = self.catalog.begin(Access::Read).await?;
+        let mut saves = Vec::new();
+        for known in tx.saves_since(asker.user, 0, u32::MAX).await? {
+            let heads = heads::of(tx.as_mut(), known.row).await?;
+            saves.push(SaveHeads { save: known.save, heads: heads.into_iter().map(heads::shown).collect() });
+        }
+        saves.sort_by(|one, other| one.save.cmp(&other.save));
+        Ok(saves)
     }
 
     /// Forgets kept answers after 7 days and uploads not touched for 7 days. Call it now and then.
     ///
     /// # Errors
     /// When the catalog or the blobs fail.
-    pub async fn sweep(&self, _now_unix_s: i64) -> Answer<()> {
-        Err(unfinished())
+    pub async fn sweep(&self, now_unix_s: i64) -> Answer<()> {
+        let week_ago_unix_s = now_unix_s - 7 * 24 * 3600;
+        let mut tx = self.catalog.begin(Access::Write).await?;
+        tx.forget_operations(week_ago_unix_s).await?;
+        let idle = tx.idle_uploads(week_ago_unix_s).await?;
+        for upload in &idle {
+            tx.remove_upload(*upload).await?;
+        }
+        tx.commit().await?;
+        // Forgotten first, removed then: an upload's id is never used again, so nobody can be writing to it.
+        for upload in idle {
+            self.blobs.drop_upload(upload).await?;
+        }
+        Ok(())
     }
 }
 
-/// The operation id of a mutation, if one was given.
-pub type Operation = Option<OperationId>;
+fn no_save(save: &SaveId) -> Refusal {
+    Refusal::new(Code::NotFound, format!("there is no save `{save}`"))
+}
 
-fn unfinished() -> Refusal {
-    Refusal::new(retrosync_protocol::Code::Unavailable, "not built yet")
+fn no_version(save: &SaveId, id: VersionId) -> Refusal {
+    Refusal::new(Code::NotFound, format!("there is no version `{id}` of `{save}`"))
 }

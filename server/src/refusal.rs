@@ -7,6 +7,9 @@ use std::fmt;
 
 use retrosync_protocol::{Code, Head, Problem};
 
+use crate::blobs::BlobError;
+use crate::catalog::CatalogError;
+
 /// A refusal: [`Problem`] for the asker, a cause for the log.
 #[derive(Debug)]
 pub struct Refusal(Box<Parts>);
@@ -84,6 +87,47 @@ impl Refusal {
     pub fn cause(&self) -> Option<&(dyn Error + Send + Sync + 'static)> {
         self.0.cause.as_deref()
     }
+}
+
+impl From<Problem> for Refusal {
+    fn from(problem: Problem) -> Refusal {
+        Refusal(Box::new(Parts { problem, retry_after_s: None, cause: None }))
+    }
+}
+
+impl From<CatalogError> for Refusal {
+    fn from(error: CatalogError) -> Refusal {
+        match error {
+            CatalogError::DiskFull(_) => disk_full().caused_by(error),
+            CatalogError::Busy(_) => Refusal::new(Code::Unavailable, "the server is busy")
+                .help("it will try again by itself")
+                .retry_after_s(5)
+                .caused_by(error),
+            CatalogError::Damaged(_) | CatalogError::Failed(_) => {
+                Refusal::internal("using its catalog", error)
+            }
+        }
+    }
+}
+
+impl From<BlobError> for Refusal {
+    fn from(error: BlobError) -> Refusal {
+        match error {
+            BlobError::Mismatch => {
+                Refusal::new(Code::DigestMismatch, "the bytes that came are not of the digest and size named")
+                    .help("the save may have changed while it was read; read it again")
+            }
+            BlobError::DiskFull(_) => disk_full().caused_by(error),
+            BlobError::Missing(_) | BlobError::Failed(_) => {
+                Refusal::internal("using its stored bytes", error)
+            }
+        }
+    }
+}
+
+fn disk_full() -> Refusal {
+    Refusal::new(Code::DiskFull, "the server's disk is full; nothing was changed")
+        .help("free some space on the server; devices keep their saves queued until then")
 }
 
 impl fmt::Display for Refusal {

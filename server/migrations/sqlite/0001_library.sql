@@ -116,6 +116,8 @@ CREATE TABLE blocks (
     PRIMARY KEY (digest, content, offset_bytes)
 ) STRICT, WITHOUT ROWID;
 
+CREATE INDEX blocks_of_content ON blocks (content);
+
 -- Answers given, to be given again.
 CREATE TABLE operations (
     scope     TEXT NOT NULL,

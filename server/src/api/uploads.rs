@@ -32,7 +32,7 @@ pub(super) async fn blocks(
     Named(content): Named<Digest>,
     body: Body,
 ) -> Reply {
-    let mut batch = app.library.blocks(&asker, content, app.now_unix_s()).await?;
+    let mut batch = app.library.blocks(&asker, content).await?;
     let mut reader = FrameReader::new(body, LIMITS);
     while let Some(header) = reader.next().await? {
         let frame: BlockFrame = header.parse().map_err(|problem| malformed(problem.detail))?;

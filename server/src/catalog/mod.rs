@@ -195,6 +195,8 @@ pub trait Uploads {
 
     /// Records a content's blocks in their order. Idempotent.
     async fn add_blocks(&mut self, content: Content, block_digests: &[Digest]) -> Result<()>;
+    /// Forgets a content's blocks: it can no longer be read.
+    async fn forget_blocks(&mut self, content: Digest) -> Result<()>;
     /// Where the user's contents have this block.
     async fn block(&mut self, user: UserId, digest: Digest) -> Result<Option<BlockPlace>>;
 }

@@ -1,24 +1,49 @@
 //! `GET /changes`: what changed since a cursor, with every save's heads as they are now.
+//!
+//! The cursor is the user's change number: each version makes the next one, and a save carries the last that befell it. So
+//! each changed save comes once, however often it changed, and a page is cut at any save.
 
-use retrosync_protocol::{Changes, ChangesRequest};
+use std::time::Duration;
 
-use super::{Answer, Asker, Library, unfinished};
+use retrosync_protocol::{Changes, ChangesRequest, Code, SaveHeads};
+use tokio::time::Instant;
+
+use super::{Answer, Asker, Library, heads};
+use crate::catalog::{Access, SaveRecord, Tx};
+use crate::refusal::Refusal;
+
+/// The most saves in an answer, and the most questions in a request.
+const MOST: u32 = 5000;
+const USUAL_LIMIT: u32 = 1000;
+/// The longest wait for news.
+const MOST_WAIT_S: u64 = 300;
 
 impl Library {
     /// What changed, without waiting.
     ///
     /// # Errors
     /// `malformed` for an `ask` or limit over 5,000; when the catalog fails.
-    pub async fn changes(
-        &self,
-        _asker: &Asker,
-        _request: &ChangesRequest,
-        _now_unix_s: i64,
-    ) -> Answer<Changes> {
-        Err(unfinished())
+    pub async fn changes(&self, asker: &Asker, request: &ChangesRequest, now_unix_s: i64) -> Answer<Changes> {
+        let limit = fits(request)?;
+        let mut tx = self.catalog.begin(Access::Read).await?;
+        let epoch = tx.epoch().await?;
+        let last = tx.last_change(asker.user).await?;
+        let reset = is_of_another_history(request, &epoch, last);
+        let since = if reset { 0 } else { request.since };
+        let mut changed = tx.saves_since(asker.user, since, limit.saturating_add(1)).await?;
+        let more = changed.len() > limit as usize;
+        changed.truncate(limit as usize);
+        let cursor = match changed.last() {
+            Some(save) if more => save.change,
+            _ => last,
+        };
+        let saves = with_heads(tx.as_mut(), changed).await?;
+        let known = known(tx.as_mut(), asker, request).await?;
+        Ok(Changes { epoch, cursor, more, reset, server_time_unix_s: now_unix_s, saves, known })
     }
 
     /// What changed; with nothing new from others, waits up to `wait_s` (at most 300) for it. `clock` gives Unix seconds.
+    /// Needs a tokio runtime with time. Safe to drop half way.
     ///
     /// # Errors
     /// As [`Library::changes`].
@@ -28,6 +53,65 @@ impl Library {
         request: &ChangesRequest,
         clock: impl Fn() -> i64 + Send + Sync,
     ) -> Answer<Changes> {
+        fits(request)?;
+        let wait_s = if request.ask.is_empty() { request.wait_s.min(MOST_WAIT_S) } else { 0 };
+        let deadline = Instant::now() + Duration::from_secs(wait_s);
+        // Listen first, look then: what is stored between the two rings the bell that is already heard.
+        let mut listener = self.notice.listen(asker.user);
+        while wait_s > 0 && !self.has_news(asker, request).await? {
+            if tokio::time::timeout_at(deadline, listener.ring()).await.is_err() {
+                break;
+            }
+        }
         self.changes(asker, request, clock()).await
     }
+
+    /// Is there anything that this asker did not store itself?
+    async fn has_news(&self, asker: &Asker, request: &ChangesRequest) -> Answer<bool> {
+        let mut tx = self.catalog.begin(Access::Read).await?;
+        let epoch = tx.epoch().await?;
+        let last = tx.last_change(asker.user).await?;
+        Ok(is_of_another_history(request, &epoch, last)
+            || tx.news(asker.user, request.since, asker.device.as_ref()).await?)
+    }
+}
+
+/// The page's limit, once the request is within the protocol's limits.
+fn fits(request: &ChangesRequest) -> Answer<u32> {
+    let limit = request.limit.unwrap_or(USUAL_LIMIT);
+    if limit == 0 || limit > MOST {
+        return Err(Refusal::new(Code::Malformed, format!("the limit is 1 to {MOST}, not {limit}")));
+    }
+    if request.ask.len() > MOST as usize {
+        return Err(Refusal::new(
+            Code::Malformed,
+            format!("at most {MOST} contents can be asked for at once"),
+        ));
+    }
+    Ok(limit)
+}
+
+/// A cursor of another epoch, or beyond all that ever happened here.
+fn is_of_another_history(request: &ChangesRequest, epoch: &retrosync_protocol::Epoch, last: u64) -> bool {
+    request.epoch.as_ref().is_some_and(|of| of != epoch) || request.since > last
+}
+
+async fn with_heads(tx: &mut dyn Tx, saves: Vec<SaveRecord>) -> Answer<Vec<SaveHeads>> {
+    let mut shown = Vec::with_capacity(saves.len());
+    for known in saves {
+        let heads = heads::of(tx, known.row).await?.into_iter().map(heads::shown).collect();
+        shown.push(SaveHeads { save: known.save, heads });
+    }
+    Ok(shown)
+}
+
+async fn known(tx: &mut dyn Tx, asker: &Asker, request: &ChangesRequest) -> Answer<Vec<bool>> {
+    let mut known = Vec::with_capacity(request.ask.len());
+    for ask in &request.ask {
+        known.push(match tx.save(asker.user, &ask.save).await? {
+            Some(save) => tx.save_has_content(save.row, ask.digest).await?,
+            None => false,
+        });
+    }
+    Ok(known)
 }

@@ -1,8 +1,17 @@
 //! Restore, resolve, retire: a person's choice, written as a version over the heads that the person saw.
+//!
+//! Promise 2, *no blind store*: if the heads are others by now, nothing is written and the person looks again.
 
-use retrosync_protocol::{ChoiceReply, ChoiceRequest};
+use retrosync_protocol::{ChoiceReply, ChoiceRequest, Code, Head, MAX_PARENTS, Version, VersionId};
 
-use super::{Answer, Asker, Library, Operation, unfinished};
+use super::operations::Asked;
+use super::recorder::Recorder;
+use super::{Answer, Asker, Library, Operation, heads, no_save, no_version};
+use crate::catalog::{Access, SaveRecord, StoredVersion};
+use crate::refusal::Refusal;
+
+/// Who writes a choice, for people.
+const CLIENT: &str = concat!("retrosync-server/", env!("CARGO_PKG_VERSION"));
 
 impl Library {
     /// `POST /saves/restore`: a version with the content of `request.version` and all heads as parents.
@@ -11,12 +20,13 @@ impl Library {
     /// `not_found`, `heads_moved` (with the heads), `malformed` without a version, `operation_reused`.
     pub async fn restore(
         &self,
-        _asker: &Asker,
-        _request: &ChoiceRequest,
-        _operation: Operation,
-        _now_unix_s: i64,
+        asker: &Asker,
+        request: &ChoiceRequest,
+        operation: Operation,
+        now_unix_s: i64,
     ) -> Answer<ChoiceReply> {
-        Err(unfinished())
+        let asked = Asked::new(asker, operation, "restore", request)?;
+        self.choose(asker, request, Some(chosen(request)?), &asked, now_unix_s).await
     }
 
     /// `POST /saves/resolve`: the same, for a question.
@@ -25,25 +35,127 @@ impl Library {
     /// As [`Library::restore`].
     pub async fn resolve(
         &self,
-        _asker: &Asker,
-        _request: &ChoiceRequest,
-        _operation: Operation,
-        _now_unix_s: i64,
+        asker: &Asker,
+        request: &ChoiceRequest,
+        operation: Operation,
+        now_unix_s: i64,
     ) -> Answer<ChoiceReply> {
-        Err(unfinished())
+        let asked = Asked::new(asker, operation, "resolve", request)?;
+        self.choose(asker, request, Some(chosen(request)?), &asked, now_unix_s).await
     }
 
-    /// `POST /saves/retire`: a tombstone over all heads.
+    /// `POST /saves/retire`: a tombstone over all heads. Every version stays.
     ///
     /// # Errors
     /// As [`Library::restore`].
     pub async fn retire(
         &self,
-        _asker: &Asker,
-        _request: &ChoiceRequest,
-        _operation: Operation,
-        _now_unix_s: i64,
+        asker: &Asker,
+        request: &ChoiceRequest,
+        operation: Operation,
+        now_unix_s: i64,
     ) -> Answer<ChoiceReply> {
-        Err(unfinished())
+        let asked = Asked::new(asker, operation, "retire", request)?;
+        self.choose(asker, request, None, &asked, now_unix_s).await
+    }
+
+    /// Writes the choice: `keep`'s content, or a tombstone.
+    async fn choose(
+        &self,
+        asker: &Asker,
+        request: &ChoiceRequest,
+        keep: Option<VersionId>,
+        asked: &Asked,
+        now_unix_s: i64,
+    ) -> Answer<ChoiceReply> {
+        let mut tx = self.catalog.begin(Access::Write).await?;
+        if let Some(reply) = asked.recall(tx.as_mut()).await? {
+            return Ok(reply);
+        }
+        let known = tx.save(asker.user, &request.save).await?.ok_or_else(|| no_save(&request.save))?;
+        let kept = match keep {
+            Some(id) => Some(tx.version(known.row, id).await?.ok_or_else(|| no_version(&request.save, id))?),
+            None => None,
+        };
+        let leaves = tx.leaves(known.row).await?;
+        let heads = heads::among(leaves.clone());
+        refuse_moved_heads(request, &heads)?;
+        let sequence = tx.last_sequence(asker.user, &asker.writer).await? + 1;
+        let template = written(asker, request, &known, kept.as_ref(), sequence);
+        if let Some(fault) = template.fault() {
+            return Err(Refusal::new(Code::Malformed, format!("the choice: {fault}")));
+        }
+        let mut recorder = Recorder::new(tx.as_mut(), asker, now_unix_s).await?;
+        let reply = write_over(&mut recorder, &known, template, leaves, heads).await?;
+        asked.keep(tx.as_mut(), &reply, now_unix_s).await?;
+        tx.commit().await?;
+        self.notice.ring(asker.user);
+        Ok(reply)
+    }
+}
+
+fn chosen(request: &ChoiceRequest) -> Answer<VersionId> {
+    request.version.ok_or_else(|| Refusal::new(Code::Malformed, "the version to choose is missing"))
+}
+
+fn refuse_moved_heads(request: &ChoiceRequest, heads: &[StoredVersion]) -> Answer<()> {
+    let mut seen = request.heads.clone();
+    let mut now: Vec<VersionId> = heads.iter().map(|head| head.id).collect();
+    seen.sort();
+    seen.dedup();
+    now.sort();
+    if seen == now {
+        return Ok(());
+    }
+    let heads: Vec<Head> = heads.iter().cloned().map(heads::shown).collect();
+    Err(Refusal::new(Code::HeadsMoved, format!("`{}` has other heads than those you saw", request.save))
+        .help("look at the save again and choose")
+        .heads(heads))
+}
+
+/// The version that says the choice; its parents come later.
+fn written(
+    asker: &Asker,
+    request: &ChoiceRequest,
+    known: &SaveRecord,
+    kept: Option<&StoredVersion>,
+    sequence: u64,
+) -> Version {
+    Version {
+        save: known.save.clone(),
+        content: kept.and_then(|kept| kept.record.content),
+        parents: Vec::new(),
+        writer: asker.writer.clone(),
+        sequence,
+        played: kept.and_then(|kept| kept.record.played),
+        suspect: false,
+        client: CLIENT.into(),
+        profile: String::new(),
+        core: kept.and_then(|kept| kept.record.core.clone()),
+        note: request.note.clone(),
+    }
+}
+
+/// Writes the version over all heads; with more heads than a version has parents, a chain of them.
+async fn write_over(
+    recorder: &mut Recorder<'_>,
+    known: &SaveRecord,
+    template: Version,
+    mut leaves: Vec<StoredVersion>,
+    heads: Vec<StoredVersion>,
+) -> Answer<ChoiceReply> {
+    let mut left: Vec<VersionId> = heads.into_iter().map(|head| head.id).collect();
+    let mut version = template;
+    loop {
+        version.parents = left.split_off(left.len().saturating_sub(MAX_PARENTS));
+        version.parents.sort();
+        let id = version.id();
+        leaves = recorder.add(known.row, id, &version, leaves).await?;
+        if left.is_empty() {
+            let heads = heads::among(leaves).into_iter().map(heads::shown).collect();
+            return Ok(ChoiceReply { version: id, heads });
+        }
+        left.push(id);
+        version.sequence += 1;
     }
 }

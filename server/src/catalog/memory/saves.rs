@@ -198,6 +198,11 @@ impl Uploads for MemoryTx {
         Ok(())
     }
 
+    async fn forget_blocks(&mut self, content: Digest) -> Result<()> {
+        self.change()?.blocks.values_mut().for_each(|places| places.retain(|place| place.content != content));
+        Ok(())
+    }
+
     async fn block(&mut self, user: UserId, digest: Digest) -> Result<Option<BlockPlace>> {
         let places = self.state.blocks.get(&digest).into_iter().flatten();
         let mut theirs = places.filter(|place| self.state.contents.contains_key(&(user, place.content)));

@@ -80,6 +80,11 @@ impl Uploads for SqliteTx {
         Ok(())
     }
 
+    async fn forget_blocks(&mut self, content: Digest) -> Result<()> {
+        let query = sqlx::query("DELETE FROM blocks WHERE content = ?").bind(raw(&content));
+        query.execute(&mut *self.tx).await.map_err(failed).map(drop)
+    }
+
     async fn block(&mut self, user: UserId, of: Digest) -> Result<Option<BlockPlace>> {
         // Only in contents that this user has: whether another user has a block is nobody's business.
         let query = sqlx::query(
