@@ -1,9 +1,19 @@
 //! Keeping a server's data: check, backup, restore. For the owner at the command line, over a data directory.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use crate::blobs::Blobs;
 use crate::catalog::Catalog;
+
+/// Where a data directory has its catalog.
+pub fn catalog_file(data: &Path) -> PathBuf {
+    data.join("catalog.sqlite")
+}
+
+/// Where a data directory has its blobs.
+pub fn blobs_folder(data: &Path) -> PathBuf {
+    data.join("blobs")
+}
 
 /// What a check found. `text` lines are for people, in the order found.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]

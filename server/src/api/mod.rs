@@ -3,7 +3,7 @@
 
 mod account;
 mod changes;
-mod content;
+pub(crate) mod content;
 mod devices;
 pub(crate) mod frames;
 mod openapi;

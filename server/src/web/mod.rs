@@ -1,1 +1,76 @@
-//! The dashboard.
+//! The dashboard: plain pages that work without a script, one file a page. It asks `access` and `library` only.
+//!
+//! Every page needs a session but the doors; every form carries the session's own token and must come from our own
+//! pages. Names that devices and files bring are always escaped (the templates do it).
+
+mod account;
+mod assets;
+mod devices;
+mod doors;
+mod page;
+mod pair;
+mod save;
+mod saves;
+mod session;
+mod words;
+
+use std::sync::Arc;
+
+use axum::Router;
+use axum::http::{HeaderValue, Uri, header};
+use axum::middleware::{Next, from_fn};
+use axum::response::Response;
+use axum::routing::{get, post};
+use retrosync_protocol::Code;
+
+use crate::app::App;
+use crate::refusal::Refusal;
+use page::Trouble;
+
+/// No script at all; nothing from elsewhere; no other page may frame ours.
+const POLICY: &str = "default-src 'none'; style-src 'self'; img-src 'self'; manifest-src 'self'; form-action 'self'; \
+    base-uri 'none'; frame-ancestors 'none'";
+
+/// All pages.
+pub fn router(app: Arc<App>) -> Router {
+    Router::new()
+        .route("/", get(saves::page))
+        .route("/save", get(save::page))
+        .route("/save/download", get(save::download))
+        .route("/save/restore", post(save::restore))
+        .route("/save/resolve", post(save::resolve))
+        .route("/devices", get(devices::page))
+        .route("/devices/{device}/rename", post(devices::rename))
+        .route("/devices/{device}/revoke", post(devices::revoke))
+        .route("/pair", get(pair::page).post(pair::answer))
+        .route("/pair/code", post(pair::make_code))
+        .route("/account", get(account::page))
+        .route("/register", get(doors::register_page).post(doors::register))
+        .route("/login", get(doors::login_page).post(doors::login))
+        .route("/logout", post(doors::logout))
+        .route("/assets/{name}", get(assets::asset))
+        .fallback(no_page)
+        .layer(from_fn(every_page))
+        .with_state(app)
+}
+
+async fn no_page(uri: Uri) -> Trouble {
+    Refusal::new(Code::NotFound, format!("there is no page `{}`", uri.path())).into()
+}
+
+/// What every page carries.
+async fn every_page(request: axum::extract::Request, next: Next) -> Response {
+    let mut response = next.run(request).await;
+    let headers = response.headers_mut();
+    let always = [
+        (header::CONTENT_SECURITY_POLICY, POLICY),
+        (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
+        (header::X_FRAME_OPTIONS, "DENY"),
+        (header::REFERRER_POLICY, "same-origin"),
+    ];
+    for (name, value) in always {
+        headers.insert(name, HeaderValue::from_static(value));
+    }
+    headers.entry(header::CACHE_CONTROL).or_insert(HeaderValue::from_static("no-store"));
+    response
+}

@@ -1,0 +1,144 @@
+//! The command line: what can be asked of `retrosync-server`, and a help that teaches. Reads arguments, does nothing.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand};
+use retrosync_protocol::UserCode;
+
+/// The self-hosted RetroSync server.
+#[derive(Debug, Parser)]
+#[command(
+    name = "retrosync-server",
+    version,
+    about = "Keeps the saves of your handhelds, every version of them, and hands them on",
+    arg_required_else_help = true,
+    after_help = "The shortest way:\n  retrosync-server serve\nThen open the address that it prints and make your account."
+)]
+pub(crate) struct Cli {
+    /// What to do.
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+/// What can be done.
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Run the server; needs no configuration
+    #[command(
+        after_help = "Examples:\n  retrosync-server serve\n  retrosync-server serve --data /srv/retrosync --listen 127.0.0.1:8377 --public-url https://saves.example.org\n\nStop it with Ctrl-C or SIGTERM; pulling the plug loses nothing that was answered."
+    )]
+    Serve(Serve),
+    /// Add users, make pairing codes
+    #[command(subcommand)]
+    User(User),
+    /// Let in the device that shows a code
+    #[command(
+        after_help = "Example:\n  retrosync-server approve WXRT-4KQM --user ada\n\nWorks while the server runs: the device is in a second later."
+    )]
+    Approve {
+        /// The code on the device's screen
+        code: UserCode,
+        /// Whose device it is; not needed while there is one user
+        #[arg(long)]
+        user: Option<String>,
+        #[command(flatten)]
+        data: Data,
+    },
+    /// Hash every content again and compare it with the records
+    #[command(
+        after_help = "Examples:\n  retrosync-server check\n  retrosync-server check --repair     (while no server runs)\n\nExit code 0: all contents are whole. 1: some are missing or damaged; they are named, and nothing is changed."
+    )]
+    Check {
+        /// Remove contents older than a day that no record speaks of (a crash can leave some; they do no harm)
+        #[arg(long)]
+        repair: bool,
+        #[command(flatten)]
+        data: Data,
+    },
+    /// Copy everything, also of a running server, into a new folder
+    #[command(after_help = "Example:\n  retrosync-server backup /mnt/usb/retrosync-2026-11-21")]
+    Backup {
+        /// The folder to make
+        folder: PathBuf,
+        #[command(flatten)]
+        data: Data,
+    },
+    /// Put a backup in the place of a missing or empty data directory
+    #[command(
+        after_help = "Example:\n  retrosync-server restore /mnt/usb/retrosync-2026-11-21 --data ./retrosync-data\n\nDevices notice that the history is another one and tell the server what they hold; nothing is lost by it."
+    )]
+    Restore {
+        /// The backup's folder
+        folder: PathBuf,
+        #[command(flatten)]
+        data: Data,
+    },
+}
+
+/// How to run.
+#[derive(Debug, Args)]
+pub(crate) struct Serve {
+    #[command(flatten)]
+    pub(crate) data: Data,
+    /// Where to listen; port 0 takes a free one and prints it
+    #[arg(long, value_name = "ADDR:PORT", default_value = "0.0.0.0:8377")]
+    pub(crate) listen: SocketAddr,
+    /// How users reach the server, if that is not where it listens (behind a proxy)
+    #[arg(long, value_name = "URL", value_parser = public_url)]
+    pub(crate) public_url: Option<String>,
+    /// Let anybody who reaches the dashboard make an account; else only the first user can
+    #[arg(long)]
+    pub(crate) open_registration: bool,
+    /// Write the server's address here once it listens (scripts wait for this file)
+    #[arg(long, value_name = "PATH")]
+    pub(crate) ready_file: Option<PathBuf>,
+}
+
+/// What can be done about users.
+#[derive(Debug, Subcommand)]
+pub(crate) enum User {
+    /// Add a user; the password is made and printed once, or read from standard input
+    #[command(
+        after_help = "Examples:\n  retrosync-server user add ada\n  echo 'correct horse battery' | retrosync-server user add ada --password-stdin"
+    )]
+    Add {
+        /// The new user's name
+        name: String,
+        /// Read the password's one line from standard input
+        #[arg(long)]
+        password_stdin: bool,
+        #[command(flatten)]
+        data: Data,
+    },
+    /// Print a pairing code for a device without a screen
+    #[command(
+        after_help = "Example:\n  retrosync-server user code ada\nThen on the device:\n  retrosync pair http://SERVER:8377 --code WXRT-4KQM"
+    )]
+    Code {
+        /// Whose device it will be
+        name: String,
+        #[command(flatten)]
+        data: Data,
+    },
+}
+
+/// Where everything is kept.
+#[derive(Debug, Args)]
+pub(crate) struct Data {
+    /// The folder that holds everything the server keeps; made at first
+    #[arg(long = "data", value_name = "DIR", default_value = "./retrosync-data")]
+    pub(crate) folder: PathBuf,
+}
+
+fn public_url(text: &str) -> Result<String, String> {
+    let rest = text.strip_prefix("https://").or_else(|| text.strip_prefix("http://"));
+    match rest {
+        Some(rest)
+            if !rest.is_empty() && !text.contains(|c: char| c.is_whitespace() || c == '?' || c == '#') =>
+        {
+            Ok(text.to_owned())
+        }
+        _ => Err("expected an address such as https://saves.example.org".into()),
+    }
+}

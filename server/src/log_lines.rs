@@ -1,0 +1,27 @@
+//! The log: one line each on standard error, from `info` up, or as `RETROSYNC_LOG` says. Never a token, never a password.
+
+use log::{LevelFilter, Log, Metadata, Record};
+
+struct Lines;
+
+impl Log for Lines {
+    fn enabled(&self, metadata: &Metadata<'_>) -> bool {
+        metadata.target().starts_with("retrosync") && metadata.level() <= log::max_level()
+    }
+
+    fn log(&self, record: &Record<'_>) {
+        if self.enabled(record.metadata()) {
+            eprintln!("{}: {}", record.level().as_str().to_ascii_lowercase(), record.args());
+        }
+    }
+
+    fn flush(&self) {}
+}
+
+/// Starts it. Once, at the start of the program.
+pub(crate) fn start() {
+    let level = std::env::var("RETROSYNC_LOG").ok().and_then(|word| word.parse().ok());
+    if log::set_logger(&Lines).is_ok() {
+        log::set_max_level(level.unwrap_or(LevelFilter::Info));
+    }
+}

@@ -1,0 +1,143 @@
+//! The doors: make an account, log in, log out.
+
+use std::sync::Arc;
+
+use askama::Template;
+use axum::extract::State;
+use axum::http::{HeaderMap, StatusCode, header};
+use axum::response::{IntoResponse as _, Redirect};
+use retrosync_protocol::Code;
+use serde::Deserialize;
+
+use super::page::{PageReply, see, show, show_as};
+use super::session::{DoorForm, Form, no_cookie, own_path, session_cookie, visitor};
+use crate::access::Address;
+use crate::api::request::{Params, Peer};
+use crate::app::App;
+use crate::refusal::Refusal;
+
+#[derive(Template)]
+#[template(path = "door.html")]
+struct DoorPage {
+    /// Make an account; else log in.
+    register: bool,
+    /// Nobody has an account yet.
+    first: bool,
+    /// Accounts can be made by anybody.
+    open: bool,
+    name: String,
+    next: String,
+    problem: String,
+}
+
+#[derive(Deserialize)]
+pub(super) struct Next {
+    #[serde(default)]
+    next: String,
+}
+
+#[derive(Deserialize)]
+pub(super) struct Credentials {
+    name: String,
+    password: String,
+    #[serde(default)]
+    next: String,
+}
+
+/// `GET /login`
+pub(super) async fn login_page(
+    State(app): State<Arc<App>>,
+    headers: HeaderMap,
+    Params(Next { next }): Params<Next>,
+) -> PageReply {
+    if visitor(&app, &headers).await?.is_some() {
+        return see(own_path(&next));
+    }
+    if app.access.users().await?.is_empty() {
+        return see("/register");
+    }
+    let open = app.access.may_register().await?;
+    show(&DoorPage { register: false, first: false, open, name: String::new(), next, problem: String::new() })
+}
+
+/// `POST /login`
+pub(super) async fn login(
+    State(app): State<Arc<App>>,
+    Peer(from): Peer,
+    DoorForm(form): DoorForm<Credentials>,
+) -> PageReply {
+    let refusal = match enter(&app, &form, from).await {
+        Ok(reply) => return reply,
+        Err(refusal) => told(refusal)?,
+    };
+    let open = app.access.may_register().await?;
+    let status = StatusCode::from_u16(refusal.problem().status).unwrap_or(StatusCode::FORBIDDEN);
+    let problem = refusal.into_problem().detail;
+    show_as(
+        status,
+        &DoorPage { register: false, first: false, open, name: form.name, next: form.next, problem },
+    )
+}
+
+/// `GET /register`
+pub(super) async fn register_page(State(app): State<Arc<App>>) -> PageReply {
+    if !app.access.may_register().await? {
+        return see("/login");
+    }
+    let first = app.access.users().await?.is_empty();
+    show(&DoorPage {
+        register: true,
+        first,
+        open: true,
+        name: String::new(),
+        next: String::new(),
+        problem: String::new(),
+    })
+}
+
+/// `POST /register`
+pub(super) async fn register(
+    State(app): State<Arc<App>>,
+    Peer(from): Peer,
+    DoorForm(form): DoorForm<Credentials>,
+) -> PageReply {
+    let registered = app.access.register(&form.name, &form.password, app.now_unix_s()).await;
+    let refusal = match registered {
+        Ok(_) => match enter(&app, &form, from).await {
+            Ok(reply) => return reply,
+            Err(refusal) => refusal,
+        },
+        Err(refusal) => told(refusal)?,
+    };
+    let first = app.access.users().await?.is_empty();
+    let status = StatusCode::from_u16(refusal.problem().status).unwrap_or(StatusCode::FORBIDDEN);
+    let problem = refusal.into_problem().detail;
+    show_as(
+        status,
+        &DoorPage { register: true, first, open: true, name: form.name, next: form.next, problem },
+    )
+}
+
+/// What the user can mend is told beside the form; the rest is a page of its own.
+fn told(refusal: Refusal) -> Result<Refusal, Refusal> {
+    match refusal.code() {
+        Code::AccessDenied | Code::Malformed | Code::SlowDown => Ok(refusal),
+        _ => Err(refusal),
+    }
+}
+
+async fn enter(app: &App, form: &Credentials, from: Address) -> Result<PageReply, Refusal> {
+    let login = app.access.login(&form.name, &form.password, from, app.now_unix_s()).await?;
+    let cookie = [(header::SET_COOKIE, session_cookie(app, &login))];
+    Ok(Ok((cookie, Redirect::to(own_path(&form.next))).into_response()))
+}
+
+#[derive(Deserialize)]
+pub(super) struct Nothing {}
+
+/// `POST /logout`
+pub(super) async fn logout(State(app): State<Arc<App>>, form: Form<Nothing>) -> PageReply {
+    let Nothing {} = form.fields;
+    app.access.logout(form.visitor.cookie()).await?;
+    Ok(([(header::SET_COOKIE, no_cookie(&app))], Redirect::to("/login")).into_response())
+}

@@ -1,0 +1,129 @@
+//! Pairing, on the user's side: type the code that a device shows, see which device it is, say yes or no; or make a
+//! code for a device that has no screen.
+
+use std::sync::Arc;
+
+use askama::Template;
+use axum::extract::State;
+use axum::http::{HeaderMap, StatusCode};
+use retrosync_protocol::{Code, UserCode};
+use serde::Deserialize;
+
+use super::page::{PageReply, Trouble, show, show_as};
+use super::session::{Form, Visitor};
+use crate::access::Applicant;
+use crate::api::request::{Params, Peer};
+use crate::app::App;
+use crate::refusal::Refusal;
+
+#[derive(Template)]
+#[template(path = "pair.html")]
+struct PairPage {
+    user: String,
+    form_token: String,
+    typed: String,
+    problem: String,
+    step: Step,
+}
+
+/// How far the user is.
+enum Step {
+    /// Type a code.
+    Ask,
+    /// Is this your device?
+    Confirm(Applicant),
+    /// It is in.
+    Approved(String),
+    /// It stays out.
+    Refused,
+    /// A code for a device without a screen.
+    Made { code: String, minutes: u64, server: String },
+}
+
+fn at(visitor: &Visitor, step: Step) -> PairPage {
+    PairPage {
+        user: visitor.asker().user_name.clone(),
+        form_token: visitor.form_token(),
+        typed: String::new(),
+        problem: String::new(),
+        step,
+    }
+}
+
+#[derive(Deserialize)]
+pub(super) struct Typed {
+    #[serde(default)]
+    code: String,
+}
+
+/// `GET /pair?code=…`
+pub(super) async fn page(
+    State(app): State<Arc<App>>,
+    visitor: Visitor,
+    Peer(from): Peer,
+    Params(Typed { code: typed }): Params<Typed>,
+) -> PageReply {
+    if typed.trim().is_empty() {
+        return show(&at(&visitor, Step::Ask));
+    }
+    let Ok(code) = typed.parse::<UserCode>() else {
+        let problem = "A code is 8 letters and digits, such as WXRT-4KQM.".to_owned();
+        return show_as(StatusCode::BAD_REQUEST, &PairPage { typed, problem, ..at(&visitor, Step::Ask) });
+    };
+    match app.access.applicant(&code, from, app.now_unix_s()).await {
+        Ok(applicant) => show(&at(&visitor, Step::Confirm(applicant))),
+        Err(refusal) => ask_again(&visitor, typed, refusal),
+    }
+}
+
+fn ask_again(visitor: &Visitor, typed: String, refusal: Refusal) -> PageReply {
+    let problem = match refusal.code() {
+        Code::CodeUnknown => "No device shows this code. Look again at its screen.",
+        Code::ExpiredToken => "This code is over. The device shows a new one.",
+        Code::SlowDown => "Too many wrong codes. Wait a minute, then try again.",
+        _ => return Err(Trouble::from(refusal)),
+    };
+    let status = StatusCode::from_u16(refusal.problem().status).unwrap_or(StatusCode::BAD_REQUEST);
+    show_as(status, &PairPage { typed, problem: problem.to_owned(), ..at(visitor, Step::Ask) })
+}
+
+#[derive(Deserialize)]
+pub(super) struct YesOrNo {
+    code: UserCode,
+    answer: String,
+}
+
+/// `POST /pair`
+pub(super) async fn answer(State(app): State<Arc<App>>, Peer(from): Peer, form: Form<YesOrNo>) -> PageReply {
+    let (visitor, code) = (form.visitor, form.fields.code);
+    let (user, now_unix_s) = (visitor.asker().user, app.now_unix_s());
+    let answered = if form.fields.answer == "approve" {
+        let approved = app.access.approve(user, &code, from, now_unix_s).await;
+        approved.map(|paired| Step::Approved(paired.device_name))
+    } else {
+        app.access.deny(user, &code, from, now_unix_s).await.map(|()| Step::Refused)
+    };
+    match answered {
+        Ok(step) => show(&at(&visitor, step)),
+        Err(refusal) => ask_again(&visitor, code.to_string(), refusal),
+    }
+}
+
+#[derive(Deserialize)]
+pub(super) struct Nothing {}
+
+/// `POST /pair/code`
+pub(super) async fn make_code(
+    State(app): State<Arc<App>>,
+    headers: HeaderMap,
+    form: Form<Nothing>,
+) -> PageReply {
+    let Nothing {} = form.fields;
+    let offer = app.access.make_code(form.visitor.asker().user, app.now_unix_s()).await?;
+    let made = Step::Made {
+        code: offer.user_code.to_string(),
+        minutes: offer.expires_in_s / 60,
+        server: app.base_url(&headers),
+    };
+    show(&at(&form.visitor, made))
+}
