@@ -6,15 +6,15 @@ use std::time::{Duration, Instant};
 
 /// What some work took.
 #[derive(Clone, Copy, Debug, Default)]
-pub struct Cost {
+pub(crate) struct Cost {
     /// From start to end.
-    pub wall: Duration,
+    pub(crate) wall: Duration,
     /// User and system time of the processes that ended meanwhile.
-    pub cpu: Duration,
+    pub(crate) cpu: Duration,
 }
 
 /// Does something `times` times; answers the average cost of one.
-pub fn cost(times: u32, mut work: impl FnMut()) -> Cost {
+pub(crate) fn cost(times: u32, mut work: impl FnMut()) -> Cost {
     let (began, before) = (Instant::now(), children_cpu());
     for _ in 0..times {
         work();
@@ -23,43 +23,46 @@ pub fn cost(times: u32, mut work: impl FnMut()) -> Cost {
 }
 
 /// Runs a command to its end; fails unless it exits with 0.
-pub fn run(command: &mut Command) {
+pub(crate) fn run(command: &mut Command) {
     let output = command.output().unwrap_or_else(|error| panic!("{command:?}: {error}"));
     assert!(output.status.success(), "{command:?}: {}", String::from_utf8_lossy(&output.stderr));
 }
 
 /// User and system time of all children that were waited for.
 fn children_cpu() -> Duration {
-    let stat = fs::read_to_string("/proc/self/stat").unwrap_or_default();
-    // After the name in brackets; cutime and cstime are the 16th and 17th field of the line.
-    let fields: Vec<&str> = stat.rsplit(") ").next().unwrap_or_default().split(' ').collect();
-    let ticks = |field: usize| fields.get(field).and_then(|text| text.parse::<u64>().ok()).unwrap_or(0);
-    Duration::from_millis((ticks(13) + ticks(14)) * 10)
+    // `cutime` and `cstime`.
+    ticks("self", [13, 14])
 }
 
 /// User and system time of a running process so far.
-pub fn cpu_of(pid: u32) -> Duration {
+pub(crate) fn cpu_of(pid: u32) -> Duration {
+    // `utime` and `stime`.
+    ticks(&pid.to_string(), [11, 12])
+}
+
+/// The sum of two fields of `/proc/PID/stat`, counted behind the name in brackets.
+fn ticks(pid: &str, fields: [usize; 2]) -> Duration {
     let stat = fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
-    let fields: Vec<&str> = stat.rsplit(") ").next().unwrap_or_default().split(' ').collect();
-    let ticks = |field: usize| fields.get(field).and_then(|text| text.parse::<u64>().ok()).unwrap_or(0);
-    Duration::from_millis((ticks(11) + ticks(12)) * 10)
+    let words: Vec<&str> = stat.rsplit(") ").next().unwrap_or_default().split(' ').collect();
+    let ticks = |field: usize| words.get(field).and_then(|word| word.parse::<u64>().ok()).unwrap_or(0);
+    Duration::from_millis(fields.map(ticks).iter().sum::<u64>() * 10)
 }
 
 /// A process that waits for something to do.
 #[derive(Clone, Copy, Debug, Default)]
-pub struct Idle {
+pub(crate) struct Idle {
     /// Resident memory, pages of the program file among them.
-    pub resident_kib: u64,
+    pub(crate) resident_kib: u64,
     /// Resident memory that is the process's own.
-    pub own_kib: u64,
+    pub(crate) own_kib: u64,
     /// How often one of its threads went to sleep, in a minute: each time it had been woken.
-    pub wakeups_per_minute: f64,
+    pub(crate) wakeups_per_minute: f64,
     /// CPU time in a minute.
-    pub cpu_per_minute: Duration,
+    pub(crate) cpu_per_minute: Duration,
 }
 
 /// Watches processes for a time; answers their sums.
-pub fn idle(pids: &[u32], watched: Duration) -> Idle {
+pub(crate) fn idle(pids: &[u32], watched: Duration) -> Idle {
     let sum = |read: fn(u32) -> u64| pids.iter().map(|pid| read(*pid)).sum::<u64>();
     let cpu = || pids.iter().map(|pid| cpu_of(*pid)).sum::<Duration>();
     let (before, cpu_before) = (sum(switches), cpu());
@@ -92,7 +95,7 @@ fn field(text: &str, name: &str) -> u64 {
 }
 
 /// The middle one of several times.
-pub fn median(mut times: Vec<Duration>) -> Duration {
+pub(crate) fn median(mut times: Vec<Duration>) -> Duration {
     times.sort_unstable();
     times.get(times.len() / 2).copied().unwrap_or_default()
 }

@@ -4,11 +4,11 @@ use std::fs;
 use std::path::Path;
 
 /// How many.
-pub const SAVES: usize = 1000;
+pub(crate) const SAVES: usize = 1000;
 const SIZES_KIB: [usize; 4] = [8, 32, 64, 128];
 
 /// Writes them all, named `Game 0001.EXTENSION` and so on.
-pub fn write(folder: &Path, extension: &str) {
+pub(crate) fn write(folder: &Path, extension: &str) {
     fs::create_dir_all(folder).unwrap();
     for number in 1..=SAVES {
         fs::write(folder.join(format!("{}.{extension}", title(number))), bytes(number as u64)).unwrap();
@@ -16,7 +16,7 @@ pub fn write(folder: &Path, extension: &str) {
 }
 
 /// Writes a ROM for each, so that a firmware has a place for its save.
-pub fn write_roms(folder: &Path) {
+pub(crate) fn write_roms(folder: &Path) {
     fs::create_dir_all(folder).unwrap();
     for number in 1..=SAVES {
         fs::write(folder.join(format!("{}.gb", title(number))), b"rom").unwrap();
@@ -24,12 +24,12 @@ pub fn write_roms(folder: &Path) {
 }
 
 /// One game's name.
-pub fn title(number: usize) -> String {
+pub(crate) fn title(number: usize) -> String {
     format!("Game {number:04}")
 }
 
 /// The bytes of one save.
-pub fn bytes(seed: u64) -> Vec<u8> {
+pub(crate) fn bytes(seed: u64) -> Vec<u8> {
     let mut bytes = vec![0; SIZES_KIB[seed as usize % SIZES_KIB.len()] * 1024];
     let half = bytes.len() / 2;
     let mut state = seed.wrapping_mul(0x9E37_79B9_7F4A_7C15) | 1;

@@ -18,7 +18,7 @@ const SETTINGS: &str = "fresh_save_s = 0\n";
 const PATIENCE_S: u64 = 90;
 
 /// Two handhelds and the server between them.
-pub struct Story {
+pub(crate) struct Story {
     server: Server,
     emulator: Emulator,
     miyoo: Player,
@@ -69,7 +69,7 @@ impl Player {
 
 impl Story {
     /// The stage: a server with one user, two cards, and somebody to play.
-    pub fn begin(teller: &mut Teller) -> Self {
+    pub(crate) fn begin(teller: &mut Teller) -> Self {
         teller.chapter("The stage");
         let server = teller.step("The server starts with an empty folder, and makes its user", Server::start);
         let miyoo = Player::new(Firmware::Onion);
@@ -92,7 +92,7 @@ impl Story {
     }
 
     /// All chapters, in order.
-    pub fn tell(mut self, teller: &mut Teller) -> Self {
+    pub(crate) fn tell(mut self, teller: &mut Teller) -> Self {
         self.pair(teller);
         self.back_and_forth(teller);
         self.apart(teller);
@@ -204,7 +204,7 @@ impl Story {
     }
 
     /// Leaves server and handhelds running until Ctrl-C.
-    pub fn leave_open(&self) -> ! {
+    pub(crate) fn leave_open(&self) -> ! {
         println!("\nThe dashboard stays open at {}/ (user {USER}, password {PASSWORD}).", self.server.url());
         println!("The cards are {}", self.miyoo.device.card.root.display());
         println!("          and {}", self.anbernic.device.card.root.display());

@@ -3,14 +3,14 @@
 use std::time::{Duration, Instant};
 
 /// Counts the steps and the time.
-pub struct Teller {
+pub(crate) struct Teller {
     began: Instant,
     steps: u32,
 }
 
 impl Teller {
     /// Starts the clock. From now on a failure reads as one line, not as a panic.
-    pub fn new() -> Self {
+    pub(crate) fn new() -> Self {
         std::panic::set_hook(Box::new(|failure| {
             let why = failure.payload_as_str().unwrap_or("unknown");
             eprintln!(
@@ -22,19 +22,19 @@ impl Teller {
     }
 
     /// A heading.
-    pub fn chapter(&self, title: &str) {
+    pub(crate) fn chapter(&self, title: &str) {
         println!("\n{title}");
     }
 
     /// Something shown as it is, indented.
-    pub fn show(&self, text: &str) {
+    pub(crate) fn show(&self, text: &str) {
         for line in text.trim_end().lines() {
             println!("      | {line}");
         }
     }
 
     /// One step: does it, and says how long it took. It fails by panicking.
-    pub fn step<T>(&mut self, what: &str, act: impl FnOnce() -> T) -> T {
+    pub(crate) fn step<T>(&mut self, what: &str, act: impl FnOnce() -> T) -> T {
         self.steps += 1;
         let began = Instant::now();
         let value = act();
@@ -43,7 +43,7 @@ impl Teller {
     }
 
     /// The last line.
-    pub fn end(&self) {
+    pub(crate) fn end(&self) {
         println!("\nAll {} steps held, in {}.", self.steps, in_words(self.began.elapsed()));
     }
 }

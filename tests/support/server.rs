@@ -50,6 +50,11 @@ impl Server {
         format!("http://127.0.0.1:{}", self.port)
     }
 
+    /// The port that it listens on.
+    pub fn port(&self) -> u16 {
+        self.port
+    }
+
     /// Where it keeps everything.
     pub fn data(&self) -> PathBuf {
         self.folder.path().join("data")
