@@ -5,16 +5,24 @@
 //! here is ever written again, and a file that the index does not know is never touched: after a cut, two names on a
 //! FAT card can share one chain of clusters, and removing one would take the other's bytes.
 
+mod look;
+
+pub use look::{Looked, Measured, look};
+
 use serde::{Deserialize, Serialize};
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
+use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use retrosync_protocol::{Content, Digest, SaveId};
 
-use crate::error::{Problem, Result};
+use crate::durable::{Log, Order};
+use crate::error::{Error, Kind, Problem, Result};
+use crate::root::STATE_FOLDER;
 use crate::snapshot::RelativePath;
-use crate::volume::{Volume, VolumeFile};
+use crate::volume::{Appender, EntryKind, Volume, VolumeFile, rewound};
 
 /// Why the bytes were put here.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -83,11 +91,33 @@ impl Default for Limits {
     }
 }
 
+/// A line of the index; each stands for itself.
+#[derive(Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+enum Record {
+    Kept {
+        number: u64,
+        save: SaveId,
+        path: String,
+        content: Content,
+        file: Content,
+        kept: Told,
+        reason: Reason,
+        pinned: bool,
+    },
+    Gone {
+        number: u64,
+    },
+}
+
 /// The kept copies of one root.
 pub struct Attic {
     volume: Arc<dyn Volume>,
+    root_dir: PathBuf,
     folder: PathBuf,
-    entries: Vec<AtticEntry>,
+    index: Log,
+    entries: BTreeMap<u64, AtticEntry>,
+    next: u64,
     told: Told,
 }
 
@@ -97,8 +127,43 @@ impl Attic {
     /// # Errors
     /// When the card cannot be read or the folder not be made.
     pub fn open(volume: Arc<dyn Volume>, root_dir: &Path) -> Result<(Attic, Vec<Problem>)> {
-        let folder = root_dir.join(crate::root::STATE_FOLDER).join("attic");
-        Ok((Attic { volume, folder, entries: Vec::new(), told: Told::default() }, Vec::new()))
+        let folder = root_dir.join(STATE_FOLDER).join("attic");
+        Attic::open_folder(volume, root_dir, folder)
+            .map_err(|error| Error::io(format!("cannot open the attic of `{}`", root_dir.display()), &error))
+    }
+
+    fn open_folder(
+        volume: Arc<dyn Volume>,
+        root_dir: &Path,
+        folder: PathBuf,
+    ) -> io::Result<(Attic, Vec<Problem>)> {
+        let files = files_in(&*volume, &folder)?;
+        let mut entries = BTreeMap::new();
+        let mut last = files.iter().next_back().copied().unwrap_or(0);
+        let (index, _) =
+            Log::open(&volume, &folder.join("index"), Order::Loose, &mut |record| match record {
+                Record::Kept { number, save, path, content, file, kept, reason, pinned } => {
+                    last = last.max(number);
+                    if let Some(path) = RelativePath::new(&path) {
+                        let entry = AtticEntry { number, save, path, content, file, kept, reason, pinned };
+                        entries.insert(number, entry);
+                    }
+                }
+                Record::Gone { number } => {
+                    last = last.max(number);
+                    entries.remove(&number);
+                }
+            })?;
+        let known = entries.len();
+        entries.retain(|number, _| files.contains(number));
+        let missing = known - entries.len();
+        let problem = (missing > 0).then(|| {
+            let doing = format!("kept copies are missing from `{}`", folder.display());
+            Error::new(Kind::Damaged, doing, format!("{missing} of {known} files are not there")).into()
+        });
+        let (root_dir, told) = (root_dir.to_owned(), Told::default());
+        let attic = Attic { volume, root_dir, folder, index, entries, next: last + 1, told };
+        Ok((attic, problem.into_iter().collect()))
     }
 
     /// What time it is, as far as anybody knows; stamped on what is put from now on.
@@ -106,19 +171,107 @@ impl Attic {
         self.told = told;
     }
 
-    /// Keeps a copy of the file at `path` of the root; durable when it returns. Bytes that the newest entry of this save
-    /// already holds are not kept twice.
+    /// Keeps a copy of the file at `path` of the root, which must still be `looked`; durable when it returns. Bytes that
+    /// the newest entry of this save holds are not kept twice.
     ///
     /// # Errors
-    /// When the file cannot be read or the card cannot take it; then nothing was kept and nothing else changed.
-    pub fn put(&mut self, save: &SaveId, path: &RelativePath, reason: Reason) -> Result<AtticEntry> {
-        let _ = (save, path, reason);
-        Err(crate::error::Error::new(crate::error::Kind::Damaged, "cannot keep a copy", "not built yet"))
+    /// `Busy` when the file is something else by now; else when it cannot be read or the card cannot take it. Then
+    /// nothing was kept and nothing else changed.
+    pub fn put(
+        &mut self,
+        save: &SaveId,
+        path: &RelativePath,
+        looked: &Looked,
+        reason: Reason,
+    ) -> Result<AtticEntry> {
+        if let Some(entry) = self.newest(save).filter(|entry| entry.file == looked.file) {
+            // Believed only after reading it back.
+            if self.holds(entry.number, &looked.file) {
+                return Ok(entry.clone());
+            }
+        }
+        let number = self.reserve();
+        let to = self.path_of(number);
+        let doing = || format!("cannot keep a copy of `{path}`");
+        let copied = self.copy(&path.under(&self.root_dir), &to).map_err(|error| Error::io(doing(), &error));
+        let kept = copied.and_then(|content| match content == looked.file {
+            true => self.adopt(number, save, path, looked, reason, false),
+            false => Err(Error::new(Kind::Busy, doing(), "it changed while it was copied")),
+        });
+        if kept.is_err() {
+            // Made by this very call: no other name can share its clusters.
+            let _ = self.volume.remove(&to);
+        }
+        kept
+    }
+
+    fn copy(&self, from: &Path, to: &Path) -> io::Result<Content> {
+        let mut source = Measured::new(self.volume.open(from)?);
+        let mut file = self.volume.create_new(to)?;
+        io::copy(&mut source, &mut Appender::new(&mut *file, 0))?;
+        file.sync()?;
+        self.volume.sync_folder(&self.folder)?;
+        Ok(source.content())
+    }
+
+    /// A number for a file that will be moved here; its name is free.
+    pub(crate) fn reserve(&mut self) -> u64 {
+        let number = self.next;
+        self.next += 1;
+        number
+    }
+
+    /// Where the file of an entry lies.
+    pub(crate) fn path_of(&self, number: u64) -> PathBuf {
+        self.folder.join(format!("{number:08}"))
+    }
+
+    /// Enters a file that is durable under its number into the index; durable when it returns.
+    pub(crate) fn adopt(
+        &mut self,
+        number: u64,
+        save: &SaveId,
+        path: &RelativePath,
+        looked: &Looked,
+        reason: Reason,
+        pinned: bool,
+    ) -> Result<AtticEntry> {
+        let (save, path, kept) = (save.clone(), path.clone(), self.told);
+        let Looked { file, payload: content } = *looked;
+        let entry = AtticEntry { number, save, path, content, file, kept, reason, pinned };
+        if let Some(known) = self.entries.get(&number) {
+            return Ok(known.clone());
+        }
+        self.note(&Record::Kept {
+            number,
+            save: entry.save.clone(),
+            path: entry.path.as_str().to_owned(),
+            content,
+            file,
+            kept,
+            reason,
+            pinned,
+        })?;
+        self.entries.insert(number, entry.clone());
+        self.next = self.next.max(number + 1);
+        Ok(entry)
+    }
+
+    fn note(&mut self, record: &Record) -> Result<()> {
+        let written = self.index.append(record).and_then(|()| self.index.sync());
+        if written.is_err() {
+            self.index.drop_unwritten();
+        }
+        written.map_err(|error| Error::io("cannot write the attic's index", &error))
     }
 
     /// The entries, newest first: of one save, or all.
     pub fn list(&self, save: Option<&SaveId>) -> Vec<AtticEntry> {
-        self.entries.iter().rev().filter(|e| save.is_none_or(|s| *s == e.save)).cloned().collect()
+        self.entries.values().rev().filter(|e| save.is_none_or(|s| *s == e.save)).cloned().collect()
+    }
+
+    fn newest(&self, save: &SaveId) -> Option<&AtticEntry> {
+        self.entries.values().rev().find(|entry| entry.save == *save)
     }
 
     /// The bytes of an entry, from the start.
@@ -126,8 +279,17 @@ impl Attic {
     /// # Errors
     /// When there is no such entry or it cannot be read.
     pub fn read(&self, number: u64) -> Result<Box<dyn VolumeFile>> {
-        let _ = (&self.volume, &self.folder, self.told, number);
-        Err(crate::error::Error::new(crate::error::Kind::Damaged, "cannot read the attic", "not built yet"))
+        let doing = || format!("cannot read kept copy {number}");
+        if !self.entries.contains_key(&number) {
+            return Err(Error::new(Kind::Misused, doing(), "there is no such copy")
+                .help("run `retrosync history` to see what is kept"));
+        }
+        self.volume.open(&self.path_of(number)).and_then(rewound).map_err(|error| Error::io(doing(), &error))
+    }
+
+    /// Does the file of this number hold exactly these bytes, read back now?
+    pub(crate) fn holds(&self, number: u64, file: &Content) -> bool {
+        matches!(look(&*self.volume, &self.path_of(number)), Ok(Some((looked, _))) if looked.file == *file)
     }
 
     /// Removes the oldest entries beyond `limits`, but only such as `holds` says the remote has; returns them.
@@ -139,7 +301,54 @@ impl Attic {
         holds: &dyn Fn(&SaveId, &Digest) -> bool,
         limits: &Limits,
     ) -> Result<Vec<AtticEntry>> {
-        let _ = (holds, limits);
-        Ok(Vec::new())
+        let mut total: u64 = self.entries.values().map(|entry| entry.file.size_bytes).sum();
+        let mut of_save: BTreeMap<&SaveId, usize> = BTreeMap::new();
+        for entry in self.entries.values() {
+            *of_save.entry(&entry.save).or_default() += 1;
+        }
+        let mut going = Vec::new();
+        for entry in self.entries.values() {
+            let count = of_save.get_mut(&entry.save);
+            let crowded = count.as_ref().is_some_and(|count| **count > limits.entries_per_save);
+            // Promise 1: what the remote does not hold stays, however full the attic is.
+            if (crowded || total > limits.total_bytes)
+                && !entry.pinned
+                && holds(&entry.save, &entry.content.digest)
+            {
+                total -= entry.file.size_bytes;
+                if let Some(count) = count {
+                    *count -= 1;
+                }
+                going.push(entry.clone());
+            }
+        }
+        let mut gone = Vec::new();
+        for entry in going {
+            // The index first: a file that a cut leaves behind is then unknown to it, and never touched again.
+            self.note(&Record::Gone { number: entry.number })?;
+            self.entries.remove(&entry.number);
+            self.volume
+                .remove(&self.path_of(entry.number))
+                .map_err(|error| Error::io(format!("cannot let go of kept copy {}", entry.number), &error))?;
+            gone.push(entry);
+        }
+        Ok(gone)
     }
+}
+
+/// The numbers of the files in the attic's folder, which is made where it is missing.
+fn files_in(volume: &dyn Volume, folder: &Path) -> io::Result<BTreeSet<u64>> {
+    let listed = match volume.list(folder) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => {
+            let state_dir = folder.parent().unwrap_or(Path::new("."));
+            // Promise 4: a root without our folder is a card that is not there; nothing is made on it.
+            volume.list(state_dir)?;
+            volume.create_folder(folder)?;
+            volume.sync_folder(state_dir)?;
+            Vec::new()
+        }
+        listed => listed?,
+    };
+    let files = listed.iter().filter(|entry| entry.kind == EntryKind::File);
+    Ok(files.filter_map(|entry| entry.name.to_str()?.parse().ok()).collect())
 }

@@ -1,22 +1,44 @@
 //! The only writer into save folders: replaces and retires saves so that any instant is safe to lose power, on FAT too.
+//!
+//! Promise 8. What the textbook does (write a temporary file, sync it, rename it over the save, sync the folder) loses the
+//! save on FAT: the name points at the old, already freed clusters until the renamed file's own inode is written. Here:
+//!
+//! ```text
+//! same size (nearly all)   in place: old bytes copied to the attic, intent declared, bytes overwritten without truncation
+//! other size, or new       move: intent declared, old file renamed into the attic, staged file renamed to the free name
+//! ```
+//!
+//! New bytes are first staged in `.retrosync/incoming/`, verified and durable; they are also what a cut is finished from.
+//! The intent (`slot.0`, `slot.1`) is open from before the first byte changes until the last is durable. No rename here ever
+//! replaces a file that has bytes, and no file that a cut left behind is removed or written unless it provably shares its
+//! clusters with nothing.
+//!
+//! Assumes one process (`root::Lock`), and that a root lies on one file system. Never decides which version is right.
 
-use std::io::Read;
+mod intent;
+mod leftovers;
+mod recovery;
+mod steps;
+
+use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use retrosync_protocol::{Content, SaveId};
+use retrosync_protocol::{Content, Hasher, SaveId};
 
-use crate::attic::Attic;
+use crate::attic::{Attic, Looked, Reason, look};
 use crate::error::{Error, Kind, Problem, Result};
+use crate::root::STATE_FOLDER;
 use crate::snapshot::{RelativePath, Stamp};
 use crate::volume::{Volume, VolumeFile};
+use intent::{Intent, New, SPARE_BYTES, Slot, Spare, Way};
 
 /// New bytes, verified and durable on the card, waiting to take a save's place.
+#[derive(Debug)]
 pub struct Staged {
-    /// The file's name in `incoming/`; never used for another file.
+    /// The file's name in `incoming/`; no other file ever had it.
     name: String,
     content: Content,
-    file: Box<dyn VolumeFile>,
 }
 
 impl Staged {
@@ -30,6 +52,8 @@ impl Staged {
 pub struct Disk {
     volume: Arc<dyn Volume>,
     root_dir: PathBuf,
+    incoming: PathBuf,
+    slot: Slot,
     attic: Attic,
 }
 
@@ -37,12 +61,40 @@ pub struct Disk {
 pub type Guard<'a> = dyn FnMut() -> Result<()> + 'a;
 
 impl Disk {
-    /// Finishes what a power cut interrupted, then is ready. What was found is told as problems.
+    /// Finishes what a power cut interrupted, then is ready. What was found is told as problems; an interrupted replacement
+    /// that cannot be finished is one of them, and is tried again before the next.
     ///
     /// # Errors
-    /// When the card cannot be read, or an interrupted replacement cannot be finished.
+    /// When our own folder on the card cannot be read.
     pub fn open(volume: Arc<dyn Volume>, root_dir: &Path, attic: Attic) -> Result<(Disk, Vec<Problem>)> {
-        Ok((Disk { volume, root_dir: root_dir.to_owned(), attic }, Vec::new()))
+        let doing = || format!("cannot open our folder in `{}`", root_dir.display());
+        let state_dir = root_dir.join(STATE_FOLDER);
+        let incoming = state_dir.join("incoming");
+        let slot = Slot::open(volume.clone(), &state_dir).map_err(|e| Error::io(doing(), &e))?;
+        let mut disk = Disk { volume, root_dir: root_dir.to_owned(), incoming, slot, attic };
+        disk.make_incoming().map_err(|e| Error::io(doing(), &e))?;
+        let mut problems = disk.finish().unwrap_or_else(|error| vec![error.into()]);
+        disk.clear_leftovers().map_err(|e| Error::io(doing(), &e))?;
+        problems.extend(leftovers::found_by_checks(&*disk.volume, root_dir));
+        Ok((disk, problems))
+    }
+
+    fn make_incoming(&mut self) -> io::Result<()> {
+        match self.volume.list(&self.incoming) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {
+                // Promise 4: a root without our folder is a card that is not there; nothing is made on it.
+                let state_dir = self.root_dir.join(STATE_FOLDER);
+                self.volume.list(&state_dir)?;
+                self.volume.create_folder(&self.incoming)?;
+                self.volume.sync_folder(&state_dir)
+            }
+            Ok(listed) => {
+                // The record was lost: whatever lies here may share its clusters with a save.
+                self.slot.record.keep_all |= self.slot.is_new() && !listed.is_empty();
+                Ok(())
+            }
+            Err(error) => Err(error),
+        }
     }
 
     /// The root's attic.
@@ -58,19 +110,61 @@ impl Disk {
     /// Streams a payload onto the card, verifies it, makes it durable. Touches no save.
     ///
     /// # Errors
-    /// `Damaged` when it is not `content`; `Full`; the payload's own errors. Then nothing is left of it.
-    pub fn stage(&self, content: &Content, payload: &mut dyn Read) -> Result<Staged> {
-        let _ = (&self.volume, &self.root_dir, content, payload);
-        Err(Error::new(Kind::Damaged, "cannot stage", "not built yet"))
+    /// `Damaged` when it is not `content`; `Full`; what reading the payload failed with. Then nothing is left of it.
+    pub fn stage(&mut self, content: &Content, payload: &mut dyn Read) -> Result<Staged> {
+        let doing = || format!("cannot stage {} bytes", content.size_bytes);
+        let (name, mut file, is_new) = self.staging_file(content).map_err(|e| Error::io(doing(), &e))?;
+        let staged = Staged { name, content: *content };
+        let written = fill(&mut *file, content, payload).and_then(|()| {
+            file.sync()?;
+            if is_new { self.volume.sync_folder(&self.incoming) } else { Ok(()) }
+        });
+        drop(file);
+        match written {
+            Ok(()) => Ok(staged),
+            Err(error) => {
+                if is_new {
+                    // Made by this very call: no other name can share its clusters.
+                    let _ = self.volume.remove(&self.incoming.join(&staged.name));
+                } else {
+                    self.discard(staged);
+                }
+                Err(Error::io(doing(), &error))
+            }
+        }
+    }
+
+    /// A spare of just this size, or a new file.
+    fn staging_file(&mut self, content: &Content) -> io::Result<(String, Box<dyn VolumeFile>, bool)> {
+        let spares = &mut self.slot.record.spares;
+        while let Some(at) = spares.iter().position(|spare| spare.size_bytes == content.size_bytes) {
+            let Spare { name, size_bytes } = spares.remove(at);
+            if let Ok(file) = self.volume.open_write(&self.incoming.join(&name))
+                && file.stamp()?.size_bytes == size_bytes
+            {
+                return Ok((name, file, false));
+            }
+        }
+        let mut random = [0; 8];
+        getrandom::fill(&mut random).map_err(|error| io::Error::other(error.to_string()))?;
+        let name = format!("{:016x}", u64::from_le_bytes(random));
+        let file = self.volume.create_new(&self.incoming.join(&name))?;
+        Ok((name, file, true))
     }
 
     /// Lets go of staged bytes that are not wanted any more.
-    pub fn discard(&self, staged: Staged) {
-        let _ = (staged.name, staged.file);
+    pub fn discard(&mut self, staged: Staged) {
+        let Staged { name, content: Content { size_bytes, .. } } = staged;
+        if size_bytes > SPARE_BYTES {
+            // Staged in this run and never renamed: no other name can share its clusters.
+            let _ = self.volume.remove(&self.incoming.join(name));
+        } else {
+            self.slot.record.spares.push(Spare { name, size_bytes });
+        }
     }
 
-    /// Puts staged bytes in the place of a save, whose payload must be `expects` (`None`: nothing is there); the old
-    /// bytes are in the attic before. Old or new after any cut. Returns the new file's stamp.
+    /// Puts staged bytes in the place of a save, whose payload must be `expects` (`None`: nothing is there); the old bytes
+    /// are in the attic before (promise 1). Old or new after any cut (promise 8). Returns the new file's stamp.
     ///
     /// # Errors
     /// `Busy` when something else is there, or the guard's error: then the save is as it was.
@@ -82,8 +176,21 @@ impl Disk {
         staged: Staged,
         guard: &mut Guard<'_>,
     ) -> Result<Stamp> {
-        let _ = (path, save, expects, staged, guard);
-        Err(Error::new(Kind::Damaged, "cannot replace", "not built yet"))
+        let new = New { name: staged.name.clone(), content: staged.content };
+        let prepared = self.prepare(path, save, expects, Some(new), guard);
+        let (intent, stamp) = match prepared {
+            Ok(Some(prepared)) => prepared,
+            Ok(None) => {
+                self.discard(staged);
+                let stamp = self.volume.stamp(&path.under(&self.root_dir));
+                return stamp.map_err(|error| Error::io(format!("cannot read `{path}`"), &error));
+            }
+            Err(error) => {
+                self.discard(staged);
+                return Err(error);
+            }
+        };
+        self.commit(intent, path, stamp, guard)?.ok_or_else(|| busy(path, "it is gone"))
     }
 
     /// Moves a save, whose payload must be `expects`, to the attic.
@@ -97,16 +204,159 @@ impl Disk {
         expects: &Content,
         guard: &mut Guard<'_>,
     ) -> Result<()> {
-        let _ = (path, save, expects, guard);
-        Err(Error::new(Kind::Damaged, "cannot retire", "not built yet"))
+        match self.prepare(path, save, Some(expects), None, guard)? {
+            Some((intent, stamp)) => self.commit(intent, path, stamp, guard).map(|_| ()),
+            None => Ok(()),
+        }
+    }
+
+    /// Looks again, and gets all ready without changing anything; nothing to do if the new bytes are there already.
+    fn prepare(
+        &mut self,
+        path: &RelativePath,
+        save: &SaveId,
+        expects: Option<&Content>,
+        new: Option<New>,
+        guard: &mut Guard<'_>,
+    ) -> Result<Option<(Intent, Option<Stamp>)>> {
+        // One intent at a time: an earlier one that could not be finished comes first, or nothing does.
+        self.finish()?;
+        guard()?;
+        let target = path.under(&self.root_dir);
+        let here = look(&*self.volume, &target)?;
+        if here.map(|(here, _)| here.payload) != expects.copied() {
+            let cause = if here.is_some() { "it changed meanwhile" } else { "it is gone" };
+            return Err(busy(path, if expects.is_none() { "something is there now" } else { cause }));
+        }
+        let old = here.map(|(old, _)| old);
+        let same_size = |new: &New, old: &Looked| new.content.size_bytes == old.file.size_bytes;
+        let mut intent = Intent::new(Way::Move, save, path);
+        match (&new, &old) {
+            (Some(new), Some(old)) if new.content == old.file => return Ok(None),
+            (Some(new), Some(old)) if same_size(new, old) && new.content.size_bytes <= SPARE_BYTES => {
+                intent.way = Way::InPlace;
+                intent.number = self.attic.put(save, path, old, Reason::Replaced)?.number;
+            }
+            _ => intent.number = self.attic.reserve(),
+        }
+        if old.is_none() {
+            steps::make_folder_of(&*self.volume, &target)
+                .map_err(|error| Error::io(format!("cannot make the folder of `{path}`"), &error))?;
+        }
+        (intent.old, intent.new) = (old, new);
+        Ok(Some((intent, here.map(|(_, stamp)| stamp))))
+    }
+
+    /// Declares the intent, asks the guard, changes the save, closes. Returns the stamp of what is there then.
+    fn commit(
+        &mut self,
+        intent: Intent,
+        path: &RelativePath,
+        stamp: Option<Stamp>,
+        guard: &mut Guard<'_>,
+    ) -> Result<Option<Stamp>> {
+        let target = path.under(&self.root_dir);
+        let doing = || format!("cannot replace `{path}`");
+        self.slot.begin(intent.clone()).map_err(|error| Error::io(doing(), &error))?;
+        // Promise 7, as late as can be: the next call changes the save.
+        let allowed = guard().and_then(|()| match self.volume.stamp(&target) {
+            Ok(now) if Some(now) == stamp => Ok(()),
+            Err(error) if error.kind() == io::ErrorKind::NotFound && stamp.is_none() => Ok(()),
+            _ => Err(busy(path, "it changed meanwhile")),
+        });
+        if let Err(error) = allowed {
+            self.abandon(intent.new)?;
+            return Err(error);
+        }
+        match self.carry_out(&intent, path, &target) {
+            Ok(stamp) => Ok(stamp),
+            Err(error) => {
+                // As after a cut: look at what is there, finish or undo. If even that fails, the intent stays open.
+                self.finish()?;
+                let here = look(&*self.volume, &target)?;
+                let done = here.map(|(here, _)| here.file) == intent.new.map(|new| new.content);
+                if done { Ok(here.map(|(_, stamp)| stamp)) } else { Err(error) }
+            }
+        }
+    }
+
+    fn carry_out(&mut self, intent: &Intent, path: &RelativePath, target: &Path) -> Result<Option<Stamp>> {
+        let failed = |error: io::Error| match error.kind() {
+            io::ErrorKind::CrossesDevices => {
+                Error::new(Kind::Misused, format!("cannot replace `{path}`"), "it is on another file system")
+                    .help("a save folder that is mounted or linked from elsewhere must be a root of its own")
+            }
+            _ => Error::io(format!("cannot replace `{path}`"), &error),
+        };
+        let staged = intent.new.as_ref().map(|new| self.incoming.join(&new.name));
+        if let (Way::InPlace, Some(staged), Some(new)) = (intent.way, &staged, &intent.new) {
+            let stamp = steps::overwrite(&*self.volume, staged, target).map_err(failed)?;
+            self.close(Some(recovery::spare_of(new)), None)?;
+            return Ok(Some(stamp));
+        }
+        if let Some(old) = &intent.old {
+            let kept = self.attic.path_of(intent.number);
+            steps::rename(&*self.volume, target, &kept).map_err(failed)?;
+            let reason = if staged.is_some() { Reason::Replaced } else { Reason::Retired };
+            self.attic.adopt(intent.number, &intent.save, path, old, reason, false)?;
+        }
+        let stamp = staged.map(|staged| steps::rename(&*self.volume, &staged, target));
+        let stamp = stamp.transpose().map_err(failed)?;
+        self.close(None, None)?;
+        Ok(stamp)
     }
 }
 
-/// Finishes what a power cut interrupted: for the boot hook, in milliseconds when nothing is open.
+/// Finishes what a power cut interrupted: for the boot hook, before a game can start; milliseconds when nothing is open.
+/// The caller holds the root's lock.
 ///
 /// # Errors
 /// As [`Disk::open`].
 pub fn recover(volume: Arc<dyn Volume>, root_dir: &Path) -> Result<Vec<Problem>> {
-    let _ = (volume, root_dir);
-    Ok(Vec::new())
+    let slot = Slot::open(volume.clone(), &root_dir.join(STATE_FOLDER)).map_err(|error| {
+        Error::io(format!("cannot look for interrupted work in `{}`", root_dir.display()), &error)
+    })?;
+    if slot.record.open.is_none() {
+        return Ok(Vec::new());
+    }
+    let (attic, mut problems) = Attic::open(volume.clone(), root_dir)?;
+    problems.extend(Disk::open(volume, root_dir, attic)?.1);
+    Ok(problems)
 }
+
+/// Writes a payload at the start of `file`, and proves that it is `content`.
+fn fill(file: &mut dyn VolumeFile, content: &Content, payload: &mut dyn Read) -> io::Result<()> {
+    let (mut hasher, mut offset) = (Hasher::default(), 0);
+    let mut piece = vec![0; 64 * 1024];
+    let wrong = |what| io::Error::new(io::ErrorKind::InvalidData, what);
+    loop {
+        let count = match payload.read(&mut piece) {
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
+            count => count?,
+        };
+        if count == 0 {
+            break;
+        }
+        if offset + count as u64 > content.size_bytes {
+            return Err(wrong("more bytes came than were promised"));
+        }
+        hasher.update(&piece[..count]);
+        file.write_all_at(&piece[..count], offset)?;
+        offset += count as u64;
+    }
+    if offset < content.size_bytes {
+        return Err(wrong("fewer bytes came than were promised"));
+    }
+    if hasher.finish() != content.digest {
+        return Err(wrong("the bytes are not those of their digest"));
+    }
+    Ok(())
+}
+
+fn busy(path: &RelativePath, cause: &str) -> Error {
+    Error::new(Kind::Busy, format!("cannot replace `{path}`"), cause).help("the next cycle looks again")
+}
+
+#[cfg(test)]
+#[path = "disk_tests.rs"]
+mod tests;

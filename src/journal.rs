@@ -3,15 +3,23 @@
 //! An append-only log in the primary root, replayed at start into [`Base`] and [`Listing`], so that a restart needs one
 //! quiet request. It is a cache: losing any suffix of it, or all, may cost a question, never a save. It never looks at a
 //! save's bytes.
+//!
+//! Two files, `journal.0` and `journal.1`. One is in force and only ever grows; when it has become long, all that is known is
+//! written into the other, which comes into force with its last line, `ready`. The newest file with that line wins.
 
-use std::path::Path;
+mod record;
+
+use std::io;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use retrosync_protocol::{Digest, Epoch, SaveHeads, SaveId};
+use retrosync_protocol::{Digest, Epoch, Head, SaveHeads, SaveId, WriterId};
 
-use crate::error::{Problem, Result};
+use crate::durable::{Log, Order};
+use crate::error::{Error, Kind, Problem, Result};
 use crate::snapshot::{Base, BaseEntry, Listing, Place, Stamp};
 use crate::volume::Volume;
+use record::Record;
 
 /// Something learnt, in the order in which it was.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -58,30 +66,102 @@ pub enum Entry {
     Distrusted,
 }
 
+/// A file is rewritten when it is longer than this …
+const COMPACT_BYTES: u64 = 64 * 1024;
+/// … and this many times as long as what it began with.
+const COMPACT_TIMES: u64 = 4;
+/// How much is gathered before it is written, while rewriting.
+const PIECE_BYTES: usize = 64 * 1024;
+
 /// The open journal.
 pub struct Journal {
+    volume: Arc<dyn Volume>,
+    files: [PathBuf; 2],
+    state: State,
+    /// The file in force; none before the first entry.
+    force: Option<Force>,
+}
+
+struct Force {
+    number: usize,
+    generation: u64,
+    log: Log,
+    /// How long it was when it came into force.
+    began_bytes: u64,
+}
+
+#[derive(Default)]
+struct State {
     base: Base,
     listing: Listing,
 }
 
 impl Journal {
-    /// Replays the journal in `state_dir`. What is torn is left out and told as a problem where it matters to a person.
+    /// Replays the journal in `state_dir`; writes nothing. A torn end is left out silently: that is what cuts leave. A
+    /// journal of which nothing can be read is a problem, and begins anew.
     ///
     /// # Errors
-    /// When the card cannot be read or written.
+    /// None today; a card that cannot be read is a problem, for this is a cache.
     pub fn open(volume: Arc<dyn Volume>, state_dir: &Path) -> Result<(Journal, Vec<Problem>)> {
-        let _ = (volume, state_dir);
-        Ok((Journal { base: Base::default(), listing: Listing::default() }, Vec::new()))
+        let files = [0, 1].map(|number| state_dir.join(format!("journal.{number}")));
+        let mut journal = Journal { volume, files, state: State::default(), force: None };
+        let mut problems = Vec::new();
+        let mut lost = false;
+        for number in [0, 1] {
+            match journal.replay(number) {
+                Ok(Replayed::Missing) => {}
+                Ok(Replayed::Unfinished) => lost = true,
+                Ok(Replayed::Whole(state, force)) => {
+                    if journal.force.as_ref().is_none_or(|other| other.generation < force.generation) {
+                        (journal.state, journal.force) = (state, Some(force));
+                    }
+                }
+                Err(error) => {
+                    let doing = format!("cannot read `{}`", journal.files[number].display());
+                    problems.push(Error::io(doing, &error).into());
+                }
+            }
+        }
+        if lost && journal.force.is_none() {
+            let doing = format!("cannot use the journal in `{}`", state_dir.display());
+            let error = Error::new(Kind::Damaged, doing, "it is not whole");
+            problems.push(error.help("nothing is lost: the saves are compared anew").into());
+        }
+        Ok((journal, problems))
+    }
+
+    fn replay(&self, number: usize) -> io::Result<Replayed> {
+        match self.volume.stamp(&self.files[number]) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Replayed::Missing),
+            stamp => stamp?,
+        };
+        let (mut state, mut generation, mut ready) = (State::default(), 0, false);
+        let (log, _) =
+            Log::open(&self.volume, &self.files[number], Order::Chained, &mut |record| match record {
+                Record::Begin { generation: told } => generation = told,
+                Record::Ready => ready = true,
+                record => {
+                    if let Some(entry) = record.entry() {
+                        state.apply(&entry);
+                    }
+                }
+            })?;
+        if !ready {
+            return Ok(Replayed::Unfinished);
+        }
+        // An honest measure of what is alive would need a rewrite; the file's length only makes that come later.
+        let began_bytes = log.size_bytes().min(COMPACT_BYTES);
+        Ok(Replayed::Whole(state, Force { number, generation, log, began_bytes }))
     }
 
     /// What both sides last agreed on.
     pub fn base(&self) -> &Base {
-        &self.base
+        &self.state.base
     }
 
     /// What the remote has, as far as this device has heard; `known` is always empty here.
     pub fn listing(&self) -> &Listing {
-        &self.listing
+        &self.state.listing
     }
 
     /// Takes in an entry; durable after the next [`Journal::sync`]. What changes nothing is not written (promise 9).
@@ -89,8 +169,14 @@ impl Journal {
     /// # Errors
     /// When it cannot be told in JSON.
     pub fn record(&mut self, entry: Entry) -> Result<()> {
-        let _ = entry;
-        Ok(())
+        if !self.state.apply(&entry) {
+            return Ok(());
+        }
+        match &mut self.force {
+            Some(force) => force.log.append(&Record::of(&entry)).map_err(|e| cannot_write(&e)),
+            // The first sync writes all that is known.
+            None => Ok(()),
+        }
     }
 
     /// Makes all entries durable; writes nothing if there are none. Call it once a cycle.
@@ -98,6 +184,131 @@ impl Journal {
     /// # Errors
     /// When the card cannot take it; the entries are kept for the next try.
     pub fn sync(&mut self) -> Result<()> {
+        let Some(force) = &mut self.force else {
+            return if self.state.is_empty() { Ok(()) } else { self.compact().map_err(|e| cannot_write(&e)) };
+        };
+        force.log.sync().map_err(|error| cannot_write(&error))?;
+        if force.log.size_bytes() > COMPACT_BYTES.max(force.began_bytes * COMPACT_TIMES) {
+            // All is durable already; a card too full for a rewrite is asked again when the file is twice as long.
+            if self.compact().is_err()
+                && let Some(force) = &mut self.force
+            {
+                force.began_bytes = force.log.size_bytes() / 2;
+            }
+        }
         Ok(())
+    }
+
+    /// Writes all that is known into the file that is not in force, and puts it in force. A cut on the way leaves it without
+    /// its last line, and the other one in force.
+    fn compact(&mut self) -> io::Result<()> {
+        let (number, generation) =
+            self.force.as_ref().map_or((0, 1), |force| (1 - force.number, force.generation + 1));
+        let mut log = Log::restart(&self.volume, &self.files[number], Order::Chained)?;
+        log.append(&Record::Begin { generation })?;
+        for record in self.state.records() {
+            log.append(&record)?;
+            if log.buffered_bytes() > PIECE_BYTES {
+                log.write()?;
+            }
+        }
+        log.append(&Record::Ready)?;
+        log.sync()?;
+        let began_bytes = log.size_bytes();
+        self.force = Some(Force { number, generation, log, began_bytes });
+        Ok(())
+    }
+}
+
+enum Replayed {
+    Missing,
+    Unfinished,
+    Whole(State, Force),
+}
+
+fn cannot_write(error: &io::Error) -> Error {
+    Error::io("cannot write the journal", error)
+}
+
+impl State {
+    fn is_empty(&self) -> bool {
+        self.base == Base::default() && self.listing == Listing::default()
+    }
+
+    /// The entries that make this state, in an order that does.
+    fn records(&self) -> impl Iterator<Item = Record> + '_ {
+        let cursor = self
+            .base
+            .epoch
+            .iter()
+            .map(|epoch| Record::of(&Entry::Cursor { epoch: epoch.clone(), cursor: self.base.cursor }));
+        let settled = self.base.saves.iter().map(|(save, entry)| Record::settled(save, entry));
+        // After the base, which makes up heads for what the listing does not know: those that are unknown are said so.
+        let unknown = self.base.saves.keys().filter(|save| !self.listing.saves.contains_key(save));
+        let unknown = unknown.map(|save| Record::Heads(SaveHeads { save: save.clone(), heads: Vec::new() }));
+        let heads = self
+            .listing
+            .saves
+            .iter()
+            .map(|(save, heads)| Record::Heads(SaveHeads { save: save.clone(), heads: heads.clone() }));
+        cursor.chain(settled).chain(unknown).chain(heads)
+    }
+
+    /// Takes in an entry; says whether anything changed.
+    fn apply(&mut self, entry: &Entry) -> bool {
+        match entry {
+            Entry::Settled { save, entry } => {
+                let news = self.base.saves.insert(save.clone(), entry.clone()).as_ref() != Some(entry);
+                self.know_head(save, entry) || news
+            }
+            Entry::Aside { save, digest } => self
+                .base
+                .saves
+                .get_mut(save)
+                .is_some_and(|entry| entry.aside.replace(*digest) != Some(*digest)),
+            Entry::Restamped { save, place, stamp } => self.base.saves.get_mut(save).is_some_and(|entry| {
+                let news = entry.place != *place || entry.stamp != *stamp;
+                (entry.place, entry.stamp) = (place.clone(), *stamp);
+                news
+            }),
+            Entry::Forgotten { save } => self.base.saves.remove(save).is_some(),
+            Entry::Heads(SaveHeads { save, heads }) if heads.is_empty() => {
+                self.listing.saves.remove(save).is_some()
+            }
+            Entry::Heads(SaveHeads { save, heads }) => {
+                self.listing.saves.insert(save.clone(), heads.clone()).as_ref() != Some(heads)
+            }
+            Entry::Cursor { epoch, cursor } => {
+                let news = self.base.epoch.as_ref() != Some(epoch) || self.base.cursor != *cursor;
+                (self.base.epoch, self.base.cursor) = (Some(epoch.clone()), *cursor);
+                news
+            }
+            Entry::Distrusted => {
+                let trusted = self.base.saves.values_mut().filter(|entry| entry.trusted);
+                let demoted = trusted.map(|entry| entry.trusted = false).count();
+                let heads = std::mem::take(&mut self.listing.saves).len();
+                let cursor = std::mem::take(&mut self.base.cursor);
+                demoted + heads > 0 || cursor > 0
+            }
+        }
+    }
+
+    /// What both sides agree on is a head, until the remote says otherwise: else the plan would fetch an older one back.
+    fn know_head(&mut self, save: &SaveId, entry: &BaseEntry) -> bool {
+        let known = self.listing.saves.get(save);
+        if known.is_some_and(|heads| heads.iter().any(|head| head.version == entry.version)) {
+            return false;
+        }
+        let head = Head {
+            version: entry.version,
+            content: entry.content,
+            writer: WriterId::from_random(&[0; 16]),
+            sequence: 0,
+            device_name: String::new(),
+            played: None,
+            received_unix_s: 0,
+        };
+        self.listing.saves.insert(save.clone(), vec![head]);
+        true
     }
 }

@@ -119,19 +119,42 @@ impl Log {
         Ok(())
     }
 
-    /// Makes all that was appended durable. After an error the same is written again, at the same place, next time.
+    /// Forgets what could not be written: the caller's own step failed with it.
+    pub fn drop_unwritten(&mut self) {
+        self.buffer.clear();
+        // Whatever part of it did reach the card must not run into the next line.
+        self.buffer.push(b'\n');
+    }
+
+    /// Writes what was appended, not yet durably: for a file that is not in force until its last line is synced.
     ///
     /// # Errors
     /// When the card cannot take it.
-    pub fn sync(&mut self) -> io::Result<()> {
-        if self.buffer.is_empty() {
-            return Ok(());
-        }
+    pub fn write(&mut self) -> io::Result<()> {
         self.file.write_all_at(&self.buffer, self.end)?;
-        self.file.sync()?;
         self.end += self.buffer.len() as u64;
         self.buffer.clear();
         Ok(())
+    }
+
+    /// Makes all that was appended durable; touches nothing if there is nothing.
+    ///
+    /// # Errors
+    /// When the card cannot take it. The next call writes the same bytes again, not only the sync: a kernel forgets after a
+    /// failed one which pages were not written.
+    pub fn sync(&mut self) -> io::Result<()> {
+        if !self.buffer.is_empty() {
+            self.file.write_all_at(&self.buffer, self.end)?;
+            self.file.sync()?;
+            self.end += self.buffer.len() as u64;
+            self.buffer.clear();
+        }
+        Ok(())
+    }
+
+    /// How much waits to be written.
+    pub fn buffered_bytes(&self) -> usize {
+        self.buffer.len()
     }
 
     /// How long the log is, with what is buffered.

@@ -1,0 +1,141 @@
+//! What is being done to a save right now: one record in two alternating slots, open while a cut would need finishing.
+//!
+//! The record also says which files in `incoming/` may be written again and which may never be touched. A staged file is
+//! renamed only under an open intent that names it; so a file that no record names was never renamed, and one whose
+//! rename was cut is listed as a stray before its intent closes.
+
+use serde::{Deserialize, Serialize};
+use std::io;
+use std::path::Path;
+use std::sync::Arc;
+
+use retrosync_protocol::{Content, SaveId};
+
+use crate::attic::Looked;
+use crate::durable::Pair;
+use crate::snapshot::RelativePath;
+use crate::volume::Volume;
+
+/// How the save's bytes are changed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub(super) enum Way {
+    /// Overwritten without truncation: neither FAT nor folder changes. The old bytes are a copy in the attic.
+    InPlace,
+    /// The old file is moved to the attic, then the new one to the name.
+    Move,
+}
+
+/// New bytes, staged.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct New {
+    /// The file in `incoming/`.
+    pub(super) name: String,
+    pub(super) content: Content,
+}
+
+/// One replacement or retirement.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct Intent {
+    pub(super) way: Way,
+    pub(super) save: SaveId,
+    path: String,
+    /// What was there; `None`: nothing.
+    pub(super) old: Option<Looked>,
+    /// What comes there; `None`: nothing, it is retired.
+    pub(super) new: Option<New>,
+    /// Where in the attic the old bytes are, or go.
+    pub(super) number: u64,
+    /// Another name may share the old file's clusters: its entry in the attic is never removed.
+    #[serde(default)]
+    pub(super) pinned: bool,
+}
+
+impl Intent {
+    pub(super) fn new(way: Way, save: &SaveId, path: &RelativePath) -> Intent {
+        let (save, path) = (save.clone(), path.as_str().to_owned());
+        Intent { way, save, path, old: None, new: None, number: 0, pinned: false }
+    }
+
+    /// Where the save is. `None` only for a record that passed its checksum and is wrong all the same.
+    pub(super) fn path(&self) -> Option<RelativePath> {
+        RelativePath::new(&self.path)
+    }
+}
+
+/// A staged file that was written and synced, never renamed, and is wanted no more: the next save of its size is staged
+/// in it. Never removed, for a cut during that can leave a name on freed clusters.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct Spare {
+    pub(super) name: String,
+    pub(super) size_bytes: u64,
+}
+
+/// Larger staged files are removed, not kept as spares.
+pub(super) const SPARE_BYTES: u64 = 1 << 20;
+/// How many names of each list a record has room for.
+const MOST_NAMES: usize = 60;
+
+/// The record.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct Record {
+    pub(super) open: Option<Intent>,
+    pub(super) spares: Vec<Spare>,
+    /// Files that may share their clusters with a save: never touched.
+    pub(super) strays: Vec<String>,
+    /// The record was lost, or the strays outgrew it: nothing in `incoming/` that it does not name is ever removed.
+    #[serde(default)]
+    pub(super) keep_all: bool,
+}
+
+/// The record and its two files.
+pub(super) struct Slot {
+    pair: Pair,
+    pub(super) record: Record,
+}
+
+impl Slot {
+    /// Reads the record. Without a whole one, nothing that lies in `incoming/` is known.
+    pub(super) fn open(volume: Arc<dyn Volume>, state_dir: &Path) -> io::Result<Slot> {
+        let (pair, found) = Pair::open(volume, state_dir, "slot")?;
+        let unknown = Record { keep_all: found.damaged, ..Record::default() };
+        Ok(Slot { pair, record: found.record.unwrap_or(unknown) })
+    }
+
+    /// Was a record ever written?
+    pub(super) fn is_new(&self) -> bool {
+        self.pair.generation() == 0
+    }
+
+    /// Declares the intent; durable when it returns. Nothing of it may have begun before.
+    pub(super) fn begin(&mut self, intent: Intent) -> io::Result<()> {
+        let mut record = self.record.clone();
+        if let Some(new) = &intent.new {
+            record.spares.retain(|spare| spare.name != new.name);
+        }
+        record.open = Some(intent);
+        self.write(record)
+    }
+
+    /// Closes the intent; durable when it returns. Before that, the save's final bytes must be durable.
+    pub(super) fn close(&mut self, spare: Option<Spare>, stray: Option<String>) -> io::Result<()> {
+        let mut record = self.record.clone();
+        record.open = None;
+        record.spares.extend(spare);
+        record.strays.extend(stray);
+        if record.spares.len() > MOST_NAMES {
+            record.spares.remove(0);
+        }
+        if record.strays.len() > MOST_NAMES {
+            record.strays.remove(0);
+            record.keep_all = true;
+        }
+        self.write(record)
+    }
+
+    fn write(&mut self, record: Record) -> io::Result<()> {
+        self.pair.write(&record)?;
+        self.record = record;
+        Ok(())
+    }
+}
