@@ -1,0 +1,316 @@
+//! Save folders to [`Local`], and the problems met on the way.
+//!
+//! Keeps nothing of a file but its stamp and digest. A file is hashed only if its stamp is neither the base's nor the
+//! one of its last reading, if an event named it, or in a full sweep. The read is stable: open, stamp, read, stamp by
+//! descriptor and by path again; any difference leaves the save out until it has settled. What cannot be read is
+//! *unread*, never absent. Never writes.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use retrosync_protocol::{Content, SaveId};
+
+use crate::container;
+use crate::error::{Error, Kind, Problem};
+use crate::naming::{Identified, Naming, SaveFolder};
+use crate::root::STATE_FOLDER;
+use crate::snapshot::{
+    Base, BaseEntry, Doubt, Listing, Local, LocalSave, Place, RelativePath, RootState, Stamp,
+};
+use crate::volume::{EntryKind, Volume};
+
+/// How much is read again.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Sweep {
+    /// Files whose stamp changed.
+    Stamps,
+    /// Every file: finds what stamps hide.
+    Full,
+}
+
+/// What to scan, and what is known already.
+#[derive(Clone, Copy)]
+pub struct Request<'a> {
+    /// Each root's folder and state, by number.
+    pub roots: &'a [(PathBuf, RootState)],
+    /// Which file is which save.
+    pub naming: &'a Naming,
+    /// What both sides agreed on, with the stamps of then.
+    pub base: &'a Base,
+    /// What the remote has: its saves that are absent here get a home, if their game is here.
+    pub listing: &'a Listing,
+    /// How much is read again.
+    pub sweep: Sweep,
+    /// Files that events named: read again whatever their stamp says.
+    pub named: &'a BTreeSet<Place>,
+}
+
+/// What a scan found.
+#[derive(Clone, Debug, Default)]
+pub struct Found {
+    /// The saves.
+    pub local: Local,
+    /// Files and folders that could not be read, saves that lie in two places.
+    pub problems: Vec<Problem>,
+    /// Files in save folders that may be saves and are not synced, and why.
+    pub left_out: Vec<(Place, String)>,
+    /// Saves that were changing while they were read.
+    pub changing: BTreeSet<SaveId>,
+    /// How many files were read.
+    pub read: usize,
+}
+
+/// Scans again and again, and remembers what it read.
+pub struct Scanner {
+    volume: Arc<dyn Volume>,
+    seen: BTreeMap<Place, Seen>,
+}
+
+/// A file as it was last read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Seen {
+    stamp: Stamp,
+    content: Content,
+    doubt: Option<Doubt>,
+}
+
+impl Scanner {
+    /// A scanner that has seen nothing yet.
+    pub fn new(volume: Arc<dyn Volume>) -> Scanner {
+        Scanner { volume, seen: BTreeMap::new() }
+    }
+
+    /// Looks at all roots that are online.
+    pub fn scan(&mut self, request: Request<'_>) -> Found {
+        let mut found = Found::default();
+        found.local.roots = request.roots.iter().map(|(_, state)| Some(state.clone())).collect();
+        self.unread_roots(&request, &mut found);
+        let files = self.files(&request, &mut found);
+        let here: BTreeSet<&Place> = files.values().flatten().map(|(place, _)| place).collect();
+        self.seen.retain(|place, _| here.contains(place));
+        for (save, places) in &files {
+            if let Some((place, stamp)) = choose(save, places, &request, &mut found) {
+                self.save(&request, save, place, *stamp, &mut found);
+            }
+        }
+        let Local { saves, unread, homes, .. } = &mut found.local;
+        let absent =
+            request.listing.saves.keys().filter(|save| !saves.contains_key(save) && !unread.contains(save));
+        homes.extend(absent.filter_map(|save| Some((save.clone(), request.naming.home(save)?))));
+        found
+    }
+
+    /// What lies on a card that is not there is not absent: it is unknown.
+    fn unread_roots(&self, request: &Request<'_>, found: &mut Found) {
+        for (save, entry) in &request.base.saves {
+            if entry.content.is_some() && !found.local.is_online(entry.place.root) {
+                found.local.unread.insert(save.clone());
+            }
+        }
+    }
+
+    /// All files that are saves, by save; usually one each.
+    fn files(&self, request: &Request<'_>, found: &mut Found) -> BTreeMap<SaveId, Vec<(Place, Stamp)>> {
+        let mut files: BTreeMap<SaveId, Vec<(Place, Stamp)>> = BTreeMap::new();
+        let mut visited = BTreeSet::new();
+        for folder in request.naming.folders() {
+            let root = folder.place.root;
+            if let (Some((dir, _)), true) = (request.roots.get(root), found.local.is_online(root)) {
+                let mut visit = Visit { volume: &*self.volume, dir, request, files: &mut files, found };
+                visit.folder(&folder, &mut visited);
+            }
+        }
+        files
+    }
+
+    /// Reads one save, or knows it by its stamp.
+    fn save(
+        &mut self,
+        request: &Request<'_>,
+        save: &SaveId,
+        place: &Place,
+        stamp: Stamp,
+        found: &mut Found,
+    ) {
+        let entry = request.base.saves.get(save).filter(|entry| entry.place == *place);
+        let again = request.sweep == Sweep::Full || request.named.contains(place);
+        let known = match entry {
+            Some(BaseEntry { stamp: then, content: Some(content), .. }) if *then == stamp => {
+                Some(Seen { stamp, content: *content, doubt: None })
+            }
+            _ => self.seen.get(place).copied().filter(|seen| seen.stamp == stamp),
+        };
+        let seen = match known.filter(|_| !again) {
+            Some(seen) => seen,
+            None => {
+                found.read += 1;
+                match self.read(request, place) {
+                    Ok(Some(seen)) => seen,
+                    Ok(None) => {
+                        found.changing.insert(save.clone());
+                        found.local.unread.insert(save.clone());
+                        return;
+                    }
+                    Err(error) => {
+                        let error = Error::io(format!("cannot read `{}`", place.path), &error)
+                            .help("the card may be failing; nothing was changed. run `retrosync doctor`");
+                        found.problems.push(Problem::of(save, error));
+                        found.local.unread.insert(save.clone());
+                        return;
+                    }
+                }
+            }
+        };
+        let stamp = self.remember(place, seen, entry);
+        let (content, doubt) = (seen.content, seen.doubt);
+        found.local.saves.insert(save.clone(), LocalSave { place: place.clone(), stamp, content, doubt });
+    }
+
+    /// Keeps what the base does not say already. FAT draws inodes anew at each mount: the same bytes under another inode
+    /// are told with the base's stamp, so that a boot writes nothing.
+    fn remember(&mut self, place: &Place, seen: Seen, entry: Option<&BaseEntry>) -> Stamp {
+        let agreed = entry.filter(|entry| entry.content == Some(seen.content)).map(|entry| entry.stamp);
+        if agreed == Some(seen.stamp) {
+            self.seen.remove(place);
+        } else {
+            self.seen.insert(place.clone(), seen);
+        }
+        agreed.filter(|then| alike(then, &seen.stamp)).unwrap_or(seen.stamp)
+    }
+
+    /// The stable read; `None`: it changed meanwhile.
+    fn read(&self, request: &Request<'_>, place: &Place) -> io::Result<Option<Seen>> {
+        let Some((dir, _)) = request.roots.get(place.root) else { return Ok(None) };
+        match read_stably(&*self.volume, &place.path.under(dir)) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+            read => read,
+        }
+    }
+}
+
+/// Equal but for the inode.
+pub fn alike(one: &Stamp, other: &Stamp) -> bool {
+    Stamp { inode: 0, ..*one } == Stamp { inode: 0, ..*other }
+}
+
+fn read_stably(volume: &dyn Volume, path: &Path) -> io::Result<Option<Seen>> {
+    let mut file = volume.open(path)?;
+    let stamp = file.stamp()?;
+    let (content, doubt) = container::inspect(&mut file)?;
+    let stood = file.stamp()? == stamp && volume.stamp(path)? == stamp;
+    Ok(stood.then_some(Seen { stamp, content, doubt }))
+}
+
+/// Which of several files with one name is the save: the one that was synced so far, else the one in the save's home.
+fn choose<'a>(
+    save: &SaveId,
+    places: &'a [(Place, Stamp)],
+    request: &Request<'_>,
+    found: &mut Found,
+) -> Option<&'a (Place, Stamp)> {
+    if let [one] = places {
+        return Some(one);
+    }
+    let is_at = |wanted: Option<&Place>| places.iter().find(|(place, _)| Some(place) == wanted);
+    let base = request.base.saves.get(save).map(|entry| &entry.place);
+    let chosen = is_at(base).or_else(|| is_at(request.naming.home(save).as_ref()));
+    let names: Vec<String> = places.iter().map(|(place, _)| format!("`{}`", place.path)).collect();
+    match chosen {
+        Some((kept, _)) => found.left_out.extend(places.iter().filter(|(place, _)| place != kept).map(
+            |(place, _)| (place.clone(), format!("`{}` is the same save and is the one in use", kept.path)),
+        )),
+        None => {
+            let error = Error::new(Kind::Damaged, format!("cannot tell which file is {save}"), names.join(", "))
+                .help("move all but one of them out of the save folders; none of them is touched until then");
+            found.problems.push(Problem::of(save, error));
+            found.local.unread.insert(save.clone());
+        }
+    }
+    chosen
+}
+
+/// One walk through a save folder.
+struct Visit<'a, 'b> {
+    volume: &'a dyn Volume,
+    dir: &'a Path,
+    request: &'a Request<'b>,
+    files: &'a mut BTreeMap<SaveId, Vec<(Place, Stamp)>>,
+    found: &'a mut Found,
+}
+
+impl Visit<'_, '_> {
+    fn folder(&mut self, folder: &SaveFolder, visited: &mut BTreeSet<Place>) {
+        let path = folder.place.path.under(self.dir);
+        let entries = match self.volume.list(&path) {
+            Ok(entries) => entries,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return,
+            Err(error) => return self.unreadable(&folder.place, &error),
+        };
+        for entry in entries {
+            let below = entry
+                .name
+                .to_str()
+                .and_then(|name| RelativePath::new(&format!("{}/{name}", folder.place.path)));
+            let Some(below) = below else {
+                let name = entry.name.to_string_lossy().into_owned();
+                self.found.left_out.push((folder.place.clone(), format!("`{name}` is not a name in UTF-8")));
+                continue;
+            };
+            let place = Place { root: folder.place.root, path: below };
+            match entry.kind {
+                // One save folder may lie in another; each file counts once.
+                EntryKind::File if visited.insert(place.clone()) => self.file(place),
+                EntryKind::Folder if folder.depth > 0 && place.path.name() != STATE_FOLDER => {
+                    self.folder(&SaveFolder { place, depth: folder.depth - 1 }, visited);
+                }
+                _ => {}
+            }
+        }
+    }
+
+    fn file(&mut self, place: Place) {
+        match self.request.naming.identify(&place) {
+            Identified::Save(save) => match self.volume.stamp(&place.path.under(self.dir)) {
+                Ok(stamp) => self.files.entry(save).or_default().push((place, stamp)),
+                Err(error) => {
+                    self.found.local.unread.insert(save.clone());
+                    if error.kind() == io::ErrorKind::NotFound {
+                        self.found.changing.insert(save);
+                    } else {
+                        let error = Error::io(format!("cannot look at `{}`", place.path), &error);
+                        self.found.problems.push(Problem::of(&save, error));
+                    }
+                }
+            },
+            Identified::Ignored(_) => {}
+            Identified::Unknown(reason) => self.found.left_out.push((place, reason)),
+        }
+    }
+
+    /// Unread is not absent: whatever the base knows below it is left out of the plan.
+    fn unreadable(&mut self, folder: &Place, error: &io::Error) {
+        let error = Error::io(format!("cannot read save folder `{}`", folder.path), error)
+            .help("the card may be failing; nothing was changed. run `retrosync doctor`");
+        self.found.problems.push(error.into());
+        let inside = format!("{}/", folder.path);
+        for (save, entry) in &self.request.base.saves {
+            if entry.place.root == folder.root && entry.place.path.as_str().starts_with(&inside) {
+                self.found.local.unread.insert(save.clone());
+            }
+        }
+        // Nothing is put into a folder that cannot be read: its files may be there.
+        let listed = self.request.listing.saves.keys();
+        let homes = listed.filter(|save| {
+            self.request.naming.home(save).is_some_and(|home| {
+                home.root == folder.root && home.path.as_str().starts_with(&inside)
+            })
+        });
+        self.found.local.unread.extend(homes.cloned());
+    }
+}
+
+#[cfg(test)]
+#[path = "scan_tests.rs"]
+mod tests;
