@@ -10,10 +10,14 @@
 //! Capitals are pure: values in, values out. Data goes one way, left to right, once a cycle. Modules stand in the
 //! order in which data meets them; ARCHITECTURE.md has the map and the promises.
 
+pub mod apply;
 pub mod attic;
 pub mod cli;
+pub mod clock;
 pub mod config;
 pub mod container;
+pub mod cycle;
+pub mod daemon;
 pub mod disk;
 pub mod durable;
 pub mod error;
@@ -32,6 +36,7 @@ pub mod remote;
 pub mod report;
 pub mod retroarch_cfg;
 pub mod root;
+pub mod scan;
 pub mod snapshot;
 pub mod volume;
 pub mod watch;

@@ -21,16 +21,21 @@ pub struct Times {
     pub look_ms: u64,
 }
 
+impl Times {
+    /// What holds unless the user said otherwise.
+    pub const DEFAULT: Times = Times {
+        settle_ms: 2_500,
+        settle_most_ms: 60_000,
+        retry_first_ms: 5_000,
+        retry_most_ms: 15 * 60_000,
+        full_sweep_ms: 24 * 60 * 60_000,
+        look_ms: 15_000,
+    };
+}
+
 impl Default for Times {
     fn default() -> Times {
-        Times {
-            settle_ms: 2_500,
-            settle_most_ms: 60_000,
-            retry_first_ms: 5_000,
-            retry_most_ms: 15 * 60_000,
-            full_sweep_ms: 24 * 60 * 60_000,
-            look_ms: 15_000,
-        }
+        Times::DEFAULT
     }
 }
 

@@ -126,14 +126,7 @@ impl Scanner {
     }
 
     /// Reads one save, or knows it by its stamp.
-    fn save(
-        &mut self,
-        request: &Request<'_>,
-        save: &SaveId,
-        place: &Place,
-        stamp: Stamp,
-        found: &mut Found,
-    ) {
+    fn save(&mut self, request: &Request<'_>, save: &SaveId, place: &Place, stamp: Stamp, found: &mut Found) {
         let entry = request.base.saves.get(save).filter(|entry| entry.place == *place);
         let again = request.sweep == Sweep::Full || request.named.contains(place);
         let known = match entry {
@@ -218,12 +211,18 @@ fn choose<'a>(
     let chosen = is_at(base).or_else(|| is_at(request.naming.home(save).as_ref()));
     let names: Vec<String> = places.iter().map(|(place, _)| format!("`{}`", place.path)).collect();
     match chosen {
-        Some((kept, _)) => found.left_out.extend(places.iter().filter(|(place, _)| place != kept).map(
-            |(place, _)| (place.clone(), format!("`{}` is the same save and is the one in use", kept.path)),
-        )),
+        Some((kept, _)) => {
+            found.left_out.extend(places.iter().filter(|(place, _)| place != kept).map(|(place, _)| {
+                (place.clone(), format!("`{}` is the same save and is the one in use", kept.path))
+            }))
+        }
         None => {
-            let error = Error::new(Kind::Damaged, format!("cannot tell which file is {save}"), names.join(", "))
-                .help("move all but one of them out of the save folders; none of them is touched until then");
+            let error = Error::new(
+                Kind::Damaged,
+                format!("cannot tell which file is {save}"),
+                names.join(", "),
+            )
+            .help("move all but one of them out of the save folders; none of them is touched until then");
             found.problems.push(Problem::of(save, error));
             found.local.unread.insert(save.clone());
         }
@@ -303,9 +302,10 @@ impl Visit<'_, '_> {
         // Nothing is put into a folder that cannot be read: its files may be there.
         let listed = self.request.listing.saves.keys();
         let homes = listed.filter(|save| {
-            self.request.naming.home(save).is_some_and(|home| {
-                home.root == folder.root && home.path.as_str().starts_with(&inside)
-            })
+            self.request
+                .naming
+                .home(save)
+                .is_some_and(|home| home.root == folder.root && home.path.as_str().starts_with(&inside))
         });
         self.found.local.unread.extend(homes.cloned());
     }

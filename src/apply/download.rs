@@ -1,0 +1,169 @@
+//! Downloads and retirements: all contents into the staging folder by one `fetch`, then one by one into place.
+
+use std::collections::BTreeMap;
+
+use retrosync_protocol::{Content, SaveId, VersionId};
+
+use super::{Agreed, Deed, Hands, Outcome, entry_after, no_card};
+use crate::disk::{Disk, Staged};
+use crate::error::{Error, Kind, Result};
+use crate::journal::Entry;
+use crate::plan::Step;
+use crate::playing::{self, Signs, boot_ms};
+use crate::snapshot::{Place, Stamp};
+
+/// How coarse the clock of process starts is.
+const GRAIN_MS: u64 = 20;
+
+/// One `Download` step.
+struct Wanted<'a> {
+    save: &'a SaveId,
+    place: &'a Place,
+    head: VersionId,
+    content: Content,
+    expects: Option<&'a Content>,
+}
+
+/// Puts remote versions in place, and moves deleted saves to the attic.
+///
+/// # Errors
+/// When our own state cannot be written; what the remote or one save cannot do is in the outcome.
+pub fn download(hands: &mut Hands<'_>, steps: &[Step], outcome: &mut Outcome) -> Result<()> {
+    let wanted: Vec<Wanted<'_>> = steps.iter().filter_map(wanted).collect();
+    let mut staged = fetch(hands, &wanted, outcome);
+    for want in &wanted {
+        let Some(bytes) = staged.remove(&(want.place.root, want.content)) else {
+            // Not fetched (its problem is told), or a twin took the bytes: the next round fetches them for this one.
+            outcome.again |= outcome.failed.is_none() && has_twin(&wanted, want);
+            continue;
+        };
+        place(hands, want, bytes, outcome)?;
+    }
+    for step in steps {
+        if let Step::Retire { save, place, head, expects } = step {
+            retire(hands, (save, place), *head, expects, outcome)?;
+        }
+    }
+    // A game may have started between the last look and the write: then what it loaded is what was there before.
+    if !outcome.deeds.is_empty() {
+        hands.launches.look(&playing::look(hands.signs), boot_ms());
+    }
+    Ok(())
+}
+
+fn wanted(step: &Step) -> Option<Wanted<'_>> {
+    let Step::Download { save, place, head, content, expects } = step else { return None };
+    Some(Wanted { save, place, head: *head, content: *content, expects: expects.as_ref() })
+}
+
+fn has_twin(wanted: &[Wanted<'_>], of: &Wanted<'_>) -> bool {
+    wanted.iter().filter(|w| w.content == of.content && w.place.root == of.place.root).count() > 1
+}
+
+/// Brings all contents into the staging folders of the roots where they go.
+fn fetch(
+    hands: &mut Hands<'_>,
+    wanted: &[Wanted<'_>],
+    outcome: &mut Outcome,
+) -> BTreeMap<(usize, Content), Staged> {
+    let mut staged = BTreeMap::new();
+    let mut roots: BTreeMap<Content, Vec<usize>> = BTreeMap::new();
+    for want in wanted {
+        let of = roots.entry(want.content).or_default();
+        if !of.contains(&want.place.root) {
+            of.push(want.place.root);
+        }
+    }
+    if roots.is_empty() {
+        return staged;
+    }
+    let contents: Vec<Content> = roots.keys().copied().collect();
+    let cards = &mut *hands.cards;
+    let mut sink = |content: &Content, payload: &mut dyn std::io::Read| {
+        // The payload streams once: other roots that want it too get it in the next round.
+        let root = roots.get(content).and_then(|of| of.first().copied());
+        let disk = root.and_then(|root| cards.get_mut(root)).and_then(|card| card.disk.as_mut());
+        let (Some(root), Some(disk)) = (root, disk) else {
+            return Err(Error::new(Kind::Busy, "cannot stage a save", "its card is not there any more"));
+        };
+        staged.insert((root, *content), disk.stage(content, payload)?);
+        Ok(())
+    };
+    let missing = match hands.remote.fetch(&contents, &mut sink) {
+        Ok(missing) => missing,
+        // What came before it failed is whole and verified: it is put in place all the same.
+        Err(error) => {
+            outcome.failed = Some(error);
+            return staged;
+        }
+    };
+    for (content, error) in missing {
+        for want in wanted.iter().filter(|want| want.content == content) {
+            outcome.problem(want.save, error.clone());
+        }
+    }
+    staged
+}
+
+fn place(hands: &mut Hands<'_>, want: &Wanted<'_>, bytes: Staged, outcome: &mut Outcome) -> Result<()> {
+    let Some(disk) = hands.cards.get_mut(want.place.root).and_then(|card| card.disk.as_mut()) else {
+        outcome.problem(want.save, no_card(want.place));
+        return Ok(());
+    };
+    let signs = hands.signs;
+    let mut guard = || no_game(signs);
+    let stamp = match disk.replace(&want.place.path, want.save, want.expects, bytes, &mut guard) {
+        Ok(stamp) => stamp,
+        Err(error) => {
+            outcome.problem(want.save, error);
+            return Ok(());
+        }
+    };
+    let before = hands.base.saves.get(want.save);
+    hands.launches.replaced(want.save, before.cloned(), boot_ms() + GRAIN_MS);
+    let entry = entry_after(before, agreed(want, stamp));
+    hands.journal.record(Entry::Settled { save: want.save.clone(), entry })?;
+    let size_bytes = want.content.size_bytes;
+    log::info!("{}: put in place at `{}`, {size_bytes} bytes", want.save, want.place.path);
+    outcome.deeds.push(Deed::Placed { save: want.save.clone(), version: want.head, size_bytes });
+    Ok(())
+}
+
+fn agreed<'a>(want: &Wanted<'a>, stamp: Stamp) -> Agreed<'a> {
+    Agreed { version: want.head, content: Some(want.content), place: want.place, stamp }
+}
+
+fn retire(
+    hands: &mut Hands<'_>,
+    (save, place): (&SaveId, &Place),
+    head: VersionId,
+    expects: &Content,
+    outcome: &mut Outcome,
+) -> Result<()> {
+    let disk: Option<&mut Disk> = hands.cards.get_mut(place.root).and_then(|card| card.disk.as_mut());
+    let Some(disk) = disk else {
+        outcome.problem(save, no_card(place));
+        return Ok(());
+    };
+    let signs = hands.signs;
+    if let Err(error) = disk.retire(&place.path, save, expects, &mut || no_game(signs)) {
+        outcome.problem(save, error);
+        return Ok(());
+    }
+    let before = hands.base.saves.get(save);
+    hands.launches.replaced(save, before.cloned(), boot_ms() + GRAIN_MS);
+    let now = Agreed { version: head, content: None, place, stamp: Stamp::default() };
+    let entry = entry_after(before, now);
+    hands.journal.record(Entry::Settled { save: save.clone(), entry })?;
+    log::info!("{save}: deleted elsewhere, `{}` is in the attic", place.path);
+    outcome.deeds.push(Deed::Retired { save: save.clone(), version: head });
+    Ok(())
+}
+
+/// Asked right before the first byte changes (promise 7: a running game owns its save).
+fn no_game(signs: &Signs) -> Result<()> {
+    match playing::look(signs).reason {
+        Some(reason) => Err(Error::new(Kind::Busy, "cannot put a save in place now", reason)),
+        None => Ok(()),
+    }
+}

@@ -1,0 +1,373 @@
+//! One cycle: look, list, plan, apply, record. The order of it, told once.
+//!
+//! Roots online? recovered? → does a game run? → scan → list → plan → upload → download → journal → report. A cycle in
+//! which nothing changed makes one request (or none, where a long poll just brought the news), reads no save and writes
+//! nothing. What fails for one save is a problem in the report and stops no other. Decides nothing: `plan` does.
+
+mod memory;
+mod report;
+mod thin;
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use retrosync_protocol::{Ask, Changes, ChangesRequest, SaveId};
+
+use crate::apply::{self, Card, Hands, Outcome};
+use crate::attic::{Attic, Limits, Told};
+use crate::disk::Disk;
+use crate::error::{Error, Kind, Result};
+use crate::facts;
+use crate::identity::Identity;
+use crate::journal::{Entry, Journal};
+use crate::naming::Naming;
+use crate::network;
+use crate::pace::Trigger;
+use crate::plan::{ConflictPolicy, Halt, Plan, Policy, Step, plan};
+use crate::playing::{self, Signs, boot_ms};
+use crate::profile::{Profile, Site};
+use crate::remote::Remote;
+use crate::scan::{Found, Request as ScanRequest, Sweep};
+use crate::snapshot::{Base, Listing, RootState};
+use crate::volume::Volume;
+
+pub use memory::Memory;
+pub use report::CycleReport;
+
+/// All that a cycle works with; put together by the command line.
+pub struct Parts {
+    /// The cards' file systems.
+    pub volume: Arc<dyn Volume>,
+    /// What kind of device this is.
+    pub profile: Profile,
+    /// Where its folders are.
+    pub site: Site,
+    /// Which file is which save.
+    pub naming: Naming,
+    /// The roots, by number; 0 holds the journal.
+    pub cards: Vec<Card>,
+    /// Who this device is.
+    pub identity: Identity,
+    /// What it knows.
+    pub journal: Journal,
+    /// Where versions are kept.
+    pub remote: Box<dyn Remote>,
+    /// How to see that a game runs.
+    pub signs: Signs,
+    /// What the user said.
+    pub settings: Settings,
+    /// What this run of the program remembers; `Memory::new(volume)`.
+    pub memory: Memory,
+}
+
+/// What the user said.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Settings {
+    /// What conflicts do.
+    pub conflict: ConflictPolicy,
+    /// A save that changed here this short a time ago is not replaced.
+    pub fresh_save_s: u64,
+    /// A mass change is meant: once.
+    pub accept_mass_change: bool,
+    /// The remote is beyond a network: no request without a route. False for loopback and folders.
+    pub needs_route: bool,
+    /// The program, as `retrosync/0.1.0 armv7`.
+    pub client: String,
+}
+
+/// Why a cycle runs, and what its caller knows.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Request {
+    /// Why.
+    pub trigger: Trigger,
+    /// What a long poll just brought, and since which cursor.
+    pub news: Option<(u64, Changes)>,
+    /// A long poll is open, so what the journal knows of the remote is current.
+    pub current: bool,
+}
+
+impl Request {
+    /// A cycle for `trigger` that asks the remote itself.
+    pub fn new(trigger: Trigger) -> Request {
+        Request { trigger, news: None, current: false }
+    }
+}
+
+/// Rounds in one cycle: a corrected base or a choice plans again, but not for ever.
+const ROUNDS: usize = 3;
+/// The most contents that one request asks about.
+const ASK_MOST: usize = 5_000;
+
+/// Runs one cycle.
+pub fn run(parts: &mut Parts, mut request: Request) -> CycleReport {
+    let mut report = CycleReport::default();
+    let full = request.trigger == Trigger::Full;
+    for _ in 0..ROUNDS {
+        report.begin_round();
+        let again = match round(parts, &mut request, &mut report) {
+            Ok(again) => again,
+            Err(error) => {
+                // Our own state, not the remote: nothing was done that is not true, but this cycle cannot go on.
+                report.problems.push(error.into());
+                false
+            }
+        };
+        // Before anything is called done: what was learnt is durable.
+        if let Err(error) = parts.journal.sync() {
+            report.problems.push(error.into());
+            break;
+        }
+        if !again {
+            break;
+        }
+    }
+    if full && report.failed.is_none() {
+        if let Err(error) = thin::thin(parts, &Limits::default()) {
+            report.problem(error.into());
+        }
+    }
+    parts.memory.cycle_ended();
+    report
+}
+
+/// One round; true if it should be followed by another.
+fn round(parts: &mut Parts, request: &mut Request, report: &mut CycleReport) -> Result<bool> {
+    let roots = roots(parts, report);
+    if let Some((_, RootState::Offline(reason))) = roots.first() {
+        // Without the card that holds the journal nothing can be remembered, so nothing is done.
+        report.halts.push(Halt::Offline { root: 0, reason: reason.clone() });
+        return Ok(false);
+    }
+    let sweep = if request.trigger == Trigger::Full { Sweep::Full } else { Sweep::Stamps };
+    if sweep == Sweep::Full {
+        look_for_games(parts, report);
+    }
+    let now_ms = boot_ms();
+    let playing = playing::look(&parts.signs);
+    parts.memory.launches.look(&playing, now_ms);
+    report.playing.clone_from(&playing.reason);
+
+    let mut found = scan(parts, &roots, sweep);
+    parts.memory.note_changes(&found, parts.journal.base(), now_ms);
+    let mut listing = parts.journal.listing().clone();
+    match list(parts, request, &found, &mut listing, report) {
+        Ok(true) => return Ok(true),
+        Ok(false) => {}
+        Err(error) => report.failed = Some(error),
+    }
+    if parts.memory.listing_grew(&listing) {
+        look_for_games(parts, report);
+        found = scan(parts, &roots, Sweep::Stamps);
+    }
+
+    let policy = Policy {
+        conflict: parts.settings.conflict,
+        frozen: playing.reason,
+        fresh: parts.memory.fresh(now_ms, parts.settings.fresh_save_s),
+        accept_mass_change: parts.settings.accept_mass_change,
+    };
+    let base = base_as_loaded(parts, &found);
+    let plan = plan(&base, &found.local, &listing, &policy);
+    parts.memory.forget_ended_games(&found, parts.journal.base(), policy.frozen.is_some());
+    report.scanned(found);
+    let outcome = act(parts, &base, &plan, report)?;
+    report.planned(plan);
+    Ok(report.acted(outcome))
+}
+
+/// Which roots are there; one that is there for the first time is recovered before anything looks at its saves.
+fn roots(parts: &mut Parts, report: &mut CycleReport) -> Vec<(PathBuf, RootState)> {
+    let mut states = Vec::with_capacity(parts.cards.len());
+    for card in &mut parts.cards {
+        let mut state = card.root.state();
+        if state == RootState::Online && card.disk.is_none() {
+            let volume = Arc::clone(&parts.volume);
+            let opened =
+                Attic::open(Arc::clone(&volume), &card.root.dir).and_then(|(attic, mut problems)| {
+                    let (disk, more) = Disk::open(volume, &card.root.dir, attic)?;
+                    problems.extend(more);
+                    Ok((disk, problems))
+                });
+            match opened {
+                Ok((disk, problems)) => {
+                    card.disk = Some(disk);
+                    report.problems.extend(problems);
+                }
+                Err(error) => {
+                    state = RootState::Offline(error.to_string());
+                    report.problems.push(error.into());
+                }
+            }
+        }
+        states.push((card.root.dir.clone(), state));
+    }
+    states
+}
+
+/// The list of games tells which saves have a home here; it is read at start, once a day, and when new saves were heard of.
+fn look_for_games(parts: &mut Parts, report: &mut CycleReport) {
+    if !parts.memory.games_are_known() {
+        let (games, problems) = facts::games(&parts.profile, &parts.site);
+        parts.naming = Naming::new(&parts.profile, &parts.site, games);
+        parts.memory.games_read();
+        report.problems.extend(problems);
+    }
+}
+
+fn scan(parts: &mut Parts, roots: &[(PathBuf, RootState)], sweep: Sweep) -> Found {
+    // A second round of one cycle has read every file already.
+    let sweep = if parts.memory.swept() { Sweep::Stamps } else { sweep };
+    let Memory { scanner, named, .. } = &mut parts.memory;
+    let named = named.keys().cloned().collect();
+    let found = scanner.scan(ScanRequest {
+        roots,
+        naming: &parts.naming,
+        base: parts.journal.base(),
+        listing: parts.journal.listing(),
+        sweep,
+        named: &named,
+    });
+    parts.memory.scanned(sweep);
+    found
+}
+
+/// Brings the listing up to date; true if the base turned out to be of another history, so that all is looked at anew.
+fn list(
+    parts: &mut Parts,
+    request: &mut Request,
+    found: &Found,
+    listing: &mut Listing,
+    report: &mut CycleReport,
+) -> Result<bool> {
+    let mut asks = asks(parts.journal.base(), found);
+    let since = parts.journal.base().cursor;
+    let news = request.news.take();
+    let needs = !request.current
+        || matches!(request.trigger, Trigger::Full | Trigger::Retry)
+        || news.as_ref().is_some_and(|(from, _)| *from != since);
+    let mut brought = news.filter(|(from, _)| *from == since).map(|(_, changes)| changes);
+    if brought.is_none() && asks.is_empty() && !needs {
+        return Ok(false);
+    }
+    let mut distrusted = false;
+    loop {
+        let asked = std::mem::take(&mut asks);
+        let changes = match brought.take() {
+            Some(changes) if asked.is_empty() => changes,
+            _ => ask(parts, &asked, report)?,
+        };
+        let known = asked.into_iter().zip(&changes.known).filter(|(_, known)| **known);
+        listing.known.extend(known.map(|(ask, _)| (ask.save, ask.digest)));
+        let more = changes.more;
+        distrusted |= take_in(parts, changes)?;
+        if !more {
+            break;
+        }
+    }
+    listing.saves.clone_from(&parts.journal.listing().saves);
+    // From here on what the journal knows is current; a further round need not ask, unless it must.
+    request.current = !distrusted;
+    request.trigger = Trigger::Changed;
+    Ok(distrusted)
+}
+
+/// One request for changes.
+fn ask(parts: &mut Parts, asked: &[Ask], report: &mut CycleReport) -> Result<Changes> {
+    if parts.settings.needs_route && !network::has_route() {
+        return Err(Error::new(Kind::Offline, "cannot reach the server", "no network")
+            .help("it goes on by itself when there is one"));
+    }
+    report.requests += 1;
+    let base = parts.journal.base();
+    parts.remote.list(&ChangesRequest {
+        since: base.cursor,
+        epoch: base.epoch.clone(),
+        wait_s: 0,
+        limit: None,
+        ask: asked.to_vec(),
+    })
+}
+
+/// Records what the remote said; true if it is of another history than the base.
+fn take_in(parts: &mut Parts, changes: Changes) -> Result<bool> {
+    let base = parts.journal.base();
+    let other = changes.reset || base.epoch.as_ref().is_some_and(|epoch| *epoch != changes.epoch);
+    if other {
+        log::warn!(
+            "the server's history is another one (restored from a backup?): every save is compared anew"
+        );
+        parts.journal.record(Entry::Distrusted)?;
+    }
+    parts.memory.clock.tell(changes.server_time_unix_s, boot_ms());
+    for heads in changes.saves {
+        parts.journal.record(Entry::Heads(heads))?;
+    }
+    parts.journal.record(Entry::Cursor { epoch: changes.epoch, cursor: changes.cursor })?;
+    Ok(other)
+}
+
+/// Of saves whose base is unknown: are these bytes in the remote's history?
+fn asks(base: &Base, found: &Found) -> Vec<Ask> {
+    let unknown = |save: &SaveId| !base.saves.get(save).is_some_and(|entry| entry.trusted);
+    let saves = found.local.saves.iter().filter(|(save, _)| unknown(save));
+    saves.map(|(save, s)| Ask { save: save.clone(), digest: s.content.digest }).take(ASK_MOST).collect()
+}
+
+/// The base, but for saves that a running game loaded before we replaced them: what it wrote descends from those.
+fn base_as_loaded(parts: &Parts, found: &Found) -> Base {
+    let mut base = parts.journal.base().clone();
+    for (save, loaded) in parts.memory.launches.loaded() {
+        let put = base.saves.get(save).and_then(|entry| entry.content);
+        let here = found.local.saves.get(save).map(|here| here.content);
+        if here.is_some() && here != put {
+            match loaded {
+                Some(entry) => base.saves.insert(save.clone(), entry.clone()),
+                None => base.saves.remove(save),
+            };
+        }
+    }
+    base
+}
+
+/// Does the steps: what is settled, then all uploads, then all downloads.
+fn act(parts: &mut Parts, base: &Base, plan: &Plan, report: &CycleReport) -> Result<Outcome> {
+    let mut outcome = Outcome::default();
+    let clock = parts.memory.clock;
+    let told = clock.at(boot_ms()).map(|unix_s| Told { unix_s, trusted: true });
+    for disk in parts.cards.iter_mut().filter_map(|card| card.disk.as_mut()) {
+        disk.attic_mut().tell_time(told.unwrap_or_else(own_clock));
+    }
+    let Memory { launches, changed, .. } = &mut parts.memory;
+    let played = |place: &_| changed.get(place).and_then(|(from, to)| clock.interval(*from, *to));
+    let mut hands = Hands {
+        volume: &*parts.volume,
+        cards: &mut parts.cards,
+        identity: &mut parts.identity,
+        journal: &mut parts.journal,
+        remote: &mut *parts.remote,
+        signs: &parts.signs,
+        launches,
+        base,
+        played: &played,
+        client: &parts.settings.client,
+        profile: &parts.profile.name,
+    };
+    for step in plan.steps.iter().filter(|step| matches!(step, Step::Settle { .. })) {
+        apply::settle(&mut hands, step)?;
+    }
+    // Without a remote all else waits: it is planned again, from the world as it is then.
+    if report.failed.is_none() {
+        apply::upload(&mut hands, &plan.steps, &mut outcome)?;
+    }
+    if report.failed.is_none() && outcome.failed.is_none() {
+        apply::download(&mut hands, &plan.steps, &mut outcome)?;
+    }
+    Ok(outcome)
+}
+
+/// This device's own clock, for people, not to be trusted.
+fn own_clock() -> Told {
+    let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
+    let unix_s = now.map_or(0, |since| i64::try_from(since.as_secs()).unwrap_or(0));
+    Told { unix_s, trusted: false }
+}

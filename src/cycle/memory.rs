@@ -1,0 +1,128 @@
+//! What one run of the program remembers between cycles. Losing it costs a few readings, never a save.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use retrosync_protocol::SaveId;
+
+use crate::clock::ServerClock;
+use crate::playing::Launches;
+use crate::scan::{Found, Scanner, Sweep};
+use crate::snapshot::{Base, Listing, Place};
+use crate::volume::Volume;
+
+/// See the module.
+pub struct Memory {
+    /// What files were when they were last read.
+    pub scanner: Scanner,
+    /// What was replaced under a game.
+    pub launches: Launches,
+    /// The server's clock.
+    pub clock: ServerClock,
+    /// Files that events named since the last cycle, with the uptime of their first and last event.
+    pub named: BTreeMap<Place, (u64, u64)>,
+    /// When files that are not stored yet were changed, as an interval of uptime.
+    pub(super) changed: BTreeMap<Place, (u64, u64)>,
+    /// When saves were last seen changed here, in uptime.
+    last_change: BTreeMap<SaveId, u64>,
+    last_scan_boot_ms: Option<u64>,
+    heard_of: usize,
+    games_read: bool,
+    swept: bool,
+}
+
+impl Memory {
+    /// A run begins.
+    pub fn new(volume: Arc<dyn Volume>) -> Memory {
+        Memory {
+            scanner: Scanner::new(volume),
+            launches: Launches::default(),
+            clock: ServerClock::default(),
+            named: BTreeMap::new(),
+            changed: BTreeMap::new(),
+            last_change: BTreeMap::new(),
+            last_scan_boot_ms: None,
+            heard_of: 0,
+            games_read: false,
+            swept: false,
+        }
+    }
+
+    /// An event named a file.
+    pub fn name(&mut self, place: Place, boot_ms: u64) {
+        let times = self.named.entry(place).or_insert((boot_ms, boot_ms));
+        times.1 = boot_ms;
+    }
+
+    /// Takes in which saves differ from the base, and since when.
+    pub(super) fn note_changes(&mut self, found: &Found, base: &Base, now_boot_ms: u64) {
+        for (save, here) in &found.local.saves {
+            let agreed = base.saves.get(save).and_then(|entry| entry.content);
+            if agreed == Some(here.content) {
+                self.changed.remove(&here.place);
+                continue;
+            }
+            let event = self.named.get(&here.place).copied();
+            // Without an event: some time between the last scan and this one.
+            let since = event.or_else(|| self.last_scan_boot_ms.map(|last| (last, now_boot_ms)));
+            if let (Some(times), false) = (since, self.changed.contains_key(&here.place) && event.is_none()) {
+                self.last_change.insert(save.clone(), times.1);
+                self.changed.insert(here.place.clone(), times);
+            }
+        }
+        // A save that is still changing keeps its event: it is read again.
+        self.named.retain(|place, _| {
+            found.changing.iter().any(|save| base.saves.get(save).is_none_or(|entry| entry.place == *place))
+        });
+        self.last_scan_boot_ms = Some(now_boot_ms);
+    }
+
+    /// Saves that changed here a moment ago.
+    pub(super) fn fresh(&mut self, now_boot_ms: u64, fresh_save_s: u64) -> BTreeSet<SaveId> {
+        self.last_change.retain(|_, at| now_boot_ms.saturating_sub(*at) < fresh_save_s.saturating_mul(1_000));
+        self.last_change.keys().cloned().collect()
+    }
+
+    /// Were saves heard of that the scan did not know? Then it has not looked for their homes.
+    pub(super) fn listing_grew(&mut self, listing: &Listing) -> bool {
+        let grew = listing.saves.len() != self.heard_of;
+        self.heard_of = listing.saves.len();
+        grew
+    }
+
+    /// A game that has ended without writing no longer holds anything.
+    pub(super) fn forget_ended_games(&mut self, found: &Found, base: &Base, a_game_runs: bool) {
+        let loaded = self.launches.loaded().map(|(save, _)| save.clone());
+        let unchanged = |save: &SaveId| {
+            let here = found.local.saves.get(save).map(|here| here.content);
+            !found.local.unread.contains(save) && here == base.saves.get(save).and_then(|entry| entry.content)
+        };
+        let done: Vec<SaveId> = loaded.filter(|save| !a_game_runs && unchanged(save)).collect();
+        for save in done {
+            self.launches.forget(&save);
+        }
+    }
+
+    pub(super) fn scanned(&mut self, sweep: Sweep) {
+        self.swept |= sweep == Sweep::Full;
+    }
+
+    /// Has this cycle read every file already?
+    pub(super) fn swept(&self) -> bool {
+        self.swept
+    }
+
+    /// Has this cycle read the list of games already?
+    pub(super) fn games_are_known(&self) -> bool {
+        self.games_read
+    }
+
+    pub(super) fn games_read(&mut self) {
+        self.games_read = true;
+    }
+
+    pub(super) fn cycle_ended(&mut self) {
+        self.swept = false;
+        self.games_read = false;
+    }
+}

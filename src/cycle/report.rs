@@ -1,0 +1,116 @@
+//! What a cycle saw and did: for the command line, the log, and for pace.
+
+use std::collections::BTreeSet;
+
+use retrosync_protocol::SaveId;
+
+use crate::apply::{Deed, Outcome};
+use crate::error::{Error, Kind, Problem};
+use crate::pace::Ending;
+use crate::plan::{Halt, Plan, Question, Step};
+use crate::scan::Found;
+use crate::snapshot::Place;
+
+/// What a cycle saw and did.
+#[derive(Clone, Debug, Default)]
+pub struct CycleReport {
+    /// What was done, in order.
+    pub deeds: Vec<Deed>,
+    /// What a person should decide; nothing waits for it.
+    pub questions: Vec<Question>,
+    /// What was left alone until a person has looked.
+    pub halts: Vec<Halt>,
+    /// Steps that wait because a game runs or has just saved.
+    pub waiting: Vec<Step>,
+    /// Steps that wait for the remote.
+    pub queued: Vec<Step>,
+    /// What went wrong with single saves and folders.
+    pub problems: Vec<Problem>,
+    /// Files in save folders that are not synced, and why.
+    pub left_out: Vec<(Place, String)>,
+    /// Why nothing is written into save folders now, if a game runs.
+    pub playing: Option<String>,
+    /// Why the remote could not be used, if so.
+    pub failed: Option<Error>,
+    /// How many saves are on this device.
+    pub saves: usize,
+    /// How many files were read.
+    pub read: usize,
+    /// How many requests for changes were made (uploads and downloads not counted).
+    pub requests: usize,
+    /// A save was changing while it was looked at.
+    pub moved: bool,
+}
+
+impl CycleReport {
+    /// What should happen next.
+    pub fn ending(&self) -> Ending {
+        let full = self.problems.iter().any(|problem| problem.error.kind == Kind::Full);
+        let offline = self.halts.iter().any(|halt| matches!(halt, Halt::Offline { .. }));
+        if self.failed.is_some() || full || offline {
+            Ending::Failed
+        } else if self.moved {
+            Ending::Busy
+        } else {
+            Ending::Done
+        }
+    }
+
+    /// Did anything change, here or there?
+    pub fn is_quiet(&self) -> bool {
+        self.deeds.is_empty()
+    }
+
+    /// Is there something that a person should look at?
+    pub fn wants_attention(&self) -> bool {
+        !(self.problems.is_empty() && self.questions.is_empty() && self.halts.is_empty())
+    }
+
+    /// A round starts: what the one before saw is over, what it did is not.
+    pub(super) fn begin_round(&mut self) {
+        self.questions.clear();
+        self.halts.clear();
+        self.waiting.clear();
+        self.queued.clear();
+        self.left_out.clear();
+        self.failed = None;
+        self.moved = false;
+    }
+
+    pub(super) fn scanned(&mut self, found: Found) {
+        self.saves = found.local.saves.len();
+        self.moved |= !found.changing.is_empty();
+        self.left_out = found.left_out;
+        for problem in found.problems {
+            self.problem(problem);
+        }
+    }
+
+    pub(super) fn planned(&mut self, plan: Plan) {
+        self.questions = plan.questions;
+        self.halts = plan.halts;
+        self.waiting = plan.waiting;
+        self.queued = plan.steps.into_iter().filter(|step| !matches!(step, Step::Settle { .. })).collect();
+    }
+
+    /// True if the round should be followed by another.
+    pub(super) fn acted(&mut self, outcome: Outcome) -> bool {
+        for problem in outcome.problems {
+            self.problem(problem);
+        }
+        self.deeds.extend(outcome.deeds);
+        self.moved |= outcome.moved;
+        self.failed = self.failed.take().or(outcome.failed);
+        let done: BTreeSet<&SaveId> = self.deeds.iter().map(Deed::save).collect();
+        let dropped = self.failed.is_none();
+        self.queued.retain(|step| !dropped && !done.contains(step.save()));
+        outcome.again && self.failed.is_none()
+    }
+
+    /// A second round meets the same problem again: told once.
+    pub(super) fn problem(&mut self, problem: Problem) {
+        if !self.problems.contains(&problem) {
+            self.problems.push(problem);
+        }
+    }
+}

@@ -1,0 +1,235 @@
+//! For ever: wait for an event or for pace, run a cycle.
+//!
+//! One channel, one loop. A thread each for file events, the slow sweep and the long poll, which only tell; all work is
+//! done here, one cycle at a time. Idle, nothing wakes but the long poll. No shutdown path: any instant is a safe
+//! instant to stop.
+
+mod news;
+
+use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
+use std::time::{Duration, Instant};
+
+use retrosync_protocol::Changes;
+
+use crate::apply::Deed;
+use crate::cycle::{self, CycleReport, Parts, Request};
+use crate::error::{Error, Kind, Result};
+use crate::network;
+use crate::pace::{Ending, Event, Pace, Times, Trigger};
+use crate::playing::{self, boot_ms};
+use crate::remote::Remote;
+use crate::snapshot::{Place, RelativePath};
+use crate::watch::{self, Change, How, Sweeps, Watcher};
+
+use news::Lister;
+
+/// How the daemon runs.
+pub struct Setup {
+    /// How changes are noticed.
+    pub watch: How,
+    /// How often names and stamps are swept.
+    pub sweeps: Sweeps,
+    /// When cycles are due.
+    pub times: Times,
+    /// The long poll's own connection; `None`: the remote is asked with each retry and full sweep only.
+    pub news: Option<Box<dyn Remote>>,
+    /// How long a long poll waits, in seconds.
+    pub wait_s: u64,
+}
+
+/// What the threads tell.
+enum Message {
+    /// Files changed.
+    Changed(Change),
+    /// The long poll brought changes since that cursor.
+    News(u64, Changes),
+    /// The long poll failed: what the journal knows may be old.
+    Deaf,
+}
+
+/// How often to look for a route while there is none.
+const ROUTE_MS: u64 = 60_000;
+
+/// Runs until the process ends; `told` gets every cycle's report.
+///
+/// # Errors
+/// When the watching threads cannot be started.
+pub fn run(parts: &mut Parts, setup: Setup, mut told: impl FnMut(&Parts, &CycleReport)) -> Result<()> {
+    let (sender, receiver) = channel();
+    let started = Instant::now();
+    let now_ms = || u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX);
+    let watcher = {
+        let sender = sender.clone();
+        let tell = move |change| drop(sender.send(Message::Changed(change)));
+        watch::start(setup.watch, setup.sweeps, folders(parts), tell)?
+    };
+    let lister = start_lister(parts, setup.news, setup.wait_s, sender)?;
+    let mut daemon = Daemon {
+        pace: Pace::new(setup.times, now_ms()),
+        watcher,
+        lister,
+        news: None,
+        no_route: false,
+        current: false,
+        ours: BTreeSet::new(),
+    };
+    loop {
+        daemon.wait(parts, &receiver, &now_ms)?;
+        daemon.look(parts, now_ms());
+        if let Some(trigger) = daemon.pace.due(now_ms()) {
+            daemon.pace.begin(trigger, now_ms());
+            let report = daemon.cycle(parts, trigger);
+            daemon.pace.end(report.ending(), random(), now_ms());
+            daemon.pace.note_game(report.playing.is_some() || !report.waiting.is_empty(), now_ms());
+            told(parts, &report);
+        }
+    }
+}
+
+struct Daemon {
+    pace: Pace,
+    watcher: Watcher,
+    lister: Option<Lister>,
+    /// What the long poll brought and no cycle has taken yet.
+    news: Option<(u64, Changes)>,
+    /// The last cycle failed for want of a route.
+    no_route: bool,
+    /// A long poll is open behind the last cycle's listing.
+    current: bool,
+    /// What the last cycle put in place: the events of that are no news.
+    ours: BTreeSet<Place>,
+}
+
+impl Daemon {
+    /// Sleeps until something may be due, and takes in all that was told.
+    fn wait(
+        &mut self,
+        parts: &mut Parts,
+        receiver: &Receiver<Message>,
+        now_ms: &impl Fn() -> u64,
+    ) -> Result<()> {
+        let mut wait_ms = self.pace.wait_ms(now_ms());
+        if self.no_route && self.lister.is_none() {
+            wait_ms = wait_ms.min(ROUTE_MS);
+        }
+        match receiver.recv_timeout(Duration::from_millis(wait_ms)) {
+            Ok(message) => self.take_in(parts, message, now_ms()),
+            Err(RecvTimeoutError::Timeout) => {}
+            Err(RecvTimeoutError::Disconnected) => {
+                return Err(Error::new(
+                    Kind::Busy,
+                    "cannot watch the save folders",
+                    "the watching threads ended",
+                ));
+            }
+        }
+        while let Ok(message) = receiver.try_recv() {
+            self.take_in(parts, message, now_ms());
+        }
+        if self.no_route && network::has_route() {
+            self.no_route = false;
+            self.pace.note(Event::RouteUp, now_ms());
+        }
+        Ok(())
+    }
+
+    fn take_in(&mut self, parts: &mut Parts, message: Message, now_ms: u64) {
+        match message {
+            Message::Changed(Change::Anything) => self.pace.note(Event::Changed, now_ms),
+            Message::Changed(Change::File(path)) => {
+                if let Some(place) = place_of(parts, &path).filter(|place| !self.wrote(parts, place)) {
+                    parts.memory.name(place, boot_ms());
+                    self.pace.note(Event::Changed, now_ms);
+                }
+            }
+            Message::News(since, changes) => {
+                self.news = Some((since, changes));
+                self.pace.note(Event::News, now_ms);
+            }
+            Message::Deaf => self.current = false,
+        }
+    }
+
+    /// While a game runs (or a save is too fresh), looks now and then whether what waits can go on.
+    fn look(&mut self, parts: &Parts, now_ms: u64) {
+        if self.pace.looks(now_ms) {
+            let runs = playing::look(&parts.signs).reason.is_some();
+            self.pace.note_game(runs, now_ms);
+        }
+    }
+
+    /// An event of our own writing: the file is as the journal says.
+    fn wrote(&self, parts: &Parts, place: &Place) -> bool {
+        let stamp = || parts.volume.stamp(&place.path.under(&parts.cards.get(place.root)?.root.dir)).ok();
+        let base = parts.journal.base();
+        self.ours.contains(place)
+            && base.saves.values().any(|entry| entry.place == *place && Some(entry.stamp) == stamp())
+    }
+
+    fn cycle(&mut self, parts: &mut Parts, trigger: Trigger) -> CycleReport {
+        let request = Request { trigger, news: self.news.take(), current: self.current };
+        let report = cycle::run(parts, request);
+        self.no_route = report.failed.as_ref().is_some_and(|error| error.kind == Kind::Offline)
+            && parts.settings.needs_route
+            && !network::has_route();
+        self.watcher.retarget(folders(parts));
+        self.current = report.failed.is_none() && self.lister.is_some();
+        let base = parts.journal.base();
+        if let Some(lister) = &self.lister {
+            lister.listen_from(base.cursor, base.epoch.clone(), report.failed.is_some());
+        }
+        let placed = report.deeds.iter().filter(|deed| matches!(deed, Deed::Placed { .. }));
+        self.ours = placed.filter_map(|deed| Some(base.saves.get(deed.save())?.place.clone())).collect();
+        if report.ending() == Ending::Failed {
+            log::info!(
+                "{}",
+                report.failed.as_ref().map_or("the card or the server is full".into(), Error::to_string)
+            );
+        }
+        report
+    }
+}
+
+/// The file as a place below a root.
+fn place_of(parts: &Parts, path: &Path) -> Option<Place> {
+    parts.cards.iter().enumerate().find_map(|(root, card)| {
+        let below = path.strip_prefix(&card.root.dir).ok()?.to_str()?;
+        Some(Place { root, path: RelativePath::new(below)? })
+    })
+}
+
+/// The save folders on this machine.
+fn folders(parts: &Parts) -> Vec<PathBuf> {
+    let folders = parts.naming.folders();
+    let found = folders.iter().filter_map(|folder| {
+        let card = parts.cards.get(folder.place.root)?;
+        Some(folder.place.path.under(&card.root.dir))
+    });
+    found.collect()
+}
+
+fn start_lister(
+    parts: &Parts,
+    remote: Option<Box<dyn Remote>>,
+    wait_s: u64,
+    sender: Sender<Message>,
+) -> Result<Option<Lister>> {
+    let needs_route = parts.settings.needs_route;
+    let tell = move |heard| {
+        let message = match heard {
+            Ok((since, changes)) => Message::News(since, changes),
+            Err(_) => Message::Deaf,
+        };
+        drop(sender.send(message));
+    };
+    remote.map(|remote| Lister::start(remote, wait_s, needs_route, tell)).transpose()
+}
+
+/// Chance for pace; without any, the pauses are merely all alike.
+fn random() -> u32 {
+    let mut bytes = [0; 4];
+    let _ = getrandom::fill(&mut bytes);
+    u32::from_le_bytes(bytes)
+}
