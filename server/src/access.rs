@@ -3,14 +3,25 @@
 //! Secrets are never kept: of a token only its SHA-256, of a password only its Argon2id hash. Wrong tries are counted in
 //! memory, an address and in all. Takes the time, reads no clock; random numbers come from the system.
 
+mod devices;
+mod pairing;
+mod passwords;
+mod tries;
+
+use std::net::IpAddr;
 use std::sync::Arc;
 
-use retrosync_protocol::{Account, ClaimRequest, DeviceId, Devices, Paired, PairingRequest, Token, UserCode};
+use retrosync_protocol::{Code, Digest, UserCode, WriterId};
+use tokio::sync::watch;
 
-use crate::catalog::{Catalog, User, UserId};
-use crate::library::{Answer, Asker, Operation};
-use crate::notice::Notice;
+use crate::catalog::{self, Catalog, SessionRecord, User, UserId};
+use crate::library::{Answer, Asker};
 use crate::refusal::Refusal;
+use passwords::Passwords;
+use tries::Tries;
+
+/// How long a session of the dashboard lasts.
+const SESSION_S: i64 = 30 * 24 * 3600;
 
 /// How access is set up.
 #[derive(Clone, Copy, Debug, Default)]
@@ -20,16 +31,18 @@ pub struct AccessOptions {
 }
 
 /// The address a request came from, for counting wrong tries only.
-pub type Address = std::net::IpAddr;
+pub type Address = IpAddr;
 
 /// Who may ask what.
 pub struct Access {
-    #[allow(dead_code)]
     catalog: Arc<dyn Catalog>,
-    #[allow(dead_code)]
-    notice: Arc<Notice>,
-    #[allow(dead_code)]
     options: AccessOptions,
+    passwords: Passwords,
+    /// Rings whenever a pairing is answered.
+    answered: watch::Sender<u64>,
+    code_tries: Tries,
+    login_tries: Tries,
+    pairing_starts: Tries,
 }
 
 /// A dashboard session, once its cookie was checked.
@@ -80,168 +93,194 @@ pub struct Applicant {
 
 impl Access {
     /// Access over its parts.
-    pub fn new(catalog: Arc<dyn Catalog>, notice: Arc<Notice>, options: AccessOptions) -> Access {
-        Access { catalog, notice, options }
+    pub fn new(catalog: Arc<dyn Catalog>, options: AccessOptions) -> Access {
+        Access {
+            catalog,
+            options,
+            passwords: Passwords::default(),
+            answered: watch::Sender::new(0),
+            // README 3: five wrong codes a minute from one address, or 20 in all.
+            code_tries: Tries::new(5, 20),
+            login_tries: Tries::new(10, 100),
+            pairing_starts: Tries::new(20, 200),
+        }
     }
 
     /// May somebody register now (nobody is there yet, or it is open)?
+    ///
+    /// # Errors
+    /// When the catalog fails.
     pub async fn may_register(&self) -> Answer<bool> {
-        Err(unfinished())
+        Ok(self.options.open_registration || self.users().await?.is_empty())
     }
 
-    /// Registers a user; the first becomes admin. `access_denied` when closed, `malformed` for a bad or taken name or a password under 8 characters.
-    pub async fn register(&self, _name: &str, _password: &str, _now_unix_s: i64) -> Answer<UserId> {
-        Err(unfinished())
+    /// Registers a user; the first becomes admin.
+    ///
+    /// # Errors
+    /// `access_denied` when closed; `malformed` for a bad or taken name or a password under 8 characters.
+    pub async fn register(&self, name: &str, password: &str, now_unix_s: i64) -> Answer<UserId> {
+        if !self.may_register().await? {
+            return Err(closed());
+        }
+        let password_hash = self.checked_hash(name, password).await?;
+        let mut tx = self.catalog.begin(catalog::Access::Write).await?;
+        // Looked at again inside: two could come as the first at once.
+        let first = tx.users().await?.is_empty();
+        if !first && !self.options.open_registration {
+            return Err(closed());
+        }
+        let id = add_user(tx.as_mut(), name, password_hash, first, now_unix_s).await?;
+        tx.commit().await?;
+        Ok(id)
     }
 
     /// Adds a user by right of the machine's owner (`retrosync-server user add`).
-    pub async fn add_user(
-        &self,
-        _name: &str,
-        _password: &str,
-        _admin: bool,
-        _now_unix_s: i64,
-    ) -> Answer<UserId> {
-        Err(unfinished())
+    ///
+    /// # Errors
+    /// `malformed` for a bad or taken name or a password under 8 characters.
+    pub async fn add_user(&self, name: &str, password: &str, admin: bool, now_unix_s: i64) -> Answer<UserId> {
+        let password_hash = self.checked_hash(name, password).await?;
+        let mut tx = self.catalog.begin(catalog::Access::Write).await?;
+        let id = add_user(tx.as_mut(), name, password_hash, admin, now_unix_s).await?;
+        tx.commit().await?;
+        Ok(id)
     }
 
     /// All users, by name.
+    ///
+    /// # Errors
+    /// When the catalog fails.
     pub async fn users(&self) -> Answer<Vec<User>> {
-        Err(unfinished())
+        Ok(self.catalog.begin(catalog::Access::Read).await?.users().await?)
     }
 
     /// Another password; ends all sessions.
-    pub async fn set_password(&self, _user: UserId, _password: &str) -> Answer<()> {
-        Err(unfinished())
+    ///
+    /// # Errors
+    /// `malformed` for a password under 8 characters.
+    pub async fn set_password(&self, user: UserId, password: &str) -> Answer<()> {
+        passwords::fits(password)?;
+        let password_hash = self.passwords.hash(password).await?;
+        let mut tx = self.catalog.begin(catalog::Access::Write).await?;
+        tx.set_password(user, &password_hash).await?;
+        tx.remove_sessions(user).await?;
+        Ok(tx.commit().await?)
     }
 
-    /// Logs in. `access_denied` for a wrong name or password (the same text for both), `slow_down` after too many.
-    pub async fn login(
-        &self,
-        _name: &str,
-        _password: &str,
-        _from: Address,
-        _now_unix_s: i64,
-    ) -> Answer<Login> {
-        Err(unfinished())
+    /// Logs in.
+    ///
+    /// # Errors
+    /// `access_denied` for a wrong name or password (the same text for both); `slow_down` after too many.
+    pub async fn login(&self, name: &str, password: &str, from: Address, now_unix_s: i64) -> Answer<Login> {
+        self.login_tries.count(from, now_unix_s)?;
+        let user = self.catalog.begin(catalog::Access::Read).await?.user_by_name(name.trim()).await?;
+        // An unknown name costs the same hash as a known one, so that time does not tell them apart.
+        let hash = user.as_ref().map(|user| user.password_hash.clone());
+        let right = self.passwords.verify(password, hash).await?;
+        let Some(user) = user.filter(|_| right) else {
+            return Err(Refusal::new(Code::AccessDenied, "the name or the password is wrong"));
+        };
+        self.login_tries.forgive(from, now_unix_s);
+        let cookie = Digest::from_bytes(random()?).to_string();
+        let expires_unix_s = now_unix_s + SESSION_S;
+        let token_sha256 = Digest::of(cookie.as_bytes());
+        let mut tx = self.catalog.begin(catalog::Access::Write).await?;
+        tx.add_session(&SessionRecord { token_sha256, user: user.id, expires_unix_s }).await?;
+        tx.commit().await?;
+        Ok(Login { cookie, session: session_of(user, expires_unix_s) })
     }
 
-    /// The session of a cookie; `unauthorized` when unknown or over.
-    pub async fn session(&self, _cookie: &str, _now_unix_s: i64) -> Answer<Session> {
-        Err(unfinished())
+    /// The session of a cookie.
+    ///
+    /// # Errors
+    /// `unauthorized` when unknown or over.
+    pub async fn session(&self, cookie: &str, now_unix_s: i64) -> Answer<Session> {
+        let token_sha256 = Digest::of(cookie.as_bytes());
+        let mut tx = self.catalog.begin(catalog::Access::Read).await?;
+        let known = tx.session(token_sha256).await?;
+        let alive = known.filter(|s| same(s.token_sha256, token_sha256) && s.expires_unix_s > now_unix_s);
+        let over = || Refusal::new(Code::Unauthorized, "the session is over").help("log in again");
+        let session = alive.ok_or_else(over)?;
+        let user = tx.user(session.user).await?.ok_or_else(over)?;
+        Ok(session_of(user, session.expires_unix_s))
     }
 
     /// Ends a session. Harmless when there is none.
-    pub async fn logout(&self, _cookie: &str) -> Answer<()> {
-        Err(unfinished())
+    ///
+    /// # Errors
+    /// When the catalog fails.
+    pub async fn logout(&self, cookie: &str) -> Answer<()> {
+        let mut tx = self.catalog.begin(catalog::Access::Write).await?;
+        tx.remove_session(Digest::of(cookie.as_bytes())).await?;
+        Ok(tx.commit().await?)
     }
 
-    /// `POST /pairing`.
-    pub async fn start_pairing(
-        &self,
-        _request: &PairingRequest,
-        _from: Address,
-        _now_unix_s: i64,
-    ) -> Answer<Offer> {
-        Err(unfinished())
+    /// Forgets what is over: sessions at once, codes after a day (until then they answer `expired_token`). Call it now and then.
+    ///
+    /// # Errors
+    /// When the catalog fails.
+    pub async fn sweep(&self, now_unix_s: i64) -> Answer<()> {
+        let mut tx = self.catalog.begin(catalog::Access::Write).await?;
+        tx.forget_expired(now_unix_s, now_unix_s - 24 * 3600).await?;
+        Ok(tx.commit().await?)
     }
 
-    /// `GET /pairing`, without waiting: `authorization_pending`, `access_denied`, `expired_token`, `unauthorized`.
-    pub async fn poll_pairing(&self, _token: &Token, _now_unix_s: i64) -> Answer<Paired> {
-        Err(unfinished())
-    }
-
-    /// `GET /pairing?wait_s=`: waits up to `wait_s` (at most 60) while it is pending.
-    pub async fn wait_for_pairing(
-        &self,
-        token: &Token,
-        _wait_s: u64,
-        clock: impl Fn() -> i64 + Send + Sync,
-    ) -> Answer<Paired> {
-        self.poll_pairing(token, clock()).await
-    }
-
-    /// Which device shows this code: for the page that asks yes or no. Counts wrong tries.
-    pub async fn applicant(&self, _code: &UserCode, _from: Address, _now_unix_s: i64) -> Answer<Applicant> {
-        Err(unfinished())
-    }
-
-    /// The user says yes: the device is in.
-    pub async fn approve(
-        &self,
-        _user: UserId,
-        _code: &UserCode,
-        _from: Address,
-        _now_unix_s: i64,
-    ) -> Answer<Paired> {
-        Err(unfinished())
-    }
-
-    /// The user says no.
-    pub async fn deny(
-        &self,
-        _user: UserId,
-        _code: &UserCode,
-        _from: Address,
-        _now_unix_s: i64,
-    ) -> Answer<()> {
-        Err(unfinished())
-    }
-
-    /// A code for a headless device to claim (10 minutes).
-    pub async fn make_code(&self, _user: UserId, _now_unix_s: i64) -> Answer<Offer> {
-        Err(unfinished())
-    }
-
-    /// `POST /pairing/claim`.
-    pub async fn claim(&self, _request: &ClaimRequest, _from: Address, _now_unix_s: i64) -> Answer<Paired> {
-        Err(unfinished())
-    }
-
-    /// The device of a bearer token: `unauthorized` or `revoked`. Notes that it was seen, at most once a minute.
-    pub async fn device(&self, _token: &Token, _now_unix_s: i64) -> Answer<Asker> {
-        Err(unfinished())
-    }
-
-    /// The user's devices.
-    pub async fn devices(&self, _asker: &Asker) -> Answer<Devices> {
-        Err(unfinished())
-    }
-
-    /// Renames a device of the user: `not_found`, `malformed` (1 to 80 bytes), `operation_reused`.
-    pub async fn rename_device(
-        &self,
-        _asker: &Asker,
-        _device: &DeviceId,
-        _name: &str,
-        _operation: Operation,
-        _now_unix_s: i64,
-    ) -> Answer<()> {
-        Err(unfinished())
-    }
-
-    /// Revokes a device of the user; its versions stay. Again is harmless.
-    pub async fn revoke_device(
-        &self,
-        _asker: &Asker,
-        _device: &DeviceId,
-        _operation: Operation,
-        _now_unix_s: i64,
-    ) -> Answer<()> {
-        Err(unfinished())
-    }
-
-    /// What the user has.
-    pub async fn account(&self, _asker: &Asker) -> Answer<Account> {
-        Err(unfinished())
-    }
-
-    /// Forgets what is over: sessions, codes. Call it now and then.
-    pub async fn sweep(&self, _now_unix_s: i64) -> Answer<()> {
-        Err(unfinished())
+    async fn checked_hash(&self, name: &str, password: &str) -> Answer<String> {
+        let name = name.trim();
+        if name.is_empty() || name.len() > 80 || name.chars().any(char::is_control) {
+            return Err(Refusal::new(Code::Malformed, "a name has 1 to 80 bytes and no control characters"));
+        }
+        passwords::fits(password)?;
+        self.passwords.hash(password).await
     }
 }
 
-fn unfinished() -> Refusal {
-    Refusal::new(retrosync_protocol::Code::Unavailable, "not built yet")
+async fn add_user(
+    tx: &mut dyn catalog::Tx,
+    name: &str,
+    password_hash: String,
+    admin: bool,
+    now_unix_s: i64,
+) -> Answer<UserId> {
+    let user = User {
+        id: UserId(0),
+        name: name.trim().into(),
+        password_hash,
+        admin,
+        writer: WriterId::from_random(&random()?),
+        quota_bytes: None,
+        created_unix_s: now_unix_s,
+    };
+    let taken = || Refusal::new(Code::Malformed, format!("the name `{}` is taken", user.name));
+    tx.add_user(&user).await?.ok_or_else(taken)
+}
+
+fn session_of(user: User, expires_unix_s: i64) -> Session {
+    let asker = Asker {
+        user: user.id,
+        user_name: user.name,
+        device: None,
+        device_name: "dashboard".into(),
+        writer: user.writer,
+    };
+    Session { asker, admin: user.admin, expires_unix_s }
+}
+
+fn closed() -> Refusal {
+    Refusal::new(Code::AccessDenied, "registration is closed")
+        .help("ask the server's owner for an account: `retrosync-server user add NAME`")
+}
+
+/// Random bytes from the system.
+fn random<const N: usize>() -> Answer<[u8; N]> {
+    let mut bytes = [0; N];
+    getrandom::fill(&mut bytes)
+        .map_err(|why| Refusal::internal("drawing a random number", why.to_string()))?;
+    Ok(bytes)
+}
+
+/// Are they the same? Takes as long whatever they are.
+fn same(one: Digest, other: Digest) -> bool {
+    let differences = one.as_bytes().iter().zip(other.as_bytes()).fold(0, |found, (a, b)| found | (a ^ b));
+    std::hint::black_box(differences) == 0
 }

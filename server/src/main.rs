@@ -121,7 +121,7 @@ impl Parts {
 
     fn access(&self, open_registration: bool) -> Access {
         let catalog: Arc<dyn Catalog> = self.catalog.clone();
-        Access::new(catalog, self.notice.clone(), AccessOptions { open_registration })
+        Access::new(catalog, AccessOptions { open_registration })
     }
 
     fn library(&self) -> Library {

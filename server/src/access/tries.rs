@@ -1,0 +1,136 @@
+//! Counts tries, an address and in all, so that nobody can guess for long. In memory: a restart forgives.
+//!
+//! A try is counted before it is judged and forgiven when it was right; so a thousand guesses sent at once are counted too.
+
+use std::collections::HashMap;
+use std::net::{IpAddr, Ipv6Addr};
+use std::sync::{Mutex, PoisonError};
+
+use retrosync_protocol::Code;
+
+use crate::library::Answer;
+use crate::refusal::Refusal;
+
+const MINUTE_S: i64 = 60;
+/// More addresses than this are not remembered beyond a minute.
+const MOST_ADDRESSES: usize = 10_000;
+
+/// Tries within the last minute.
+pub(super) struct Tries {
+    most_of_one: u32,
+    most_in_all: u32,
+    counts: Mutex<Counts>,
+}
+
+#[derive(Default)]
+struct Counts {
+    of_one: HashMap<IpAddr, Minute>,
+    in_all: Minute,
+}
+
+/// A minute's tries; once there are too many, it lasts for one more minute.
+#[derive(Clone, Copy, Default)]
+struct Minute {
+    start_unix_s: i64,
+    tries: u32,
+}
+
+impl Minute {
+    fn is_over(&self, now_unix_s: i64) -> bool {
+        // A clock that was set back ends it as well.
+        !(self.start_unix_s..self.start_unix_s + MINUTE_S).contains(&now_unix_s)
+    }
+
+    fn count(&mut self, most: u32, now_unix_s: i64) -> bool {
+        if self.is_over(now_unix_s) {
+            *self = Minute { start_unix_s: now_unix_s, tries: 0 };
+        }
+        self.tries = self.tries.saturating_add(1);
+        if self.tries == most + 1 {
+            self.start_unix_s = now_unix_s;
+        }
+        self.tries <= most
+    }
+}
+
+impl Tries {
+    pub(super) fn new(most_of_one: u32, most_in_all: u32) -> Tries {
+        Tries { most_of_one, most_in_all, counts: Mutex::default() }
+    }
+
+    /// Counts one try; `slow_down` when there were too many.
+    pub(super) fn count(&self, from: IpAddr, now_unix_s: i64) -> Answer<()> {
+        let mut counts = self.counts.lock().unwrap_or_else(PoisonError::into_inner);
+        if counts.of_one.len() > MOST_ADDRESSES {
+            counts.of_one.retain(|_, minute| !minute.is_over(now_unix_s));
+        }
+        // Who is stopped does not count in all: one noisy neighbour must not stop everybody else.
+        let one = counts.of_one.entry(network(from)).or_default().count(self.most_of_one, now_unix_s);
+        if one && counts.in_all.count(self.most_in_all, now_unix_s) {
+            return Ok(());
+        }
+        Err(Refusal::new(Code::SlowDown, "too many tries").help("wait a minute").retry_after_s(60))
+    }
+
+    /// Takes back a try that was right.
+    pub(super) fn forgive(&self, from: IpAddr, now_unix_s: i64) {
+        let mut counts = self.counts.lock().unwrap_or_else(PoisonError::into_inner);
+        let Counts { of_one, in_all } = &mut *counts;
+        for minute in of_one.get_mut(&network(from)).into_iter().chain([in_all]) {
+            if !minute.is_over(now_unix_s) {
+                minute.tries = minute.tries.saturating_sub(1);
+            }
+        }
+    }
+}
+
+/// Who has one IPv6 address has its whole /64.
+fn network(address: IpAddr) -> IpAddr {
+    match address.to_canonical() {
+        IpAddr::V6(v6) => IpAddr::V6(Ipv6Addr::from_bits(v6.to_bits() >> 64 << 64)),
+        v4 => v4,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+
+    #[test]
+    fn the_sixth_try_waits_a_minute_and_others_do_not() {
+        let tries = Tries::new(5, 20);
+        let [one, other]: [IpAddr; 2] = ["10.0.0.1".parse().unwrap(), "10.0.0.2".parse().unwrap()];
+        for second in 0..5 {
+            assert!(tries.count(one, 100 + second).is_ok());
+        }
+        let refused = tries.count(one, 105).unwrap_err();
+        assert_eq!((refused.code(), refused.retry_after()), (Code::SlowDown, Some(60)));
+        assert!(tries.count(other, 105).is_ok());
+        assert!(tries.count(one, 164).is_err(), "the minute runs from the try that was too many");
+        assert!(tries.count(one, 165).is_ok());
+    }
+
+    #[test]
+    fn twenty_wrong_tries_from_anywhere_stop_all() {
+        let tries = Tries::new(5, 20);
+        for host in 0..20_u8 {
+            assert!(tries.count(IpAddr::from([10, 0, 0, host]), 100).is_ok());
+        }
+        assert!(tries.count(IpAddr::from([10, 0, 1, 1]), 100).is_err());
+    }
+
+    #[test]
+    fn a_right_try_is_not_counted_and_a_whole_ipv6_network_is_one() {
+        let tries = Tries::new(5, 20);
+        for _ in 0..100 {
+            tries.count(IpAddr::from([10, 0, 0, 1]), 100).unwrap();
+            tries.forgive(IpAddr::from([10, 0, 0, 1]), 100);
+        }
+        for host in 0..5_u16 {
+            tries.count(IpAddr::from([0xfd00, 0, 0, 1, 0, 0, 0, host]), 100).unwrap();
+        }
+        assert!(tries.count(IpAddr::from([0xfd00, 0, 0, 1, 9, 9, 9, 9]), 100).is_err());
+        assert!(tries.count(IpAddr::from([0xfd00, 0, 0, 2, 0, 0, 0, 1]), 100).is_ok());
+    }
+}
