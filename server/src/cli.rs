@@ -127,7 +127,7 @@ pub(crate) enum User {
 #[derive(Debug, Args)]
 pub(crate) struct Data {
     /// The folder that holds everything the server keeps; made at first
-    #[arg(long = "data", value_name = "DIR", default_value = "./retrosync-data")]
+    #[arg(id = "data", long = "data", value_name = "DIR", default_value = "./retrosync-data")]
     pub(crate) folder: PathBuf,
 }
 
@@ -140,5 +140,24 @@ fn public_url(text: &str) -> Result<String, String> {
             Ok(text.to_owned())
         }
         _ => Err("expected an address such as https://saves.example.org".into()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::CommandFactory as _;
+
+    #[test]
+    fn every_command_is_well_formed() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn a_public_url_is_an_address() {
+        assert!(public_url("https://saves.example.org").is_ok());
+        for bad in ["saves.example.org", "https://", "ftp://x", "https://a b", "https://a?b"] {
+            assert!(public_url(bad).is_err(), "{bad}");
+        }
     }
 }
