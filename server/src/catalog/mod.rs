@@ -175,6 +175,8 @@ pub trait Saves {
     async fn content(&mut self, user: UserId, digest: Digest) -> Result<Option<Content>>;
     /// All contents of all users, for a check: each once, by digest.
     async fn all_contents(&mut self) -> Result<Vec<Content>>;
+    /// Which saves, of all users, have a version with this content: for a check.
+    async fn saves_with_content(&mut self, digest: Digest) -> Result<Vec<SaveId>>;
     /// What the user has.
     async fn figures(&mut self, user: UserId) -> Result<Figures>;
 }

@@ -1,5 +1,6 @@
 //! Saves, versions, contents, uploads and kept answers in memory.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use async_trait::async_trait;
@@ -135,6 +136,20 @@ impl Saves for MemoryTx {
         contents.sort();
         contents.dedup();
         Ok(contents)
+    }
+
+    async fn saves_with_content(&mut self, digest: Digest) -> Result<Vec<SaveId>> {
+        let with =
+            self.state.versions.iter().filter(|(_, version)| {
+                version.record.content.is_some_and(|content| content.digest == digest)
+            });
+        let rows: BTreeSet<SaveRow> = with.map(|((row, _), _)| *row).collect();
+        let saves =
+            rows.iter().filter_map(|row| self.state.saves.get(row)).map(|(_, save)| save.save.clone());
+        let mut saves: Vec<SaveId> = saves.collect();
+        saves.sort_by(|one, other| one.as_str().cmp(other.as_str()));
+        saves.dedup_by(|one, other| one.as_str() == other.as_str());
+        Ok(saves)
     }
 
     async fn figures(&mut self, user: UserId) -> Result<Figures> {

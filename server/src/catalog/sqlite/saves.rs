@@ -204,6 +204,15 @@ impl Saves for SqliteTx {
         rows.fetch_all(&mut *self.tx).await.map_err(failed)?.iter().map(content).collect()
     }
 
+    async fn saves_with_content(&mut self, digest: Digest) -> Result<Vec<SaveId>> {
+        let rows = sqlx::query(
+            "SELECT DISTINCT saves.save FROM saves JOIN versions ON versions.save_id = saves.id
+             WHERE versions.content = ? ORDER BY saves.save",
+        )
+        .bind(raw(&digest));
+        rows.fetch_all(&mut *self.tx).await.map_err(failed)?.iter().map(|row| parsed(row, "save")).collect()
+    }
+
     async fn figures(&mut self, user: UserId) -> Result<Figures> {
         let query = sqlx::query(
             "SELECT (SELECT count(*) FROM saves WHERE user_id = ?1) AS saves,

@@ -1,0 +1,129 @@
+//! `retrosync-server check`: every blob is hashed again and compared with the records.
+
+use std::collections::BTreeMap;
+
+use futures_util::StreamExt as _;
+use retrosync_protocol::{Content, Digest, Hasher};
+
+use super::KeepError;
+use crate::blobs::{Blobs, Found};
+use crate::catalog::{Access, Catalog};
+
+/// Orphans younger than this may be on their way to a record.
+const ORPHAN_AGE_S: i64 = 24 * 3600;
+
+/// What a check found: lines for people, in the order of digests.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Report {
+    /// Contents looked at.
+    pub contents: u64,
+    /// Their bytes.
+    pub size_bytes: u64,
+    /// Recorded and not there.
+    pub missing: Vec<String>,
+    /// There, and other bytes than recorded.
+    pub damaged: Vec<String>,
+    /// There, and no record speaks of them (a crash between bytes and record).
+    pub orphans: Vec<String>,
+    /// Orphans that were removed.
+    pub removed: u64,
+}
+
+impl Report {
+    /// Nothing missing, nothing damaged. Orphans are harmless.
+    pub fn is_sound(&self) -> bool {
+        self.missing.is_empty() && self.damaged.is_empty()
+    }
+}
+
+/// Hashes every blob again and compares with the records. With `repair`, orphans older than a day are removed: only while no
+/// server runs, for between its bytes and its record every content is an orphan.
+///
+/// # Errors
+/// When the catalog or the blobs cannot be read at all.
+pub async fn check(
+    catalog: &dyn Catalog,
+    blobs: &dyn Blobs,
+    repair: bool,
+    now_unix_s: i64,
+) -> Result<Report, KeepError> {
+    let mut report = Report::default();
+    // Records first, then bytes: what is recorded by now is durable by now, also while a server runs.
+    let recorded = catalog.begin(Access::Read).await?.all_contents().await?;
+    let mut found = BTreeMap::new();
+    let mut list = blobs.list().await?;
+    while let Some(blob) = list.next().await {
+        let blob = blob?;
+        found.insert(blob.digest, blob);
+    }
+    for content in recorded {
+        report.contents += 1;
+        report.size_bytes += content.size_bytes;
+        if found.remove(&content.digest).is_none() {
+            let line = line(catalog, content, "its bytes are missing").await?;
+            report.missing.push(line);
+        } else if let Some(fault) = fault_of(blobs, content).await {
+            report.damaged.push(line(catalog, content, &fault).await?);
+        }
+    }
+    report_orphans(catalog, blobs, found, repair.then_some(now_unix_s), &mut report).await?;
+    Ok(report)
+}
+
+/// What is wrong with a content's bytes, if anything.
+async fn fault_of(blobs: &dyn Blobs, content: Content) -> Option<String> {
+    match hash_of(blobs, content.digest).await {
+        Err(why) => Some(format!("its bytes cannot be read: {why}")),
+        Ok((_, size_bytes)) if size_bytes != content.size_bytes => {
+            Some(format!("its bytes are {size_bytes}, not {}", content.size_bytes))
+        }
+        Ok((digest, _)) if digest != content.digest => Some("its bytes are others than recorded".into()),
+        Ok(_) => None,
+    }
+}
+
+async fn hash_of(blobs: &dyn Blobs, digest: Digest) -> Result<(Digest, u64), KeepError> {
+    let bytes = blobs.open(digest, 0..u64::MAX).await?;
+    let mut bytes = bytes.ok_or_else(|| KeepError::new("they are gone"))?;
+    let mut hasher = Hasher::default();
+    let mut size_bytes = 0;
+    while let Some(chunk) = bytes.next().await {
+        let chunk = chunk.map_err(|why| KeepError::new(why.to_string()))?;
+        size_bytes += chunk.len() as u64;
+        hasher.update(&chunk);
+    }
+    Ok((hasher.finish(), size_bytes))
+}
+
+/// A line for people: which content, of which saves, and what is wrong.
+async fn line(catalog: &dyn Catalog, content: Content, fault: &str) -> Result<String, KeepError> {
+    let saves = catalog.begin(Access::Read).await?.saves_with_content(content.digest).await?;
+    let saves: Vec<String> = saves.iter().map(|save| format!("`{save}`")).collect();
+    let of = if saves.is_empty() { "of no save".into() } else { format!("of {}", saves.join(", ")) };
+    Ok(format!("content `{}` ({} bytes) {of}: {fault}", content.digest, content.size_bytes))
+}
+
+/// Lists what no record speaks of; removes the old ones when `repair_at_unix_s` says when "now" is.
+async fn report_orphans(
+    catalog: &dyn Catalog,
+    blobs: &dyn Blobs,
+    mut left: BTreeMap<Digest, Found>,
+    repair_at_unix_s: Option<i64>,
+    report: &mut Report,
+) -> Result<(), KeepError> {
+    // Asked again: a server beside us has recorded some of them meanwhile.
+    for content in catalog.begin(Access::Read).await?.all_contents().await? {
+        left.remove(&content.digest);
+    }
+    for orphan in left.into_values() {
+        report.orphans.push(format!(
+            "content `{}` ({} bytes): no record speaks of it",
+            orphan.digest, orphan.size_bytes
+        ));
+        if repair_at_unix_s.is_some_and(|now_unix_s| now_unix_s - orphan.written_unix_s > ORPHAN_AGE_S) {
+            blobs.delete(orphan.digest).await?;
+            report.removed += 1;
+        }
+    }
+    Ok(())
+}
