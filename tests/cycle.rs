@@ -1,0 +1,432 @@
+//! Whole cycles over real folders: two Onion cards and a store that both write, with faults between.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
+mod cycle {
+    pub mod rig;
+}
+
+use std::fs;
+
+use cycle::rig::{Fault, Rig};
+use retrosync::apply::Deed;
+use retrosync::error::Kind;
+use retrosync::pace::{Ending, Trigger};
+use retrosync::plan::{Halt, Question};
+
+const TETRIS: &str = "gb/sram/Tetris";
+
+fn kinds(deeds: &[Deed]) -> Vec<&'static str> {
+    let kind = |deed: &Deed| match deed {
+        Deed::Stored { branch: false, .. } => "stored",
+        Deed::Stored { branch: true, .. } => "branch",
+        Deed::SetAside { .. } => "aside",
+        Deed::Placed { .. } => "placed",
+        Deed::Retired { .. } => "retired",
+        Deed::Chosen { .. } => "chosen",
+    };
+    deeds.iter().map(kind).collect()
+}
+
+#[test]
+fn a_save_made_on_one_card_is_on_the_other_and_back() {
+    let rig = Rig::new(&["Tetris"]);
+    let (mut a, mut b) = (rig.device(), rig.device());
+    a.plays("Tetris", b"level 1");
+    assert_eq!(kinds(&a.cycle().deeds), ["stored"]);
+    assert_eq!(kinds(&b.cycle().deeds), ["placed"]);
+    assert_eq!(b.save("Tetris"), b"level 1");
+    b.plays("Tetris", b"level 2");
+    assert_eq!(kinds(&b.cycle().deeds), ["stored"]);
+    let back = a.cycle();
+    assert_eq!((kinds(&back.deeds), back.questions.len()), (vec!["placed"], 0));
+    assert_eq!(a.save("Tetris"), b"level 2");
+    let kept = a.attic();
+    assert_eq!(kept, [b"level 1".to_vec()], "the old one is in the attic");
+}
+
+#[test]
+fn a_quiet_cycle_makes_one_request_reads_no_save_and_writes_nothing() {
+    let rig = Rig::new(&["Tetris", "Mario"]);
+    let (mut a, mut b) = (rig.device(), rig.device());
+    a.plays("Tetris", b"level 1");
+    b.plays("Mario", b"world 1");
+    a.cycle();
+    b.cycle();
+    a.cycle();
+    for device in [&mut a, &mut b] {
+        device.forget_calls();
+        let before = device.files();
+        let report = device.run(Trigger::Retry);
+        assert_eq!((report.read, report.requests, report.is_quiet()), (0, 1, true));
+        assert_eq!(device.calls(), ["list"]);
+        assert_eq!(device.files(), before);
+        assert_eq!(report.ending(), Ending::Done);
+    }
+    // A restart reads everything once, and still writes nothing.
+    let mut again = a.restarted();
+    let before = again.files();
+    let report = again.cycle();
+    assert_eq!((report.read, report.requests, again.calls()), (2, 1, vec!["list".to_owned()]));
+    assert_eq!(again.files(), before);
+}
+
+#[test]
+fn a_changed_save_is_one_request_where_a_long_poll_listens() {
+    let rig = Rig::new(&["Tetris"]);
+    let mut a = rig.device();
+    a.plays("Tetris", b"level 1");
+    a.cycle();
+    a.forget_calls();
+    a.plays("Tetris", b"level 2");
+    let report = a.run_current(Trigger::Changed);
+    assert_eq!((kinds(&report.deeds), a.calls()), (vec!["stored"], vec!["store".to_owned()]));
+}
+
+#[test]
+fn many_saves_are_one_store_and_one_fetch() {
+    let titles: Vec<String> = (0..40).map(|n| format!("Game {n}")).collect();
+    let names: Vec<&str> = titles.iter().map(String::as_str).collect();
+    let rig = Rig::new(&names);
+    let (mut a, mut b) = (rig.device(), rig.device());
+    for name in &names {
+        a.plays(name, name.as_bytes());
+    }
+    assert_eq!(a.cycle().deeds.len(), 40);
+    assert_eq!(a.calls(), ["list", "store"]);
+    let report = b.cycle();
+    assert_eq!((report.deeds.len(), report.problems.len()), (40, 0), "{:?}", report.problems);
+    assert_eq!(b.calls(), ["list", "fetch"]);
+}
+
+#[test]
+fn two_devices_that_changed_one_save_both_keep_theirs_and_are_asked() {
+    let rig = Rig::new(&["Tetris"]);
+    let (mut a, mut b) = (rig.device(), rig.device());
+    a.plays("Tetris", b"level 1");
+    a.cycle();
+    b.cycle();
+    a.plays("Tetris", b"a: level 2");
+    b.plays("Tetris", b"b: level 2");
+    assert_eq!(kinds(&a.cycle().deeds), ["stored"]);
+    let report = b.cycle();
+    assert_eq!(kinds(&report.deeds), ["branch"]);
+    for device in [&mut a, &mut b] {
+        let report = device.cycle();
+        assert!(matches!(&report.questions[..], [Question::Conflict { heads, .. }] if heads.len() == 2));
+        assert!(report.is_quiet(), "{:?}", report.deeds);
+    }
+    assert_eq!((a.save("Tetris"), b.save("Tetris")), (b"a: level 2".to_vec(), b"b: level 2".to_vec()));
+    // Each plays on: its own branch grows, the question stays one of two.
+    b.plays("Tetris", b"b: level 3");
+    assert_eq!(kinds(&b.cycle().deeds), ["branch"]);
+    let report = a.cycle();
+    assert!(matches!(&report.questions[..], [Question::Conflict { heads, .. }] if heads.len() == 2));
+}
+
+#[test]
+fn bytes_that_differ_at_first_contact_are_a_question_and_equal_ones_are_settled() {
+    let rig = Rig::new(&["Tetris", "Mario"]);
+    let (mut a, mut b) = (rig.device(), rig.device());
+    for (device, level) in [(&a, b"a: level 1"), (&b, b"b: level 1")] {
+        device.plays("Tetris", level);
+        device.plays("Mario", b"the same");
+    }
+    assert_eq!(kinds(&a.cycle().deeds), ["stored", "stored"]);
+    let report = b.cycle();
+    assert_eq!(kinds(&report.deeds), ["branch"]);
+    assert_eq!(b.cycle().questions.len(), 1);
+    assert_eq!((a.save("Tetris"), b.save("Tetris")), (b"a: level 1".to_vec(), b"b: level 1".to_vec()));
+}
+
+#[test]
+fn nothing_is_deleted_on_absence_and_what_is_absent_comes_back() {
+    let rig = Rig::new(&["Tetris"]);
+    let (mut a, mut b) = (rig.device(), rig.device());
+    a.plays("Tetris", b"level 1");
+    a.cycle();
+    b.cycle();
+    fs::remove_file(a.path("Tetris")).unwrap();
+    assert_eq!(kinds(&a.cycle().deeds), ["placed"]);
+    b.cycle();
+    assert_eq!((a.save("Tetris"), b.save("Tetris")), (b"level 1".to_vec(), b"level 1".to_vec()));
+}
+
+#[test]
+fn a_save_whose_game_is_not_here_is_not_put_here_until_the_game_comes() {
+    let rig = Rig::new(&["Tetris"]);
+    let (mut a, mut b) = (rig.device(), rig.device());
+    fs::remove_file(b.rom("Tetris")).unwrap();
+    a.plays("Tetris", b"level 1");
+    a.cycle();
+    assert!(b.cycle().is_quiet());
+    assert!(!b.path("Tetris").exists());
+    fs::write(b.rom("Tetris"), "rom").unwrap();
+    assert_eq!(kinds(&b.cycle().deeds), ["placed"]);
+}
+
+#[test]
+fn an_emptied_save_moves_no_head_and_comes_back_from_nowhere_by_itself() {
+    let rig = Rig::new(&["Tetris"]);
+    let (mut a, mut b) = (rig.device(), rig.device());
+    a.plays("Tetris", b"level 1");
+    a.cycle();
+    a.plays("Tetris", b"");
+    let report = a.cycle();
+    assert!(report.is_quiet());
+    assert!(matches!(&report.questions[..], [Question::Suspect { .. }]), "{:?}", report.questions);
+    b.cycle();
+    assert_eq!(b.save("Tetris"), b"level 1");
+}
+
+#[test]
+fn without_the_store_changes_wait_and_follow_when_it_is_back() {
+    let rig = Rig::new(&["Tetris"]);
+    let (mut a, mut b) = (rig.device(), rig.device());
+    a.plays("Tetris", b"level 1");
+    a.cycle();
+    a.fault(Fault::Offline);
+    a.plays("Tetris", b"on the train");
+    let report = a.cycle();
+    assert_eq!(report.failed.as_ref().map(|error| error.kind), Some(Kind::Offline));
+    assert_eq!((report.queued.len(), report.ending()), (1, Ending::Failed));
+    a.fault(Fault::None);
+    assert_eq!(kinds(&a.run(Trigger::Retry).deeds), ["stored"]);
+    b.cycle();
+    assert_eq!(b.save("Tetris"), b"on the train");
+}
+
+#[test]
+fn a_lost_reply_costs_one_more_request_and_no_second_version() {
+    let rig = Rig::new(&["Tetris"]);
+    let mut a = rig.device();
+    a.fault(Fault::ReplyLost);
+    a.plays("Tetris", b"level 1");
+    assert!(a.cycle().failed.is_some());
+    a.fault(Fault::None);
+    a.forget_calls();
+    let report = a.cycle();
+    assert_eq!((report.is_quiet(), report.questions.len(), a.calls()), (true, 0, vec!["list".to_owned()]));
+    assert_eq!(rig.versions(TETRIS), 1);
+}
+
+#[test]
+fn one_bad_save_never_stops_the_others() {
+    let rig = Rig::new(&["Tetris", "Mario"]);
+    let (mut a, mut b) = (rig.device(), rig.device());
+    a.plays("Tetris", b"level 1");
+    a.plays("Mario", b"world 1");
+    a.cycle();
+    a.fault(Fault::Content(b"level 1"));
+    b.fault(Fault::Content(b"level 1"));
+    let report = b.cycle();
+    assert_eq!(kinds(&report.deeds), ["placed"]);
+    assert_eq!(report.problems.iter().map(|p| p.save.as_ref().unwrap().as_str()).collect::<Vec<_>>(), [TETRIS]);
+    assert_eq!(b.save("Mario"), b"world 1");
+    b.fault(Fault::None);
+    assert_eq!(kinds(&b.cycle().deeds), ["placed"]);
+}
+
+#[test]
+fn a_save_that_changes_between_look_and_store_is_stored_as_it_is_then() {
+    let rig = Rig::new(&["Tetris"]);
+    let mut a = rig.device();
+    a.plays("Tetris", b"level 1");
+    let path = a.path("Tetris");
+    a.before_store(move || fs::write(&path, b"level 2").unwrap());
+    let report = a.cycle();
+    assert!(report.is_quiet() && report.failed.is_none(), "{report:?}");
+    assert_eq!(report.ending(), Ending::Busy);
+    assert_eq!(kinds(&a.cycle().deeds), ["stored"]);
+    assert_eq!(rig.versions(TETRIS), 1);
+}
+
+#[test]
+fn a_save_that_changes_during_the_download_is_not_replaced() {
+    let rig = Rig::new(&["Tetris"]);
+    let (mut a, mut b) = (rig.device(), rig.device());
+    a.plays("Tetris", b"level 1");
+    a.cycle();
+    b.cycle();
+    a.plays("Tetris", b"level 2");
+    a.cycle();
+    let path = b.path("Tetris");
+    b.before_fetch(move || fs::write(&path, b"b: lvl 2").unwrap());
+    let report = b.cycle();
+    assert_eq!((kinds(&report.deeds), report.ending()), (vec![], Ending::Busy));
+    assert_eq!(b.save("Tetris"), b"b: lvl 2");
+    assert_eq!(kinds(&b.cycle().deeds), ["branch"]);
+}
+
+#[test]
+fn another_epoch_compares_everything_anew_and_gives_back_what_the_store_lost() {
+    let rig = Rig::new(&["Tetris", "Mario"]);
+    let (mut a, mut b) = (rig.device(), rig.device());
+    a.plays("Tetris", b"level 1");
+    a.cycle();
+    b.cycle();
+    rig.back_up();
+    a.plays("Tetris", b"level 2");
+    a.plays("Mario", b"world 1");
+    a.cycle();
+    b.cycle();
+    rig.restore();
+    a.reopen();
+    b.reopen();
+    let (report, other) = (a.cycle(), b.cycle());
+    assert!(report.questions.is_empty() && other.questions.is_empty(), "{report:?} {other:?}");
+    assert_eq!((a.save("Tetris"), b.save("Tetris")), (b"level 2".to_vec(), b"level 2".to_vec()));
+    assert_eq!(rig.newest(TETRIS), b"level 2");
+    assert!(a.cycle().is_quiet() && b.cycle().is_quiet());
+}
+
+#[test]
+fn a_writer_that_the_store_knows_otherwise_is_drawn_anew() {
+    let rig = Rig::new(&["Tetris"]);
+    let mut a = rig.device();
+    a.plays("Tetris", b"level 1");
+    a.cycle();
+    let before = a.writer();
+    a.fault(Fault::WriterReused);
+    a.plays("Tetris", b"level 2");
+    let report = a.cycle();
+    assert_eq!(kinds(&report.deeds), ["stored"], "{report:?}");
+    assert_ne!(a.writer(), before);
+    assert!(report.questions.is_empty());
+}
+
+#[test]
+fn a_parent_that_the_store_does_not_know_costs_one_more_round() {
+    let rig = Rig::new(&["Tetris"]);
+    let mut a = rig.device();
+    a.plays("Tetris", b"level 1");
+    a.cycle();
+    a.fault(Fault::UnknownParent);
+    a.plays("Tetris", b"level 2");
+    let report = a.cycle();
+    assert!(!report.is_quiet() && report.failed.is_none(), "{report:?}");
+    assert!(rig.contents(TETRIS).contains(&b"level 2".to_vec()));
+}
+
+#[test]
+fn while_a_game_runs_nothing_is_put_in_place_but_changes_are_stored() {
+    let rig = Rig::new(&["Tetris", "Mario"]);
+    let (mut a, mut b) = (rig.device(), rig.device());
+    a.plays("Tetris", b"level 1");
+    a.cycle();
+    b.starts_a_game();
+    b.plays("Mario", b"world 1");
+    let report = b.cycle();
+    assert_eq!((kinds(&report.deeds), report.waiting.len()), (vec!["stored"], 1));
+    assert!(report.playing.is_some() && !b.path("Tetris").exists());
+    b.ends_the_game();
+    assert_eq!(kinds(&b.run(Trigger::GameEnded).deeds), ["placed"]);
+}
+
+#[test]
+fn a_game_that_starts_during_the_download_keeps_its_save() {
+    let rig = Rig::new(&["Tetris"]);
+    let (mut a, mut b) = (rig.device(), rig.device());
+    a.plays("Tetris", b"level 1");
+    a.cycle();
+    b.cycle();
+    a.plays("Tetris", b"level 2");
+    a.cycle();
+    let flag = b.flag();
+    b.before_fetch(move || fs::write(&flag, "").unwrap());
+    assert!(b.cycle().is_quiet());
+    assert_eq!(b.save("Tetris"), b"level 1");
+    b.ends_the_game();
+    assert_eq!(kinds(&b.cycle().deeds), ["placed"]);
+}
+
+#[test]
+fn what_a_game_writes_that_loaded_the_old_save_is_a_branch_of_that() {
+    let rig = Rig::new(&["Tetris"]);
+    let (mut a, mut b) = (rig.device(), rig.device());
+    a.plays("Tetris", b"level 1");
+    a.cycle();
+    b.cycle();
+    a.plays("Tetris", b"a: level 2");
+    a.cycle();
+    // An emulator that nobody can see loads level 1, and is seen only after the download.
+    let mut emulator = b.starts_an_unseen_game("Tetris");
+    assert_eq!(kinds(&b.cycle().deeds), ["placed"]);
+    b.sees_all_games();
+    b.cycle();
+    b.plays("Tetris", b"b: level 2");
+    emulator.ends();
+    let report = b.cycle();
+    assert_eq!(kinds(&report.deeds), ["branch"], "not a child of what it never loaded");
+    assert_eq!(b.cycle().questions.len(), 1);
+    assert_eq!(b.save("Tetris"), b"b: level 2");
+    // The next game loads what lies there: its parent is that branch.
+    b.plays("Tetris", b"b: level 3");
+    b.cycle();
+    assert!(matches!(&b.cycle().questions[..], [Question::Conflict { heads, .. }] if heads.len() == 2));
+}
+
+#[test]
+fn a_save_that_changed_here_a_moment_ago_is_not_replaced_yet() {
+    let rig = Rig::new(&["Tetris"]);
+    let (mut a, mut b) = (rig.device(), rig.device());
+    b.cycle();
+    b.fresh_save_s(60);
+    b.plays("Tetris", b"level 1");
+    b.cycle();
+    a.cycle();
+    a.plays("Tetris", b"level 2");
+    a.cycle();
+    let report = b.cycle();
+    assert_eq!((kinds(&report.deeds), report.waiting.len(), report.playing), (vec![], 1, None));
+    b.fresh_save_s(0);
+    assert_eq!(kinds(&b.cycle().deeds), ["placed"]);
+}
+
+#[test]
+fn a_card_without_its_marker_stops_everything_and_changes_nothing() {
+    let rig = Rig::new(&["Tetris"]);
+    let (mut a, mut b) = (rig.device(), rig.device());
+    a.plays("Tetris", b"level 1");
+    a.cycle();
+    a.forget_calls();
+    fs::rename(a.card().join(".retrosync"), a.card().join("elsewhere")).unwrap();
+    fs::remove_file(a.path("Tetris")).unwrap();
+    let report = a.cycle();
+    assert!(matches!(report.halts[..], [Halt::Offline { root: 0, .. }]), "{report:?}");
+    assert_eq!((a.calls().len(), report.ending()), (0, Ending::Failed));
+    assert!(!a.card().join(".retrosync").exists());
+    b.cycle();
+    assert_eq!(b.save("Tetris"), b"level 1");
+}
+
+#[test]
+fn most_saves_gone_at_once_freezes_the_card() {
+    let titles: Vec<String> = (0..8).map(|n| format!("Game {n}")).collect();
+    let names: Vec<&str> = titles.iter().map(String::as_str).collect();
+    let rig = Rig::new(&names);
+    let mut a = rig.device();
+    for name in &names {
+        a.plays(name, name.as_bytes());
+    }
+    a.cycle();
+    for name in &names[..6] {
+        fs::remove_file(a.path(name)).unwrap();
+    }
+    let report = a.cycle();
+    assert!(matches!(report.halts[..], [Halt::Vanished { root: 0, count: 6, of: 8 }]), "{:?}", report.halts);
+    assert!(report.is_quiet());
+}
+
+#[test]
+fn an_edit_that_keeps_size_and_times_is_found_by_the_full_sweep_and_by_its_event() {
+    let rig = Rig::new(&["Tetris"]);
+    let mut a = rig.device();
+    a.plays("Tetris", b"level 1");
+    a.cycle();
+    a.plays_without_a_trace("Tetris", b"level 2");
+    assert!(a.run(Trigger::Retry).is_quiet());
+    assert_eq!(kinds(&a.run(Trigger::Full).deeds), ["stored"]);
+    a.plays_without_a_trace("Tetris", b"level 3");
+    a.names("Tetris");
+    assert_eq!(kinds(&a.run(Trigger::Changed).deeds), ["stored"]);
+}
