@@ -148,16 +148,19 @@ fn round(parts: &mut Parts, request: &mut Request, report: &mut CycleReport) -> 
     report.playing.clone_from(&playing.reason);
 
     let mut found = scan(parts, &roots, sweep);
+    report.read += found.read;
     parts.memory.note_changes(&found, parts.journal.base(), now_ms);
     let mut listing = parts.journal.listing().clone();
+    let heard_of = listing.saves.len();
     match list(parts, request, &found, &mut listing, report) {
         Ok(true) => return Ok(true),
         Ok(false) => {}
         Err(error) => report.failed = Some(error),
     }
-    if parts.memory.listing_grew(&listing) {
+    if listing.saves.len() > heard_of {
         look_for_games(parts, report);
         found = scan(parts, &roots, Sweep::Stamps);
+        report.read += found.read;
     }
 
     let policy = Policy {

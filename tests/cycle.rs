@@ -53,6 +53,8 @@ fn a_quiet_cycle_makes_one_request_reads_no_save_and_writes_nothing() {
     a.cycle();
     b.cycle();
     a.cycle();
+    // Each hears once of what it stored itself.
+    b.cycle();
     for device in [&mut a, &mut b] {
         device.forget_calls();
         let before = device.files();
@@ -220,7 +222,10 @@ fn one_bad_save_never_stops_the_others() {
     b.fault(Fault::Content(b"level 1"));
     let report = b.cycle();
     assert_eq!(kinds(&report.deeds), ["placed"]);
-    assert_eq!(report.problems.iter().map(|p| p.save.as_ref().unwrap().as_str()).collect::<Vec<_>>(), [TETRIS]);
+    assert_eq!(
+        report.problems.iter().map(|p| p.save.as_ref().unwrap().as_str()).collect::<Vec<_>>(),
+        [TETRIS]
+    );
     assert_eq!(b.save("Mario"), b"world 1");
     b.fault(Fault::None);
     assert_eq!(kinds(&b.cycle().deeds), ["placed"]);

@@ -8,7 +8,7 @@ use retrosync_protocol::SaveId;
 use crate::clock::ServerClock;
 use crate::playing::Launches;
 use crate::scan::{Found, Scanner, Sweep};
-use crate::snapshot::{Base, Listing, Place};
+use crate::snapshot::{Base, Place};
 use crate::volume::Volume;
 
 /// See the module.
@@ -26,7 +26,6 @@ pub struct Memory {
     /// When saves were last seen changed here, in uptime.
     last_change: BTreeMap<SaveId, u64>,
     last_scan_boot_ms: Option<u64>,
-    heard_of: usize,
     games_read: bool,
     swept: bool,
 }
@@ -42,7 +41,6 @@ impl Memory {
             changed: BTreeMap::new(),
             last_change: BTreeMap::new(),
             last_scan_boot_ms: None,
-            heard_of: 0,
             games_read: false,
             swept: false,
         }
@@ -81,13 +79,6 @@ impl Memory {
     pub(super) fn fresh(&mut self, now_boot_ms: u64, fresh_save_s: u64) -> BTreeSet<SaveId> {
         self.last_change.retain(|_, at| now_boot_ms.saturating_sub(*at) < fresh_save_s.saturating_mul(1_000));
         self.last_change.keys().cloned().collect()
-    }
-
-    /// Were saves heard of that the scan did not know? Then it has not looked for their homes.
-    pub(super) fn listing_grew(&mut self, listing: &Listing) -> bool {
-        let grew = listing.saves.len() != self.heard_of;
-        self.heard_of = listing.saves.len();
-        grew
     }
 
     /// A game that has ended without writing no longer holds anything.

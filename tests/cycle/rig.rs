@@ -1,10 +1,12 @@
 //! Cards and a store in temporary folders, and a remote between them that counts calls and places faults.
+#![allow(unreachable_pub)]
 
 use std::fs;
 use std::io::Read;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::{Arc, Mutex};
+use std::time::SystemTime;
 
 use retrosync::apply::Card;
 use retrosync::cycle::{self, CycleReport, Memory, Parts, Request, Settings};
@@ -127,6 +129,7 @@ impl Rig {
             store: tempfile::tempdir().unwrap(),
             titles: titles.iter().map(|title| (*title).to_owned()).collect(),
         };
+        fs::create_dir(rig.dir()).unwrap();
         Folder::create(&rig.dir()).unwrap();
         rig
     }
@@ -139,7 +142,8 @@ impl Rig {
     pub fn device(&self) -> Device {
         let card = tempfile::tempdir().unwrap();
         let saves = card.path().join("Saves/CurrentProfile/saves/Gambatte");
-        for folder in [&saves, &card.path().join("Saves/CurrentProfile/states"), &card.path().join("Roms/GB")] {
+        for folder in [&saves, &card.path().join("Saves/CurrentProfile/states"), &card.path().join("Roms/GB")]
+        {
             fs::create_dir_all(folder).unwrap();
         }
         fs::create_dir_all(card.path().join(".tmp_update")).unwrap();
@@ -428,8 +432,8 @@ impl Device {
         cycle::run(self.parts(), Request { current: true, ..Request::new(trigger) })
     }
 
-    /// Every file on the card, with its bytes and its time.
-    pub fn files(&self) -> Vec<(PathBuf, Vec<u8>, std::time::SystemTime)> {
+    /// Every file on the card, with what it holds and its time.
+    pub fn files(&self) -> Vec<(PathBuf, Digest, SystemTime)> {
         let mut files = Vec::new();
         let mut folders = vec![self.card.path().to_owned()];
         while let Some(folder) = folders.pop() {
@@ -439,7 +443,7 @@ impl Device {
                     folders.push(path);
                 } else {
                     let modified = entry.metadata().unwrap().modified().unwrap();
-                    files.push((path.clone(), fs::read(path).unwrap(), modified));
+                    files.push((path.clone(), Digest::of(&fs::read(path).unwrap()), modified));
                 }
             }
         }
@@ -447,4 +451,3 @@ impl Device {
         files
     }
 }
-
