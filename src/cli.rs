@@ -8,12 +8,14 @@ pub mod doctor;
 pub mod help;
 pub mod history;
 pub mod pair;
+mod questions;
 pub mod recover;
 pub mod resolve;
 pub mod restore;
 pub mod run;
 pub mod saves;
 pub mod status;
+mod survey;
 
 use std::ffi::OsString;
 use std::path::PathBuf;

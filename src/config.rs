@@ -12,6 +12,7 @@ use retrosync_protocol::{Token, UserCode};
 
 use crate::error::{Error, Kind, Result};
 use crate::plan::ConflictPolicy;
+use crate::watch::How;
 
 /// One key: its name in the file; the flag is the same with dashes, the variable `RETROSYNC_` and the same in capitals.
 #[derive(Clone, Copy, Debug)]
@@ -80,18 +81,6 @@ pub enum Origin {
     File(usize),
 }
 
-/// How changes are noticed.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Watch {
-    /// inotify where it works, else polling.
-    #[default]
-    Auto,
-    /// inotify, with polling as the safety net only.
-    Inotify,
-    /// Polling only.
-    Poll,
-}
-
 /// All that the user may say; `None` is "as the default has it".
 #[derive(Clone, Debug, Default)]
 pub struct Config {
@@ -112,7 +101,7 @@ pub struct Config {
     /// A folder of profiles.
     pub profiles: Option<PathBuf>,
     /// How changes are noticed.
-    pub watch: Watch,
+    pub watch: How,
     /// What conflicts do.
     pub conflict: ConflictPolicy,
     /// Quiet before a read.
@@ -222,10 +211,8 @@ impl Config {
             "root" => self.root = Some(absolute(text)?),
             "profiles" => self.profiles = Some(absolute(text)?),
             "watch" => {
-                self.watch = one_of(
-                    text,
-                    &[("auto", Watch::Auto), ("inotify", Watch::Inotify), ("poll", Watch::Poll)],
-                )?;
+                self.watch =
+                    one_of(text, &[("auto", How::Auto), ("inotify", How::Inotify), ("poll", How::Poll)])?;
             }
             "conflict" => {
                 self.conflict =

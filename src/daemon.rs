@@ -37,6 +37,21 @@ pub struct Setup {
     pub news: Option<Box<dyn Remote>>,
     /// How long a long poll waits, in seconds.
     pub wait_s: u64,
+    /// Opens the door through which other commands get something done; it must return at once.
+    pub door: Option<Box<dyn FnOnce(Jobs)>>,
+}
+
+/// Something that another command wants done on the card, between two cycles.
+pub type Job = Box<dyn FnOnce(&mut Parts) + Send>;
+
+/// Where jobs are handed in.
+pub struct Jobs(Sender<Message>);
+
+impl Jobs {
+    /// Hands one in; false if the daemon is ending.
+    pub fn send(&self, job: Job) -> bool {
+        self.0.send(Message::Job(job)).is_ok()
+    }
 }
 
 /// What the threads tell.
@@ -47,6 +62,8 @@ enum Message {
     News(u64, Changes),
     /// The long poll failed: what the journal knows may be old.
     Deaf,
+    /// Another command wants something done.
+    Job(Job),
 }
 
 /// How often to look for a route while there is none.
@@ -65,6 +82,9 @@ pub fn run(parts: &mut Parts, setup: Setup, mut told: impl FnMut(&Parts, &CycleR
         let tell = move |change| drop(sender.send(Message::Changed(change)));
         watch::start(setup.watch, setup.sweeps, folders(parts), tell)?
     };
+    if let Some(open) = setup.door {
+        open(Jobs(sender.clone()));
+    }
     let lister = start_lister(parts, setup.news, setup.wait_s, sender)?;
     let mut daemon = Daemon {
         pace: Pace::new(setup.times, now_ms()),
@@ -149,6 +169,7 @@ impl Daemon {
                 self.pace.note(Event::News, now_ms);
             }
             Message::Deaf => self.current = false,
+            Message::Job(job) => job(parts),
         }
     }
 

@@ -12,6 +12,7 @@
 
 pub mod apply;
 pub mod attic;
+pub mod choice;
 pub mod cli;
 pub mod clock;
 pub mod config;
@@ -19,6 +20,7 @@ pub mod container;
 pub mod cycle;
 pub mod daemon;
 pub mod disk;
+pub mod door;
 pub mod durable;
 pub mod error;
 pub mod facts;

@@ -7,6 +7,7 @@
 pub mod open;
 mod still;
 
+use std::fs::{File, TryLockError};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -21,7 +22,7 @@ use crate::journal::Journal;
 use crate::naming::Naming;
 use crate::profile::{self, Profile, Site};
 use crate::remote::{self, Remote, RemoteSettings};
-use crate::root::Root;
+use crate::root::{Root, RootId, STATE_FOLDER};
 use crate::snapshot::RootState;
 use crate::volume::{Os, Volume};
 
@@ -180,6 +181,30 @@ impl Ground {
             roots.push(state);
         }
         Ok(Looked { identity, opened, journal, roots, attics, problems })
+    }
+
+    /// The marker of the card.
+    ///
+    /// # Errors
+    /// As [`Root::open`].
+    pub fn mark_of_primary(&self) -> Result<RootId> {
+        Root::open(Arc::clone(&self.volume), self.primary()?).map(|root| root.id)
+    }
+
+    /// The identity as it is on the card now, without taking the card.
+    ///
+    /// # Errors
+    /// When the card is not there or cannot be read.
+    pub fn identity_as_it_is(&self) -> Result<Identity> {
+        let volume: Arc<dyn Volume> = Arc::new(still::Still);
+        let state_dir = self.primary()?.join(STATE_FOLDER);
+        Ok(Identity::open(volume, &state_dir, &identity::hardware(Path::new("/")))?.0)
+    }
+
+    /// Does another process have the card? A shared lock is tried without waiting and given back at once.
+    pub fn is_taken(&self) -> bool {
+        let lock = self.primary().ok().and_then(|dir| File::open(dir.join(STATE_FOLDER).join("lock")).ok());
+        lock.is_some_and(|lock| matches!(lock.try_lock_shared(), Err(TryLockError::WouldBlock)))
     }
 
     /// Is that folder the root that pairing saw?

@@ -4,6 +4,7 @@
 
 use std::io::Write as _;
 
+use retrosync_protocol::Code;
 use serde_json::{Value, json};
 
 use crate::error::{Error, Kind, Problem};
@@ -113,7 +114,22 @@ pub fn problem_values(problems: &[Problem]) -> Vec<Value> {
         .collect()
 }
 
-fn kind_word(kind: Kind) -> &'static str {
+/// The kind that a word of [`kind_word`] names.
+pub fn kind_of(word: &str) -> Kind {
+    let kinds = [
+        Kind::Offline,
+        Kind::Busy,
+        Kind::Damaged,
+        Kind::Full,
+        Kind::ClockWrong,
+        Kind::Unpaired,
+        Kind::Misused,
+    ];
+    kinds.into_iter().find(|kind| kind_word(*kind) == word).unwrap_or(Kind::Refused(Code::Unknown))
+}
+
+/// A kind for scripts.
+pub fn kind_word(kind: Kind) -> &'static str {
     match kind {
         Kind::Offline => "offline",
         Kind::Busy => "busy",

@@ -1,8 +1,21 @@
 //! `retrosync history`: the attic (offline) and the server's versions of one save in one list.
 
-use crate::cli::{Call, Command};
-use crate::error::Result;
-use crate::report::Exit;
+use std::collections::BTreeSet;
+
+use retrosync_protocol::{Code, Digest, HistoryEntry, SaveId};
+use serde_json::{Value, json};
+
+use crate::attic::{Attic, AtticEntry};
+use crate::cli::{Call, Command, questions, saves};
+use crate::container;
+use crate::error::{Error, Kind, Result};
+use crate::parts::{Ground, Looked};
+use crate::remote::Remote;
+use crate::report::{self, Exit};
+use crate::volume::{Os, Volume};
+
+/// The most versions that are shown.
+const MOST: usize = 1_000;
 
 /// `retrosync history`.
 pub const COMMAND: Command = Command {
@@ -29,6 +42,149 @@ Exit codes: 0 shown; 1 could not run or no such save; 3 shown, but the server co
 };
 
 fn run(call: &Call) -> Result<Exit> {
-    call.config()?;
-    Ok(Exit::Well)
+    let ground = Ground::find(call.config()?)?;
+    let looked = ground.look()?;
+    let known = known(&looked);
+    let Some(word) = call.words.first() else { return Ok(list(call, &known)) };
+    let save = saves::find(word, known.iter())?;
+    let kept = kept(&looked, &save);
+    let asked = ground.remote(&looked.identity).and_then(|mut remote| all(&mut *remote, &save));
+    let (versions, failed) = match asked {
+        Ok(versions) => (versions, None),
+        Err(error) if error.kind == Kind::Refused(Code::NotFound) => (Vec::new(), None),
+        Err(error) => (Vec::new(), Some(error)),
+    };
+    if versions.is_empty() && kept.is_empty() && failed.is_none() && !known.contains(&save) {
+        return Err(Error::new(
+            Kind::Refused(Code::NotFound),
+            format!("cannot show `{save}`"),
+            "there is no such save",
+        )
+        .help("`retrosync history` lists the saves"));
+    }
+    let here = here(&ground, &looked, &save);
+    call.output.value(&json!({
+        "save": save,
+        "here": here,
+        "versions": versions.iter().map(|entry| version_value(entry, here)).collect::<Vec<_>>(),
+        "attic": kept.iter().map(|(root, entry)| kept_value(*root, entry)).collect::<Vec<_>>(),
+        "server_error": failed.as_ref().map(report::error_value),
+    }));
+    call.output.line(format!("`{save}`"));
+    for entry in &versions {
+        call.output.line(version_text(entry, here));
+    }
+    for (root, entry) in &kept {
+        call.output.line(kept_text(*root, entry));
+    }
+    match failed {
+        Some(error) => {
+            call.output.problems(&[error.into()]);
+            Ok(Exit::Problems)
+        }
+        None => Ok(Exit::Well),
+    }
+}
+
+/// Every save that this card knows of.
+pub(super) fn known(looked: &Looked) -> BTreeSet<SaveId> {
+    let attics = looked.attics.iter().flatten().flat_map(|attic| attic.list(None)).map(|entry| entry.save);
+    let journal = looked.journal.base().saves.keys().chain(looked.journal.listing().saves.keys()).cloned();
+    journal.chain(attics).collect()
+}
+
+fn list(call: &Call, known: &BTreeSet<SaveId>) -> Exit {
+    call.output.value(&json!({ "saves": known }));
+    for save in known {
+        call.output.line(save.as_str());
+    }
+    if known.is_empty() {
+        call.output.line("no save is known on this card yet");
+    }
+    Exit::Well
+}
+
+/// The kept copies of a save, by root, newest first.
+pub(super) fn kept(looked: &Looked, save: &SaveId) -> Vec<(usize, AtticEntry)> {
+    let attics = looked.attics.iter().enumerate();
+    let of = |(root, attic): (usize, &Option<Attic>)| {
+        let entries = attic.as_ref().map(|attic| attic.list(Some(save))).unwrap_or_default();
+        entries.into_iter().map(move |entry| (root, entry))
+    };
+    attics.flat_map(of).collect()
+}
+
+/// All versions, newest first.
+fn all(remote: &mut dyn Remote, save: &SaveId) -> Result<Vec<HistoryEntry>> {
+    let mut versions = Vec::new();
+    loop {
+        let before = versions.last().map(|entry: &HistoryEntry| entry.version);
+        let page = remote.history(save, before)?;
+        let more = page.more && !page.versions.is_empty();
+        versions.extend(page.versions);
+        if !more || versions.len() >= MOST {
+            return Ok(versions);
+        }
+    }
+}
+
+/// The digest of what is on this device now.
+fn here(ground: &Ground, looked: &Looked, save: &SaveId) -> Option<Digest> {
+    let agreed = looked.journal.base().saves.get(save)?;
+    let root = ground.site.roots.get(agreed.place.root)?;
+    let file = Os.open(&agreed.place.path.under(root)).ok()?;
+    container::inspect(file).ok().map(|(content, _)| content.digest)
+}
+
+fn version_value(entry: &HistoryEntry, here: Option<Digest>) -> Value {
+    let digest = entry.record.content.map(|content| content.digest);
+    json!({
+        "version": entry.version, "content": entry.record.content, "parents": entry.record.parents,
+        "device_name": entry.device_name, "received_unix_s": entry.received_unix_s, "played": entry.record.played,
+        "head": entry.head, "suspect": entry.record.suspect, "note": entry.record.note,
+        "here": digest.is_some() && digest == here,
+    })
+}
+
+fn version_text(entry: &HistoryEntry, here: Option<Digest>) -> String {
+    let digest = entry.record.content.map(|content| content.digest);
+    let star = if digest.is_some() && digest == here { '*' } else { ' ' };
+    let size = entry.record.content.map_or("deleted".into(), |content| report::size(content.size_bytes));
+    let when = report::time(entry.received_unix_s);
+    let mut text =
+        format!("{star} {}  {when}  {}  {size}", questions::short(&entry.version), entry.device_name);
+    if entry.head {
+        text.push_str("  (newest)");
+    }
+    if entry.record.suspect {
+        text.push_str("  (looks damaged)");
+    }
+    if let Some(note) = &entry.record.note {
+        text.push_str(&format!("  \"{note}\""));
+    }
+    text
+}
+
+/// How a kept copy is called: `attic:3`, or `attic:1.3` in the attic of root 1.
+pub(super) fn label(root: usize, number: u64) -> String {
+    if root == 0 { format!("attic:{number}") } else { format!("attic:{root}.{number}") }
+}
+
+fn kept_value(root: usize, entry: &AtticEntry) -> Value {
+    json!({
+        "number": entry.number, "root": root, "label": label(root, entry.number), "content": entry.content,
+        "path": entry.path.as_str(), "kept_unix_s": entry.kept.unix_s, "kept_trusted": entry.kept.trusted,
+        "reason": entry.reason.to_string(),
+    })
+}
+
+fn kept_text(root: usize, entry: &AtticEntry) -> String {
+    let when = report::time(entry.kept.unix_s);
+    let doubt = if entry.kept.trusted { "" } else { " (this device's clock)" };
+    format!(
+        "  {}  {when}{doubt}  {}  {}  (on this card)",
+        label(root, entry.number),
+        entry.reason,
+        report::size(entry.content.size_bytes)
+    )
 }

@@ -1,8 +1,11 @@
 //! `retrosync recover`: the boot hook, in the foreground, before any game can be started.
 
+use serde_json::json;
+
 use crate::cli::{Call, Command};
-use crate::error::Result;
-use crate::report::Exit;
+use crate::error::{Kind, Result};
+use crate::parts::Ground;
+use crate::report::{self, Exit};
 
 /// `retrosync recover`.
 pub const COMMAND: Command = Command {
@@ -27,6 +30,13 @@ Exit codes: 0 all well; 1 could not run; 3 recovered, but something needs a pers
 };
 
 fn run(call: &Call) -> Result<Exit> {
-    call.config()?;
-    Ok(Exit::Well)
+    let ground = Ground::find(call.config()?)?;
+    let problems = match ground.recover() {
+        // Who has the card has recovered it before anything else.
+        Err(error) if error.kind == Kind::Busy => Vec::new(),
+        problems => problems?,
+    };
+    call.output.value(&json!({ "problems": report::problem_values(&problems) }));
+    call.output.problems(&problems);
+    Ok(if problems.is_empty() { Exit::Well } else { Exit::Problems })
 }

@@ -1,7 +1,15 @@
 //! `retrosync resolve`: one answer to a question; it settles it on every device.
 
-use crate::cli::{Call, Command, Flag};
+use retrosync_protocol::SaveId;
+use serde_json::json;
+
+use crate::choice::{Keep, Wish};
+use crate::cli::survey::Survey;
+use crate::cli::{Call, Command, Flag, history, questions, restore, saves};
+use crate::door;
 use crate::error::Result;
+use crate::parts::Ground;
+use crate::plan::Question;
 use crate::report::Exit;
 
 /// `retrosync resolve`.
@@ -33,6 +41,41 @@ Exit codes: 0 settled; 1 nothing was changed; 3 shown, and it still needs a choi
 };
 
 fn run(call: &Call) -> Result<Exit> {
-    call.config()?;
-    Ok(Exit::Well)
+    let ground = Ground::find(call.config()?)?;
+    let survey = Survey::of(&ground)?;
+    let known = history::known(&survey.looked);
+    let asked: Vec<&Question> =
+        survey.plan.questions.iter().filter(|q| matches!(q, Question::Conflict { .. })).collect();
+    let word = call.words.first().map_or("", String::as_str);
+    // What is asked goes before what merely exists.
+    let save = saves::find(word, asked.iter().map(|question| question.save()))
+        .or_else(|_| saves::find(word, known.iter()))?;
+    let question = asked.into_iter().find(|question| *question.save() == save);
+    let Some(choice) = call.words.get(1) else { return show(call, &save, question) };
+    let keep = match choice.as_str() {
+        // `both`: this one as the save; the others stay in the history, as they do anyway.
+        "this" | "both" => Keep::This,
+        "other" => Keep::Other,
+        digits => Keep::Version(restore::digits(digits)?),
+    };
+    let wish = Wish::Resolve { save: save.clone(), keep, note: call.value("note").map(str::to_owned) };
+    drop(survey);
+    let done = door::carry_out(&ground, &wish)?;
+    let kept = match choice.as_str() {
+        "this" | "both" => "what was on this device",
+        "other" => "the other device's version",
+        digits => digits,
+    };
+    Ok(restore::say(call, &save, kept, &done))
+}
+
+fn show(call: &Call, save: &SaveId, question: Option<&Question>) -> Result<Exit> {
+    let Some(question) = question else {
+        call.output.value(&json!({ "save": save, "versions": [] }));
+        call.output.line(format!("`{save}` has no question: nothing to choose"));
+        return Ok(Exit::Well);
+    };
+    call.output.value(&questions::value(question));
+    call.output.line(questions::text(question));
+    Ok(Exit::Problems)
 }

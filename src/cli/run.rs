@@ -1,8 +1,32 @@
 //! `retrosync run` and `retrosync once`: keep the saves in step, for ever or one time.
 
-use crate::cli::{Call, Command, Flag};
-use crate::error::Result;
-use crate::report::Exit;
+use std::collections::BTreeSet;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use retrosync_protocol::SaveId;
+use serde_json::json;
+
+use crate::apply::Deed;
+use crate::cli::pair::flow::{self, News};
+use crate::cli::{Call, Command, Flag, questions};
+use crate::cycle::{self, CycleReport, Request};
+use crate::daemon::{self, Setup};
+use crate::door;
+use crate::error::{Kind, Result};
+use crate::logging;
+use crate::pace::{Times, Trigger};
+use crate::parts::{Ground, open::Taken};
+use crate::plan::Step;
+use crate::report::{self, Exit};
+use crate::root::STATE_FOLDER;
+use crate::watch::Sweeps;
+
+/// How long a long poll waits: below the two minutes after which many proxies cut.
+const LONG_POLL_S: u64 = 110;
+/// The pause before a remote that is not there is tried again at start.
+const PAUSE: Duration = Duration::from_secs(30);
 
 const ACCEPT: Flag = Flag { name: "accept-mass-change", takes_value: false };
 
@@ -56,11 +80,184 @@ Exit codes: 0 all well; 1 could not run; 3 done, but there are problems or quest
 };
 
 fn run(call: &Call) -> Result<Exit> {
-    call.config()?;
+    let ground = Arc::new(Ground::find(call.config()?)?);
+    let (mut held, news) = loop {
+        let mut taken = take_or_mark(&ground)?;
+        logging::keep_in(ground.primary()?.join(STATE_FOLDER).join("log.txt"));
+        if !is_paired(&ground, &taken) {
+            pair_by_itself(&ground, &mut taken)?;
+        }
+        let news = ground.remote(&taken.identity);
+        match ground.parts(taken) {
+            Ok(held) => break (held, news.ok()),
+            // A folder that is not mounted yet, say: it may come.
+            Err(error) if error.kind == Kind::Offline => {
+                log::warn!("{error}; trying again in {} s", PAUSE.as_secs());
+                std::thread::sleep(PAUSE);
+            }
+            Err(error) => return Err(error),
+        }
+    };
+    for problem in &held.problems {
+        log::warn!("{}", problem.error);
+    }
+    let setup = Setup {
+        watch: ground.config.watch,
+        sweeps: Sweeps::default(),
+        times: Times { settle_ms: ground.config.settle_ms, ..Times::default() },
+        news,
+        wait_s: LONG_POLL_S,
+        door: Some(Box::new({
+            let ground = Arc::clone(&ground);
+            move |jobs| {
+                if let Err(error) = door::open(ground, jobs) {
+                    log::warn!("{error}; other commands must wait until this one ends");
+                }
+            }
+        })),
+    };
+    log::info!("watching `{}` as {}", ground.primary()?.display(), ground.profile.title);
+    let mut teller = Teller::default();
+    daemon::run(&mut held, setup, |_, report| teller.tell(&ground.site.roots, report))?;
     Ok(Exit::Well)
 }
 
 fn once(call: &Call) -> Result<Exit> {
-    call.config()?;
-    Ok(Exit::Well)
+    let ground = Ground::find(call.config()?)?;
+    let mut taken = take_or_mark(&ground)?;
+    if !is_paired(&ground, &taken) {
+        // With a code it needs nobody; without, somebody should look at the screen: `retrosync pair`.
+        let settings = ground.remote_settings(&taken.identity)?;
+        if ground.config.code.is_none() && !settings.server.starts_with("folder:") {
+            ground.paired(&taken.identity)?;
+        }
+        pair_by_itself(&ground, &mut taken)?;
+    }
+    let mut held = ground.parts(taken)?;
+    held.settings.accept_mass_change = call.has(ACCEPT.name);
+    let mut report = cycle::run(&mut held, Request::new(Trigger::Full));
+    report.problems.splice(0..0, held.problems.iter().cloned());
+    Ok(say(call, &ground, &report))
+}
+
+/// Takes the card; one that this device pairs with for the first time gets its marker now.
+fn take_or_mark(ground: &Ground) -> Result<Taken> {
+    match ground.take() {
+        // The configuration says where to pair with: this is the first run. The card itself is known by the profile's marks.
+        Err(error) if error.kind == Kind::Unpaired && ground.config.server.is_some() => {
+            ground.mark()?;
+            ground.take()
+        }
+        taken => taken,
+    }
+}
+
+fn is_paired(ground: &Ground, taken: &Taken) -> bool {
+    let facts = &taken.identity.facts;
+    let same = ground.config.server.is_none() || ground.config.server == facts.server;
+    let folder = facts.server.as_deref().is_some_and(|server| server.starts_with("folder:"));
+    ground.config.token.is_some() || (same && (facts.device.is_some() || folder))
+}
+
+/// Shows the code in the log and waits, for ever if need be.
+fn pair_by_itself(ground: &Ground, taken: &mut Taken) -> Result<()> {
+    if ground.remote_settings(&taken.identity)?.server.starts_with("folder:") {
+        return flow::use_folder(ground, taken);
+    }
+    let paired = flow::pair(ground, taken, true, &mut |news| match news {
+        News::Offer(offer) => log::warn!(
+            "not paired yet: approve the code {} at {} (it lives {} minutes)",
+            offer.user_code,
+            offer.verification_url,
+            offer.expires_in_s.div_ceil(60)
+        ),
+        News::Waiting(waited_s) => log::debug!("waiting for the approval, {waited_s} s"),
+        News::Offline(error) => log::warn!("{error}; trying again"),
+    })?;
+    log::info!("paired: this is `{}` of `{}`", paired.device_name, paired.user);
+    Ok(())
+}
+
+/// Tells in the log what is new for a person: each question, halt and problem once.
+#[derive(Default)]
+struct Teller {
+    told: BTreeSet<String>,
+}
+
+impl Teller {
+    fn tell(&mut self, roots: &[PathBuf], report: &CycleReport) {
+        let questions = report.questions.iter().map(|question| (log::Level::Warn, questions::text(question)));
+        let halts = report.halts.iter().map(|halt| questions::halt(halt, roots)).map(|error| {
+            let help = error.help.as_deref().map(|help| format!(" ({help})")).unwrap_or_default();
+            (log::Level::Error, format!("{error}{help}"))
+        });
+        let problems = report.problems.iter().map(|problem| (log::Level::Warn, problem.error.to_string()));
+        let now: Vec<(log::Level, String)> = questions.chain(halts).chain(problems).collect();
+        for (level, text) in &now {
+            if !self.told.contains(text) {
+                log::log!(*level, "{text}");
+            }
+        }
+        self.told = now.into_iter().map(|(_, text)| text).collect();
+    }
+}
+
+/// Says what a round did.
+fn say(call: &Call, ground: &Ground, report: &CycleReport) -> Exit {
+    let roots = &ground.site.roots;
+    let (mut uploaded, mut downloaded, mut retired, mut aside) = (vec![], vec![], vec![], vec![]);
+    for deed in &report.deeds {
+        match deed {
+            Deed::Stored { save, .. } | Deed::Chosen { save, .. } => uploaded.push(save),
+            Deed::Placed { save, .. } => downloaded.push(save),
+            Deed::Retired { save, .. } => retired.push(save),
+            Deed::SetAside { save, .. } => aside.push(save),
+        }
+    }
+    let waiting: Vec<&SaveId> = report.waiting.iter().map(Step::save).collect();
+    let queued: Vec<&SaveId> = report.queued.iter().map(Step::save).collect();
+    let mut value = json!({
+        "saves": report.saves, "uploaded": uploaded, "downloaded": downloaded, "retired": retired,
+        "set_aside": aside, "waiting": waiting, "queued": queued, "playing": report.playing,
+        "questions": report.questions.iter().map(questions::value).collect::<Vec<_>>(),
+        "halts": report.halts.iter().map(|halt| questions::halt_value(halt, roots)).collect::<Vec<_>>(),
+        "problems": report::problem_values(&report.problems),
+    });
+    if let Some(error) = &report.failed {
+        value["error"] = report::error_value(error);
+    }
+    call.output.value(&value);
+    let out = call.output;
+    let lists = [
+        ("sent", &uploaded),
+        ("fetched", &downloaded),
+        ("moved to the attic", &retired),
+        ("set aside", &aside),
+    ];
+    for (what, saves) in lists {
+        for save in saves {
+            out.line(format!("{what}: `{save}`"));
+        }
+    }
+    for save in &waiting {
+        out.line(format!(
+            "waits: `{save}`: {}",
+            report.playing.as_deref().unwrap_or("it was played a moment ago")
+        ));
+    }
+    for question in &report.questions {
+        out.line(questions::text(question));
+    }
+    for halt in &report.halts {
+        out.problems(&[questions::halt(halt, roots).into()]);
+    }
+    out.problems(&report.problems);
+    if let Some(error) = &report.failed {
+        if !out.json {
+            out.error(error);
+        }
+        return Exit::Failed;
+    }
+    out.line(format!("{} in step", report::count(report.saves, "save")));
+    if report.wants_attention() { Exit::Problems } else { Exit::Well }
 }

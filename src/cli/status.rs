@@ -1,8 +1,14 @@
 //! `retrosync status`: what is safe, what is queued, what needs a person; offline, from the card alone.
 
-use crate::cli::{Call, Command};
+use serde_json::json;
+
+use crate::cli::survey::Survey;
+use crate::cli::{Call, Command, questions};
 use crate::error::Result;
-use crate::report::Exit;
+use crate::parts::Ground;
+use crate::report::{self, Exit};
+use crate::root::STATE_FOLDER;
+use crate::volume::{Os, Volume};
 
 /// `retrosync status`.
 pub const COMMAND: Command = Command {
@@ -29,6 +35,63 @@ Exit codes: 0 all well; 1 could not run; 3 there are questions or problems.
 };
 
 fn run(call: &Call) -> Result<Exit> {
-    call.config()?;
-    Ok(Exit::Well)
+    let ground = Ground::find(call.config()?)?;
+    let survey = Survey::of(&ground)?;
+    let (queued, incoming) = (survey.queued(), survey.incoming());
+    let facts = &survey.looked.identity.facts;
+    let running = ground.is_taken();
+    let roots = &ground.site.roots;
+    call.output.value(&json!({
+        "device_name": facts.device_name, "user": facts.user, "server": facts.server,
+        "paired": facts.device.is_some() || facts.server.as_deref().is_some_and(|s| s.starts_with("folder:")),
+        "running": running, "last_exchange_unix_s": last_exchange(&ground),
+        "saves": survey.found.local.saves.len(), "safe": survey.safe(),
+        "queued": queued.len(), "queued_saves": queued, "incoming_saves": incoming,
+        "questions": survey.plan.questions.iter().map(questions::value).collect::<Vec<_>>(),
+        "halts": survey.plan.halts.iter().map(|halt| questions::halt_value(halt, roots)).collect::<Vec<_>>(),
+        "problems": report::problem_values(&survey.problems),
+    }));
+    let out = call.output;
+    match (&facts.server, facts.user.as_deref()) {
+        (Some(server), Some(user)) => out.line(format!("`{}` of `{user}`, on {server}", facts.device_name)),
+        (Some(server), None) => out.line(format!("`{}`, on {server}", facts.device_name)),
+        _ => out.line("not paired: run `retrosync pair URL`"),
+    }
+    out.line(format!(
+        "{} safe, {} queued, {}, {}",
+        survey.safe(),
+        queued.len(),
+        report::count(survey.plan.questions.len(), "question"),
+        report::count(survey.problems.len() + survey.plan.halts.len(), "problem")
+    ));
+    let when = last_exchange(&ground)
+        .map_or("never".into(), |unix_s| format!("{} (this device's clock)", report::time(unix_s)));
+    out.line(format!(
+        "last exchange: {when}; the daemon {}",
+        if running { "is running" } else { "is not running" }
+    ));
+    for save in queued {
+        out.line(format!("queued: `{save}`"));
+    }
+    for save in incoming {
+        out.line(format!("waits for its place here: `{save}`"));
+    }
+    for question in &survey.plan.questions {
+        out.line(questions::text(question));
+    }
+    for halt in &survey.plan.halts {
+        out.line(report::three_lines("halt", &questions::halt(halt, roots)).trim_end());
+    }
+    out.problems(&survey.problems);
+    let quiet =
+        survey.plan.questions.is_empty() && survey.plan.halts.is_empty() && survey.problems.is_empty();
+    Ok(if quiet { Exit::Well } else { Exit::Problems })
+}
+
+/// When the journal last learnt something, by this device's clock: a quiet contact leaves no trace on the card.
+fn last_exchange(ground: &Ground) -> Option<i64> {
+    let folder = ground.primary().ok()?.join(STATE_FOLDER);
+    let entries = Os.list(&folder).ok()?;
+    let journals = entries.iter().filter(|entry| entry.name.to_string_lossy().starts_with("journal."));
+    journals.filter_map(|entry| Os.stamp(&folder.join(&entry.name)).ok()).map(|stamp| stamp.mtime_s).max()
 }

@@ -1,14 +1,19 @@
 //! Takes the card for this process: the lock, recovery, then everything that is kept on it.
 
-use std::path::Path;
+use std::ops::{Deref, DerefMut};
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use crate::apply::Card;
+
 use crate::attic::Attic;
+use crate::cycle::{Memory, Parts, Settings};
 use crate::disk::Disk;
 use crate::error::{Kind, Problem, Result};
 use crate::identity::{self, Identity, Opened};
 use crate::journal::{Entry, Journal};
-use crate::parts::Ground;
+use crate::parts::{self, Ground};
+use crate::playing::Signs;
 use crate::root::{Lock, Root, RootId};
 use crate::snapshot::RootState;
 
@@ -26,6 +31,36 @@ pub struct Taken {
     pub problems: Vec<Problem>,
     /// Keeps other processes out.
     pub locks: Vec<Lock>,
+}
+
+/// The parts, and the locks that make them ours.
+pub struct Held {
+    /// What a cycle works with.
+    pub parts: Parts,
+    /// What was odd on the way, recovery included.
+    pub problems: Vec<Problem>,
+    _locks: Vec<Lock>,
+}
+
+impl Deref for Held {
+    type Target = Parts;
+
+    fn deref(&self) -> &Parts {
+        &self.parts
+    }
+}
+
+impl DerefMut for Held {
+    fn deref_mut(&mut self) -> &mut Parts {
+        &mut self.parts
+    }
+}
+
+/// Is the server beyond a network?
+fn needs_route(server: &str) -> bool {
+    let host = server.split("://").nth(1).unwrap_or_default();
+    let here = ["localhost", "127.", "[::1]"].iter().any(|near| host.starts_with(near));
+    !here && !server.starts_with("folder:")
 }
 
 impl Ground {
@@ -117,6 +152,53 @@ impl Ground {
         let (disk, odd) = Disk::open(Arc::clone(&self.volume), &root.dir, attic)?;
         problems.extend(odd);
         Ok(disk)
+    }
+
+    /// All that a cycle works with.
+    ///
+    /// # Errors
+    /// As [`Ground::remote`].
+    pub fn parts(&self, taken: Taken) -> Result<Held> {
+        let remote = self.remote(&taken.identity)?;
+        let server = self.remote_settings(&taken.identity)?.server;
+        let (naming, odd) = self.naming();
+        for problem in &odd {
+            log::warn!("{}", problem.error);
+        }
+        let cards =
+            taken.roots.into_iter().zip(taken.disks).map(|(root, disk)| Card { root, disk }).collect();
+        let parts = Parts {
+            volume: Arc::clone(&self.volume),
+            profile: self.profile.clone(),
+            site: self.site.clone(),
+            naming,
+            cards,
+            identity: taken.identity,
+            journal: taken.journal,
+            remote,
+            signs: self.signs(),
+            settings: Settings {
+                conflict: self.config.conflict,
+                fresh_save_s: self.config.fresh_save_s,
+                accept_mass_change: false,
+                needs_route: needs_route(&server),
+                client: parts::client(),
+            },
+            memory: Memory::new(Arc::clone(&self.volume)),
+        };
+        Ok(Held { parts, problems: taken.problems, _locks: taken.locks })
+    }
+
+    /// How to see that a game runs on this device.
+    fn signs(&self) -> Signs {
+        let card = self.site.roots.first();
+        let below = |path: &String| card.map_or(PathBuf::from(path), |card| card.join(path));
+        Signs {
+            flag_files: self.profile.running.flag_files.iter().map(below).collect(),
+            process_names: self.profile.running.process_names.clone(),
+            game_folders: self.site.games.clone(),
+            only_below: self.config.root.as_ref().map(|_| self.site.roots.clone()),
+        }
     }
 
     /// Finishes what a power cut interrupted, on every root that is there: the boot hook.

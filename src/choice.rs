@@ -1,0 +1,310 @@
+//! What a person decided about one save: settle a question, or bring an older version back.
+//!
+//! A choice is stored like any other version, with the heads that stood as its parents; nothing is overwritten, and a
+//! restore can itself be undone. Runs a cycle before, so that what was played here is stored first, and one after, so
+//! that the answer is on the card. Takes the card's parts; prints nothing.
+
+use std::path::PathBuf;
+
+use retrosync_protocol::{
+    Content, Digest, Head, HistoryEntry, SaveHeads, SaveId, StoreResult, Version, VersionId,
+};
+use serde::{Deserialize, Serialize};
+
+use crate::container;
+use crate::cycle::{self, Parts, Request};
+use crate::error::{Error, Kind, Result};
+use crate::journal::Entry;
+use crate::pace::Trigger;
+use crate::playing;
+use crate::snapshot::Place;
+
+/// Which version of a question to keep.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Keep {
+    /// What is on this device.
+    This,
+    /// The one other version.
+    Other,
+    /// The version whose id begins with these digits.
+    Version(String),
+}
+
+/// What a person wants.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Wish {
+    /// One answer to a question.
+    Resolve {
+        /// Which save.
+        save: SaveId,
+        /// What to keep.
+        keep: Keep,
+        /// A note for people.
+        note: Option<String>,
+    },
+    /// The version whose id begins with these digits becomes the newest.
+    Restore {
+        /// Which save.
+        save: SaveId,
+        /// The digits.
+        digits: String,
+    },
+    /// A kept copy is put back in place.
+    RestoreKept {
+        /// Which save.
+        save: SaveId,
+        /// Whose attic.
+        root: usize,
+        /// Its number there.
+        number: u64,
+    },
+}
+
+/// What became of a wish.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Done {
+    /// The version that holds it now, if the remote knows.
+    pub version: Option<VersionId>,
+    /// The bytes are in place on this device.
+    pub here: bool,
+    /// The remote has it.
+    pub stored: bool,
+    /// Why not all of it is done yet.
+    pub waiting: Option<String>,
+}
+
+/// Does what a person wants.
+///
+/// # Errors
+/// When nothing was changed, with the reason.
+pub fn carry_out(parts: &mut Parts, wish: &Wish) -> Result<Done> {
+    match wish {
+        Wish::Resolve { save, keep, note } => resolve(parts, save, keep, note.as_deref()),
+        Wish::Restore { save, digits } => restore(parts, save, digits),
+        Wish::RestoreKept { save, root, number } => restore_kept(parts, save, *root, *number),
+    }
+}
+
+fn resolve(parts: &mut Parts, save: &SaveId, keep: &Keep, note: Option<&str>) -> Result<Done> {
+    let doing = || format!("cannot settle `{save}`");
+    in_step(parts)?;
+    let heads = heads(parts, save);
+    let digests: std::collections::BTreeSet<Option<Digest>> =
+        heads.iter().map(|head| head.content.map(|content| content.digest)).collect();
+    if digests.len() < 2 {
+        return Err(refusal(doing(), "there is nothing to choose: all devices agree on it"));
+    }
+    let here = here(parts, save);
+    let content = match keep {
+        Keep::This => here.filter(|here| digests.contains(&Some(here.digest))).ok_or_else(|| {
+            refusal(doing(), "what is on this device is none of the versions")
+                .help("name one by the first digits of its id; `retrosync resolve SAVE` shows them")
+        })?,
+        Keep::Other => {
+            let others: Vec<Content> = heads
+                .iter()
+                .filter_map(|head| head.content)
+                .filter(|content| here.is_none_or(|here| here.digest != content.digest))
+                .collect();
+            match others.as_slice() {
+                [one] => *one,
+                _ => {
+                    return Err(refusal(doing(), format!("there are {} other versions", others.len())).help(
+                        "name one by the first digits of its id; `retrosync resolve SAVE` shows them",
+                    ));
+                }
+            }
+        }
+        Keep::Version(digits) => by_digits(parts, save, digits, &heads)?,
+    };
+    let version = store(parts, save, content, &heads, note)?;
+    Ok(settle(parts, save, content, version))
+}
+
+fn restore(parts: &mut Parts, save: &SaveId, digits: &str) -> Result<Done> {
+    in_step(parts)?;
+    let heads = heads(parts, save);
+    let content = by_digits(parts, save, digits, &heads)?;
+    if let [Head { content: Some(head), version, .. }] = heads.as_slice()
+        && head.digest == content.digest
+    {
+        return Ok(settle(parts, save, content, *version));
+    }
+    let version = store(parts, save, content, &heads, Some("restored"))?;
+    Ok(settle(parts, save, content, version))
+}
+
+/// Works without a network: the kept copy takes the place of what is there, which goes to the attic.
+fn restore_kept(parts: &mut Parts, save: &SaveId, root: usize, number: u64) -> Result<Done> {
+    let doing = || format!("cannot restore `{save}`");
+    // What was played here is stored first, if that is possible; if not, the attic keeps it.
+    let before = cycle::run(parts, Request::new(Trigger::Retry));
+    let disk = parts.cards.get_mut(root).and_then(|card| card.disk.as_mut());
+    let disk = disk.ok_or_else(|| Error::new(Kind::Busy, doing(), "its card is not there"))?;
+    let entry = disk
+        .attic()
+        .list(Some(save))
+        .into_iter()
+        .find(|entry| entry.number == number)
+        .ok_or_else(|| refusal(doing(), format!("the attic has no number {number} of it")))?;
+    let place = place(parts, save).unwrap_or(Place { root, path: entry.path.clone() });
+    let expects = on_card(parts, &place)?;
+    if expects.is_some_and(|there| there.digest == entry.content.digest) {
+        return Ok(settle_kept(parts, save, entry.content, before.failed));
+    }
+    let signs = parts.signs.clone();
+    let mut guard = || match playing::look(&signs).reason {
+        Some(reason) => Err(Error::new(Kind::Busy, doing(), reason).help("end the game first")),
+        None => Ok(()),
+    };
+    guard()?;
+    let source = parts.cards.get(root).and_then(|card| card.disk.as_ref());
+    let kept = source
+        .ok_or_else(|| Error::new(Kind::Busy, doing(), "its card is not there"))?
+        .attic()
+        .read(number)?;
+    let card = parts.cards.get_mut(place.root).and_then(|card| card.disk.as_mut());
+    let disk = card.ok_or_else(|| Error::new(Kind::Busy, doing(), "its card is not there"))?;
+    let staged = disk.stage(&entry.content, &mut container::payload(kept))?;
+    disk.replace(&place.path, save, expects.as_ref(), staged, &mut guard)?;
+    Ok(settle_kept(parts, save, entry.content, None))
+}
+
+/// A cycle that must reach the remote.
+fn in_step(parts: &mut Parts) -> Result<()> {
+    match cycle::run(parts, Request::new(Trigger::Retry)).failed {
+        Some(error) => Err(error),
+        None => Ok(()),
+    }
+}
+
+/// Stores `content` as the version that follows all heads; the remote has its bytes.
+fn store(
+    parts: &mut Parts,
+    save: &SaveId,
+    content: Content,
+    heads: &[Head],
+    note: Option<&str>,
+) -> Result<VersionId> {
+    let mut parents: Vec<VersionId> = heads.iter().map(|head| head.version).collect();
+    parents.sort();
+    parents.dedup();
+    let offer = Version {
+        save: save.clone(),
+        content: Some(content),
+        parents,
+        writer: parts.identity.writer().clone(),
+        sequence: parts.identity.take_sequence()?,
+        played: None,
+        suspect: false,
+        client: parts.settings.client.clone(),
+        profile: parts.profile.name.clone(),
+        core: save.core().map(str::to_owned),
+        note: note.map(str::to_owned),
+    };
+    let doing = || format!("cannot store the choice for `{save}`");
+    let source = |_: &Version| Err(Error::new(Kind::Busy, doing(), "the server does not have its bytes"));
+    let result = parts.remote.store(std::slice::from_ref(&offer), &source)?.pop();
+    match result {
+        Some(StoreResult::Head { version, heads } | StoreResult::Branch { version, heads }) => {
+            parts.journal.record(Entry::Heads(SaveHeads { save: save.clone(), heads }))?;
+            parts.journal.sync()?;
+            Ok(version)
+        }
+        Some(StoreResult::Refused { problem }) => {
+            let error = Error::new(Kind::Refused(problem.code), doing(), &problem.detail);
+            Err(match problem.help {
+                Some(help) => error.help(help),
+                None => error,
+            })
+        }
+        None => Err(Error::new(Kind::Offline, doing(), "the server gave no answer to it")),
+    }
+}
+
+/// A cycle that puts the choice in place; says whether it is.
+fn settle(parts: &mut Parts, save: &SaveId, content: Content, version: VersionId) -> Done {
+    let report = cycle::run(parts, Request::new(Trigger::Retry));
+    let here = here(parts, save).is_none_or(|here| here.digest == content.digest);
+    let waiting = (!here).then(|| {
+        report
+            .playing
+            .or(report.failed.map(|error| error.cause))
+            .unwrap_or_else(|| "it was played a moment ago".into())
+    });
+    Done { version: Some(version), here, stored: true, waiting }
+}
+
+/// A cycle that tells the remote of what was put back.
+fn settle_kept(parts: &mut Parts, save: &SaveId, content: Content, failed: Option<Error>) -> Done {
+    let failed = failed.or_else(|| cycle::run(parts, Request::new(Trigger::Retry)).failed);
+    let agreed = parts.journal.base().saves.get(save);
+    let stored = agreed.and_then(|entry| entry.content).is_some_and(|agreed| agreed.digest == content.digest);
+    let version = agreed.filter(|_| stored).map(|entry| entry.version);
+    Done { version, here: true, stored, waiting: failed.map(|error| error.cause) }
+}
+
+fn heads(parts: &Parts, save: &SaveId) -> Vec<Head> {
+    parts.journal.listing().saves.get(save).cloned().unwrap_or_default()
+}
+
+/// The content of the version that these digits mean, among the heads and then in the whole history.
+fn by_digits(parts: &mut Parts, save: &SaveId, digits: &str, heads: &[Head]) -> Result<Content> {
+    let doing = || format!("cannot tell which version `{digits}` of `{save}` is");
+    let fits = |version: &VersionId| version.to_string().starts_with(digits);
+    let mut found: Vec<(VersionId, Option<Content>)> =
+        heads.iter().filter(|head| fits(&head.version)).map(|head| (head.version, head.content)).collect();
+    let mut before = None;
+    while found.is_empty() {
+        let history = parts.remote.history(save, before)?;
+        let entries = history.versions.iter().filter(|entry| fits(&entry.version));
+        found.extend(entries.map(|entry: &HistoryEntry| (entry.version, entry.record.content)));
+        before = history.versions.last().map(|entry| entry.version);
+        if !history.more || before.is_none() {
+            break;
+        }
+    }
+    match found.as_slice() {
+        [(_, Some(content))] => Ok(*content),
+        [(_, None)] => Err(refusal(doing(), "that version is a deletion: it has no bytes")),
+        [] => {
+            Err(refusal(doing(), "no version's id begins with it")
+                .help("`retrosync history SAVE` shows them"))
+        }
+        several => Err(refusal(doing(), format!("{} versions' ids begin with it", several.len()))
+            .help("give more of its digits")),
+    }
+}
+
+/// Where the save lies on this device, as far as the journal or the names know.
+fn place(parts: &Parts, save: &SaveId) -> Option<Place> {
+    let agreed = parts.journal.base().saves.get(save).map(|entry| entry.place.clone());
+    agreed
+        .filter(|place| path(parts, place).is_some_and(|path| path.exists()))
+        .or_else(|| parts.naming.home(save))
+}
+
+fn path(parts: &Parts, place: &Place) -> Option<PathBuf> {
+    parts.cards.get(place.root).map(|card| place.path.under(&card.root.dir))
+}
+
+/// What is on this device now.
+fn here(parts: &Parts, save: &SaveId) -> Option<Content> {
+    place(parts, save).and_then(|place| on_card(parts, &place).ok().flatten())
+}
+
+fn on_card(parts: &Parts, place: &Place) -> Result<Option<Content>> {
+    let Some(path) = path(parts, place) else { return Ok(None) };
+    let read = |error: &std::io::Error| Error::io(format!("cannot read `{}`", place.path), error);
+    match parts.volume.open(&path) {
+        Ok(file) => Ok(Some(container::inspect(file).map_err(|error| read(&error))?.0)),
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),
+        Err(error) => Err(read(&error)),
+    }
+}
+
+fn refusal(doing: String, cause: impl std::fmt::Display) -> Error {
+    Error::new(Kind::Refused(retrosync_protocol::Code::NotFound), doing, cause)
+}

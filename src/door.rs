@@ -1,0 +1,147 @@
+//! How a command gets something done on a card that a running daemon has: it asks the daemon.
+//!
+//! A socket of the kernel's abstract namespace (FAT has no sockets, and nothing is left behind), named after the root's
+//! marker. Who asks must prove that it can read the card's identity. One line of JSON there, one line back. Without a
+//! daemon the command takes the card itself.
+
+use std::io::{BufRead, BufReader, Read, Write};
+use std::os::linux::net::SocketAddrExt;
+use std::os::unix::net::{SocketAddr, UnixListener, UnixStream};
+use std::sync::Arc;
+use std::sync::mpsc::{SyncSender, sync_channel};
+use std::time::{Duration, Instant};
+
+use retrosync_protocol::Digest;
+use serde::{Deserialize, Serialize};
+
+use crate::choice::{self, Done, Wish};
+use crate::daemon::{Job, Jobs};
+use crate::error::{Error, Kind, Result};
+use crate::parts::Ground;
+use crate::report;
+
+/// How long a command waits for the daemon: a cycle may be moving large saves.
+const PATIENCE: Duration = Duration::from_secs(300);
+/// How long a command waits for another command to give the card back.
+const TURN: Duration = Duration::from_secs(5);
+/// How long a stranger may keep the door open.
+const MANNERS: Duration = Duration::from_secs(5);
+/// The longest line.
+const LINE_BYTES: u64 = 64 << 10;
+
+#[derive(Serialize, Deserialize)]
+struct Asked {
+    proof: Digest,
+    wish: Wish,
+}
+
+#[derive(Serialize, Deserialize)]
+enum Reply {
+    Done(Done),
+    Failed { kind: String, doing: String, cause: String, help: Option<String> },
+}
+
+/// Does it here if nobody has the card, else asks who has it.
+///
+/// # Errors
+/// When nothing was changed, with the reason.
+pub fn carry_out(ground: &Ground, wish: &Wish) -> Result<Done> {
+    let began = Instant::now();
+    loop {
+        let busy = match ground.take() {
+            Ok(taken) => return choice::carry_out(&mut ground.parts(taken)?.parts, wish),
+            Err(error) if error.kind == Kind::Busy => error,
+            Err(error) => return Err(error),
+        };
+        if let Some(done) = ask(ground, wish) {
+            return done;
+        }
+        // No daemon behind the lock: another command, which will be done in a moment.
+        if began.elapsed() > TURN {
+            return Err(busy);
+        }
+        std::thread::sleep(Duration::from_millis(100));
+    }
+}
+
+/// Asks the daemon; `None` if there is none.
+fn ask(ground: &Ground, wish: &Wish) -> Option<Result<Done>> {
+    let stream = UnixStream::connect_addr(&address(ground).ok()?).ok()?;
+    Some(converse(ground, stream, wish))
+}
+
+fn converse(ground: &Ground, mut stream: UnixStream, wish: &Wish) -> Result<Done> {
+    let failed = |cause: &std::io::Error| {
+        Error::new(Kind::Busy, "cannot ask the daemon that has the card", cause)
+            .help("see its log; nothing is lost either way")
+    };
+    stream.set_read_timeout(Some(PATIENCE)).map_err(|e| failed(&e))?;
+    let asked = Asked { proof: proof(ground)?, wish: wish.clone() };
+    let mut line = serde_json::to_vec(&asked).map_err(|e| failed(&e.into()))?;
+    line.push(b'\n');
+    stream.write_all(&line).map_err(|e| failed(&e))?;
+    let mut reply = String::new();
+    BufReader::new(stream).take(LINE_BYTES).read_line(&mut reply).map_err(|e| failed(&e))?;
+    match serde_json::from_str(&reply).map_err(|e| failed(&e.into()))? {
+        Reply::Done(done) => Ok(done),
+        Reply::Failed { kind, doing, cause, help } => {
+            Err(Error { kind: report::kind_of(&kind), doing, cause, help })
+        }
+    }
+}
+
+/// Opens the door of a daemon: `jobs` takes each wish to the thread that has the card.
+///
+/// # Errors
+/// When another process stands in it.
+pub fn open(ground: Arc<Ground>, jobs: Jobs) -> Result<()> {
+    let doing = "cannot take wishes from other commands";
+    let listener = UnixListener::bind_addr(&address(&ground)?).map_err(|error| Error::io(doing, &error))?;
+    let serve = move || {
+        for stream in listener.incoming().flatten() {
+            let reply = match heed(&ground, &stream, &jobs) {
+                Ok(done) => Reply::Done(done),
+                Err(Error { kind, doing, cause, help }) => {
+                    Reply::Failed { kind: report::kind_word(kind).to_owned(), doing, cause, help }
+                }
+            };
+            let mut line = serde_json::to_vec(&reply).unwrap_or_default();
+            line.push(b'\n');
+            let _ = (&stream).write_all(&line);
+        }
+    };
+    let thread = std::thread::Builder::new().name("door".into()).stack_size(128 << 10).spawn(serve);
+    thread.map(drop).map_err(|error| Error::io(doing, &error))
+}
+
+fn heed(ground: &Ground, stream: &UnixStream, jobs: &Jobs) -> Result<Done> {
+    let refuse = |cause: &str| Error::new(Kind::Misused, "cannot take this wish", cause);
+    let _ = stream.set_read_timeout(Some(MANNERS));
+    let mut line = String::new();
+    BufReader::new(stream).take(LINE_BYTES).read_line(&mut line).map_err(|_| refuse("nothing was asked"))?;
+    let asked: Asked = serde_json::from_str(&line).map_err(|_| refuse("it is of another form"))?;
+    if asked.proof != proof(ground)? {
+        return Err(refuse("who asks cannot read the card"));
+    }
+    let (answer, answered): (SyncSender<Result<Done>>, _) = sync_channel(1);
+    let job: Job = Box::new(move |parts| {
+        let _ = answer.send(choice::carry_out(parts, &asked.wish));
+    });
+    if !jobs.send(job) {
+        return Err(Error::new(Kind::Busy, "cannot take this wish", "the daemon is ending"));
+    }
+    answered.recv().unwrap_or_else(|_| Err(Error::new(Kind::Busy, "cannot do it", "the daemon dropped it")))
+}
+
+/// Named after the root's marker: one card, one door.
+fn address(ground: &Ground) -> Result<SocketAddr> {
+    let name = format!("retrosync/{}", ground.mark_of_primary()?);
+    SocketAddr::from_abstract_name(name).map_err(|error| Error::io("cannot name the daemon's door", &error))
+}
+
+/// What only those know who can read the card.
+fn proof(ground: &Ground) -> Result<Digest> {
+    let identity = ground.identity_as_it_is()?;
+    let token = identity.facts.token.as_ref().map(|token| token.digest().to_string()).unwrap_or_default();
+    Ok(Digest::of(format!("retrosync door {} {token}", identity.writer()).as_bytes()))
+}
