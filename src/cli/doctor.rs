@@ -1,8 +1,21 @@
 //! `retrosync doctor`: what this device is, where each setting came from, and what is wrong.
 
-use crate::cli::{Call, Command, Flag};
-use crate::error::Result;
-use crate::report::Exit;
+mod probe;
+
+use std::path::{Path, PathBuf};
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use serde_json::json;
+
+use crate::cli::{Call, Command, Flag, saves};
+use crate::config::Config;
+use crate::error::{Error, Kind, Problem, Result};
+use crate::naming::Identified;
+use crate::network;
+use crate::parts::{self, Ground};
+use crate::remote::{self, HttpRemote};
+use crate::report::{self, Exit};
+use crate::snapshot::{Place, RelativePath, RootState};
 
 /// `retrosync doctor`.
 pub const COMMAND: Command = Command {
@@ -30,6 +43,172 @@ Exit codes: 0 all well; 1 could not run; 3 there are problems.
 };
 
 fn run(call: &Call) -> Result<Exit> {
-    call.config()?;
-    Ok(Exit::Well)
+    let ground = Ground::find(call.config()?)?;
+    if let Some(path) = call.value("explain") {
+        return explain(call, &ground, Path::new(path));
+    }
+    let mut checkup = Checkup::default();
+    checkup.device(&ground);
+    checkup.settings(&ground.config);
+    checkup.card(&ground);
+    checkup.network(&ground);
+    call.output.value(&json!({
+        "facts": checkup.facts.iter().map(|(name, text)| json!([name, text])).collect::<Vec<_>>(),
+        "settings": ground.config.shown().iter().map(|(key, value, from)| json!({
+            "key": key.name, "value": value, "from": from
+        })).collect::<Vec<_>>(),
+        "problems": report::problem_values(&checkup.problems),
+    }));
+    for (name, text) in &checkup.facts {
+        call.output.line(format!("{name:<16} {text}"));
+    }
+    call.output.problems(&checkup.problems);
+    if checkup.problems.is_empty() {
+        call.output.line("no problem found");
+        return Ok(Exit::Well);
+    }
+    Ok(Exit::Problems)
+}
+
+/// What was found out, in the order of the page, and what is wrong.
+#[derive(Default)]
+struct Checkup {
+    facts: Vec<(String, String)>,
+    problems: Vec<Problem>,
+}
+
+impl Checkup {
+    fn fact(&mut self, name: impl Into<String>, text: impl Into<String>) {
+        self.facts.push((name.into(), text.into()));
+    }
+
+    fn note<T>(&mut self, name: &str, found: Result<T>, text: impl FnOnce(&T) -> String) -> Option<T> {
+        match found {
+            Ok(value) => {
+                self.fact(name, text(&value));
+                Some(value)
+            }
+            Err(error) => {
+                self.fact(name, error.cause.clone());
+                self.problems.push(error.into());
+                None
+            }
+        }
+    }
+
+    fn device(&mut self, ground: &Ground) {
+        self.fact("program", parts::client());
+        self.fact(
+            "device",
+            format!("{} (`{}`): {}", ground.profile.title, ground.profile.name, ground.reason),
+        );
+        let now = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |past| past.as_secs());
+        let clock = report::time(i64::try_from(now).unwrap_or_default());
+        self.fact("clock", format!("{clock} UTC; saves do not depend on it"));
+        self.problems.extend(ground.problems.iter().cloned());
+    }
+
+    fn settings(&mut self, config: &Config) {
+        match &config.file {
+            Some(path) => self.fact("configuration", path.display().to_string()),
+            None => self.fact("configuration", "no file; `retrosync.toml` beside the program would be read"),
+        }
+        for (key, value, from) in config.shown() {
+            self.fact(format!("  {}", key.name), format!("{value}  ({from})"));
+        }
+    }
+
+    fn card(&mut self, ground: &Ground) {
+        let looked = match ground.look() {
+            Ok(looked) => Some(looked),
+            Err(error) => {
+                self.problems.push(error.into());
+                None
+            }
+        };
+        for (number, dir) in ground.site.roots.iter().enumerate() {
+            let state = looked.as_ref().and_then(|looked| looked.roots.get(number));
+            let text = match state {
+                Some(RootState::Online) => "its marker is there".to_owned(),
+                Some(RootState::Offline(why)) => why.clone(),
+                None => "not paired".to_owned(),
+            };
+            self.fact(format!("root {number}"), format!("{}: {text}", dir.display()));
+            self.note("  writable", probe::can_write(dir), |()| "yes".into());
+            self.note("  file events", probe::tells_changes(dir), |told| {
+                if *told { "arrive" } else { "do not arrive here: changes are found by polling" }.to_owned()
+            });
+        }
+        let (counted, problems) = saves::count(ground);
+        self.fact("saves", format!("{} in {}", counted.saves, report::count(counted.games, "known game")));
+        self.problems.extend(problems);
+        self.fact("daemon", if ground.is_taken() { "is running" } else { "is not running" });
+        self.problems.extend(looked.into_iter().flat_map(|looked| looked.problems));
+    }
+
+    fn network(&mut self, ground: &Ground) {
+        let route = network::has_route();
+        self.fact("route", if route { "there is one" } else { "none: no network, or only this machine" });
+        let settings = ground.identity_as_it_is().and_then(|identity| ground.remote_settings(&identity));
+        let Some(settings) = self.note("server", settings, |settings| settings.server.clone()) else {
+            return;
+        };
+        if settings.server.starts_with("folder:") {
+            self.note("  reachable", remote::open(&settings), |_| "yes".into());
+            return;
+        }
+        let opened = HttpRemote::open(&settings);
+        let Some(mut remote) = self.note("  address", opened, |_| "is well formed".into()) else { return };
+        let health = remote.health();
+        if self.note("  health", health, |health| format!("{}, {}", health.status, health.server)).is_none() {
+            return;
+        }
+        if settings.token.is_some() {
+            self.note("  account", remote.account(), |account| {
+                format!(
+                    "`{}`: {}, {} versions",
+                    account.user,
+                    report::count(usize::try_from(account.saves).unwrap_or(usize::MAX), "save"),
+                    account.versions
+                )
+            });
+        }
+    }
+}
+
+/// How a path is read, and why.
+fn explain(call: &Call, ground: &Ground, path: &Path) -> Result<Exit> {
+    let doing = || format!("cannot explain `{}`", path.display());
+    let path = std::path::absolute(path).map_err(|error| Error::io(doing(), &error))?;
+    let below = |root: &PathBuf| RelativePath::new(path.strip_prefix(root).ok()?.to_str()?);
+    let found =
+        ground.site.roots.iter().enumerate().find_map(|(root, dir)| Some(Place { root, path: below(dir)? }));
+    let place = found.ok_or_else(|| {
+        Error::new(Kind::Misused, doing(), "it lies in no root of this device")
+            .help("`retrosync doctor` lists the roots")
+    })?;
+    let (naming, _) = ground.naming();
+    let watched = naming.folders().into_iter().find(|folder| {
+        folder.place.root == place.root && place.path.as_str().starts_with(&format!("{}/", folder.place.path))
+    });
+    let (kind, text, save) = match naming.identify(&place) {
+        Identified::Save(save) => ("save", format!("is the save `{save}`"), Some(save)),
+        Identified::Ignored(why) => ("ignored", format!("is no save: {why}"), None),
+        Identified::Unknown(why) => ("unknown", format!("may be a save, but is not synced: {why}"), None),
+    };
+    let home = save.as_ref().and_then(|save| naming.home(save));
+    call.output.value(&json!({
+        "path": path, "root": place.root, "is": kind, "why": text, "save": save,
+        "save_folder": watched.as_ref().map(|folder| folder.place.path.as_str()),
+        "home": home.as_ref().map(|home| home.path.as_str()),
+    }));
+    call.output.line(format!("`{}` of root {} {text}", place.path, place.root));
+    match &watched {
+        Some(folder) => call.output.line(format!("it lies in the save folder `{}`", folder.place.path)),
+        None => call.output.line("it lies in no save folder of this device"),
+    }
+    if let Some(home) = home {
+        call.output.line(format!("a new version of it would be put at `{}`", home.path));
+    }
+    Ok(if kind == "unknown" { Exit::Problems } else { Exit::Well })
 }
