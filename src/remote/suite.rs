@@ -25,12 +25,15 @@ pub trait Ground {
     fn device(&mut self, name: &str, writer: &WriterId) -> Box<dyn Remote>;
 }
 
+/// Bytes by their digest.
+pub type Shelf = BTreeMap<Digest, Vec<u8>>;
+
 /// A device with a card.
 pub struct Handheld {
     pub remote: Box<dyn Remote>,
     writer: WriterId,
     next: u64,
-    shelf: BTreeMap<Digest, Vec<u8>>,
+    shelf: Shelf,
 }
 
 impl Handheld {
@@ -38,7 +41,7 @@ impl Handheld {
         let mut writer = [0; 16];
         getrandom::fill(&mut writer).unwrap();
         let writer = WriterId::from_random(&writer);
-        Handheld { remote: ground.device(name, &writer), writer, next: 1, shelf: BTreeMap::new() }
+        Handheld { remote: ground.device(name, &writer), writer, next: 1, shelf: Shelf::new() }
     }
 
     /// A version of this card, its bytes on the shelf.
@@ -99,8 +102,8 @@ impl Handheld {
     }
 
     /// Fetches contents: the bytes that came, and what failed.
-    pub fn fetch(&mut self, wanted: &[Content]) -> (BTreeMap<Digest, Vec<u8>>, Vec<(Content, Error)>) {
-        let mut came = BTreeMap::new();
+    pub fn fetch(&mut self, wanted: &[Content]) -> (Shelf, Vec<(Content, Error)>) {
+        let mut came = Shelf::new();
         let failed = self
             .remote
             .fetch(wanted, &mut |content, payload| {
