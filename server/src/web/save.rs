@@ -26,7 +26,7 @@ const PAGE: u32 = 50;
 struct SavePage {
     user: String,
     form_token: String,
-    /// The same form sent twice changes once.
+    /// The same form sent twice changes once: each form adds its place on the page.
     operation: String,
     save: String,
     link: String,

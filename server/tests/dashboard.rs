@@ -1,0 +1,318 @@
+//! The dashboard driven as a person does, with a plain HTTP client and a cookie: no script runs anywhere.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
+mod support;
+
+use std::cell::RefCell;
+
+use retrosync_protocol::{Digest, PairingOffer};
+use serde_json::{Value, json};
+use support::{Reply, Server, token, token_sha256, version};
+
+const SAVE: &str = "gb/sram/Tetris <World>";
+
+/// A browser without a script: keeps the cookie, sends its origin, follows nothing by itself.
+struct Browser<'a> {
+    server: &'a Server,
+    cookie: RefCell<String>,
+}
+
+impl<'a> Browser<'a> {
+    fn new(server: &'a Server) -> Browser<'a> {
+        Browser { server, cookie: RefCell::default() }
+    }
+
+    fn send(&self, method: &str, path: &str, extra: &[(&str, &str)], body: Option<&[u8]>) -> Reply {
+        let cookie = self.cookie.borrow().clone();
+        let mut headers = vec![("cookie", cookie.as_str())];
+        headers.extend_from_slice(extra);
+        let reply = self.server.bare(method, path, &headers, body);
+        if let Some((pair, flags)) = reply.header("set-cookie").split_once(';') {
+            assert!(flags.contains("HttpOnly") && flags.contains("SameSite=Strict"), "{flags}");
+            *self.cookie.borrow_mut() = pair.to_owned();
+        }
+        let policy = reply.header("content-security-policy");
+        assert!(policy.contains("default-src 'none'") && !policy.contains("unsafe"), "{path}: {policy}");
+        if reply.header("content-type").starts_with("text/html") {
+            let page = reply.text();
+            assert!(!page.contains("<script") && !page.contains("style=\""), "{path}: the policy forbids it");
+            assert!(!page.contains("<World>"), "{path}: a name is not escaped");
+        }
+        reply
+    }
+
+    fn look(&self, path: &str) -> Reply {
+        self.send("GET", path, &[], None)
+    }
+
+    /// A page that is there.
+    #[track_caller]
+    fn page(&self, path: &str) -> String {
+        let reply = self.look(path);
+        assert_eq!(reply.status, 200, "{path}: {} {}", reply.header("location"), reply.text());
+        reply.text()
+    }
+
+    fn submit(&self, path: &str, fields: &[(&str, &str)]) -> Reply {
+        self.submit_from(&self.server.url, path, fields)
+    }
+
+    fn submit_from(&self, origin: &str, path: &str, fields: &[(&str, &str)]) -> Reply {
+        let text = serde_urlencoded::to_string(fields).unwrap();
+        let headers = [("origin", origin), ("content-type", "application/x-www-form-urlencoded")];
+        self.send("POST", path, &headers, Some(text.as_bytes()))
+    }
+
+    /// Presses the button of the form whose text has `mark`, with all its hidden fields.
+    #[track_caller]
+    fn press(&self, page: &str, mark: &str, more: &[(&str, &str)]) -> Reply {
+        let form = page.split("<form").skip(1).map(|part| part.split("</form>").next().unwrap());
+        let form = form.into_iter().find(|form| form.contains(mark));
+        let form = form.unwrap_or_else(|| panic!("no form with {mark}:\n{page}"));
+        let path = attribute(form, "action");
+        let inputs = form.split("<input").skip(1).filter(|input| input.contains("type=\"hidden\""));
+        let hidden: Vec<(String, String)> =
+            inputs.map(|input| (attribute(input, "name"), attribute(input, "value"))).collect();
+        let mut fields: Vec<(&str, &str)> = hidden.iter().map(|(n, v)| (n.as_str(), v.as_str())).collect();
+        fields.extend_from_slice(more);
+        self.submit(&path, &fields)
+    }
+}
+
+fn attribute(tag: &str, name: &str) -> String {
+    let (_, rest) = tag.split_once(&format!("{name}=\"")).unwrap_or_else(|| panic!("no {name} in {tag}"));
+    unescape(rest.split('"').next().unwrap())
+}
+
+/// What a browser makes of the character references that the templates write.
+fn unescape(text: &str) -> String {
+    let named = [
+        ("&#60;", "<"),
+        ("&#62;", ">"),
+        ("&#34;", "\""),
+        ("&#39;", "'"),
+        ("&lt;", "<"),
+        ("&gt;", ">"),
+        ("&#38;", "&"),
+        ("&amp;", "&"),
+    ];
+    named.iter().fold(text.to_owned(), |text, (from, to)| text.replace(from, to))
+}
+
+#[track_caller]
+fn leads_to(reply: &Reply, path: &str) {
+    assert_eq!((reply.status, reply.header("location")), (303, path), "{}", reply.text());
+}
+
+fn registered(server: &Server) -> Browser<'_> {
+    let browser = Browser::new(server);
+    leads_to(&browser.look("/"), "/login");
+    leads_to(&browser.look("/login"), "/register");
+    assert!(browser.page("/register").contains("Welcome"));
+    leads_to(&browser.submit("/register", &[("name", "ada"), ("password", "correct horse battery")]), "/");
+    browser
+}
+
+#[test]
+fn the_first_user_registers_and_then_the_door_is_closed() {
+    let server = Server::start();
+    let browser = Browser::new(&server);
+    let short = browser.submit("/register", &[("name", "ada"), ("password", "short")]);
+    assert_eq!(short.status, 400);
+    assert!(short.text().contains("value=\"ada\""), "what was typed stays");
+    let browser = registered(&server);
+    assert!(browser.page("/").contains("No saves yet"));
+    assert!(browser.page("/account").contains("ada"));
+
+    let stranger = Browser::new(&server);
+    leads_to(&stranger.look("/register"), "/login");
+    let closed = stranger.submit("/register", &[("name", "eve"), ("password", "correct horse battery")]);
+    assert_eq!(closed.status, 403);
+    leads_to(&stranger.look("/devices"), "/login?next=%2Fdevices");
+    let wrong = stranger.submit("/login", &[("name", "ada"), ("password", "wrong horse battery")]);
+    assert_eq!(wrong.status, 403);
+    let unknown = stranger.submit("/login", &[("name", "eva"), ("password", "wrong horse battery")]);
+    assert_eq!(
+        (unknown.status, unknown.text().replace("eva", "ada")),
+        (403, wrong.text()),
+        "the same for both"
+    );
+    let page = browser.page("/account");
+    leads_to(&browser.press(&page, "Log out", &[]), "/login");
+    leads_to(&browser.look("/account"), "/login?next=%2Faccount");
+}
+
+#[test]
+fn with_open_registration_a_second_user_comes_in() {
+    let server = Server::start_with(&["--open-registration", "--public-url", "https://saves.example.org/"]);
+    let browser = Browser::new(&server);
+    let site = "https://saves.example.org";
+    let ada = [("name", "ada"), ("password", "correct horse battery")];
+    leads_to(&browser.submit_from(site, "/register", &ada), "/");
+    assert_eq!(browser.page("/").matches("No saves yet").count(), 1);
+    let second = Browser::new(&server);
+    assert!(second.page("/login").contains("/register"));
+    let reply =
+        second.submit_from(site, "/register", &[("name", "bob"), ("password", "correct horse battery")]);
+    leads_to(&reply, "/");
+    assert!(reply.header("set-cookie").contains("; Secure"), "behind https the cookie stays there");
+    let taken =
+        second.submit_from(site, "/register", &[("name", "ADA"), ("password", "correct horse battery")]);
+    assert_eq!(taken.status, 400, "{}", taken.text());
+}
+
+#[test]
+fn a_code_is_approved_after_logging_in_on_the_way() {
+    let server = Server::start();
+    drop(registered(&server));
+    let token = token();
+    let request = json!({"token_sha256": token_sha256(&token), "device_name": "Ada's <World> Miyoo",
+        "profile": "onion", "client": "retrosync/0.1.0 armv7"});
+    let offer: PairingOffer = server.post("/pairing", None, &request).ok();
+    let link = format!("/pair?code={}", offer.user_code);
+
+    let browser = Browser::new(&server);
+    let door = browser.look(&link);
+    assert_eq!(door.status, 303);
+    let page = browser.page(door.header("location"));
+    let fields = [("name", "ada"), ("password", "correct horse battery")];
+    leads_to(&browser.press(&page, "Password", &fields), &link);
+    let page = browser.page(&link);
+    assert!(page.contains("Ada&#39;s &#60;World&#62; Miyoo"), "it says which device: {page}");
+    assert!(page.contains(&offer.user_code.to_string()));
+    assert_eq!(
+        server.get("/pairing", Some(&token)).code(),
+        "authorization_pending",
+        "looking is not approving"
+    );
+    let done = browser.press(&page, "let it in", &[("answer", "approve")]);
+    assert!(done.text().contains("is in"), "{}", done.text());
+    let paired: Value = server.get("/pairing", Some(&token)).ok();
+    assert_eq!(paired["user"], "ada");
+    assert!(browser.page("/devices").contains("Miyoo"));
+}
+
+#[test]
+fn a_refused_device_stays_out_and_wrong_codes_are_explained() {
+    let server = Server::start();
+    let browser = registered(&server);
+    let token = token();
+    let request = json!({"token_sha256": token_sha256(&token), "device_name": "Stranger"});
+    let offer: PairingOffer = server.post("/pairing", None, &request).ok();
+    let page = browser.page(&format!("/pair?code={}", offer.user_code.to_string().to_lowercase()));
+    assert!(browser.press(&page, "let it in", &[("answer", "refuse")]).text().contains("stays out"));
+    assert_eq!(server.get("/pairing", Some(&token)).code(), "access_denied");
+    let nonsense = browser.look("/pair?code=abc");
+    assert!(nonsense.status == 400 && nonsense.text().contains("8 letters and digits"));
+    let unknown = browser.look("/pair?code=AAAA-AAAA");
+    assert!(unknown.status == 404 && unknown.text().contains("No device shows this code"));
+}
+
+#[test]
+fn a_code_made_on_the_page_lets_a_headless_device_in() {
+    let server = Server::start();
+    let browser = registered(&server);
+    let page = browser.page("/pair");
+    let made = browser.press(&page, "Make a code", &[]).text();
+    let (_, rest) = made.split_once("--code ").unwrap();
+    let token = token();
+    let claim = json!({"user_code": &rest[..9], "token_sha256": token_sha256(&token), "device_name": "NAS",
+        "profile": "linux", "client": "test"});
+    let paired: Value = server.post("/pairing/claim", None, &claim).ok();
+    assert_eq!(paired["user"], "ada");
+    let page = browser.page("/devices");
+    leads_to(&browser.press(&page, "Rename", &[("name", "Attic NAS")]), "/devices");
+    let page = browser.page("/devices");
+    assert!(page.contains("Attic NAS"));
+    leads_to(&browser.press(&page, "Remove this device", &[]), "/devices");
+    assert_eq!(server.get("/account", Some(&token)).code(), "revoked");
+    assert!(!browser.page("/devices").contains("Attic NAS"));
+}
+
+#[test]
+fn a_conflict_is_chosen_and_an_old_version_is_downloaded_and_restored() {
+    let server = Server::start();
+    let browser = registered(&server);
+    let (miyoo, anbernic) = (server.pair("Miyoo", "ada"), server.pair("RG35XX", "ada"));
+    let first = miyoo.store("a-1", &version(SAVE, Some(b"first"), &[], 1, 1), Some(b"first"));
+    let root = first["version"].as_str().unwrap();
+    miyoo.store("a-2", &version(SAVE, Some(b"left"), &[root], 1, 2), Some(b"left"));
+    anbernic.store("b-1", &version(SAVE, Some(b"right"), &[root], 2, 1), Some(b"right"));
+    miyoo.store("a-3", &version("gba/state.auto@mgba/Metroid", Some(b"m"), &[], 1, 3), Some(b"m"));
+
+    let saves = browser.page("/");
+    assert!(saves.contains("Waits for your choice") && saves.contains("2 versions"), "{saves}");
+    assert!(saves.contains("Game Boy Advance") && saves.contains("auto state"));
+    assert!(!browser.page("/?q=metroid").contains("Tetris"));
+    assert!(browser.page("/?q=zelda").contains("Nothing matches"));
+
+    let link = "/save?id=gb%2Fsram%2FTetris%20%3CWorld%3E";
+    assert!(saves.contains(link));
+    let page = browser.page(link);
+    assert!(page.contains("Which one do you want to go on with?"));
+    for device in ["Miyoo", "RG35XX"] {
+        assert!(page.contains(&format!("<h3>{device}</h3>")), "both sides are shown");
+    }
+    let right = page.split("<article").find(|part| part.contains("<h3>RG35XX</h3>")).unwrap();
+    let keep = browser.press(right, "Keep this", &[]);
+    leads_to(&keep, &format!("{link}&done=resolved"));
+    leads_to(&browser.press(right, "Keep this", &[]), &format!("{link}&done=resolved"));
+    let page = browser.page(keep.header("location"));
+    assert!(page.contains("Settled") && !page.contains("Which one"), "{page}");
+    let heads: Value = miyoo.get("/changes").ok();
+    assert_eq!(head_digest(&heads), Digest::of(b"right").to_string(), "the devices see the choice");
+    assert_eq!(browser.page(link).matches("class=\"what\"").count(), 4, "once, though it was pressed twice");
+
+    let oldest = page.rsplit("class=\"what\"").next().unwrap();
+    let download = browser.look(&attribute(oldest, "href"));
+    assert_eq!((download.status, download.body.as_slice()), (200, b"first".as_slice()));
+    let name = download.header("content-disposition");
+    assert!(name.contains("filename*=UTF-8''Tetris%20%3CWorld%3E.srm"), "{name}");
+    leads_to(&browser.press(oldest, "Restore", &[]), &format!("{link}&done=restored"));
+    let heads: Value = miyoo.get("/changes").ok();
+    assert_eq!(head_digest(&heads), Digest::of(b"first").to_string());
+    leads_to(
+        &browser.press(page.split("class=\"what\"").nth(3).unwrap(), "Restore", &[]),
+        &format!("{link}&done=moved"),
+    );
+    assert!(browser.page(&format!("{link}&done=moved")).contains("Nothing was changed"));
+    assert!(browser.page("/account").contains("<dd>6</dd>"), "six versions are kept");
+}
+
+fn head_digest(changes: &Value) -> String {
+    let saves = changes["saves"].as_array().unwrap();
+    let save = saves.iter().find(|save| save["save"] == SAVE).unwrap();
+    assert_eq!(save["heads"].as_array().unwrap().len(), 1);
+    save["heads"][0]["content"]["digest"].as_str().unwrap().to_owned()
+}
+
+#[test]
+fn forms_of_other_sites_change_nothing() {
+    let server = Server::start();
+    let browser = registered(&server);
+    let device = server.pair("Miyoo", "ada");
+    let page = browser.page("/devices");
+    let token = attribute(page.split("form_token\"").nth(1).unwrap(), "value");
+    let path = format!("/devices/{}/revoke", device.id);
+    let refused = [
+        ("another site", browser.submit_from("http://evil.example", &path, &[("form_token", &token)])),
+        ("no site that is told", browser.submit_from("null", &path, &[("form_token", &token)])),
+        ("no token", browser.submit(&path, &[])),
+        ("another token", browser.submit(&path, &[("form_token", &"0".repeat(64))])),
+        (
+            "log in from elsewhere",
+            browser.submit_from("http://evil.example", "/login", &[("name", "ada"), ("password", "x")]),
+        ),
+    ];
+    for (what, reply) in refused {
+        assert_eq!(reply.status, 403, "{what}: {}", reply.text());
+    }
+    assert_eq!(device.get("/account").status, 200, "still in");
+    let forged = Browser::new(&server);
+    *forged.cookie.borrow_mut() = format!("retrosync={}", "a".repeat(64));
+    leads_to(&forged.look("/devices"), "/login?next=%2Fdevices");
+    assert_eq!(browser.look("/save?id=nonsense").status, 400);
+    assert_eq!(browser.look("/save?id=gb/sram/Unknown").status, 404);
+    assert_eq!(browser.look("/nothing").status, 404);
+    assert_eq!(browser.look("/assets/style.css").status, 200);
+}
