@@ -565,3 +565,36 @@ fn pairing_tells_waiting_from_refused() {
     assert!(!heads[0].contains("rst_"), "only the hash travels: {}", heads[0]);
     assert!(heads[1].starts_with("GET /api/v1/pairing?wait_s=1 "), "{}", heads[1]);
 }
+
+/// Keeps all that is logged, by us and by what we use.
+struct Everything(std::sync::Mutex<String>);
+
+static LOGGED: Everything = Everything(std::sync::Mutex::new(String::new()));
+
+impl log::Log for Everything {
+    fn enabled(&self, _: &log::Metadata<'_>) -> bool {
+        true
+    }
+
+    fn log(&self, record: &log::Record<'_>) {
+        self.0.lock().unwrap().push_str(&format!("{} {}\n", record.target(), record.args()));
+    }
+
+    fn flush(&self) {}
+}
+
+#[test]
+fn the_token_is_in_no_log_at_any_level() {
+    log::set_logger(&LOGGED).unwrap();
+    log::set_max_level(log::LevelFilter::Trace);
+    let stand_in =
+        StandIn::new(vec![Act::Answer(json(&quiet())), Act::Cut(b"HTTP/1.1 302 Found\r\n\r\n".to_vec())]);
+    let mut remote = stand_in.remote();
+    remote.list(&ChangesRequest::default()).unwrap();
+    assert!(remote.list(&ChangesRequest::default()).is_err());
+    let secret = "05".repeat(32);
+    assert!(stand_in.heads.iter().all(|head| head.contains(&secret)), "it was sent");
+    let logged = LOGGED.0.lock().unwrap();
+    assert!(logged.contains("ureq"), "the log is listened to: {logged}");
+    assert!(!logged.contains(&secret));
+}

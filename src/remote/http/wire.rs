@@ -11,7 +11,7 @@ use retrosync_protocol::{Code, PROBLEM_CONTENT_TYPE, Problem, Token};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use ureq::http::request::Builder;
-use ureq::http::{HeaderMap, Method, Request, Response};
+use ureq::http::{HeaderMap, HeaderValue, Method, Request, Response};
 use ureq::unversioned::transport::{Connector as _, TcpConnector};
 use ureq::{Agent, Body, SendBody};
 
@@ -195,7 +195,11 @@ impl Wire {
         let url = format!("{}{}{}", self.address, retrosync_protocol::BASE_PATH, call.path);
         let mut request = Request::builder().method(call.method.clone()).uri(url);
         if let Some(token) = call.token {
-            request = request.header("Authorization", format!("Bearer {}", token.as_str()));
+            let mut bearer = HeaderValue::try_from(format!("Bearer {}", token.as_str()))
+                .map_err(ureq::http::Error::from)?;
+            // Whoever logs headers shows this one as `Sensitive`.
+            bearer.set_sensitive(true);
+            request = request.header("Authorization", bearer);
         }
         if let Some(operation) = &call.operation {
             request = request.header("Idempotency-Key", operation);
