@@ -121,10 +121,11 @@ pub fn run(parts: &mut Parts, mut request: Request) -> CycleReport {
             break;
         }
     }
-    if full && report.failed.is_none() {
-        if let Err(error) = thin::thin(parts, &Limits::default()) {
-            report.problem(error.into());
-        }
+    if full
+        && report.failed.is_none()
+        && let Err(error) = thin::thin(parts, &Limits::default())
+    {
+        report.problem(error.into());
     }
     parts.memory.cycle_ended();
     report

@@ -6,14 +6,12 @@
 
 mod news;
 
-use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
 use std::time::{Duration, Instant};
 
 use retrosync_protocol::Changes;
 
-use crate::apply::Deed;
 use crate::cycle::{self, CycleReport, Parts, Request};
 use crate::error::{Error, Kind, Result};
 use crate::network;
@@ -93,7 +91,6 @@ pub fn run(parts: &mut Parts, setup: Setup, mut told: impl FnMut(&Parts, &CycleR
         news: None,
         no_route: false,
         current: false,
-        ours: BTreeSet::new(),
     };
     loop {
         daemon.wait(parts, &receiver, &now_ms)?;
@@ -118,8 +115,6 @@ struct Daemon {
     no_route: bool,
     /// A long poll is open behind the last cycle's listing.
     current: bool,
-    /// What the last cycle put in place: the events of that are no news.
-    ours: BTreeSet<Place>,
 }
 
 impl Daemon {
@@ -158,8 +153,10 @@ impl Daemon {
     fn take_in(&mut self, parts: &mut Parts, message: Message, now_ms: u64) {
         match message {
             Message::Changed(Change::Anything) => self.pace.note(Event::Changed, now_ms),
+            // Our own writing raises events too. They cost a reading and no request, and a game that wrote in the same
+            // moment is not overlooked.
             Message::Changed(Change::File(path)) => {
-                if let Some(place) = place_of(parts, &path).filter(|place| !self.wrote(parts, place)) {
+                if let Some(place) = place_of(parts, &path) {
                     parts.memory.name(place, boot_ms());
                     self.pace.note(Event::Changed, now_ms);
                 }
@@ -181,14 +178,6 @@ impl Daemon {
         }
     }
 
-    /// An event of our own writing: the file is as the journal says.
-    fn wrote(&self, parts: &Parts, place: &Place) -> bool {
-        let stamp = || parts.volume.stamp(&place.path.under(&parts.cards.get(place.root)?.root.dir)).ok();
-        let base = parts.journal.base();
-        self.ours.contains(place)
-            && base.saves.values().any(|entry| entry.place == *place && Some(entry.stamp) == stamp())
-    }
-
     fn cycle(&mut self, parts: &mut Parts, trigger: Trigger) -> CycleReport {
         let request = Request { trigger, news: self.news.take(), current: self.current };
         let report = cycle::run(parts, request);
@@ -201,8 +190,6 @@ impl Daemon {
         if let Some(lister) = &self.lister {
             lister.listen_from(base.cursor, base.epoch.clone(), report.failed.is_some());
         }
-        let placed = report.deeds.iter().filter(|deed| matches!(deed, Deed::Placed { .. }));
-        self.ours = placed.filter_map(|deed| Some(base.saves.get(deed.save())?.place.clone())).collect();
         if report.ending() == Ending::Failed {
             log::info!(
                 "{}",

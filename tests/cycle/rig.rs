@@ -6,16 +6,18 @@ use std::io::Read;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::{Arc, Mutex};
-use std::time::SystemTime;
+use std::thread;
+use std::time::{Duration, Instant, SystemTime};
 
 use retrosync::apply::Card;
 use retrosync::cycle::{self, CycleReport, Memory, Parts, Request, Settings};
+use retrosync::daemon;
 use retrosync::error::{Error, Kind, Result};
 use retrosync::facts;
 use retrosync::identity::Identity;
 use retrosync::journal::Journal;
 use retrosync::naming::Naming;
-use retrosync::pace::Trigger;
+use retrosync::pace::{Times, Trigger};
 use retrosync::plan::ConflictPolicy;
 use retrosync::playing::{Signs, boot_ms};
 use retrosync::profile::{self, Profile};
@@ -23,6 +25,7 @@ use retrosync::remote::{Folder, Remote, RemoteSettings, Sink, Source};
 use retrosync::root::Root;
 use retrosync::snapshot::{Place, RelativePath};
 use retrosync::volume::{Os, Volume};
+use retrosync::watch::{How, Sweeps};
 use retrosync_protocol::{
     Changes, ChangesRequest, Code, Content, Digest, History, Problem, SaveId, StoreResult, Version,
     VersionId, WriterId,
@@ -310,6 +313,28 @@ impl Device {
         });
     }
 
+    /// `retrosync run` in a thread that never ends; what is left to the test is the card and the line.
+    pub fn runs(mut self) -> Running {
+        let mut parts = self.parts.take().unwrap();
+        let writer = Some(parts.identity.writer().clone());
+        let inner = Folder::open(&self.store, &settings(writer)).unwrap();
+        let line = Line { fault: Fault::None, calls: Vec::new(), before_store: None, before_fetch: None };
+        let news = Arc::new(Mutex::new(line));
+        let setup = daemon::Setup {
+            watch: How::Auto,
+            sweeps: Sweeps::default(),
+            times: Times { settle_ms: 100, retry_first_ms: 100, look_ms: 200, ..Times::default() },
+            news: Some(Box::new(Between { inner, line: Arc::clone(&news) })),
+            wait_s: 20,
+        };
+        let reports = Arc::new(Mutex::new(Vec::new()));
+        let told = Arc::clone(&reports);
+        thread::spawn(move || {
+            daemon::run(&mut parts, setup, |_, report| told.lock().unwrap().push(report.clone())).unwrap();
+        });
+        Running { device: self, news, reports }
+    }
+
     fn parts(&mut self) -> &mut Parts {
         self.parts.as_mut().unwrap()
     }
@@ -449,5 +474,46 @@ impl Device {
         }
         files.sort();
         files
+    }
+}
+
+/// A handheld whose daemon runs.
+pub struct Running {
+    pub device: Device,
+    news: Arc<Mutex<Line>>,
+    reports: Arc<Mutex<Vec<CycleReport>>>,
+}
+
+impl Running {
+    /// Waits until the save has these bytes.
+    pub fn awaits(&self, title: &str, bytes: &[u8]) {
+        wait_for(&format!("{title} is {:?}", String::from_utf8_lossy(bytes)), || {
+            fs::read(self.device.path(title)).is_ok_and(|now| now == bytes)
+        });
+    }
+
+    /// Takes the network away, or gives it back.
+    pub fn fault(&self, fault: Fault) {
+        self.device.fault(fault);
+        self.news.lock().unwrap().fault = fault;
+    }
+
+    /// How often the long poll asked.
+    pub fn polls(&self) -> usize {
+        self.news.lock().unwrap().calls.len()
+    }
+
+    /// Every cycle so far.
+    pub fn reports(&self) -> Vec<CycleReport> {
+        self.reports.lock().unwrap().clone()
+    }
+}
+
+/// Waits for a condition, with a deadline that only a hang meets.
+pub fn wait_for(what: &str, mut is_so: impl FnMut() -> bool) {
+    let started = Instant::now();
+    while !is_so() {
+        assert!(started.elapsed() < Duration::from_secs(60), "waited in vain: {what}");
+        thread::sleep(Duration::from_millis(10));
     }
 }
