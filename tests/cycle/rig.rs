@@ -326,6 +326,7 @@ impl Device {
             times: Times { settle_ms: 100, retry_first_ms: 100, look_ms: 200, ..Times::default() },
             news: Some(Box::new(Between { inner, line: Arc::clone(&news) })),
             wait_s: 20,
+            door: None,
         };
         let reports = Arc::new(Mutex::new(Vec::new()));
         let told = Arc::clone(&reports);
