@@ -1,2 +1,137 @@
-//! Placeholder.
-fn main() {}
+//! Puts the data into the binary: `protocol/systems.toml` and `protocol/cores.toml` as compact tables, and each
+//! `device-profiles/*.toml` without its comments and examples. A new device, system or core needs no Rust.
+//!
+//! Refuses what would make two systems of one folder or one core of two; `naming/tables.rs` reads the tables.
+
+use std::collections::BTreeMap;
+use std::error::Error;
+use std::fmt::Write as _;
+use std::path::{Path, PathBuf};
+use std::{env, fs};
+
+use toml::{Table, Value};
+
+type Outcome<T> = Result<T, Box<dyn Error>>;
+
+fn main() -> Outcome<()> {
+    let out = PathBuf::from(env::var("OUT_DIR")?);
+    println!("cargo:rerun-if-changed=build.rs");
+    let systems = read(Path::new("protocol/systems.toml"))?;
+    fs::write(out.join("systems.tsv"), system_lines(&systems)?)?;
+    let cores = read(Path::new("protocol/cores.toml"))?;
+    fs::write(out.join("cores.tsv"), core_lines(&cores, &systems)?)?;
+    fs::write(out.join("profiles.rs"), profile_list(Path::new("device-profiles"), &out)?)?;
+    Ok(())
+}
+
+fn read(path: &Path) -> Outcome<Table> {
+    println!("cargo:rerun-if-changed={}", path.display());
+    Ok(fs::read_to_string(path)?.parse::<Table>().map_err(|e| format!("{}: {e}", path.display()))?)
+}
+
+/// `name TAB title TAB save TAB keyed (TAB column=folder|folder …)*`
+fn system_lines(systems: &Table) -> Outcome<String> {
+    let mut text = String::new();
+    let mut owners = BTreeMap::new();
+    for (name, system) in systems {
+        let system = table(name, system)?;
+        let title = system.get("title").and_then(Value::as_str).ok_or(format!("[{name}] has no title"))?;
+        let save = system.get("save").and_then(Value::as_str).unwrap_or("sram");
+        let keyed = system.get("keyed").and_then(Value::as_bool).unwrap_or(false);
+        write!(text, "{name}\t{title}\t{save}\t{}", u8::from(keyed))?;
+        for (column, folders) in
+            system.iter().filter(|(key, _)| !["title", "save", "keyed"].contains(&&***key))
+        {
+            let folders = words(name, folders)?;
+            for folder in &folders {
+                if let Some(other) = owners.insert((column.clone(), folder.to_lowercase()), name) {
+                    return Err(format!("`{folder}` of {column} is both [{other}] and [{name}]").into());
+                }
+            }
+            write!(text, "\t{column}={}", folders.join("|"))?;
+        }
+        text.push('\n');
+    }
+    Ok(text)
+}
+
+/// `name TAB folder|folder TAB system|system (TAB extension:save:keyed:system|system)*`
+fn core_lines(cores: &Table, systems: &Table) -> Outcome<String> {
+    let mut text = String::new();
+    let mut owners = BTreeMap::new();
+    for (name, core) in cores {
+        let core = table(name, core)?;
+        only(name, core, &["folders", "systems", "files"])?;
+        let folders = words(name, core.get("folders").ok_or(format!("[{name}] has no folders"))?)?;
+        for folder in &folders {
+            if let Some(other) = owners.insert(folder.to_lowercase(), name) {
+                return Err(format!("folder `{folder}` is both [{other}] and [{name}]").into());
+            }
+        }
+        let runs = words(name, core.get("systems").ok_or(format!("[{name}] has no systems"))?)?;
+        if let Some(unknown) = runs.iter().find(|system| !systems.contains_key(**system)) {
+            return Err(format!("[{name}] runs `{unknown}`, which systems.toml does not have").into());
+        }
+        write!(text, "{name}\t{}\t{}", folders.join("|"), runs.join("|"))?;
+        for file in core.get("files").and_then(Value::as_array).map_or(&[][..], Vec::as_slice) {
+            let file = table(name, file)?;
+            only(name, file, &["extension", "save", "keyed", "systems"])?;
+            let extension =
+                file.get("extension").and_then(Value::as_str).ok_or(format!("[{name}]: no extension"))?;
+            let save = file.get("save").and_then(Value::as_str).unwrap_or_default();
+            let keyed = file.get("keyed").and_then(Value::as_bool).unwrap_or(false);
+            let systems =
+                file.get("systems").map(|systems| words(name, systems)).transpose()?.unwrap_or_default();
+            write!(text, "\t{extension}:{save}:{}:{}", u8::from(keyed), systems.join("|"))?;
+        }
+        text.push('\n');
+    }
+    Ok(text)
+}
+
+/// `&[("onion", include_str!(…)), …]`
+fn profile_list(folder: &Path, out: &Path) -> Outcome<String> {
+    println!("cargo:rerun-if-changed={}", folder.display());
+    let mut list = String::from("&[\n");
+    let mut paths: Vec<PathBuf> =
+        fs::read_dir(folder)?.map(|e| e.map(|e| e.path())).collect::<Result<_, _>>()?;
+    paths.retain(|path| path.extension().is_some_and(|extension| extension == "toml"));
+    paths.sort();
+    for path in paths {
+        println!("cargo:rerun-if-changed={}", path.display());
+        let name = path.file_stem().and_then(|stem| stem.to_str()).ok_or("a profile without a name")?;
+        let text = fs::read_to_string(&path)?;
+        let (rules, examples) = text.split_once("\n[[example]]").unwrap_or((&text, ""));
+        if let Some(late) = examples.lines().find(|l| l.starts_with('[') && l.trim() != "[[example]]") {
+            return Err(format!("{}: `{late}` stands after the examples", path.display()).into());
+        }
+        let bare: Vec<&str> =
+            rules.lines().map(str::trim).filter(|line| !line.is_empty() && !line.starts_with('#')).collect();
+        let compact = out.join(format!("{name}.toml"));
+        fs::write(&compact, bare.join("\n"))?;
+        writeln!(list, "({name:?}, include_str!({:?})),", compact.display().to_string())?;
+    }
+    list.push(']');
+    Ok(list)
+}
+
+fn table<'a>(name: &str, value: &'a Value) -> Outcome<&'a Table> {
+    Ok(value.as_table().ok_or(format!("[{name}]: not a table"))?)
+}
+
+fn only(name: &str, table: &Table, keys: &[&str]) -> Outcome<()> {
+    match table.keys().find(|key| !keys.contains(&key.as_str())) {
+        Some(key) => Err(format!("[{name}]: unknown key `{key}`").into()),
+        None => Ok(()),
+    }
+}
+
+fn words<'a>(name: &str, value: &'a Value) -> Outcome<Vec<&'a str>> {
+    let words = value.as_array().ok_or(format!("[{name}]: not a list"))?;
+    let words: Option<Vec<&str>> = words.iter().map(Value::as_str).collect();
+    let words = words.ok_or(format!("[{name}]: not a list of texts"))?;
+    match words.iter().find(|word| word.contains(['\t', '|', '\n', '=', ':'])) {
+        Some(word) => Err(format!("[{name}]: `{word}` has a character that the tables use").into()),
+        None => Ok(words),
+    }
+}

@@ -1,38 +1,218 @@
 //! Asks the machine what the profiles want to know: which marker exists, where the card is, which games are on it.
 //!
-//! Reads only, follows no rule of its own: what it finds, `profile` and `naming` judge. Never writes.
+//! Reads only, and decides nothing: what it finds, `profile` and `naming` judge. Never writes, never follows a symbolic
+//! link below a game folder.
 
-use std::path::Path;
+use std::collections::{BTreeMap, BTreeSet};
+use std::env;
+use std::fs;
+use std::io::Read;
+use std::path::{Path, PathBuf};
 
-use crate::error::{Problem, Result};
-use crate::naming::Games;
-use crate::profile::Profile;
+use crate::error::{Error, Kind, Problem, Result};
+use crate::naming::{self, GameFolder, Games, Naming};
+use crate::profile::{self, Profile};
 pub use crate::profile::{Facts, Site};
+use crate::retroarch_cfg::RetroarchCfg;
+use crate::snapshot::{Place, RelativePath};
+
+/// How deep game folders are walked.
+const GAMES_DEPTH: usize = 4;
+/// More than any retroarch.cfg or os-release.
+const TEXT_LIMIT_BYTES: u64 = 1 << 20;
 
 /// The compiled-in profiles, those of `beside` (a `profiles/` folder) replacing or joining them by name.
-pub fn profiles(_beside: &Path) -> (Vec<Profile>, Vec<Problem>) {
-    (crate::profile::built_in(), Vec::new())
+pub fn profiles(beside: &Path) -> (Vec<Profile>, Vec<Problem>) {
+    let mut profiles = profile::built_in();
+    let mut problems = Vec::new();
+    let mut paths: Vec<PathBuf> = entries(beside).into_iter().map(|entry| entry.path()).collect();
+    paths.retain(|path| path.extension().is_some_and(|extension| extension == "toml"));
+    paths.sort();
+    for path in paths {
+        let name = path.display().to_string();
+        let read = text(&path).ok_or_else(|| {
+            Error::new(
+                Kind::Misused,
+                format!("cannot read device profile `{name}`"),
+                "it is no text that can be read",
+            )
+        });
+        match read.and_then(|text| Profile::parse(&text, &name)) {
+            Ok(own) => {
+                profiles.retain(|other| other.name != own.name);
+                profiles.push(own);
+            }
+            Err(error) => problems.push(error.into()),
+        }
+    }
+    profile::sort(&mut profiles);
+    (profiles, problems)
 }
 
 /// What the machine below `prefix` (normally `/`) says to the profiles' rules.
-pub fn gather(_prefix: &Path, _profiles: &[Profile]) -> Facts {
-    Facts::default()
+pub fn gather(prefix: &Path, profiles: &[Profile]) -> Facts {
+    let asked = profiles.iter().flat_map(|profile| profile.patterns(&profile.card, false));
+    let found = asked.filter(|pattern| exists(&device_path(prefix, pattern))).collect();
+    let os_release = text(&prefix.join("etc/os-release")).unwrap_or_default();
+    Facts { found, os_release: assignments(&os_release), played_card: None }
 }
 
-/// The same where the folder `card` plays the card (`--root`).
-pub fn gather_card(_card: &Path, _profiles: &[Profile]) -> Facts {
-    Facts::default()
+/// The same where the folder `card` plays the card (`--root`): then nothing of the machine itself is asked.
+pub fn gather_card(card: &Path, profiles: &[Profile]) -> Facts {
+    let name = card.display().to_string();
+    let asked = profiles.iter().flat_map(|profile| profile.patterns(std::slice::from_ref(&name), true));
+    // The card's own name is no pattern: only what follows it is.
+    let here = |pattern: &String| {
+        pattern.strip_prefix(&name).is_some_and(|rest| exists_below(card, rest.trim_start_matches('/')))
+    };
+    let found: BTreeSet<String> = asked.filter(here).collect();
+    Facts { found, os_release: BTreeMap::new(), played_card: Some(name) }
 }
 
-/// Where this profile's folders are. `card`: the folder that plays the card (`--root`), else the machine's own is found.
+/// Where this profile's folders are. `card`: the folder that plays the card (`--root`), else the machine's own is found
+/// below `prefix` (normally `/`).
 ///
 /// # Errors
 /// `Misused` when no card is there.
-pub fn locate(_profile: &Profile, _prefix: &Path, _card: Option<&Path>) -> Result<Site> {
-    Ok(Site::default())
+pub fn locate(profile: &Profile, prefix: &Path, card: Option<&Path>) -> Result<Site> {
+    let card = match card {
+        Some(card) => fs::canonicalize(card).ok().filter(|card| card.is_dir()),
+        None => mounted(profile, prefix),
+    };
+    let card = card.ok_or_else(|| {
+        Error::new(Kind::Misused, format!("cannot find the card of {}", profile.title), "no such folder")
+            .help(format!("looked for `{}`; name it with --root", profile.card.join("`, `")))
+    })?;
+    let mut site = Site { mounts: mounts(profile, prefix, &card), roots: vec![card], ..Site::default() };
+    let configs = profile.retroarch.iter().flat_map(|spec| &spec.config);
+    site.retroarch = configs.map(|config| site.resolve(profile, config)).find_map(|path| {
+        let cfg = RetroarchCfg::parse(&text(&path)?);
+        Some((path.parent()?.to_owned(), cfg))
+    });
+    let folders = profile.games.folders.iter().map(|folder| site.resolve(profile, folder));
+    let mut games: Vec<PathBuf> = folders.filter(|folder| folder.is_dir()).collect();
+    // Two names of one folder (a mount seen twice, a card that does not tell `roms` from `ROMs`).
+    let mut seen = BTreeSet::new();
+    games.retain(|folder| seen.insert(fs::canonicalize(folder).unwrap_or_else(|_| folder.clone())));
+    site.games = games;
+    for folder in naming::folders_outside(profile, &site) {
+        let root = folder.parent().filter(|parent| parent.parent().is_some()).unwrap_or(&folder).to_owned();
+        if !site.roots.contains(&root) {
+            site.roots.push(root);
+        }
+    }
+    Ok(site)
 }
 
-/// The games on the card, by walking the game folders (and which core folders exist in the save folders).
-pub fn games(_profile: &Profile, _site: &Site) -> (Games, Vec<Problem>) {
-    (Games::default(), Vec::new())
+/// The games on the card, by walking the game folders, and which folders the save folders have.
+pub fn games(profile: &Profile, site: &Site) -> (Games, Vec<Problem>) {
+    let mut games = Games::default();
+    let mut problems = Vec::new();
+    for folder in &site.games {
+        walk(profile, folder, None, GAMES_DEPTH, &mut games, &mut problems);
+    }
+    for folder in Naming::new(profile, site, Games::default()).folders() {
+        let Some(root) = site.roots.get(folder.place.root) else { continue };
+        for entry in entries(&folder.place.path.under(root)) {
+            let name = entry.file_name();
+            let path =
+                name.to_str().and_then(|name| RelativePath::new(&format!("{}/{name}", folder.place.path)));
+            if let Some(path) = path.filter(|_| entry.file_type().is_ok_and(|kind| kind.is_dir())) {
+                games.add_save_folder(Place { root: folder.place.root, path });
+            }
+        }
+    }
+    (games, problems)
+}
+
+fn walk(
+    profile: &Profile,
+    dir: &Path,
+    within: Option<&GameFolder>,
+    depth: usize,
+    games: &mut Games,
+    problems: &mut Vec<Problem>,
+) {
+    let entries = match fs::read_dir(dir) {
+        Ok(entries) => entries,
+        Err(error) => {
+            problems.push(Error::io(format!("cannot read game folder `{}`", dir.display()), &error).into());
+            return;
+        }
+    };
+    for entry in entries.flatten() {
+        let name = entry.file_name();
+        let (Some(name), Ok(kind)) = (name.to_str(), entry.file_type()) else { continue };
+        if kind.is_dir() && depth > 0 && !naming::is_no_game_folder(name) {
+            let own = naming::game_folder(profile, name);
+            walk(profile, &entry.path(), own.as_ref().or(within), depth - 1, games, problems);
+        } else if let (true, Some(folder)) = (kind.is_file(), within) {
+            games.add(folder, name);
+        }
+    }
+}
+
+/// The place of the card that is mounted and has what the profile wants there; else one that is mounted.
+fn mounted(profile: &Profile, prefix: &Path) -> Option<PathBuf> {
+    let there = || profile.card.iter().map(|card| device_path(prefix, card)).filter(|card| card.is_dir());
+    let has = |card: &PathBuf| profile.card_has.iter().any(|pattern| exists_below(card, pattern));
+    there().find(has).or_else(|| there().next())
+}
+
+/// What the device's paths begin with: the card's usual places, home, and the machine itself.
+fn mounts(profile: &Profile, prefix: &Path, card: &Path) -> Vec<(String, PathBuf)> {
+    let played = !profile.card.iter().any(|usual| device_path(prefix, usual) == card);
+    let home = if played { card.to_owned() } else { device_path(prefix, "~") };
+    let mut mounts = vec![(card.display().to_string(), card.to_owned()), ("~".to_owned(), home)];
+    for usual in &profile.card {
+        // On the machine a second place is another card; where a folder plays the card, it plays all of them.
+        let here = if played { card.to_owned() } else { device_path(prefix, usual) };
+        mounts.push((usual.clone(), here));
+    }
+    mounts.push((String::new(), prefix.to_owned()));
+    mounts
+}
+
+/// The path below `prefix` that a device's path (absolute, or below `~`) means.
+fn device_path(prefix: &Path, path: &str) -> PathBuf {
+    let home = || env::var("HOME").unwrap_or_else(|_| "/root".into());
+    let path = match path.strip_prefix('~') {
+        Some(rest) => home() + rest,
+        None => path.to_owned(),
+    };
+    prefix.join(path.trim_start_matches('/'))
+}
+
+/// Does anything fit the path, whose names may have `*`?
+fn exists(pattern: &Path) -> bool {
+    let Some(pattern) = pattern.to_str() else { return false };
+    exists_below(Path::new("/"), pattern.trim_start_matches('/'))
+}
+
+fn exists_below(dir: &Path, pattern: &str) -> bool {
+    let (name, rest) = pattern.split_once('/').map_or((pattern, None), |(name, rest)| (name, Some(rest)));
+    let on = |path: &Path| rest.map_or_else(|| path.exists(), |rest| exists_below(path, rest));
+    if !name.contains('*') {
+        return on(&dir.join(name));
+    }
+    let fits = |entry: &fs::DirEntry| entry.file_name().to_str().is_some_and(|own| naming::fits(name, own));
+    entries(dir).iter().filter(|entry| fits(entry)).any(|entry| on(&entry.path()))
+}
+
+fn entries(dir: &Path) -> Vec<fs::DirEntry> {
+    fs::read_dir(dir).map(|entries| entries.flatten().collect()).unwrap_or_default()
+}
+
+fn text(path: &Path) -> Option<String> {
+    let mut bytes = Vec::new();
+    fs::File::open(path).ok()?.take(TEXT_LIMIT_BYTES).read_to_end(&mut bytes).ok()?;
+    Some(String::from_utf8_lossy(&bytes).into_owned())
+}
+
+/// `NAME="value"` lines.
+fn assignments(text: &str) -> BTreeMap<String, String> {
+    let lines = text.lines().filter_map(|line| line.split_once('='));
+    lines
+        .map(|(key, value)| (key.trim().to_owned(), value.trim().trim_matches(['"', '\'']).to_owned()))
+        .collect()
 }

@@ -1,40 +1,39 @@
 //! PURE. Local path ↔ save id, on each firmware: systems, cores and naming styles.
+//!
+//! The rules, in the order in which they are asked (`naming/identify.rs`):
+//!
+//! 1. Where saves are sorted by system, the folder is the system.
+//! 2. Where they are sorted by core, the folder tells the core, by RetroArch's name of it. A core that runs several systems
+//!    (Gambatte: Game Boy and Color) leaves the system open: it is that of the game folder that has a game of this name. So
+//!    the save of a game that lies in the folder of Game Boy Color is `gbc`, whatever the cartridge was.
+//! 3. In a flat folder the games tell the system.
+//! 4. What cannot be told is `Unknown` with its reason: reported, never guessed, never touched.
+//!
+//! `home` is the way back (`naming/home.rs`), and only where the game is. Bytes that load in one core only carry the core in
+//! their id; MinUI's states do not load in RetroArch and back, so they carry `minarch-` and the core.
+
+mod games;
+mod home;
+mod identify;
+mod layouts;
+mod names;
+mod tables;
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
 
 use retrosync_protocol::SaveId;
 
-use crate::profile::{Profile, Site};
+pub use games::{GameFolder, Games, game_folder, is_no_game_folder};
+pub(crate) use names::fits;
+
+use crate::profile::{FileNames, Profile, Site};
 use crate::snapshot::Place;
+use layouts::InForce;
+use tables::{Core, tables};
 
-/// The games on the card, by system, and the subfolders that its save folders have.
-#[derive(Clone, Debug, Default)]
-pub struct Games {}
-
-/// A folder of games: its system and the word (folder name or tag) that names it on this firmware.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct GameFolder {
-    /// The canonical system.
-    pub system: &'static str,
-    /// `GB`
-    pub word: String,
-}
-
-impl Games {
-    /// Adds a game file of a folder.
-    pub fn add(&mut self, _folder: &GameFolder, _file_name: &str) {}
-
-    /// Tells that a subfolder of a save folder exists (where several cores would do, the one in use is preferred).
-    pub fn add_save_folder(&mut self, _place: Place) {}
-
-    /// How many games there are.
-    pub fn count(&self) -> usize {
-        0
-    }
-}
-
-/// The system of a game folder by its name, if the firmware knows it.
-pub fn game_folder(_profile: &Profile, _folder_name: &str) -> Option<GameFolder> {
-    None
-}
+/// What MinUI's states are keyed by, before the core's name.
+const MINARCH: &str = "minarch-";
 
 /// What a path in a save folder is.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -58,26 +57,54 @@ pub struct SaveFolder {
 
 /// The names of one device.
 #[derive(Clone, Debug, Default)]
-pub struct Naming {}
+pub struct Naming {
+    layouts: Vec<InForce>,
+    columns: Vec<String>,
+    /// By game folder or system, in lower case.
+    default_cores: BTreeMap<String, String>,
+    ignore: Vec<String>,
+    file_names: FileNames,
+    games: Games,
+}
 
 impl Naming {
     /// The naming of this profile at this place, with these games.
-    pub fn new(_profile: &Profile, _site: &Site, _games: Games) -> Naming {
-        Naming::default()
+    pub fn new(profile: &Profile, site: &Site, games: Games) -> Naming {
+        let default_cores = profile.default_cores.iter();
+        Naming {
+            layouts: layouts::in_force(profile, site),
+            columns: profile.games.names.clone(),
+            default_cores: default_cores.map(|(word, core)| (word.to_lowercase(), core.clone())).collect(),
+            ignore: profile.ignore.names.clone(),
+            file_names: profile.file_names,
+            games,
+        }
     }
 
-    /// What the file at `place` is.
-    pub fn identify(&self, _place: &Place) -> Identified {
-        Identified::Ignored("not built yet")
-    }
-
-    /// Where a save goes on this device: only if its game is here.
-    pub fn home(&self, _save: &SaveId) -> Option<Place> {
-        None
-    }
-
-    /// The save folders to scan and to watch.
+    /// The save folders to scan and to watch; each once.
     pub fn folders(&self) -> Vec<SaveFolder> {
-        Vec::new()
+        let mut folders: BTreeMap<Place, usize> = BTreeMap::new();
+        for layout in &self.layouts {
+            let depth = folders.entry(layout.place.clone()).or_default();
+            *depth = layout.grouped_by.len().max(*depth);
+        }
+        folders.into_iter().map(|(place, depth)| SaveFolder { place, depth }).collect()
     }
+
+    /// The games that this naming knows of.
+    pub fn games(&self) -> &Games {
+        &self.games
+    }
+
+    /// The core that runs a game folder, or a system, unless the player chose another.
+    fn default_core(&self, word: &str, system: &str) -> Option<&'static Core> {
+        let word = self.default_cores.get(&word.to_lowercase());
+        let name = word.or_else(|| self.default_cores.get(system))?;
+        tables().core(name)
+    }
+}
+
+/// Save folders of the profile (as a live `retroarch.cfg` moves them) that lie below none of the site's roots.
+pub fn folders_outside(profile: &Profile, site: &Site) -> Vec<PathBuf> {
+    layouts::outside(profile, site)
 }

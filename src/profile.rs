@@ -5,7 +5,7 @@
 //! it never looks at the machine (`facts.rs` does, and hands over [`Facts`] and [`Site`]).
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use serde::Deserialize;
 
@@ -49,9 +49,9 @@ pub struct Profile {
     /// While one of these exists on the card, nothing is synced.
     #[serde(default)]
     pub pause: Vec<Pause>,
-    /// File and folder names in save folders that are no saves (patterns), besides those ignored everywhere.
+    /// What else in save folders is no save.
     #[serde(default)]
-    pub ignore: Vec<String>,
+    pub ignore: Ignore,
     /// Path and save, proved both ways by the tests.
     #[serde(default, rename = "example")]
     pub examples: Vec<Example>,
@@ -137,6 +137,8 @@ pub struct Layout {
     /// How states are numbered, and whose form they have.
     #[serde(default)]
     pub states: StateStyle,
+    /// The emulator that keeps this folder for itself.
+    pub core: Option<String>,
 }
 
 /// What a save folder holds.
@@ -205,6 +207,15 @@ pub struct Pause {
     pub why: String,
 }
 
+/// What in save folders is no save, besides what is ignored everywhere.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Ignore {
+    /// Names of files and folders; `*` stands for any part.
+    #[serde(default)]
+    pub names: Vec<String>,
+}
+
 /// A path and its save.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -231,8 +242,6 @@ pub struct Facts {
     pub found: BTreeSet<String>,
     /// `/etc/os-release`.
     pub os_release: BTreeMap<String, String>,
-    /// `~`, if there is one.
-    pub home: Option<String>,
     /// A folder that plays the card (`--root`): then nothing of the machine itself is asked.
     pub played_card: Option<String>,
 }
@@ -257,17 +266,110 @@ impl Profile {
     /// `Misused`, with line and nearest name.
     pub fn parse(text: &str, source: &str) -> Result<Profile> {
         toml::from_str(text).map_err(|error| {
-            Error::new(Kind::Misused, format!("cannot read device profile `{source}`"), error.message())
+            let before = error.span().and_then(|span| text.get(..span.start)).unwrap_or_default();
+            let line = 1 + before.matches('\n').count();
+            let refused = Error::new(
+                Kind::Misused,
+                format!("cannot read device profile `{source}`"),
+                format!("line {line}: {}", error.message().trim()),
+            );
+            match meant(error.message()) {
+                Some(name) => refused.help(format!("did you mean `{name}`?")),
+                None => refused.help("`device-profiles/onion.toml` explains every key"),
+            }
         })
     }
+
+    /// Every pattern that this profile asks the machine for, where its card may be at any of `cards`.
+    pub fn patterns(&self, cards: &[String], with_root: bool) -> BTreeSet<String> {
+        let asked = self.detect.iter().filter(|rule| rule.counts(with_root));
+        let patterns = asked.flat_map(|rule| rule.all.iter().chain(&rule.none));
+        patterns.flat_map(|pattern| cards.iter().map(|card| pattern.replace("{card}", card))).collect()
+    }
+}
+
+impl Rule {
+    /// Can this rule be asked? With `--root` only what is on the card can.
+    fn counts(&self, with_root: bool) -> bool {
+        let on_card = |pattern: &String| pattern.starts_with("{card}/");
+        if with_root {
+            self.os_release.is_empty() && self.all.iter().chain(&self.none).all(on_card)
+        } else {
+            !self.only_with_root
+        }
+    }
+
+    fn holds(&self, card: &str, facts: &Facts) -> bool {
+        let found = |pattern: &String| facts.found.contains(&pattern.replace("{card}", card));
+        let says = |(key, value): (&String, &String)| facts.os_release.get(key) == Some(value);
+        self.all.iter().all(found) && !self.none.iter().any(found) && self.os_release.iter().all(says)
+    }
+}
+
+/// The name that an unknown one was probably meant to be, from the list in the reader's message.
+fn meant(message: &str) -> Option<&str> {
+    let mut names = message.strip_prefix("unknown ")?.split('`').skip(1).step_by(2);
+    let unknown = names.next()?;
+    crate::config::nearest(unknown, names)
+}
+
+impl Site {
+    /// The folder here that a path of the device or of the profile means: below the card, unless it is absolute, begins
+    /// with `~` (home), or with `:` or `{config}` (where `retroarch.cfg` lies).
+    pub fn resolve(&self, profile: &Profile, path: &str) -> PathBuf {
+        let card = self.roots.first().cloned().unwrap_or_default();
+        let beside_config = path.strip_prefix("{config}").or_else(|| path.strip_prefix(':'));
+        if let Some(rest) = beside_config {
+            let first = || profile.retroarch.as_ref().and_then(|spec| spec.config.first());
+            let dir = match (&self.retroarch, first()) {
+                (Some((dir, _)), _) => dir.clone(),
+                (None, Some(config)) => card.join(config).parent().unwrap_or(&card).to_owned(),
+                (None, None) => card,
+            };
+            return dir.join(rest.trim_start_matches('/'));
+        }
+        let mut mounts = self.mounts.iter().filter_map(|(from, to)| Some((strip(path, from)?, to)));
+        match mounts.next() {
+            Some((rest, to)) => join(to, rest),
+            None => join(&card, path),
+        }
+    }
+}
+
+/// What follows `from` in `path`, on a boundary of names.
+fn strip<'a>(path: &'a str, from: &str) -> Option<&'a str> {
+    let rest = path.strip_prefix(from)?;
+    (rest.is_empty() || rest.starts_with('/')).then(|| rest.trim_start_matches('/'))
+}
+
+fn join(dir: &Path, rest: &str) -> PathBuf {
+    // `join` of the empty path would leave a slash at the end.
+    if rest.is_empty() { dir.to_owned() } else { dir.join(rest.trim_end_matches('/')) }
 }
 
 /// The profiles that are compiled in, in the order in which they are tried.
 pub fn built_in() -> Vec<Profile> {
-    Vec::new()
+    const TEXTS: &[(&str, &str)] = include!(concat!(env!("OUT_DIR"), "/profiles.rs"));
+    // The tests prove that each of them parses; a broken one would be left out.
+    let mut profiles: Vec<Profile> =
+        TEXTS.iter().filter_map(|(name, text)| Profile::parse(text, name).ok()).collect();
+    sort(&mut profiles);
+    profiles
+}
+
+/// Puts profiles in the order in which they are tried.
+pub fn sort(profiles: &mut [Profile]) {
+    profiles.sort_by(|a, b| (a.order, &a.name).cmp(&(b.order, &b.name)));
 }
 
 /// Which device is this: the first profile, in their order, one of whose rules holds.
-pub fn detect<'a>(_facts: &Facts, _profiles: &'a [Profile]) -> Option<&'a Profile> {
-    None
+pub fn detect<'a>(facts: &Facts, profiles: &'a [Profile]) -> Option<&'a Profile> {
+    let mut in_order: Vec<&Profile> = profiles.iter().collect();
+    in_order.sort_by(|a, b| (a.order, &a.name).cmp(&(b.order, &b.name)));
+    in_order.into_iter().find(|profile| {
+        let played = facts.played_card.as_ref();
+        let cards = played.map_or(&profile.card[..], std::slice::from_ref);
+        let rules = profile.detect.iter().filter(|rule| rule.counts(played.is_some()));
+        rules.into_iter().any(|rule| cards.iter().any(|card| rule.holds(card, facts)))
+    })
 }

@@ -17,7 +17,7 @@ pub use frames::{Body, Encoding, FRAMES_CONTENT_TYPE, FrameError, MAX_HEADER_BYT
 pub use heads::heads_of;
 pub use messages::*;
 pub use refusal::{Code, PROBLEM_CONTENT_TYPE, Problem};
-pub use save_id::{Kind, SaveId, SaveIdError};
+pub use save_id::{Kind, SaveId, SaveIdError, compare_key};
 pub use text::{Core, DeviceId, Epoch, Malformed, OperationId, Slot, System, Token, UserCode, WriterId};
 pub use version::{Content, Played, Version, VersionId};
 

@@ -147,8 +147,8 @@ impl SaveId {
     }
 }
 
-/// Each code point's full upper case, then full lower case, then NFC.
-fn compare_key(text: &str) -> Box<str> {
+/// The compare key of any text (README 1.1): each code point's full upper case, then full lower case, then NFC.
+pub fn compare_key(text: &str) -> Box<str> {
     if text.is_ascii() {
         return text.to_ascii_lowercase().into();
     }

@@ -1,0 +1,142 @@
+//! PURE. Where a save goes on this device: the other direction of `identify`.
+//!
+//! Every answer is asked back: a path that would not be identified as this very save is no home.
+
+use retrosync_protocol::{Kind, SaveId};
+
+use super::games::Game;
+use super::layouts::InForce;
+use super::names::{is_legal, state_name, title_of};
+use super::tables::{Core, Meaning, System, plain_meaning, tables};
+use super::{Identified, MINARCH, Naming};
+use crate::profile::{Group, Holds, NamedAfter, StateStyle};
+use crate::snapshot::{Place, RelativePath};
+
+impl Naming {
+    /// Where a save goes on this device, in its own spelling: only if its game is here.
+    pub fn home(&self, save: &SaveId) -> Option<Place> {
+        let system = tables().system(save.system())?;
+        let games = self.games.titled(save.title()).iter().filter(|game| game.system == system.name);
+        let holds = if save.kind() == Kind::State { Holds::States } else { Holds::Saves };
+        let layouts = || self.layouts.iter().filter(move |layout| layout.holds.contains(&holds));
+        games
+            .flat_map(|game| layouts().map(move |layout| (game, layout)))
+            .flat_map(|(game, layout)| self.candidates(layout, game, system, save))
+            .find(|place| self.identify(place) == Identified::Save(save.clone()))
+    }
+
+    /// Paths in one save folder that may be the save's, best first.
+    fn candidates(&self, layout: &InForce, game: &Game, system: &System, save: &SaveId) -> Vec<Place> {
+        let by_core = layout.grouped_by.contains(&Group::Core);
+        let cores: Vec<Option<&'static Core>> = match layout.core {
+            Some(core) => vec![Some(core)],
+            None if by_core => self.cores_for(layout, game, save).into_iter().map(Some).collect(),
+            None => self.cores_by_word(game, system, save),
+        };
+        cores.into_iter().filter_map(|core| self.candidate(layout, game, system, save, core)).collect()
+    }
+
+    /// The cores whose folder the save may go to: its own; else the usual one if its folder exists, others whose folder
+    /// exists, the usual one.
+    fn cores_for(&self, layout: &InForce, game: &Game, save: &SaveId) -> Vec<&'static Core> {
+        if let Some(core) = save.core() {
+            return tables().core(core).into_iter().collect();
+        }
+        let usual = self.default_core(&game.word, game.system);
+        let mut existing: Vec<&Core> = self
+            .games
+            .folders_below(layout.place.root, layout.place.path.as_str())
+            .filter_map(|folder| tables().core_of_folder(folder))
+            .filter(|core| core.runs(game.system))
+            .collect();
+        existing.sort_by_key(|core| (usual.is_none_or(|usual| usual.name != core.name), core.name));
+        existing.into_iter().chain(usual).collect()
+    }
+
+    /// The cores that may name the file where folders do not tell the core.
+    fn cores_by_word(&self, game: &Game, system: &System, save: &SaveId) -> Vec<Option<&'static Core>> {
+        let own = save.core().map(|core| core.strip_prefix(MINARCH).unwrap_or(core));
+        if let Some(own) = own {
+            return tables().core(own).into_iter().map(Some).collect();
+        }
+        let usual = self.default_core(&game.word, game.system);
+        let others = tables().cores.iter().filter(|core| core.runs(system.name));
+        usual.map(Some).into_iter().chain([None]).chain(others.map(Some)).collect()
+    }
+
+    fn candidate(
+        &self,
+        layout: &InForce,
+        game: &Game,
+        system: &System,
+        save: &SaveId,
+        core: Option<&'static Core>,
+    ) -> Option<Place> {
+        let mut parts = vec![layout.place.path.as_str().to_owned()];
+        for group in &layout.grouped_by {
+            parts.push(match group {
+                Group::System => game.word.to_string(),
+                Group::Core => self.core_folder(layout, core?)?,
+                Group::SystemCore => format!("{}-{}", game.word, core?.name),
+            });
+        }
+        parts.push(file_name(layout, game, system, save, core)?);
+        let legal = parts.iter().skip(1).all(|part| is_legal(self.file_names, part));
+        let path = RelativePath::new(&parts.join("/")).filter(|_| legal)?;
+        Some(Place { root: layout.place.root, path })
+    }
+
+    /// The core's folder as it is spelled here, else as RetroArch spells it; none for an emulator that is not RetroArch's.
+    fn core_folder(&self, layout: &InForce, core: &Core) -> Option<String> {
+        let mut existing = self.games.folders_below(layout.place.root, layout.place.path.as_str());
+        let here =
+            existing.find(|folder| tables().core_of_folder(folder).is_some_and(|c| c.name == core.name));
+        here.or(core.folders.first().copied()).map(str::to_owned)
+    }
+}
+
+fn file_name(
+    layout: &InForce,
+    game: &Game,
+    system: &System,
+    save: &SaveId,
+    core: Option<&Core>,
+) -> Option<String> {
+    let title = title_of(&game.file);
+    let stem = match layout.named_after {
+        NamedAfter::Title => title,
+        NamedAfter::File => &game.file,
+    };
+    match save.kind() {
+        Kind::State => {
+            let minarch = save.core()?.starts_with(MINARCH);
+            let same_form = minarch == (layout.states == StateStyle::Minarch);
+            state_name(layout.states, stem, save.slot()?).filter(|_| same_form)
+        }
+        Kind::Rtc if save.core().is_none() => Some(format!("{stem}.rtc")),
+        _ => save_name(layout, title, stem, system, save, core),
+    }
+}
+
+/// A save that the frontend writes is named after `stem`; one that the core itself writes after the title.
+fn save_name(
+    layout: &InForce,
+    title: &str,
+    stem: &str,
+    system: &System,
+    save: &SaveId,
+    core: Option<&Core>,
+) -> Option<String> {
+    let is_it = |meaning: &Meaning| {
+        (meaning.kind, meaning.slot, meaning.core) == (save.kind(), save.slot(), save.core())
+    };
+    let by_frontend = || format!("{stem}.{}", layout.save_extension.as_deref().unwrap_or("srm"));
+    match core {
+        None => plain_meaning(system).filter(is_it).map(|_| by_frontend()),
+        Some(core) => {
+            let rule = core.files(system.name).find(|rule| is_it(&core.meaning(rule, system)))?;
+            let own = rule.extension != "srm";
+            Some(if own { format!("{title}.{}", rule.extension) } else { by_frontend() })
+        }
+    }
+}

@@ -1,0 +1,262 @@
+//! PURE. What a path in a save folder is.
+//!
+//! The system comes from the path where the firmware sorts by system; where it sorts by core, from the games: the folder
+//! of a game of that name, among the systems that the core runs. A core of one system needs no game.
+
+use retrosync_protocol::{Kind, SaveId, Slot, System as SystemName};
+
+use super::layouts::InForce;
+use super::names::{fits, never, state, without};
+use super::tables::{Core, Meaning, System, plain_meaning, tables};
+use super::{Identified, MINARCH, Naming};
+use crate::profile::{Group, Holds, NamedAfter, StateStyle};
+use crate::snapshot::Place;
+
+/// What the folders above a file tell.
+#[derive(Clone, Copy, Default)]
+struct Above<'a> {
+    system: Option<&'static System>,
+    word: Option<&'a str>,
+    core: Option<&'static Core>,
+}
+
+/// A file's system, title and meaning.
+type Named<'a> = (&'static System, &'a str, Meaning);
+
+/// Reasons; an `Err` of this module is an answer too.
+type Found<T> = Result<T, Identified>;
+
+fn unknown<T>(why: impl Into<String>) -> Found<T> {
+    Err(Identified::Unknown(why.into()))
+}
+
+impl Naming {
+    /// What the file at `place` is.
+    pub fn identify(&self, place: &Place) -> Identified {
+        let mut answer = Identified::Unknown("it is outside of the save folders".into());
+        for layout in self.layouts.iter().filter(|layout| layout.place.root == place.root) {
+            let below = place.path.as_str().strip_prefix(layout.place.path.as_str());
+            let Some(below) = below.and_then(|rest| rest.strip_prefix('/')) else { continue };
+            match self.identify_in(layout, below) {
+                Ok(save) => return Identified::Save(save),
+                Err(Identified::Ignored(why)) => answer = Identified::Ignored(why),
+                Err(other) if !matches!(answer, Identified::Ignored(_)) => answer = other,
+                Err(_) => {}
+            }
+        }
+        answer
+    }
+
+    fn identify_in(&self, layout: &InForce, below: &str) -> Found<SaveId> {
+        let parts: Vec<&str> = below.split('/').collect();
+        for part in &parts {
+            let own = self.ignore.iter().any(|pattern| fits(pattern, part));
+            if let Some(why) = own.then_some("this firmware's own file").or_else(|| never(part)) {
+                return Err(Identified::Ignored(why));
+            }
+        }
+        let Some((name, folders)) = parts.split_last() else { return unknown("it has no name") };
+        let above = self.above(layout, folders).map_err(|why| {
+            // Among games, and beside MinUI's own folders, what is no save is nobody's worry.
+            let quiet = layout.among_games || layout.grouped_by.contains(&Group::SystemCore);
+            if quiet { Identified::Ignored("not a folder of saves") } else { why }
+        })?;
+        let found = match state(layout.states, name).filter(|_| layout.holds.contains(&Holds::States)) {
+            Some((stem, slot)) => self.state(layout, above, stem, &slot),
+            None if layout.holds.contains(&Holds::Saves) => self.save(layout, above, name),
+            None => Err(Identified::Ignored("not a save state")),
+        };
+        match found {
+            Err(Identified::Unknown(_)) if layout.among_games => Err(Identified::Ignored("not a save")),
+            found => found,
+        }
+    }
+
+    fn above<'a>(&self, layout: &InForce, folders: &[&'a str]) -> Found<Above<'a>> {
+        let mut above = Above { core: layout.core, ..Above::default() };
+        if folders.len() != layout.grouped_by.len() {
+            return unknown(match layout.grouped_by.first() {
+                Some(Group::Core) => "it is not right in the folder of a core",
+                Some(_) => "it is not right in the folder of a system",
+                None => "it is in a subfolder",
+            });
+        }
+        for (folder, group) in folders.iter().zip(&layout.grouped_by) {
+            let (word, core) = match group {
+                Group::System => (Some(*folder), None),
+                Group::Core => (None, Some(*folder)),
+                Group::SystemCore => match folder.split_once('-') {
+                    Some((word, core)) => (Some(word), Some(core)),
+                    None => return unknown("its folder is not a tag and a core"),
+                },
+            };
+            if let Some(word) = word {
+                let Some(system) = tables().system_of_folder(&self.columns, word) else {
+                    return unknown(format!("no system is known whose folder is `{word}`"));
+                };
+                (above.system, above.word) = (Some(system), Some(word));
+            }
+            if let Some(core) = core {
+                let known = match group {
+                    Group::SystemCore => tables().core(core),
+                    _ => tables().core_of_folder(core),
+                };
+                let Some(known) = known else {
+                    return unknown(format!("no core is known whose save folder is `{core}`"));
+                };
+                above.core = Some(known);
+            }
+        }
+        Ok(above)
+    }
+
+    fn state(&self, layout: &InForce, above: Above<'_>, stem: &str, slot: &str) -> Found<SaveId> {
+        let system = self.system(above, self.title(layout, above, stem))?;
+        // A firmware that sorts by system runs each with one core; in a flat folder any core may have written it.
+        let usual = || self.default_core(above.word?, system.name);
+        let Some(core) = above.core.or_else(usual) else {
+            return unknown("states of several cores lie in this folder, and nothing tells which wrote it");
+        };
+        let core = match layout.states {
+            StateStyle::Retroarch => core.name.to_owned(),
+            StateStyle::Minarch => format!("{MINARCH}{}", core.name),
+        };
+        make(system, Kind::State, Some(slot), Some(&core), self.title(layout, above, stem))
+    }
+
+    fn save(&self, layout: &InForce, above: Above<'_>, name: &str) -> Found<SaveId> {
+        if let Some(stem) = without(name, "rtc") {
+            let title = self.title(layout, above, stem);
+            return make(self.system(above, title)?, Kind::Rtc, None, None, title);
+        }
+        if let Some(stem) = layout.save_extension.as_deref().and_then(|extension| without(name, extension)) {
+            let title = self.title(layout, above, stem);
+            let system = self.system(above, title)?;
+            let Some(meaning) = self.battery(above, system) else { return unknown(nobodys(name)) };
+            return make(system, meaning.kind, meaning.slot, meaning.core, title);
+        }
+        let (system, title, meaning) = self.by_extension(above, name)?;
+        make(system, meaning.kind, meaning.slot, meaning.core, title)
+    }
+
+    /// What the frontend's own save file is, where all cores' are called the same.
+    fn battery(&self, above: Above<'_>, system: &'static System) -> Option<Meaning> {
+        match above.core.or_else(|| self.default_core(above.word.unwrap_or_default(), system.name)) {
+            Some(core) => core.files(system.name).next().map(|rule| core.meaning(rule, system)),
+            None => plain_meaning(system),
+        }
+    }
+
+    /// What a file is by its extension. Where nothing tells the core: as the usual core names it, else as the form that
+    /// loads in any core, else as the only core that names a file so.
+    fn by_extension<'a>(&self, above: Above<'_>, name: &'a str) -> Found<Named<'a>> {
+        if let Some(core) = above.core {
+            return self.by_core(above, core, name)?.ok_or_else(|| Identified::Unknown(nobodys(name)));
+        }
+        let mut reason = Identified::Unknown(nobodys(name));
+        let mut found: Vec<(&str, Named<'a>)> = Vec::new();
+        for core in &tables().cores {
+            match self.by_core(above, core, name) {
+                Ok(Some(named)) => found.push((core.name, named)),
+                Ok(None) => {}
+                Err(why) => reason = why,
+            }
+        }
+        if let (Some(stem), Some(system)) = (without(name, "srm"), above.system) {
+            found.extend(plain_meaning(system).map(|meaning| ("", (system, stem, meaning))));
+        }
+        let word = above.word.unwrap_or_default();
+        let is_usual = |core: &str, system: &System| {
+            self.default_core(word, system.name).is_some_and(|usual| usual.name == core)
+        };
+        if let Some(at) = found.iter().position(|(core, (system, ..))| is_usual(core, system)) {
+            return Ok(found.swap_remove(at).1);
+        }
+        let mut named: Vec<Named<'a>> = found.into_iter().map(|(_, named)| named).collect();
+        if named.iter().any(|(.., meaning)| meaning.core.is_none()) {
+            named.retain(|(.., meaning)| meaning.core.is_none());
+        }
+        named.dedup();
+        match named.len() {
+            1 => named.pop().ok_or(reason),
+            0 => Err(reason),
+            _ => unknown("more than one core names a file so, and nothing tells which wrote it"),
+        }
+    }
+
+    /// What a core means by a file name, if it names a file so.
+    fn by_core<'a>(&self, above: Above<'_>, core: &'static Core, name: &'a str) -> Found<Option<Named<'a>>> {
+        let systems = core.systems.iter().filter_map(|name| tables().system(name));
+        let files: Vec<_> = systems
+            .filter(|system| above.system.is_none_or(|own| own.name == system.name))
+            .flat_map(|system| core.files(system.name).map(move |rule| (system, rule)))
+            .filter_map(|(system, rule)| Some((system, without(name, rule.extension)?, rule)))
+            .collect();
+        // `Game.1.mcr` is a card of `Game`, not of `Game.1`.
+        let Some(stem) = files.iter().map(|(_, stem, _)| *stem).min_by_key(|stem| stem.len()) else {
+            return Ok(None);
+        };
+        let system = self.system(above, stem)?;
+        let mut fitting = files.iter().filter(|(one, its, _)| one.name == system.name && *its == stem);
+        Ok(fitting.next().map(|(_, _, rule)| (system, stem, core.meaning(rule, system))))
+    }
+
+    /// What the player calls the game: the stem, without the game file's extension where the firmware keeps it.
+    fn title<'a>(&self, layout: &InForce, above: Above<'_>, stem: &'a str) -> &'a str {
+        let Some((title, extension)) =
+            stem.rsplit_once('.').filter(|_| layout.named_after == NamedAfter::File)
+        else {
+            return stem;
+        };
+        let system = above.system.map_or("", |system| system.name);
+        if self.games.file(system, stem).is_some() {
+            return title;
+        }
+        // Its game is not here: two to four letters and digits are an extension, unless a game has this very title.
+        let is_extension = (2..=4).contains(&extension.len())
+            && extension.bytes().all(|b| b.is_ascii_alphanumeric())
+            && extension.bytes().any(|b| b.is_ascii_alphabetic());
+        let whole = self.games.titled(stem).iter().any(|game| game.system == system);
+        if is_extension && !whole { title } else { stem }
+    }
+
+    /// The system of a title: the path's; else that of a folder that has this game; else a core's only one.
+    fn system(&self, above: Above<'_>, title: &str) -> Found<&'static System> {
+        if let Some(system) = above.system {
+            return Ok(system);
+        }
+        let here = self.games.titled(title);
+        let Some(core) = above.core else {
+            let mut systems: Vec<&str> = here.iter().map(|game| game.system).collect();
+            systems.sort_unstable();
+            systems.dedup();
+            return match systems[..] {
+                [system] => tables().system(system).ok_or(Identified::Unknown(no_game(title))),
+                [] => unknown(no_game(title)),
+                _ => unknown(format!("games of several systems are called `{title}`")),
+            };
+        };
+        let of_core = |name: &&&str| here.iter().any(|game| game.system == **name);
+        let name = match (core.systems.iter().find(of_core), &core.systems[..]) {
+            (Some(name), _) | (None, [name]) => name,
+            (None, _) => return unknown(no_game(title)),
+        };
+        tables().system(name).ok_or(Identified::Unknown(no_game(title)))
+    }
+}
+
+fn no_game(title: &str) -> String {
+    format!("no game called `{title}` is here that tells its system")
+}
+
+fn nobodys(name: &str) -> String {
+    format!("no core of this folder names a save `{name}`")
+}
+
+fn make(system: &System, kind: Kind, slot: Option<&str>, core: Option<&str>, title: &str) -> Found<SaveId> {
+    let refused = |why: String| Identified::Unknown(why);
+    let name: SystemName = system.name.parse().map_err(|e| refused(format!("{e}")))?;
+    let slot: Option<Slot> = slot.map(str::parse).transpose().map_err(|e| refused(format!("{e}")))?;
+    let core = core.map(str::parse).transpose().map_err(|e| refused(format!("{e}")))?;
+    SaveId::new(&name, kind, slot.as_ref(), core.as_ref(), title).map_err(|e| refused(e.to_string()))
+}
