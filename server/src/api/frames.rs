@@ -62,9 +62,9 @@ pub(crate) struct Header {
 
 impl Header {
     /// Reads it as what the endpoint expects; a header of another form refuses this frame only.
-    pub(crate) fn parse<T: DeserializeOwned>(&self) -> Result<T, Problem> {
+    pub(crate) fn parse<T: DeserializeOwned>(&self) -> Result<T, Box<Problem>> {
         serde_json::from_slice(&self.json).map_err(|error| {
-            Problem::new(Code::Malformed, format!("the frame's header cannot be read: {error}"))
+            Box::new(Problem::new(Code::Malformed, format!("the frame's header cannot be read: {error}")))
         })
     }
 }

@@ -35,7 +35,7 @@ async fn add(batch: &mut Batch, reader: &mut FrameReader, header: &Header) -> An
     let StoreFrame { version, body } = match header.parse() {
         Ok(frame) => frame,
         Err(problem) => {
-            batch.refuse(problem);
+            batch.refuse(*problem);
             return Ok(());
         }
     };
