@@ -320,17 +320,18 @@ impl Device {
         let inner = Folder::open(&self.store, &settings(writer)).unwrap();
         let line = Line { fault: Fault::None, calls: Vec::new(), before_store: None, before_fetch: None };
         let news = Arc::new(Mutex::new(line));
-        let setup = daemon::Setup {
-            watch: How::Auto,
-            sweeps: Sweeps::default(),
-            times: Times { settle_ms: 100, retry_first_ms: 100, look_ms: 200, ..Times::default() },
-            news: Some(Box::new(Between { inner, line: Arc::clone(&news) })),
-            wait_s: 20,
-            door: None,
-        };
         let reports = Arc::new(Mutex::new(Vec::new()));
         let told = Arc::clone(&reports);
+        let polled = Arc::clone(&news);
         thread::spawn(move || {
+            let setup = daemon::Setup {
+                watch: How::Auto,
+                sweeps: Sweeps::default(),
+                times: Times { settle_ms: 100, retry_first_ms: 100, look_ms: 200, ..Times::default() },
+                news: Some(Box::new(Between { inner, line: polled })),
+                wait_s: 20,
+                door: None,
+            };
             daemon::run(&mut parts, setup, |_, report| told.lock().unwrap().push(report.clone())).unwrap();
         });
         Running { device: self, news, reports }
