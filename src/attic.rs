@@ -1,9 +1,9 @@
 //! The attic: old bytes of saves, kept on the card before anything replaces or removes them.
 //!
 //! Promise 1: an entry is durable, bytes and index, when [`Attic::put`] returns; and the attic lets go of nothing that the
-//! remote does not hold ([`Attic::thin`]). An entry's bytes are the file as it was. No number is ever used twice, no file
-//! here is ever written again, and a file that the index does not know is never touched: after a cut, two names on a
-//! FAT card can share one chain of clusters, and removing one would take the other's bytes.
+//! remote does not hold ([`Attic::thin`]). An entry's bytes are a copy of the file as it was, on clusters of its own: nothing
+//! is ever moved here. No number is used twice, no file is written again, and one that the index does not know (a cut
+//! left it) is never touched.
 
 mod look;
 
@@ -72,8 +72,6 @@ pub struct AtticEntry {
     pub kept: Told,
     /// Why.
     pub reason: Reason,
-    /// It may share its clusters with a file that a cut left behind: never removed.
-    pub pinned: bool,
 }
 
 /// When the attic is too full.
@@ -103,7 +101,6 @@ enum Record {
         file: Content,
         kept: Told,
         reason: Reason,
-        pinned: bool,
     },
     Gone {
         number: u64,
@@ -142,10 +139,10 @@ impl Attic {
         let mut last = files.iter().next_back().copied().unwrap_or(0);
         let (index, _) =
             Log::open(&volume, &folder.join("index"), Order::Loose, &mut |record| match record {
-                Record::Kept { number, save, path, content, file, kept, reason, pinned } => {
+                Record::Kept { number, save, path, content, file, kept, reason } => {
                     last = last.max(number);
                     if let Some(path) = RelativePath::new(&path) {
-                        let entry = AtticEntry { number, save, path, content, file, kept, reason, pinned };
+                        let entry = AtticEntry { number, save, path, content, file, kept, reason };
                         entries.insert(number, entry);
                     }
                 }
@@ -190,19 +187,22 @@ impl Attic {
                 return Ok(entry.clone());
             }
         }
-        let number = self.reserve();
+        let number = self.next;
+        self.next += 1;
         let to = self.path_of(number);
         let doing = || format!("cannot keep a copy of `{path}`");
         let copied = self.copy(&path.under(&self.root_dir), &to).map_err(|error| Error::io(doing(), &error));
-        let kept = copied.and_then(|content| match content == looked.file {
-            true => self.adopt(number, save, path, looked, reason, false),
+        let copied = copied.and_then(|content| match content == looked.file {
+            true => Ok(()),
             false => Err(Error::new(Kind::Busy, doing(), "it changed while it was copied")),
         });
-        if kept.is_err() {
+        if let Err(error) = copied {
             // Made by this very call: no other name can share its clusters.
             let _ = self.volume.remove(&to);
+            return Err(error);
         }
-        kept
+        // If this fails the copy stays: the index may have reached the card all the same.
+        self.enter(number, save, path, looked, reason)
     }
 
     fn copy(&self, from: &Path, to: &Path) -> io::Result<Content> {
@@ -214,34 +214,23 @@ impl Attic {
         Ok(source.content())
     }
 
-    /// A number for a file that will be moved here; its name is free.
-    pub(crate) fn reserve(&mut self) -> u64 {
-        let number = self.next;
-        self.next += 1;
-        number
-    }
-
     /// Where the file of an entry lies.
     pub(crate) fn path_of(&self, number: u64) -> PathBuf {
         self.folder.join(format!("{number:08}"))
     }
 
-    /// Enters a file that is durable under its number into the index; durable when it returns.
-    pub(crate) fn adopt(
+    /// Enters a durable copy into the index; durable when it returns.
+    fn enter(
         &mut self,
         number: u64,
         save: &SaveId,
         path: &RelativePath,
         looked: &Looked,
         reason: Reason,
-        pinned: bool,
     ) -> Result<AtticEntry> {
         let (save, path, kept) = (save.clone(), path.clone(), self.told);
         let Looked { file, payload: content } = *looked;
-        let entry = AtticEntry { number, save, path, content, file, kept, reason, pinned };
-        if let Some(known) = self.entries.get(&number) {
-            return Ok(known.clone());
-        }
+        let entry = AtticEntry { number, save, path, content, file, kept, reason };
         self.note(&Record::Kept {
             number,
             save: entry.save.clone(),
@@ -250,10 +239,8 @@ impl Attic {
             file,
             kept,
             reason,
-            pinned,
         })?;
         self.entries.insert(number, entry.clone());
-        self.next = self.next.max(number + 1);
         Ok(entry)
     }
 
@@ -311,10 +298,7 @@ impl Attic {
             let count = of_save.get_mut(&entry.save);
             let crowded = count.as_ref().is_some_and(|count| **count > limits.entries_per_save);
             // Promise 1: what the remote does not hold stays, however full the attic is.
-            if (crowded || total > limits.total_bytes)
-                && !entry.pinned
-                && holds(&entry.save, &entry.content.digest)
-            {
+            if (crowded || total > limits.total_bytes) && holds(&entry.save, &entry.content.digest) {
                 total -= entry.file.size_bytes;
                 if let Some(count) = count {
                     *count -= 1;

@@ -4,8 +4,9 @@
 //! save on FAT: the name points at the old, already freed clusters until the renamed file's own inode is written. Here:
 //!
 //! ```text
-//! same size (nearly all)   in place: old bytes copied to the attic, intent declared, bytes overwritten without truncation
-//! other size, or new       move: intent declared, old file renamed into the attic, staged file renamed to the free name
+//! always                   the old bytes are copied to the attic, then the intent is declared; then
+//! same size (nearly all)   in place: bytes overwritten without truncation
+//! other size, or new       move: old file renamed out of the way, staged file renamed to the free name
 //! ```
 //!
 //! New bytes are first staged in `.retrosync/incoming/`, verified and durable; they are also what a cut is finished from.
@@ -53,6 +54,8 @@ pub struct Disk {
     volume: Arc<dyn Volume>,
     root_dir: PathBuf,
     incoming: PathBuf,
+    /// The highest number that a file in `incoming/` has or may have had.
+    last_name: u64,
     slot: Slot,
     attic: Attic,
 }
@@ -71,7 +74,7 @@ impl Disk {
         let state_dir = root_dir.join(STATE_FOLDER);
         let incoming = state_dir.join("incoming");
         let slot = Slot::open(volume.clone(), &state_dir).map_err(|e| Error::io(doing(), &e))?;
-        let mut disk = Disk { volume, root_dir: root_dir.to_owned(), incoming, slot, attic };
+        let mut disk = Disk { volume, root_dir: root_dir.to_owned(), incoming, last_name: 0, slot, attic };
         disk.make_incoming().map_err(|e| Error::io(doing(), &e))?;
         let mut problems = disk.finish().unwrap_or_else(|error| vec![error.into()]);
         disk.clear_leftovers().map_err(|e| Error::io(doing(), &e))?;
@@ -89,6 +92,9 @@ impl Disk {
                 self.volume.sync_folder(&state_dir)
             }
             Ok(listed) => {
+                let names = listed.iter().filter_map(|entry| entry.name.to_str());
+                let numbers = names.chain(self.slot.record.names()).filter_map(|name| name.parse().ok());
+                self.last_name = numbers.max().unwrap_or(0);
                 // The record was lost: whatever lies here may share its clusters with a save.
                 self.slot.record.keep_all |= self.slot.is_new() && !listed.is_empty();
                 Ok(())
@@ -134,6 +140,12 @@ impl Disk {
         }
     }
 
+    /// A name in `incoming/` that neither a file nor the record has.
+    fn fresh_name(&mut self) -> String {
+        self.last_name += 1;
+        format!("{:08}", self.last_name)
+    }
+
     /// A spare of just this size, or a new file.
     fn staging_file(&mut self, content: &Content) -> io::Result<(String, Box<dyn VolumeFile>, bool)> {
         let spares = &mut self.slot.record.spares;
@@ -145,9 +157,7 @@ impl Disk {
                 return Ok((name, file, false));
             }
         }
-        let mut random = [0; 8];
-        getrandom::fill(&mut random).map_err(|error| io::Error::other(error.to_string()))?;
-        let name = format!("{:016x}", u64::from_le_bytes(random));
+        let name = self.fresh_name();
         let file = self.volume.create_new(&self.incoming.join(&name))?;
         Ok((name, file, true))
     }
@@ -235,14 +245,19 @@ impl Disk {
             (Some(new), Some(old)) if new.content == old.file => return Ok(None),
             (Some(new), Some(old)) if same_size(new, old) && new.content.size_bytes <= SPARE_BYTES => {
                 intent.way = Way::InPlace;
-                intent.number = self.attic.put(save, path, old, Reason::Replaced)?.number;
             }
-            _ => intent.number = self.attic.reserve(),
+            _ => {}
+        }
+        // Promise 1: durable, bytes and index, before anything of the save changes.
+        let reason = if new.is_some() { Reason::Replaced } else { Reason::Retired };
+        if let Some(old) = &old {
+            intent.number = self.attic.put(save, path, old, reason)?.number;
         }
         if old.is_none() {
             steps::make_folder_of(&*self.volume, &target)
                 .map_err(|error| Error::io(format!("cannot make the folder of `{path}`"), &error))?;
         }
+        intent.away = self.fresh_name();
         (intent.old, intent.new) = (old, new);
         Ok(Some((intent, here.map(|(_, stamp)| stamp))))
     }
@@ -291,18 +306,18 @@ impl Disk {
         let staged = intent.new.as_ref().map(|new| self.incoming.join(&new.name));
         if let (Way::InPlace, Some(staged), Some(new)) = (intent.way, &staged, &intent.new) {
             let stamp = steps::overwrite(&*self.volume, staged, target).map_err(failed)?;
-            self.close(Some(recovery::spare_of(new)), None)?;
+            self.close(Some(recovery::spare_of(new)))?;
             return Ok(Some(stamp));
         }
-        if let Some(old) = &intent.old {
-            let kept = self.attic.path_of(intent.number);
-            steps::rename(&*self.volume, target, &kept).map_err(failed)?;
-            let reason = if staged.is_some() { Reason::Replaced } else { Reason::Retired };
-            self.attic.adopt(intent.number, &intent.save, path, old, reason, false)?;
+        if intent.old.is_some() {
+            let away = self.incoming.join(&intent.away);
+            steps::rename(&*self.volume, target, &away).map_err(failed)?;
         }
         let stamp = staged.map(|staged| steps::rename(&*self.volume, &staged, target));
         let stamp = stamp.transpose().map_err(failed)?;
-        self.close(None, None)?;
+        // Both renames are durable: what was moved away shares its clusters with nothing, and may be written again.
+        let spare = |old: &Looked| Spare { name: intent.away.clone(), size_bytes: old.file.size_bytes };
+        self.close(intent.old.as_ref().map(spare))?;
         Ok(stamp)
     }
 }

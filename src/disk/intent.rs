@@ -20,9 +20,9 @@ use crate::volume::Volume;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub(super) enum Way {
-    /// Overwritten without truncation: neither FAT nor folder changes. The old bytes are a copy in the attic.
+    /// Overwritten without truncation: neither FAT nor folder changes.
     InPlace,
-    /// The old file is moved to the attic, then the new one to the name.
+    /// The old file is moved out of the way, then the new one to the name.
     Move,
 }
 
@@ -44,17 +44,19 @@ pub(super) struct Intent {
     pub(super) old: Option<Looked>,
     /// What comes there; `None`: nothing, it is retired.
     pub(super) new: Option<New>,
-    /// Where in the attic the old bytes are, or go.
+    /// Which copy in the attic has the old bytes; 0: there were none.
     pub(super) number: u64,
-    /// Another name may share the old file's clusters: its entry in the attic is never removed.
+    /// The name in `incoming/` to which the old file is moved.
+    pub(super) away: String,
+    /// A cut left the old file under its name and a stray's: it must go from its name whatever else.
     #[serde(default)]
-    pub(super) pinned: bool,
+    pub(super) twin: bool,
 }
 
 impl Intent {
     pub(super) fn new(way: Way, save: &SaveId, path: &RelativePath) -> Intent {
         let (save, path) = (save.clone(), path.as_str().to_owned());
-        Intent { way, save, path, old: None, new: None, number: 0, pinned: false }
+        Intent { way, save, path, old: None, new: None, number: 0, away: String::new(), twin: false }
     }
 
     /// Where the save is. `None` only for a record that passed its checksum and is wrong all the same.
@@ -88,6 +90,16 @@ pub(super) struct Record {
     pub(super) keep_all: bool,
 }
 
+impl Record {
+    /// Every name in `incoming/` that it speaks of.
+    pub(super) fn names(&self) -> impl Iterator<Item = &str> {
+        let open = self.open.iter();
+        let open = open.flat_map(|open| open.new.iter().map(|new| &new.name).chain([&open.away]));
+        let spares = self.spares.iter().map(|spare| &spare.name);
+        open.chain(spares).chain(&self.strays).map(String::as_str)
+    }
+}
+
 /// The record and its two files.
 pub(super) struct Slot {
     pair: Pair,
@@ -118,19 +130,24 @@ impl Slot {
     }
 
     /// Closes the intent; durable when it returns. Before that, the save's final bytes must be durable.
-    pub(super) fn close(&mut self, spare: Option<Spare>, stray: Option<String>) -> io::Result<()> {
+    pub(super) fn close(&mut self, spare: Option<Spare>) -> io::Result<()> {
         let mut record = self.record.clone();
         record.open = None;
         record.spares.extend(spare);
-        record.strays.extend(stray);
         if record.spares.len() > MOST_NAMES {
             record.spares.remove(0);
         }
+        self.write(record)
+    }
+
+    /// A file that may share its clusters with a save; durable with the next [`Slot::begin`] or [`Slot::close`].
+    pub(super) fn estrange(&mut self, name: String) {
+        let record = &mut self.record;
+        record.strays.push(name);
         if record.strays.len() > MOST_NAMES {
             record.strays.remove(0);
             record.keep_all = true;
         }
-        self.write(record)
     }
 
     fn write(&mut self, record: Record) -> io::Result<()> {

@@ -4,24 +4,27 @@
 //! in place  the save is new ............ close
 //!           old ........................ close: it was not begun
 //!           another size, or gone ...... not ours: leave it, tell
-//!           else (torn) ................ rewrite it from the staged bytes, else from the attic; what is no mix of
-//!                                        old and new goes to the attic first
-//! move      the save is new ............ make its name and the attic's durable, close
-//!           old, its attic name free ... close: it was not begun
-//!           old, its attic name too .... both names share one chain: move this one to the attic as well, never to be
-//!                                        removed; then as below
-//!           gone, or empty ............. enter the old bytes into the attic; put the staged file in place, else the
-//!                                        old bytes back
+//!           else (torn) ................ a copy goes to the attic; rewrite it from the staged bytes, else from the
+//!                                        attic; tell, unless it is a mix of old and new
+//! move      the save is new ............ make its name durable, close
+//!           new, and the staged name ... both names share one chain: as the next but one, with a copy of the new bytes
+//!           old, nothing moved ......... close: it was not begun
+//!           old, and moved away too .... both names share one chain: move this one away as well; then as below
+//!           gone, or empty ............. put the staged file in place, else a copy of the old bytes
 //!           else ....................... not ours: leave it, tell
 //! ```
+//!
+//! Of two names that share a chain neither may be removed, written, or stay in play (a file-system check would truncate
+//! one of them): both become strays, and the save gets clusters of its own.
 //!
 //! Promise 8: a cut during any of this finds the intent still open and comes here again.
 
 use std::io;
 
-use super::Disk;
+use retrosync_protocol::Content;
+
 use super::intent::{Intent, New, SPARE_BYTES, Spare, Way};
-use super::steps;
+use super::{Disk, Staged, steps};
 use crate::attic::{Looked, Reason, look};
 use crate::error::{Error, Kind, Problem, Result};
 use crate::snapshot::RelativePath;
@@ -33,7 +36,7 @@ impl Disk {
         let Some(path) = intent.path() else {
             let error =
                 Error::new(Kind::Damaged, "cannot finish an interrupted replacement", "its record is wrong");
-            return self.close(None, None).map(|()| vec![error.into()]);
+            return self.close(None).map(|()| vec![error.into()]);
         };
         match intent.way {
             Way::InPlace => self.finish_in_place(&intent, &path),
@@ -43,7 +46,7 @@ impl Disk {
 
     fn finish_in_place(&mut self, intent: &Intent, path: &RelativePath) -> Result<Vec<Problem>> {
         let (Some(old), Some(new)) = (&intent.old, &intent.new) else {
-            return self.close(None, None).map(|()| Vec::new());
+            return self.close(None).map(|()| Vec::new());
         };
         let target = path.under(&self.root_dir);
         let staged = self.incoming.join(&new.name);
@@ -56,8 +59,9 @@ impl Disk {
                 file.sync().map_err(|e| cannot(path, &e))?;
             }
             Some((here, _)) if here.file.size_bytes == new.content.size_bytes => {
-                if !self.is_mix(path, intent.number, new)? {
-                    let kept = self.attic.put(&intent.save, path, &here, Reason::Found)?;
+                // Promise 1, for torn bytes too: a mix of old and new could still be what a game wrote.
+                let kept = self.attic.put(&intent.save, path, &here, Reason::Found)?;
+                if !self.is_mix(path, intent.number, new) {
                     problems.push(foreign(intent, path, &format!("kept as copy {}", kept.number)));
                 }
                 let source = if spare.is_some() {
@@ -67,98 +71,110 @@ impl Disk {
                 } else {
                     // Neither of the two is whole: nothing better than what is there.
                     problems.push(foreign(intent, path, "left as it is"));
-                    return self.close(None, None).map(|()| problems);
+                    return self.close(None).map(|()| problems);
                 };
                 steps::overwrite(&*self.volume, &source, &target).map_err(|e| cannot(path, &e))?;
             }
             _ => problems.push(foreign(intent, path, "left as it is")),
         }
-        self.close(spare, None)?;
+        self.close(spare)?;
         Ok(problems)
     }
 
     fn finish_move(&mut self, mut intent: Intent, path: &RelativePath) -> Result<Vec<Problem>> {
         let target = path.under(&self.root_dir);
         let here = look(&*self.volume, &target)?.map(|(here, _)| here);
-        let staged = match &intent.new {
-            Some(new) if self.is(&self.incoming.join(&new.name), new) => Some(new.clone()),
-            _ => None,
-        };
-        let is_new = |here: &Looked| intent.new.as_ref().is_some_and(|new| here.file == new.content);
+        let staged = intent.new.clone().filter(|new| self.is(&self.incoming.join(&new.name), new));
+        let moved = self.volume.stamp(&self.incoming.join(&intent.away)).is_ok();
         match here {
-            Some(here) if is_new(&here) => {
-                self.settle_old(&intent, path)?;
+            Some(here) if intent.new.as_ref().is_some_and(|new| here.file == new.content) => {
                 self.settle_new(&intent, path)?;
-                // If the staged name is still there it shares the save's clusters: never to be touched.
-                let stray = staged.map(|new| new.name);
-                return self.close(None, stray).map(|()| Vec::new());
+                let Some(twin) = staged else {
+                    return self.close_strange(&intent, moved).map(|()| Vec::new());
+                };
+                self.slot.estrange(twin.name);
+                let mut file = self.volume.open(&target).map_err(|e| cannot(path, &e))?;
+                let copy = self.stage(&twin.content, &mut file)?;
+                intent.new = Some(New { name: copy.name, content: twin.content });
+                self.move_away_again(&mut intent, path, moved)?;
             }
             Some(here) if intent.old == Some(here) => {
-                let twin = self.volume.stamp(&self.attic.path_of(intent.number)).is_ok();
-                if !twin || (intent.new.is_some() && staged.is_none()) {
+                if !moved && !intent.twin {
                     return self.abandon(staged).map(|()| Vec::new());
                 }
-                // The save's name and the attic's share one chain. Neither may be removed or stay in play: both are
-                // kept for ever, and the save gets clusters of its own.
-                (intent.number, intent.pinned) = (self.attic.reserve(), true);
-                self.slot.begin(intent.clone()).map_err(|e| cannot(path, &e))?;
-                let kept = self.attic.path_of(intent.number);
-                steps::rename(&*self.volume, &target, &kept).map_err(|e| cannot(path, &e))?;
+                self.move_away_again(&mut intent, path, moved)?;
             }
-            None | Some(Looked { file: retrosync_protocol::Content { size_bytes: 0, .. }, .. }) => {}
+            None | Some(Looked { file: Content { size_bytes: 0, .. }, .. }) => {}
             Some(_) => {
-                self.settle_old(&intent, path)?;
+                if let Some(new) = staged {
+                    self.slot.estrange(new.name);
+                }
                 let problem = foreign(&intent, path, "left as it is");
-                return self.close(None, staged.map(|new| new.name)).map(|()| vec![problem]);
+                return self.close_strange(&intent, moved).map(|()| vec![problem]);
             }
         }
-        self.settle_old(&intent, path)?;
-        self.fill(&intent, path, staged)
+        self.fill(intent, path)
+    }
+
+    /// Moves what is in the save's place out of the way, under a name of its own.
+    fn move_away_again(&mut self, intent: &mut Intent, path: &RelativePath, moved: bool) -> Result<()> {
+        let away = std::mem::replace(&mut intent.away, self.fresh_name());
+        if moved {
+            self.slot.estrange(away);
+            intent.twin = true;
+        }
+        self.slot.begin(intent.clone()).map_err(|e| cannot(path, &e))?;
+        let target = path.under(&self.root_dir);
+        steps::rename(&*self.volume, &target, &self.incoming.join(&intent.away))
+            .map_err(|e| cannot(path, &e))
+            .map(|_| ())
     }
 
     /// Nothing, or an empty entry, is in the save's place: the new bytes go there, else the old ones.
-    fn fill(&mut self, intent: &Intent, path: &RelativePath, staged: Option<New>) -> Result<Vec<Problem>> {
-        let source = match (&intent.new, staged, &intent.old) {
-            (None, _, _) => return self.close(None, None).map(|()| Vec::new()),
-            (Some(_), Some(new), _) => Some(new),
-            (Some(_), None, Some(old)) if self.attic.holds(intent.number, &old.file) => {
-                let mut kept = self.attic.read(intent.number)?;
-                let staged = self.stage(&old.file, &mut kept)?;
-                Some(New { name: staged.name, content: old.file })
-            }
-            (Some(_), None, _) => None,
+    fn fill(&mut self, mut intent: Intent, path: &RelativePath) -> Result<Vec<Problem>> {
+        let moved = self.volume.stamp(&self.incoming.join(&intent.away)).is_ok();
+        let Some(new) = intent.new.clone() else {
+            return self.close_strange(&intent, moved).map(|()| Vec::new());
         };
-        let Some(source) = source else {
-            return self.close(None, None).map(|()| match intent.old {
-                Some(_) => vec![foreign(intent, path, "neither the old nor the new bytes can be read")],
-                None => Vec::new(),
-            });
-        };
-        // What is put there must be named by the record before it is renamed.
-        if intent.new.as_ref() != Some(&source) {
-            let mut intent = intent.clone();
-            intent.new = Some(source.clone());
-            self.slot.begin(intent).map_err(|e| cannot(path, &e))?;
+        let staged = self.incoming.join(&new.name);
+        if !self.is(&staged, &new) {
+            let Some(copy) = self.copy_of_either(&intent, &new)? else {
+                if intent.old.is_none() && self.volume.stamp(&path.under(&self.root_dir)).is_ok() {
+                    // A new save's empty entry, its bytes lost: none is better, it is fetched again.
+                    self.move_away_again(&mut intent, path, moved)?;
+                    return self.close_strange(&intent, true).map(|()| Vec::new());
+                }
+                let problem = intent
+                    .old
+                    .map(|_| foreign(&intent, path, "neither the old nor the new bytes can be read"));
+                return self.close_strange(&intent, moved).map(|()| problem.into_iter().collect());
+            };
+            // What is put there must be named by the record before it is renamed.
+            intent.new = Some(New { content: copy.content, name: copy.name });
+            self.slot.begin(intent.clone()).map_err(|e| cannot(path, &e))?;
         }
-        let target = path.under(&self.root_dir);
+        let (target, name) = (path.under(&self.root_dir), intent.new.as_ref().map(|new| &new.name));
+        let staged = name.map_or(staged, |name| self.incoming.join(name));
         steps::make_folder_of(&*self.volume, &target).map_err(|e| cannot(path, &e))?;
-        steps::rename(&*self.volume, &self.incoming.join(&source.name), &target)
-            .map_err(|e| cannot(path, &e))?;
-        self.close(None, None).map(|()| Vec::new())
+        steps::rename(&*self.volume, &staged, &target).map_err(|e| cannot(path, &e))?;
+        self.close_strange(&intent, moved).map(|()| Vec::new())
     }
 
-    /// Promise 1: the old bytes that were moved are in the attic, durably, and in its index.
-    fn settle_old(&mut self, intent: &Intent, path: &RelativePath) -> Result<()> {
-        let Some(old) = &intent.old else { return Ok(()) };
-        if self.attic.holds(intent.number, &old.file) {
-            let kept = self.attic.path_of(intent.number);
-            let mut file = self.volume.open(&kept).map_err(|e| cannot(path, &e))?;
-            steps::settle_rename(&*self.volume, &mut *file, &path.under(&self.root_dir), &kept)
-                .map_err(|e| cannot(path, &e))?;
-            let reason = if intent.new.is_some() { Reason::Replaced } else { Reason::Retired };
-            self.attic.adopt(intent.number, &intent.save, path, old, reason, intent.pinned)?;
+    /// A staged copy of what was moved away, if that is the new bytes, else of the old bytes in the attic.
+    fn copy_of_either(&mut self, intent: &Intent, new: &New) -> Result<Option<Staged>> {
+        let away = self.incoming.join(&intent.away);
+        if self.is(&away, new) {
+            let mut file =
+                self.volume.open(&away).map_err(|error| Error::io("cannot copy a save", &error))?;
+            return self.stage(&new.content, &mut file).map(Some);
         }
-        Ok(())
+        match &intent.old {
+            Some(old) if self.attic.holds(intent.number, &old.file) => {
+                let mut kept = self.attic.read(intent.number)?;
+                self.stage(&old.file, &mut kept).map(Some)
+            }
+            _ => Ok(None),
+        }
     }
 
     fn settle_new(&mut self, intent: &Intent, path: &RelativePath) -> Result<()> {
@@ -170,17 +186,25 @@ impl Disk {
         settled.map_err(|e| cannot(path, &e))
     }
 
+    /// Closes after a cut: what was moved away may share its clusters with something.
+    fn close_strange(&mut self, intent: &Intent, moved: bool) -> Result<()> {
+        if moved {
+            self.slot.estrange(intent.away.clone());
+        }
+        self.close(None)
+    }
+
     /// Nothing was changed: the staged file may serve again.
     pub(super) fn abandon(&mut self, staged: Option<New>) -> Result<()> {
-        self.close(staged.map(|new| spare_of(&new)), None)
+        self.close(staged.map(|new| spare_of(&new)))
     }
 
     /// Closes the intent; a spare that is too large to lie about is removed after that.
-    pub(super) fn close(&mut self, spare: Option<Spare>, stray: Option<String>) -> Result<()> {
+    pub(super) fn close(&mut self, spare: Option<Spare>) -> Result<()> {
         let large = spare.as_ref().filter(|spare| spare.size_bytes > SPARE_BYTES).map(|s| s.name.clone());
         let spare = spare.filter(|_| large.is_none());
         self.slot
-            .close(spare, stray)
+            .close(spare)
             .map_err(|error| Error::io("cannot close the record of a replacement", &error))?;
         if let Some(name) = large {
             // Never renamed, and no longer named by an open intent. If it stays, it is a leftover like others.
@@ -193,34 +217,33 @@ impl Disk {
         matches!(look(&*self.volume, staged), Ok(Some((looked, _))) if looked.file == new.content)
     }
 
-    /// Is every sector of the save of the old bytes or of the new ones? Then nobody else wrote there.
-    fn is_mix(&self, path: &RelativePath, number: u64, new: &New) -> Result<bool> {
+    /// Is every byte of the save either the old one or the new one at its place? Then it is our own torn write.
+    fn is_mix(&self, path: &RelativePath, number: u64, new: &New) -> bool {
         let files = [path.under(&self.root_dir), self.attic.path_of(number), self.incoming.join(&new.name)];
         let compare = || -> io::Result<bool> {
             let mut files =
                 files.iter().map(|path| self.volume.open(path)).collect::<io::Result<Vec<_>>>()?;
-            let mut sectors = [[0u8; SECTOR_BYTES]; 3];
+            let mut pieces = [[0u8; PIECE_BYTES]; 3];
             let mut left = new.content.size_bytes;
             while left > 0 {
-                let count = SECTOR_BYTES.min(usize::try_from(left).unwrap_or(SECTOR_BYTES));
-                for (file, sector) in files.iter_mut().zip(&mut sectors) {
-                    io::Read::read_exact(file, &mut sector[..count])?;
+                let count = PIECE_BYTES.min(usize::try_from(left).unwrap_or(PIECE_BYTES));
+                for (file, piece) in files.iter_mut().zip(&mut pieces) {
+                    io::Read::read_exact(file, &mut piece[..count])?;
                 }
-                let [here, old, new] = &sectors;
-                if here[..count] != old[..count] && here[..count] != new[..count] {
+                let [here, old, new] = &pieces;
+                if (0..count).any(|at| here[at] != old[at] && here[at] != new[at]) {
                     return Ok(false);
                 }
                 left -= count as u64;
             }
             Ok(true)
         };
-        // Unreadable or shorter: not known to be a mix, so it is kept.
-        Ok(compare().unwrap_or(false))
+        // Unreadable: not known to be ours.
+        compare().unwrap_or(false)
     }
 }
 
-/// What a card writes as a whole.
-const SECTOR_BYTES: usize = 512;
+const PIECE_BYTES: usize = 1024;
 
 pub(super) fn spare_of(new: &New) -> Spare {
     Spare { name: new.name.clone(), size_bytes: new.content.size_bytes }
