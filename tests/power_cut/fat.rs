@@ -17,7 +17,7 @@ use std::sync::{Arc, Mutex, MutexGuard};
 use retrosync::snapshot::Stamp;
 use retrosync::volume::{Entry, EntryKind, Volume, VolumeFile};
 
-pub const SECTOR: usize = 512;
+pub(crate) const SECTOR: usize = 512;
 type Sector = [u8; SECTOR];
 /// What a sector holds that was allocated and never written.
 const GARBAGE: Sector = [0xDD; SECTOR];
@@ -71,10 +71,10 @@ struct Card {
 
 /// The card.
 #[derive(Clone)]
-pub struct Fat(Arc<Mutex<Card>>);
+pub(crate) struct Fat(Arc<Mutex<Card>>);
 
 /// How a crash decides about each dirty thing.
-pub trait Fate {
+pub(crate) trait Fate {
     /// Did it reach the card?
     fn reaches(&mut self) -> bool;
     /// Was this sector torn in the middle?
@@ -82,7 +82,7 @@ pub trait Fate {
 }
 
 impl Fat {
-    pub fn new() -> Fat {
+    pub(crate) fn new() -> Fat {
         Fat(Arc::default())
     }
 
@@ -90,12 +90,12 @@ impl Fat {
         self.0.lock().unwrap()
     }
 
-    pub fn volume(&self) -> Arc<dyn Volume> {
+    pub(crate) fn volume(&self) -> Arc<dyn Volume> {
         Arc::new(self.clone())
     }
 
     /// Everything reaches the card.
-    pub fn settle(&self) {
+    pub(crate) fn settle(&self) {
         let mut card = self.card();
         for node in 0..card.nodes.len() {
             card.write_inode(node);
@@ -110,32 +110,32 @@ impl Fat {
     }
 
     /// The power goes right before the `at`-th change from now.
-    pub fn cut_at(&self, at: usize) {
+    pub(crate) fn cut_at(&self, at: usize) {
         let mut card = self.card();
         (card.changes, card.cut_at) = (0, Some(at));
     }
 
     /// The `at`-th call from now fails, once.
-    pub fn fail_at(&self, at: usize, kind: io::ErrorKind) {
+    pub(crate) fn fail_at(&self, at: usize, kind: io::ErrorKind) {
         let mut card = self.card();
         (card.calls, card.fail_at) = (0, Some((at, kind)));
     }
 
-    pub fn is_off(&self) -> bool {
+    pub(crate) fn is_off(&self) -> bool {
         self.card().off
     }
 
     /// Did the call that was to fail come?
-    pub fn has_failed(&self) -> bool {
+    pub(crate) fn has_failed(&self) -> bool {
         self.card().fail_at.is_none()
     }
 
-    pub fn changes(&self) -> usize {
+    pub(crate) fn changes(&self) -> usize {
         self.card().changes
     }
 
     /// How many things are dirty: a crash decides about each.
-    pub fn dirty(&self) -> usize {
+    pub(crate) fn dirty(&self) -> usize {
         struct Count(usize);
         impl Fate for Count {
             fn reaches(&mut self) -> bool {
@@ -152,29 +152,19 @@ impl Fat {
     }
 
     /// The card as it is found after the power comes back.
-    pub fn crash(&self, fate: &mut dyn Fate) -> Fat {
+    pub(crate) fn crash(&self, fate: &mut dyn Fate) -> Fat {
         let mut card = self.card().clone();
         card.crash(fate);
         Fat(Arc::new(Mutex::new(card)))
     }
 
     /// What no file system should have been made to do.
-    pub fn violations(&self) -> Vec<String> {
+    pub(crate) fn violations(&self) -> Vec<String> {
         self.card().violations.clone()
     }
 
-    /// Every name, its chain and size: for a failing test's text.
-    pub fn names(&self) -> Vec<(PathBuf, Option<usize>, u64)> {
-        let card = self.card();
-        let of = |(name, node): (&PathBuf, &usize)| {
-            let Dirent { chain, size } = card.nodes[*node].dirent;
-            (name.clone(), chain, size)
-        };
-        card.names.iter().map(of).collect()
-    }
-
     /// Which other names share the clusters of this one?
-    pub fn shares(&self, path: &Path) -> Vec<PathBuf> {
+    pub(crate) fn shares(&self, path: &Path) -> Vec<PathBuf> {
         let card = self.card();
         let chain = |node: &usize| card.nodes[*node].dirent.chain;
         let Some(mine) = card.names.get(path).and_then(chain) else { return Vec::new() };
@@ -183,7 +173,7 @@ impl Fat {
     }
 
     /// The bytes of a file; none if there is none.
-    pub fn read(&self, path: &str) -> io::Result<Option<Vec<u8>>> {
+    pub(crate) fn read(&self, path: &str) -> io::Result<Option<Vec<u8>>> {
         match Volume::open(self, Path::new(path)) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
             Err(error) => Err(error),
@@ -196,7 +186,7 @@ impl Fat {
     }
 
     /// Writes a file as an emulator or a test would; durable after [`Fat::settle`].
-    pub fn write(&self, path: &str, bytes: &[u8]) {
+    pub(crate) fn write(&self, path: &str, bytes: &[u8]) {
         let mut file = self.create_new(Path::new(path)).unwrap();
         file.write_all_at(bytes, 0).unwrap();
     }

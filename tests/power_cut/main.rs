@@ -21,7 +21,7 @@ use retrosync::snapshot::RelativePath;
 use retrosync::volume::Volume;
 use retrosync_protocol::{Content, Digest, SaveId};
 
-pub const ROOT: &str = "/card";
+pub(crate) const ROOT: &str = "/card";
 const TARGET: &str = "/card/Saves/Tetris.srm";
 const OTHER: &str = "/card/Saves/Zelda.srm";
 
@@ -90,7 +90,7 @@ fn bring_by(fat: &Fat, new: &[u8], sync_renamed: bool) -> io::Result<()> {
 
 /// One way in which a crash can fall out.
 #[derive(Clone, Copy, Debug)]
-pub enum Luck {
+pub(crate) enum Luck {
     None,
     All,
     Only(usize),
@@ -99,21 +99,21 @@ pub enum Luck {
 }
 
 /// Deals out a [`Luck`].
-pub struct Dealt {
+pub(crate) struct Dealt {
     luck: Luck,
     at: usize,
     random: u64,
 }
 
 impl Luck {
-    pub fn deal(self) -> Dealt {
+    pub(crate) fn deal(self) -> Dealt {
         let random =
             if let Luck::Seeded(seed) = self { seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1 } else { 1 };
         Dealt { luck: self, at: 0, random }
     }
 
     /// The kinds of luck worth trying for so many dirty things.
-    pub fn kinds(dirty: usize, seeds: u64) -> Vec<Luck> {
+    pub(crate) fn kinds(dirty: usize, seeds: u64) -> Vec<Luck> {
         let mut kinds = vec![Luck::None, Luck::All];
         if dirty > 1 {
             kinds.extend((0..dirty.min(12)).flat_map(|at| [Luck::Only(at), Luck::AllBut(at)]));
@@ -151,7 +151,7 @@ impl Fate for Dealt {
 }
 
 /// Cuts `act` at every change and shows `look` each card that may be found then, with the story so far.
-pub fn cut_everywhere(
+pub(crate) fn cut_everywhere(
     start: &Fat,
     seeds: u64,
     act: &mut dyn FnMut(&Fat),
@@ -186,7 +186,6 @@ fn kept(disk: &Disk) -> Vec<Vec<u8>> {
 
 /// What must hold once the card was recovered.
 fn assert_nothing_lost(fat: &Fat, old: Option<&[u8]>, new: Option<&[u8]>, story: &str) {
-    let before = fat.names();
     let (disk, problems) = open(fat).unwrap_or_else(|error| panic!("{story}: {error}"));
     assert_eq!(problems, [], "{story}");
     let here = fat.read(TARGET).unwrap_or_else(|error| panic!("{story}: the save cannot be read: {error}"));
