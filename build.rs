@@ -16,6 +16,11 @@ type Outcome<T> = Result<T, Box<dyn Error>>;
 fn main() -> Outcome<()> {
     let out = PathBuf::from(env::var("OUT_DIR")?);
     println!("cargo:rerun-if-changed=build.rs");
+    // No certificate is judged at an earlier time than this program is of (remote/trust.rs).
+    println!("cargo:rerun-if-env-changed=SOURCE_DATE_EPOCH");
+    if let Ok(built) = env::var("SOURCE_DATE_EPOCH") {
+        println!("cargo:rustc-env=RETROSYNC_BUILD_UNIX_S={built}");
+    }
     let systems = read(Path::new("protocol/systems.toml"))?;
     fs::write(out.join("systems.tsv"), system_lines(&systems)?)?;
     let cores = read(Path::new("protocol/cores.toml"))?;
