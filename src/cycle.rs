@@ -303,6 +303,10 @@ fn take_in(parts: &mut Parts, changes: Changes) -> Result<bool> {
         parts.journal.record(Entry::Distrusted)?;
     }
     parts.memory.clock.tell(changes.server_time_unix_s, boot_ms());
+    // Goes to the card with the next number that is reserved: a quiet cycle writes nothing.
+    if let Some(time) = parts.remote.heard().server_time_unix_s {
+        parts.identity.facts.server_time_unix_s = Some(time);
+    }
     for heads in changes.saves {
         parts.journal.record(Entry::Heads(heads))?;
     }

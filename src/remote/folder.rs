@@ -62,12 +62,7 @@ impl Folder {
     /// # Errors
     /// `Offline` when there is none: not mounted, or not made yet. `Misused` when `dir` is not absolute.
     pub fn open(dir: &Path, settings: &RemoteSettings) -> Result<Folder> {
-        if !dir.is_absolute() {
-            let doing = format!("cannot use `{}` as store", dir.display());
-            return Err(Error::new(Kind::Misused, doing, "it is not an absolute path")
-                .help("write it as `folder:/mnt/share`"));
-        }
-        let dir = store_dir(dir);
+        let dir = store_dir(dir)?;
         let epoch = read_epoch(&dir)?;
         let mut random = [0; 4];
         getrandom::fill(&mut random).map_err(|error| Error::new(Kind::Busy, doing(&dir, "open"), error))?;
@@ -93,7 +88,7 @@ impl Folder {
             return Err(Error::new(Kind::Offline, doing, "there is no such folder")
                 .help("mount the share or plug the stick in first"));
         }
-        let dir = store_dir(dir);
+        let dir = store_dir(dir)?;
         let mut random = [0; 16];
         getrandom::fill(&mut random).map_err(|error| Error::new(Kind::Busy, doing(&dir, "make"), error))?;
         let mark = Mark { retrosync_store: 1, epoch: Epoch::from_random(&random) };
@@ -322,8 +317,13 @@ impl Folder {
     }
 }
 
-fn store_dir(dir: &Path) -> PathBuf {
-    dir.join("retrosync-store")
+fn store_dir(dir: &Path) -> Result<PathBuf> {
+    if dir.is_absolute() {
+        return Ok(dir.join("retrosync-store"));
+    }
+    let doing = format!("cannot use `{}` as store", dir.display());
+    Err(Error::new(Kind::Misused, doing, "it is not an absolute path")
+        .help("write it as `folder:/mnt/share`"))
 }
 
 fn doing(dir: &Path, verb: &str) -> String {

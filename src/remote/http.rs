@@ -244,6 +244,10 @@ impl Bare {
     pub(super) fn address(&self) -> &ServerAddress {
         self.wire.address()
     }
+
+    pub(super) fn heard(&self) -> Heard {
+        self.wire.heard()
+    }
 }
 
 #[cfg(test)]

@@ -60,6 +60,18 @@ pub struct Heard {
     pub retry_after_s: Option<u64>,
 }
 
+/// Makes what pairing has to make: the store in a folder, where there is none yet. Our server needs nothing.
+///
+/// # Errors
+/// `Misused` for a path that is not absolute; `Offline` when the folder is not there; `Full` or `Damaged` when it cannot
+/// be written.
+pub fn make(settings: &RemoteSettings) -> Result<()> {
+    match settings.server.strip_prefix("folder:") {
+        Some(dir) => Folder::create(Path::new(dir)).map(|_| ()),
+        None => Ok(()),
+    }
+}
+
 /// Opens the remote that the settings name: the one list of backends. Asks nothing of the network yet.
 ///
 /// # Errors

@@ -5,8 +5,8 @@
 
 use retrosync_protocol::{ClaimRequest, Code, Paired, PairingOffer, PairingRequest, Token};
 
-use super::RemoteSettings;
 use super::http::Bare;
+use super::{Heard, RemoteSettings};
 use crate::error::{Kind, Result};
 
 /// The longest that the server waits for the user in one request.
@@ -66,5 +66,10 @@ impl PairingClient {
     pub fn claim(&mut self, request: &ClaimRequest) -> Result<Paired> {
         let doing = format!("cannot pair with `{}`", self.bare.address());
         self.bare.post(&doing, "/pairing/claim", request)
+    }
+
+    /// What the last answers said of the server's clock and of waiting.
+    pub fn heard(&self) -> Heard {
+        self.bare.heard()
     }
 }

@@ -10,7 +10,7 @@ use retrosync_protocol::{ClaimRequest, Code, Paired, PairingOffer, PairingReques
 use crate::error::{Error, Kind, Result};
 use crate::journal::Entry;
 use crate::parts::{self, Ground, open::Taken};
-use crate::remote::{Answer, PairingClient, RemoteSettings};
+use crate::remote::{self, Answer, PairingClient, RemoteSettings};
 
 /// How long one question to the server waits.
 const WAIT_S: u64 = 25;
@@ -54,6 +54,7 @@ pub fn pair(
         }
         None => wait(&mut client, &request, &token, patient, tell)?,
     };
+    taken.identity.facts.server_time_unix_s = client.heard().server_time_unix_s;
     keep(ground, taken, &settings, &paired)?;
     Ok(paired)
 }
@@ -152,7 +153,8 @@ fn keep(ground: &Ground, taken: &mut Taken, settings: &RemoteSettings, paired: &
 /// When the folder is not there, or the card cannot take it.
 pub fn use_folder(ground: &Ground, taken: &mut Taken) -> Result<()> {
     let settings = ground.remote_settings(&taken.identity)?;
-    crate::remote::open(&settings)?;
+    remote::make(&settings)?;
+    remote::open(&settings)?;
     let new = taken.identity.facts.server.as_deref() != Some(settings.server.as_str());
     if new {
         taken.journal.record(Entry::Distrusted)?;
