@@ -15,6 +15,8 @@
 //! replaces a file of that name was verified to be of that digest (so storing again heals a damaged file).
 
 mod read;
+#[cfg(test)]
+mod tests;
 
 use std::collections::BTreeSet;
 use std::fs::{self, File, OpenOptions};

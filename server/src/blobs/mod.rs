@@ -6,6 +6,8 @@
 
 pub mod disk;
 pub mod objects;
+#[cfg(test)]
+mod suite;
 
 use std::fmt;
 use std::ops::Range;

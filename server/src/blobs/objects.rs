@@ -210,3 +210,16 @@ fn failed(why: object_store::Error) -> BlobError {
     }
     BlobError::Failed(why.to_string())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::blobs::suite;
+
+    #[tokio::test]
+    async fn an_object_store_keeps_the_contract_of_blobs() {
+        for case in suite::CASES {
+            case(Arc::new(ObjectBlobs::in_memory())).await;
+        }
+    }
+}

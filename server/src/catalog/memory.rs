@@ -128,3 +128,16 @@ impl Tx for MemoryTx {
         Ok(())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::catalog::suite;
+
+    #[tokio::test]
+    async fn memory_keeps_the_contract_of_a_catalog() {
+        for case in suite::CASES {
+            case(Arc::new(MemoryCatalog::new(Epoch::from_random(&[7; 16])))).await;
+        }
+    }
+}

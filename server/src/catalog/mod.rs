@@ -7,6 +7,8 @@
 pub mod memory;
 mod records;
 pub mod sqlite;
+#[cfg(test)]
+mod suite;
 
 use std::fmt;
 

@@ -15,7 +15,7 @@ use retrosync_protocol::{Digest, Epoch};
 use sqlx::sqlite::{
     SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteRow, SqliteSynchronous,
 };
-use sqlx::{Row as _, Sqlite, SqlitePool, Transaction};
+use sqlx::{Connection as _, Row as _, Sqlite, SqliteConnection, SqlitePool, Transaction};
 
 use super::{Access, Catalog, CatalogError, Result, Tx};
 
@@ -28,6 +28,7 @@ const BUSY_TIMEOUT_S: u64 = 10;
 pub struct SqliteCatalog {
     writer: SqlitePool,
     readers: SqlitePool,
+    options: SqliteConnectOptions,
 }
 
 impl SqliteCatalog {
@@ -47,8 +48,10 @@ impl SqliteCatalog {
             |most| SqlitePoolOptions::new().max_connections(most).idle_timeout(None).max_lifetime(None);
         let writer = pool(1).connect_with(options.clone()).await.map_err(failed)?;
         migrate(&writer, first_epoch).await?;
-        let readers = pool(4).connect_with(options).await.map_err(failed)?;
-        Ok(SqliteCatalog { writer, readers })
+        // A reader that writes is a bug; SQLite refuses it.
+        let reading = options.clone().pragma("query_only", "ON");
+        let readers = pool(4).connect_with(reading).await.map_err(failed)?;
+        Ok(SqliteCatalog { writer, readers, options })
     }
 
     /// Ends all connections, once nothing is under way.
@@ -98,8 +101,10 @@ impl Catalog for SqliteCatalog {
     async fn copy_to(&self, file: &Path) -> Result<bool> {
         let name =
             file.to_str().ok_or_else(|| CatalogError::Failed("the file's name is not UTF-8".into()))?;
-        let mut reader = self.readers.acquire().await.map_err(failed)?;
-        sqlx::query("VACUUM INTO ?").bind(name).execute(&mut *reader).await.map_err(failed)?;
+        // A connection of its own: it reads for long, and writers go on meanwhile.
+        let mut connection = SqliteConnection::connect_with(&self.options).await.map_err(failed)?;
+        sqlx::query("VACUUM INTO ?").bind(name).execute(&mut connection).await.map_err(failed)?;
+        connection.close().await.map_err(failed)?;
         Ok(true)
     }
 }
@@ -191,4 +196,81 @@ fn raw(digest: &Digest) -> Vec<u8> {
 /// A count as it is bound: SQLite's integers have a sign; nothing here comes near the end.
 fn int(count: u64) -> i64 {
     i64::try_from(count).unwrap_or(i64::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, clippy::panic)]
+    use super::*;
+    use crate::catalog::suite;
+
+    fn epoch() -> Epoch {
+        Epoch::from_random(&[7; 16])
+    }
+
+    #[tokio::test]
+    async fn sqlite_keeps_the_contract_of_a_catalog() {
+        let folder = tempfile::tempdir().unwrap();
+        for (number, case) in suite::CASES.iter().enumerate() {
+            let file = folder.path().join(format!("{number}.sqlite"));
+            let catalog = SqliteCatalog::open(&file, &epoch()).await.unwrap();
+            case(std::sync::Arc::new(catalog)).await;
+        }
+    }
+
+    #[tokio::test]
+    async fn what_was_committed_is_there_after_a_start_and_the_first_epoch_stays() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("catalog.sqlite");
+        let catalog = SqliteCatalog::open(&file, &epoch()).await.unwrap();
+        let mut tx = catalog.begin(Access::Write).await.unwrap();
+        let user = suite::add_user(tx.as_mut(), "ada").await;
+        tx.commit().await.unwrap();
+        // No close: as after a kill.
+        let again = SqliteCatalog::open(&file, &Epoch::from_random(&[9; 16])).await.unwrap();
+        let mut tx = again.begin(Access::Read).await.unwrap();
+        assert_eq!(tx.epoch().await.unwrap(), epoch());
+        assert_eq!(tx.user(user).await.unwrap().unwrap().name, "ada");
+    }
+
+    #[tokio::test]
+    async fn a_catalog_of_a_newer_server_is_left_alone() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("catalog.sqlite");
+        let catalog = SqliteCatalog::open(&file, &epoch()).await.unwrap();
+        sqlx::raw_sql("PRAGMA user_version = 99").execute(&catalog.writer).await.unwrap();
+        catalog.close().await;
+        let Err(refused) = SqliteCatalog::open(&file, &epoch()).await else { panic!("it was opened") };
+        assert_eq!(
+            refused.to_string(),
+            "the catalog failed: it is of a newer server (schema 99, this one knows 1); update retrosync-server"
+        );
+    }
+
+    #[tokio::test]
+    async fn a_file_that_is_no_database_is_refused_and_kept() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("catalog.sqlite");
+        let text = "a diary, not a database; ".repeat(100);
+        std::fs::write(&file, &text).unwrap();
+        let Err(refused) = SqliteCatalog::open(&file, &epoch()).await else { panic!("it was opened") };
+        assert!(matches!(refused, CatalogError::Damaged(_)), "{refused}");
+        assert_eq!(std::fs::read_to_string(&file).unwrap(), text);
+    }
+
+    #[tokio::test]
+    async fn a_full_disk_is_told_apart_and_nothing_of_the_transaction_stays() {
+        let folder = tempfile::tempdir().unwrap();
+        let catalog = SqliteCatalog::open(&folder.path().join("catalog.sqlite"), &epoch()).await.unwrap();
+        // SQLite's own way to play a full disk: no page more than there are.
+        sqlx::raw_sql("PRAGMA max_page_count = 1").execute(&catalog.writer).await.unwrap();
+        let mut tx = catalog.begin(Access::Write).await.unwrap();
+        let mut user = suite::user("ada");
+        user.password_hash = "x".repeat(100_000);
+        let refused = tx.add_user(&user).await.unwrap_err();
+        assert!(matches!(refused, CatalogError::DiskFull(_)), "{refused}");
+        drop(tx);
+        let mut tx = catalog.begin(Access::Read).await.unwrap();
+        assert_eq!(tx.users().await.unwrap(), []);
+    }
 }

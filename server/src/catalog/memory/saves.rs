@@ -27,11 +27,12 @@ impl Saves for MemoryTx {
     }
 
     async fn add_save(&mut self, user: UserId, save: &SaveId) -> Result<SaveRow> {
-        let state = self.change()?;
-        let row = SaveRow(state.next_key());
-        if state.save_keys.insert((user, save.key().into()), row).is_some() {
+        if self.save(user, save).await?.is_some() {
             return Err(CatalogError::Failed("the save is there already".into()));
         }
+        let state = self.change()?;
+        let row = SaveRow(state.next_key());
+        state.save_keys.insert((user, save.key().into()), row);
         state.saves.insert(row, (user, SaveRecord { row, save: save.clone(), change: 0 }));
         Ok(row)
     }
@@ -232,10 +233,11 @@ impl Operations for MemoryTx {
     }
 
     async fn keep_operation(&mut self, operation: &OperationRecord) -> Result<()> {
-        let key = (operation.scope.clone(), operation.id.clone());
-        if self.change()?.operations.insert(key, operation.clone()).is_some() {
+        if self.operation(&operation.scope, &operation.id).await?.is_some() {
             return Err(CatalogError::Failed("the operation is there already".into()));
         }
+        let key = (operation.scope.clone(), operation.id.clone());
+        self.change()?.operations.insert(key, operation.clone());
         Ok(())
     }
 

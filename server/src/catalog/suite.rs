@@ -1,0 +1,399 @@
+//! What every catalog must do, as tests: each case gets a fresh, empty catalog of epoch 07….
+
+#![allow(clippy::unwrap_used)]
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures_util::FutureExt as _;
+use futures_util::future::BoxFuture;
+use retrosync_protocol::{BLOCK_BYTES, Content, DeviceId, Digest, Epoch, Version, WriterId};
+
+use super::{
+    Access, BlockPlace, Catalog, DeviceRecord, Figures, OperationRecord, Pairing, PairingState, SaveRow,
+    SessionRecord, StoredVersion, Tx, Upload, UploadId, User, UserId,
+};
+
+pub(super) type Case = fn(Arc<dyn Catalog>) -> BoxFuture<'static, ()>;
+
+pub(super) const CASES: &[Case] = &[
+    |catalog| a_dropped_transaction_never_happened(catalog).boxed(),
+    |catalog| a_second_writer_waits_and_a_reader_does_not(catalog).boxed(),
+    |catalog| a_reader_cannot_write(catalog).boxed(),
+    |catalog| the_epoch_is_the_first_until_it_is_set(catalog).boxed(),
+    |catalog| users_and_sessions(catalog).boxed(),
+    |catalog| devices(catalog).boxed(),
+    |catalog| pairings(catalog).boxed(),
+    |catalog| versions_and_leaves(catalog).boxed(),
+    |catalog| changes_and_news(catalog).boxed(),
+    |catalog| a_save_is_one_in_any_spelling_and_of_one_user(catalog).boxed(),
+    |catalog| a_sequence_is_used_once(catalog).boxed(),
+    |catalog| contents_are_of_a_user(catalog).boxed(),
+    |catalog| uploads_come_and_go(catalog).boxed(),
+    |catalog| blocks_are_found_in_own_contents_only(catalog).boxed(),
+    |catalog| answers_are_kept_for_a_while(catalog).boxed(),
+];
+
+pub(super) fn user(name: &str) -> User {
+    User {
+        id: UserId(0),
+        name: name.into(),
+        password_hash: "$argon2id$".into(),
+        admin: false,
+        writer: WriterId::from_random(&[1; 16]),
+        quota_bytes: None,
+        created_unix_s: 1000,
+    }
+}
+
+pub(super) async fn add_user(tx: &mut dyn Tx, name: &str) -> UserId {
+    tx.add_user(&user(name)).await.unwrap().unwrap()
+}
+
+fn device_id(number: u8) -> DeviceId {
+    DeviceId::from_random(&[number; 8])
+}
+
+fn version(sequence: u64, parents: &[&StoredVersion]) -> StoredVersion {
+    let bytes = sequence.to_le_bytes();
+    let mut parents: Vec<_> = parents.iter().map(|parent| parent.id).collect();
+    parents.sort();
+    let record = Version {
+        save: "gb/sram/Tetris".parse().unwrap(),
+        content: Some(Content { digest: Digest::of(&bytes), size_bytes: 8 }),
+        parents,
+        writer: WriterId::from_random(&[2; 16]),
+        sequence,
+        played: None,
+        suspect: false,
+        client: "test".into(),
+        profile: "onion".into(),
+        core: None,
+        note: Some("ünïcode \"quoted\"".into()),
+    };
+    StoredVersion {
+        id: record.id(),
+        record,
+        received_unix_s: 5000,
+        device: Some(device_id(1)),
+        device_name: "Mini".into(),
+        change: sequence,
+        leaf: true,
+    }
+}
+
+async fn write(catalog: &Arc<dyn Catalog>) -> Box<dyn Tx> {
+    catalog.begin(Access::Write).await.unwrap()
+}
+
+async fn read(catalog: &Arc<dyn Catalog>) -> Box<dyn Tx> {
+    catalog.begin(Access::Read).await.unwrap()
+}
+
+/// A user with one save and these versions, committed.
+async fn with_versions(catalog: &Arc<dyn Catalog>, versions: &[&StoredVersion]) -> (UserId, SaveRow) {
+    let mut tx = write(catalog).await;
+    let user = add_user(tx.as_mut(), "ada").await;
+    let row = tx.add_save(user, &"gb/sram/Tetris".parse().unwrap()).await.unwrap();
+    for version in versions {
+        tx.add_version(user, row, version, &version.record.parents).await.unwrap();
+    }
+    tx.commit().await.unwrap();
+    (user, row)
+}
+
+async fn a_dropped_transaction_never_happened(catalog: Arc<dyn Catalog>) {
+    let mut tx = write(&catalog).await;
+    add_user(tx.as_mut(), "ada").await;
+    drop(tx);
+    assert_eq!(read(&catalog).await.users().await.unwrap(), []);
+    let mut tx = write(&catalog).await;
+    add_user(tx.as_mut(), "ada").await;
+    tx.commit().await.unwrap();
+}
+
+async fn a_second_writer_waits_and_a_reader_does_not(catalog: Arc<dyn Catalog>) {
+    let mut first = write(&catalog).await;
+    add_user(first.as_mut(), "ada").await;
+    let mut before = read(&catalog).await;
+    assert_eq!(
+        before.users().await.unwrap().len(),
+        0,
+        "a reader neither waits nor sees what is not committed"
+    );
+    let second = tokio::spawn({
+        let catalog = Arc::clone(&catalog);
+        async move { write(&catalog).await.users().await.unwrap().len() }
+    });
+    tokio::task::yield_now().await;
+    assert!(!second.is_finished());
+    first.commit().await.unwrap();
+    let seen = tokio::time::timeout(Duration::from_secs(20), second).await.unwrap().unwrap();
+    assert_eq!(seen, 1, "the second writer starts from what the first committed");
+    assert_eq!(before.users().await.unwrap().len(), 0, "a reader sees one state to its end");
+}
+
+async fn a_reader_cannot_write(catalog: Arc<dyn Catalog>) {
+    let mut tx = read(&catalog).await;
+    assert!(tx.add_user(&user("ada")).await.is_err());
+}
+
+async fn the_epoch_is_the_first_until_it_is_set(catalog: Arc<dyn Catalog>) {
+    assert_eq!(read(&catalog).await.epoch().await.unwrap(), Epoch::from_random(&[7; 16]));
+    let mut tx = write(&catalog).await;
+    tx.set_epoch(&Epoch::from_random(&[8; 16])).await.unwrap();
+    tx.commit().await.unwrap();
+    assert_eq!(read(&catalog).await.epoch().await.unwrap(), Epoch::from_random(&[8; 16]));
+}
+
+async fn users_and_sessions(catalog: Arc<dyn Catalog>) {
+    let mut tx = write(&catalog).await;
+    let zoe = add_user(tx.as_mut(), "Zoë").await;
+    let ada = tx.add_user(&User { quota_bytes: Some(9), admin: true, ..user("ada") }).await.unwrap().unwrap();
+    assert_eq!(tx.add_user(&user("ADA")).await.unwrap(), None, "taken in any case");
+    assert_eq!(tx.user_by_name("ZOË").await.unwrap().unwrap().id, zoe);
+    assert_eq!(
+        tx.user(ada).await.unwrap().unwrap(),
+        User { id: ada, quota_bytes: Some(9), admin: true, ..user("ada") }
+    );
+    let names: Vec<String> = tx.users().await.unwrap().into_iter().map(|user| user.name).collect();
+    assert_eq!(names, ["ada", "Zoë"]);
+    tx.set_password(ada, "other").await.unwrap();
+    assert_eq!(tx.user(ada).await.unwrap().unwrap().password_hash, "other");
+
+    let session = |byte, user, expires_unix_s| SessionRecord {
+        token_sha256: Digest::from_bytes([byte; 32]),
+        user,
+        expires_unix_s,
+    };
+    for session in [session(1, ada, 100), session(2, ada, 200), session(3, zoe, 300)] {
+        tx.add_session(&session).await.unwrap();
+        assert_eq!(tx.session(session.token_sha256).await.unwrap(), Some(session));
+    }
+    let mut is_there = async |byte| tx.session(Digest::from_bytes([byte; 32])).await.unwrap().is_some();
+    assert!(!is_there(9).await);
+    tx.forget_expired(150, 0).await.unwrap();
+    let mut is_there = async |byte| tx.session(Digest::from_bytes([byte; 32])).await.unwrap().is_some();
+    assert_eq!((is_there(1).await, is_there(2).await), (false, true));
+    tx.remove_sessions(ada).await.unwrap();
+    tx.remove_session(Digest::from_bytes([9; 32])).await.unwrap();
+    let mut is_there = async |byte| tx.session(Digest::from_bytes([byte; 32])).await.unwrap().is_some();
+    assert_eq!((is_there(2).await, is_there(3).await), (false, true));
+}
+
+async fn devices(catalog: Arc<dyn Catalog>) {
+    let mut tx = write(&catalog).await;
+    let ada = add_user(tx.as_mut(), "ada").await;
+    let device = |number: u8| DeviceRecord {
+        device: device_id(number),
+        user: ada,
+        name: format!("device {number}"),
+        profile: "onion".into(),
+        client: "test".into(),
+        token_sha256: Digest::from_bytes([number; 32]),
+        writer: WriterId::from_random(&[number; 16]),
+        paired_unix_s: 10,
+        last_seen_unix_s: None,
+        revoked: false,
+    };
+    for number in [2, 1] {
+        tx.add_device(&device(number)).await.unwrap();
+    }
+    assert_eq!(tx.devices(ada).await.unwrap(), [device(2), device(1)], "in the order of pairing");
+    let changed = DeviceRecord { name: "new".into(), last_seen_unix_s: Some(99), revoked: true, ..device(2) };
+    tx.put_device(&changed).await.unwrap();
+    assert_eq!(tx.devices(ada).await.unwrap(), [device(1)], "revoked ones are not listed");
+    assert_eq!(tx.device(&device_id(2)).await.unwrap(), Some(changed.clone()), "but known");
+    assert_eq!(tx.device_by_token(Digest::from_bytes([2; 32])).await.unwrap(), Some(changed));
+    assert_eq!(tx.device_by_token(Digest::from_bytes([9; 32])).await.unwrap(), None);
+    assert!(tx.add_device(&device(1)).await.is_err(), "a token is of one device");
+}
+
+async fn pairings(catalog: Arc<dyn Catalog>) {
+    let mut tx = write(&catalog).await;
+    let ada = add_user(tx.as_mut(), "ada").await;
+    let pairing = |letter: &str, expires_unix_s| Pairing {
+        code: letter.repeat(8).parse().unwrap(),
+        state: PairingState::Waiting,
+        token_sha256: Some(Digest::from_bytes([1; 32])),
+        user: None,
+        device_name: "Mini".into(),
+        profile: "onion".into(),
+        client: "test".into(),
+        expires_unix_s,
+    };
+    for pairing in [pairing("A", 100), pairing("B", 200)] {
+        tx.put_pairing(&pairing).await.unwrap();
+        assert_eq!(tx.pairing(&pairing.code).await.unwrap(), Some(pairing));
+    }
+    assert_eq!(tx.pairing_by_token(Digest::from_bytes([1; 32])).await.unwrap(), Some(pairing("B", 200)));
+    assert_eq!(tx.open_pairings(99).await.unwrap(), 2);
+    assert_eq!(tx.open_pairings(100).await.unwrap(), 1);
+    for state in [PairingState::Denied, PairingState::Offered, PairingState::Used] {
+        let changed = Pairing { state, user: Some(ada), token_sha256: None, ..pairing("B", 200) };
+        tx.put_pairing(&changed).await.unwrap();
+        assert_eq!(tx.pairing(&changed.code).await.unwrap(), Some(changed));
+    }
+    assert_eq!(tx.open_pairings(0).await.unwrap(), 1, "used is not open");
+    tx.forget_expired(0, 150).await.unwrap();
+    assert_eq!(tx.pairing(&"AAAAAAAA".parse().unwrap()).await.unwrap(), None);
+}
+
+async fn versions_and_leaves(catalog: Arc<dyn Catalog>) {
+    let first = version(1, &[]);
+    let second = version(2, &[&first]);
+    let branch = version(3, &[&first]);
+    let doubt = StoredVersion { leaf: false, device: None, ..version(4, &[]) };
+    let (user, row) = with_versions(&catalog, &[&first, &second, &branch, &doubt]).await;
+    let mut tx = read(&catalog).await;
+    assert_eq!(
+        tx.leaves(row).await.unwrap(),
+        [second.clone(), branch.clone()],
+        "in the order in which they came"
+    );
+    let superseded = StoredVersion { leaf: false, ..first.clone() };
+    assert_eq!(tx.version(row, first.id).await.unwrap(), Some(superseded));
+    assert_eq!(tx.version(row, Digest::of(b"none")).await.unwrap(), None);
+    assert_eq!(tx.history(row, u64::MAX, 2).await.unwrap(), [doubt.clone(), branch.clone()]);
+    let older: Vec<u64> =
+        tx.history(row, 3, 10).await.unwrap().iter().map(|version| version.change).collect();
+    assert_eq!(older, [2, 1]);
+    assert!(tx.save_has_content(row, Digest::of(&1_u64.to_le_bytes())).await.unwrap());
+    assert!(!tx.save_has_content(row, Digest::of(b"none")).await.unwrap());
+    let saves = tx.saves_with_content(Digest::of(&1_u64.to_le_bytes())).await.unwrap();
+    assert_eq!(saves, ["gb/sram/Tetris".parse().unwrap()]);
+    assert_eq!(tx.figures(user).await.unwrap(), Figures { saves: 1, versions: 4, size_bytes: 0, devices: 0 });
+    drop(tx);
+    let mut tx = write(&catalog).await;
+    assert!(tx.add_version(user, row, &first, &[]).await.is_err(), "a version is added once");
+}
+
+async fn changes_and_news(catalog: Arc<dyn Catalog>) {
+    let (user, first) = with_versions(&catalog, &[&version(1, &[])]).await;
+    let mut tx = write(&catalog).await;
+    let second = tx.add_save(user, &"gb/sram/Zelda".parse().unwrap()).await.unwrap();
+    assert_eq!(tx.saves_since(user, 0, 10).await.unwrap().len(), 1, "a save without versions did not change");
+    tx.add_version(user, second, &version(2, &[]), &[]).await.unwrap();
+    tx.add_version(user, first, &version(3, &[]), &[]).await.unwrap();
+    let changes = async |tx: &mut dyn Tx, since, limit| -> Vec<(SaveRow, u64)> {
+        let saves = tx.saves_since(user, since, limit).await.unwrap();
+        saves.into_iter().map(|save| (save.row, save.change)).collect()
+    };
+    assert_eq!(changes(tx.as_mut(), 0, 10).await, [(second, 2), (first, 3)], "each once, by its last change");
+    assert_eq!(changes(tx.as_mut(), 0, 1).await, [(second, 2)]);
+    assert_eq!(changes(tx.as_mut(), 2, 10).await, [(first, 3)]);
+    assert_eq!(changes(tx.as_mut(), 3, 10).await, []);
+    assert_eq!(tx.last_change(user).await.unwrap(), 3);
+    assert_eq!(tx.last_change(UserId(999)).await.unwrap(), 0);
+    assert!(
+        !tx.news(user, 0, Some(&device_id(1))).await.unwrap(),
+        "its own versions are no news to a device"
+    );
+    assert!(tx.news(user, 0, Some(&device_id(2))).await.unwrap());
+    assert!(tx.news(user, 2, None).await.unwrap(), "to the dashboard they are");
+    assert!(!tx.news(user, 3, None).await.unwrap());
+}
+
+async fn a_save_is_one_in_any_spelling_and_of_one_user(catalog: Arc<dyn Catalog>) {
+    let mut tx = write(&catalog).await;
+    let ada = add_user(tx.as_mut(), "ada").await;
+    let bob = add_user(tx.as_mut(), "bob").await;
+    let row = tx.add_save(ada, &"gb/sram/POKéMON".parse().unwrap()).await.unwrap();
+    let found = tx.save(ada, &"gb/sram/Poke\u{301}mon".parse().unwrap()).await.unwrap().unwrap();
+    assert_eq!((found.row, found.save.as_str()), (row, "gb/sram/POKéMON"), "the first spelling stays");
+    assert_eq!(tx.save(bob, &"gb/sram/POKéMON".parse().unwrap()).await.unwrap(), None);
+    assert_ne!(tx.add_save(bob, &"gb/sram/POKéMON".parse().unwrap()).await.unwrap(), row);
+    assert!(tx.add_save(ada, &"gb/sram/pokémon".parse().unwrap()).await.is_err());
+}
+
+async fn a_sequence_is_used_once(catalog: Arc<dyn Catalog>) {
+    let first = version(7, &[]);
+    let (user, row) = with_versions(&catalog, &[&first]).await;
+    let mut tx = write(&catalog).await;
+    let writer = WriterId::from_random(&[2; 16]);
+    assert_eq!(tx.version_by_sequence(user, &writer, 7).await.unwrap(), Some(first.id));
+    assert_eq!(tx.version_by_sequence(user, &writer, 8).await.unwrap(), None);
+    assert_eq!(tx.last_sequence(user, &writer).await.unwrap(), 7);
+    assert_eq!(tx.last_sequence(user, &WriterId::from_random(&[3; 16])).await.unwrap(), 0);
+    let mut other = version(7, &[]);
+    other.record.note = None;
+    other.id = other.record.id();
+    other.change = 8;
+    assert!(tx.add_version(user, row, &other, &[]).await.is_err());
+}
+
+async fn contents_are_of_a_user(catalog: Arc<dyn Catalog>) {
+    let mut tx = write(&catalog).await;
+    let ada = add_user(tx.as_mut(), "ada").await;
+    let bob = add_user(tx.as_mut(), "bob").await;
+    let content = |bytes: &[u8]| Content { digest: Digest::of(bytes), size_bytes: bytes.len() as u64 };
+    for (user, bytes) in [(ada, b"abc".as_slice()), (ada, b"abc"), (ada, b""), (bob, b"abc")] {
+        tx.add_content(user, content(bytes), 5).await.unwrap();
+    }
+    assert_eq!(tx.content(ada, Digest::of(b"")).await.unwrap(), Some(content(b"")));
+    assert_eq!(tx.content(bob, Digest::of(b"")).await.unwrap(), None);
+    assert_eq!(tx.figures(ada).await.unwrap().size_bytes, 3, "distinct content counts once");
+    let mut all = [content(b"abc"), content(b"")];
+    all.sort();
+    assert_eq!(tx.all_contents().await.unwrap(), all, "each once, whoever has it");
+}
+
+async fn uploads_come_and_go(catalog: Arc<dyn Catalog>) {
+    let mut tx = write(&catalog).await;
+    let ada = add_user(tx.as_mut(), "ada").await;
+    let upload = Upload {
+        id: UploadId(0),
+        user: ada,
+        content: Content { digest: Digest::of(b"whole"), size_bytes: BLOCK_BYTES + 1 },
+        block_digests: vec![Digest::of(b"one"), Digest::of(b"two")],
+        staged: vec![false, false],
+        touched_unix_s: 100,
+    };
+    let id = tx.add_upload(&upload).await.unwrap();
+    assert!(tx.add_upload(&upload).await.is_err(), "one for a user and content");
+    tx.put_staged(id, &[false, true], 200).await.unwrap();
+    let expected = Upload { id, staged: vec![false, true], touched_unix_s: 200, ..upload.clone() };
+    assert_eq!(tx.upload(ada, upload.content.digest).await.unwrap(), Some(expected));
+    assert_eq!(tx.idle_uploads(200).await.unwrap(), []);
+    assert_eq!(tx.idle_uploads(201).await.unwrap(), [id]);
+    tx.remove_upload(id).await.unwrap();
+    assert_eq!(tx.upload(ada, upload.content.digest).await.unwrap(), None);
+    assert_ne!(tx.add_upload(&upload).await.unwrap(), id, "an id is never used twice");
+}
+
+async fn blocks_are_found_in_own_contents_only(catalog: Arc<dyn Catalog>) {
+    let mut tx = write(&catalog).await;
+    let ada = add_user(tx.as_mut(), "ada").await;
+    let bob = add_user(tx.as_mut(), "bob").await;
+    let content = Content { digest: Digest::of(b"whole"), size_bytes: BLOCK_BYTES + 1 };
+    tx.add_content(ada, content, 0).await.unwrap();
+    for _ in 0..2 {
+        tx.add_blocks(content, &[Digest::of(b"one"), Digest::of(b"two")]).await.unwrap();
+    }
+    let place = BlockPlace { content: content.digest, offset_bytes: BLOCK_BYTES, length_bytes: 1 };
+    assert_eq!(tx.block(ada, Digest::of(b"two")).await.unwrap(), Some(place));
+    assert_eq!(tx.block(ada, Digest::of(b"three")).await.unwrap(), None);
+    assert_eq!(tx.block(bob, Digest::of(b"two")).await.unwrap(), None);
+    tx.forget_blocks(content.digest).await.unwrap();
+    assert_eq!(tx.block(ada, Digest::of(b"two")).await.unwrap(), None);
+}
+
+async fn answers_are_kept_for_a_while(catalog: Arc<dyn Catalog>) {
+    let mut tx = write(&catalog).await;
+    let operation = |id: &str, at_unix_s| OperationRecord {
+        scope: "dev_1".into(),
+        id: id.into(),
+        request: Digest::of(b"request"),
+        reply: "{\"a\":1}".into(),
+        at_unix_s,
+    };
+    for operation in [operation("old", 100), operation("new", 200)] {
+        tx.keep_operation(&operation).await.unwrap();
+    }
+    assert!(tx.keep_operation(&operation("new", 300)).await.is_err(), "an answer is never replaced");
+    assert_eq!(tx.operation("dev_1", "new").await.unwrap(), Some(operation("new", 200)));
+    assert_eq!(tx.operation("dev_2", "new").await.unwrap(), None);
+    tx.forget_operations(150).await.unwrap();
+    assert_eq!(tx.operation("dev_1", "old").await.unwrap(), None);
+    assert!(tx.operation("dev_1", "new").await.unwrap().is_some());
+}
