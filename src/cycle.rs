@@ -182,8 +182,9 @@ fn round(parts: &mut Parts, request: &mut Request, report: &mut CycleReport) -> 
 /// Which roots are there; one that is there for the first time is recovered before anything looks at its saves.
 fn roots(parts: &mut Parts, report: &mut CycleReport) -> Vec<(PathBuf, RootState)> {
     let mut states = Vec::with_capacity(parts.cards.len());
+    let paused = paused(parts);
     for card in &mut parts.cards {
-        let mut state = card.root.state();
+        let mut state = paused.clone().map_or_else(|| card.root.state(), RootState::Offline);
         if state == RootState::Online && card.disk.is_none() {
             let volume = Arc::clone(&parts.volume);
             let opened =
@@ -206,6 +207,16 @@ fn roots(parts: &mut Parts, report: &mut CycleReport) -> Vec<(PathBuf, RootState
         states.push((card.root.dir.clone(), state));
     }
     states
+}
+
+/// Why nothing is synced at all for now: the card shows somebody else's saves (a guest's), as its profile can tell.
+fn paused(parts: &Parts) -> Option<String> {
+    let card = &parts.cards.first()?.root.dir;
+    let is_there = |path: &str| {
+        let path = card.join(path);
+        parts.volume.stamp(&path).is_ok() || parts.volume.list(&path).is_ok()
+    };
+    parts.profile.pause.iter().find(|pause| is_there(&pause.path)).map(|pause| pause.why.clone())
 }
 
 /// The list of games tells which saves have a home here; it is read at start, once a day, and when new saves were heard of.

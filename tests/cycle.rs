@@ -435,3 +435,22 @@ fn an_edit_that_keeps_size_and_times_is_found_by_the_full_sweep_and_by_its_event
     a.names("Tetris");
     assert_eq!(kinds(&a.run(Trigger::Changed).deeds), ["stored"]);
 }
+
+#[test]
+fn while_a_guest_has_the_card_nothing_is_taken_for_the_owner_s_save() {
+    let rig = Rig::new(&["Tetris"]);
+    let mut a = rig.device();
+    a.plays("Tetris", b"mine");
+    a.cycle();
+    let guest = a.card().join("Saves/MainProfile");
+    fs::create_dir(&guest).unwrap();
+    a.plays("Tetris", b"the guest's");
+    a.forget_calls();
+    let report = a.run(Trigger::Full);
+    let reason = "guest mode is on: its saves are not yours".to_owned();
+    assert_eq!(report.halts, [Halt::Offline { root: 0, reason }]);
+    assert_eq!((a.calls(), a.save("Tetris")), (Vec::<String>::new(), b"the guest's".to_vec()));
+    fs::remove_dir(&guest).unwrap();
+    a.plays("Tetris", b"mine");
+    assert_eq!(kinds(&a.run(Trigger::Full).deeds), [""; 0]);
+}

@@ -116,13 +116,6 @@ impl System {
         let mut columns = self.columns.iter().filter(|(name, _)| *name == column);
         columns.any(|(_, words)| words.iter().any(|one| one.eq_ignore_ascii_case(word)))
     }
-
-    /// The usual folder name in a column.
-    #[cfg(test)]
-    pub(crate) fn folder(&self, column: &str) -> Option<&'static str> {
-        let (_, words) = self.columns.iter().find(|(name, _)| *name == column)?;
-        words.first().copied()
-    }
 }
 
 impl Core {

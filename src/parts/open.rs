@@ -1,7 +1,7 @@
 //! Takes the card for this process: the lock, recovery, then everything that is kept on it.
 
 use std::ops::{Deref, DerefMut};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
 
 use crate::apply::Card;
@@ -191,10 +191,12 @@ impl Ground {
 
     /// How to see that a game runs on this device.
     fn signs(&self) -> Signs {
-        let card = self.site.roots.first();
-        let below = |path: &String| card.map_or(PathBuf::from(path), |card| card.join(path));
+        // Where a folder plays the card, the machine's own flags are another's.
+        let played = self.config.root.is_some();
+        let asked = |path: &&String| !(played && path.starts_with('/'));
+        let flag_files = self.profile.running.flag_files.iter().filter(asked);
         Signs {
-            flag_files: self.profile.running.flag_files.iter().map(below).collect(),
+            flag_files: flag_files.map(|path| self.site.resolve(&self.profile, path)).collect(),
             process_names: self.profile.running.process_names.clone(),
             game_folders: self.site.games.clone(),
             only_below: self.config.root.as_ref().map(|_| self.site.roots.clone()),
