@@ -72,7 +72,11 @@ pub(super) async fn page(
     for row in settled {
         groups.entry(row.system.clone()).or_default().push(row);
     }
-    let groups = groups.into_iter().map(|(system, rows)| Group { system, rows }).collect();
+    let groups = groups.into_iter().map(|(system, mut rows)| {
+        rows.sort_by_cached_key(|row| (row.title.to_lowercase(), row.kind.clone()));
+        Group { system, rows }
+    });
+    let groups = groups.collect();
     let user = visitor.asker().user_name.clone();
     show(&SavesPage { user, query: q, count, questions, groups, left_out })
 }

@@ -34,18 +34,18 @@ impl Server {
     }
 
     pub fn start_with(arguments: &[&str]) -> Server {
+        Server::start_in(tempfile::tempdir().unwrap(), arguments)
+    }
+
+    /// Starts a server with its data in `data` of a folder.
+    pub fn start_in(folder: TempDir, arguments: &[&str]) -> Server {
         let config = ureq::Agent::config_builder()
             .http_status_as_error(false)
             .max_redirects(0)
             .timeout_global(Some(Duration::from_secs(120)))
             .build();
-        let mut server = Server {
-            folder: tempfile::tempdir().unwrap(),
-            url: String::new(),
-            child: None,
-            agent: config.into(),
-            document: None,
-        };
+        let mut server =
+            Server { folder, url: String::new(), child: None, agent: config.into(), document: None };
         server.run(arguments);
         let text = server.bare("GET", "/api/v1/openapi.json", &[], None).text();
         server.document = Some(Document::new(serde_json::from_str(&text).unwrap()));
