@@ -39,6 +39,23 @@ fn it_says_who_it_is_and_what_it_can() {
 }
 
 #[test]
+fn every_operation_of_the_document_is_an_endpoint() {
+    let server = Server::start();
+    let mut asked = 0;
+    for operation in server.operations() {
+        let (method, path) = operation.split_once(' ').unwrap();
+        let path = path.replace("{digest}", &"0".repeat(64)).replace("{device}", "dev_0000000000000000");
+        let body = matches!(method, "POST" | "PATCH").then_some(b"?".as_slice());
+        let reply = server.api(method, &path, &[], body);
+        let open = ["/health", "/openapi.json", "/pairing", "/pairing/claim"].contains(&path.as_str());
+        let expected: &[u16] = if open { &[200, 400, 401] } else { &[401] };
+        assert!(expected.contains(&reply.status), "{operation}: {} {}", reply.status, reply.text());
+        asked += 1;
+    }
+    assert_eq!(asked, 20);
+}
+
+#[test]
 fn a_device_pairs_by_the_code_it_shows() {
     let server = Server::start();
     server.add_user("ada");

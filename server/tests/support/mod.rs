@@ -163,6 +163,11 @@ impl Server {
         Reply { status, headers, body }
     }
 
+    /// Every operation of the published document.
+    pub fn operations(&self) -> Vec<String> {
+        self.document.as_ref().unwrap().operations()
+    }
+
     /// A request to the API; the reply is held against the published document.
     pub fn api(&self, method: &str, path: &str, headers: &[(&str, &str)], body: Option<&[u8]>) -> Reply {
         let reply = self.bare(method, &format!("/api/v1{path}"), headers, body);
