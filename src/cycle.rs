@@ -4,6 +4,7 @@
 //! which nothing changed makes one request (or none, where a long poll just brought the news), reads no save and writes
 //! nothing. What fails for one save is a problem in the report and stops no other. Decides nothing: `plan` does.
 
+mod listing;
 mod memory;
 mod report;
 mod thin;
@@ -11,24 +12,23 @@ mod thin;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use retrosync_protocol::{Ask, Changes, ChangesRequest, SaveId};
+use retrosync_protocol::Changes;
 
 use crate::apply::{self, Card, Hands, Outcome};
 use crate::attic::{Attic, Limits, Told};
 use crate::disk::Disk;
-use crate::error::{Error, Kind, Result};
+use crate::error::Result;
 use crate::facts;
 use crate::identity::Identity;
-use crate::journal::{Entry, Journal};
+use crate::journal::Journal;
 use crate::naming::Naming;
-use crate::network;
 use crate::pace::Trigger;
 use crate::plan::{ConflictPolicy, Halt, Plan, Policy, Step, plan};
 use crate::playing::{self, Signs, boot_ms};
 use crate::profile::{Profile, Site};
 use crate::remote::Remote;
 use crate::scan::{Found, Request as ScanRequest, Sweep};
-use crate::snapshot::{Base, Listing, RootState};
+use crate::snapshot::{Base, RootState};
 use crate::volume::Volume;
 
 pub use memory::Memory;
@@ -127,6 +127,7 @@ pub fn run(parts: &mut Parts, mut request: Request) -> CycleReport {
     {
         report.problem(error.into());
     }
+    report.retry_after_s = report.failed.as_ref().and_then(|_| parts.remote.heard().retry_after_s);
     parts.memory.cycle_ended();
     report
 }
@@ -153,7 +154,7 @@ fn round(parts: &mut Parts, request: &mut Request, report: &mut CycleReport) -> 
     parts.memory.note_changes(&found, parts.journal.base(), now_ms);
     let mut listing = parts.journal.listing().clone();
     let heard_of = listing.saves.len();
-    match list(parts, request, &found, &mut listing, report) {
+    match listing::bring(parts, request, &found, &mut listing, report) {
         Ok(true) => return Ok(true),
         Ok(false) => {}
         Err(error) => report.failed = Some(error),
@@ -244,92 +245,6 @@ fn scan(parts: &mut Parts, roots: &[(PathBuf, RootState)], sweep: Sweep) -> Foun
     });
     parts.memory.scanned(sweep);
     found
-}
-
-/// Brings the listing up to date; true if the base turned out to be of another history, so that all is looked at anew.
-fn list(
-    parts: &mut Parts,
-    request: &mut Request,
-    found: &Found,
-    listing: &mut Listing,
-    report: &mut CycleReport,
-) -> Result<bool> {
-    let mut asks = asks(parts.journal.base(), found);
-    let since = parts.journal.base().cursor;
-    let news = request.news.take();
-    let needs = !request.current
-        || matches!(request.trigger, Trigger::Full | Trigger::Retry)
-        || news.as_ref().is_some_and(|(from, _)| *from != since);
-    let mut brought = news.filter(|(from, _)| *from == since).map(|(_, changes)| changes);
-    if brought.is_none() && asks.is_empty() && !needs {
-        return Ok(false);
-    }
-    let mut distrusted = false;
-    loop {
-        let asked = std::mem::take(&mut asks);
-        let changes = match brought.take() {
-            Some(changes) if asked.is_empty() => changes,
-            _ => ask(parts, &asked, report)?,
-        };
-        let known = asked.into_iter().zip(&changes.known).filter(|(_, known)| **known);
-        listing.known.extend(known.map(|(ask, _)| (ask.save, ask.digest)));
-        let more = changes.more;
-        distrusted |= take_in(parts, changes)?;
-        if !more {
-            break;
-        }
-    }
-    listing.saves.clone_from(&parts.journal.listing().saves);
-    // From here on what the journal knows is current; a further round need not ask, unless it must.
-    request.current = !distrusted;
-    request.trigger = Trigger::Changed;
-    Ok(distrusted)
-}
-
-/// One request for changes.
-fn ask(parts: &mut Parts, asked: &[Ask], report: &mut CycleReport) -> Result<Changes> {
-    if parts.settings.needs_route && !network::has_route() {
-        return Err(Error::new(Kind::Offline, "cannot reach the server", "no network")
-            .help("it goes on by itself when there is one"));
-    }
-    report.requests += 1;
-    let base = parts.journal.base();
-    parts.remote.list(&ChangesRequest {
-        since: base.cursor,
-        epoch: base.epoch.clone(),
-        wait_s: 0,
-        limit: None,
-        ask: asked.to_vec(),
-    })
-}
-
-/// Records what the remote said; true if it is of another history than the base.
-fn take_in(parts: &mut Parts, changes: Changes) -> Result<bool> {
-    let base = parts.journal.base();
-    let other = changes.reset || base.epoch.as_ref().is_some_and(|epoch| *epoch != changes.epoch);
-    if other {
-        log::warn!(
-            "the server's history is another one (restored from a backup?): every save is compared anew"
-        );
-        parts.journal.record(Entry::Distrusted)?;
-    }
-    parts.memory.clock.tell(changes.server_time_unix_s, boot_ms());
-    // Goes to the card with the next number that is reserved: a quiet cycle writes nothing.
-    if let Some(time) = parts.remote.heard().server_time_unix_s {
-        parts.identity.facts.server_time_unix_s = Some(time);
-    }
-    for heads in changes.saves {
-        parts.journal.record(Entry::Heads(heads))?;
-    }
-    parts.journal.record(Entry::Cursor { epoch: changes.epoch, cursor: changes.cursor })?;
-    Ok(other)
-}
-
-/// Of saves whose base is unknown: are these bytes in the remote's history?
-fn asks(base: &Base, found: &Found) -> Vec<Ask> {
-    let unknown = |save: &SaveId| !base.saves.get(save).is_some_and(|entry| entry.trusted);
-    let saves = found.local.saves.iter().filter(|(save, _)| unknown(save));
-    saves.map(|(save, s)| Ask { save: save.clone(), digest: s.content.digest }).take(ASK_MOST).collect()
 }
 
 /// The base, but for saves that a running game loaded before we replaced them: what it wrote descends from those.

@@ -99,6 +99,9 @@ pub fn run(parts: &mut Parts, setup: Setup, mut told: impl FnMut(&Parts, &CycleR
             daemon.pace.begin(trigger, now_ms());
             let report = daemon.cycle(parts, trigger);
             daemon.pace.end(report.ending(), random(), now_ms());
+            if let Some(pause_s) = report.retry_after_s {
+                daemon.pace.stay_away(pause_s.saturating_mul(1_000), now_ms());
+            }
             daemon.pace.note_game(report.playing.is_some() || !report.waiting.is_empty(), now_ms());
             told(parts, &report);
         }

@@ -189,6 +189,12 @@ impl Pace {
         }
     }
 
+    /// The remote asked to be left alone this long: no retry before, but an hour at most is believed.
+    pub fn stay_away(&mut self, pause_ms: u64, now_ms: u64) {
+        let at = now_ms + pause_ms.min(3_600_000);
+        self.retry_at_ms = self.retry_at_ms.map(|retry| retry.max(at));
+    }
+
     fn settled_at_ms(&self) -> Option<u64> {
         self.changed.map(|(first, last)| {
             (last + self.times.settle_ms).min(first + self.times.settle_most_ms.max(self.times.settle_ms))
@@ -321,6 +327,19 @@ mod tests {
         assert_eq!(pace.wait_ms(5_000), 2_500, "the count began anew");
         pace.note(Event::News, 6_000);
         assert_eq!(pace.due(6_000), Some(Trigger::News));
+    }
+
+    #[test]
+    fn a_remote_that_asks_for_quiet_gets_it() {
+        let mut pace = running();
+        pace.end(Ending::Failed, 0, 0);
+        pace.stay_away(60_000, 0);
+        assert_eq!((pace.due(59_999), pace.due(60_000)), (None, Some(Trigger::Retry)));
+        pace.stay_away(u64::MAX, 0);
+        assert_eq!(pace.wait_ms(0), 3_600_000, "a liar does not silence us for ever");
+        let mut pace = running();
+        pace.stay_away(60_000, 0);
+        assert_eq!(pace.due(60_000), None, "nothing failed");
     }
 
     #[test]

@@ -32,6 +32,8 @@ pub struct CycleReport {
     pub playing: Option<String>,
     /// Why the remote could not be used, if so.
     pub failed: Option<Error>,
+    /// The remote asked to be left alone this long, in seconds.
+    pub retry_after_s: Option<u64>,
     /// How many saves are on this device.
     pub saves: usize,
     /// How many files were read.

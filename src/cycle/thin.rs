@@ -4,13 +4,10 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use retrosync_protocol::{Ask, ChangesRequest, Digest, SaveId};
 
-use super::Parts;
+use super::{ASK_MOST, Parts};
 use crate::attic::{AtticEntry, Limits};
 use crate::disk::Disk;
 use crate::error::Result;
-
-/// The most contents that one request asks about.
-const ASK_MOST: usize = 5_000;
 
 /// Lets go of the oldest entries of attics that are over their limits. Makes no request while none is.
 ///
