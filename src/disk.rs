@@ -23,7 +23,7 @@ mod steps;
 
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 
 use retrosync_protocol::{Content, Hasher, SaveId};
 
@@ -34,18 +34,39 @@ use crate::snapshot::{RelativePath, Stamp};
 use crate::volume::{Volume, VolumeFile};
 use intent::{Intent, New, SPARE_BYTES, Slot, Spare, Way};
 
-/// New bytes, verified and durable on the card, waiting to take a save's place.
+/// New bytes, verified and durable on the card, waiting to take a save's place. Dropped unused, the next bytes of their
+/// size are staged in their file.
 #[derive(Debug)]
 pub struct Staged {
-    /// The file's name in `incoming/`; no other file ever had it.
+    /// The file's name in `incoming/`; empty once it is used.
     name: String,
     content: Content,
+    unused: Unused,
+}
+
+/// Files of dropped [`Staged`]s.
+type Unused = Arc<Mutex<Vec<Spare>>>;
+
+impl Drop for Staged {
+    fn drop(&mut self) {
+        if !self.name.is_empty()
+            && let Ok(mut unused) = self.unused.lock()
+        {
+            let (name, size_bytes) = (std::mem::take(&mut self.name), self.content.size_bytes);
+            unused.push(Spare { name, size_bytes });
+        }
+    }
 }
 
 impl Staged {
     /// What it holds.
     pub fn content(&self) -> &Content {
         &self.content
+    }
+
+    /// Takes the file out: from here on a record names it.
+    fn take(mut self) -> New {
+        New { name: std::mem::take(&mut self.name), content: self.content }
     }
 }
 
@@ -56,6 +77,7 @@ pub struct Disk {
     incoming: PathBuf,
     /// The highest number that a file in `incoming/` has or may have had.
     last_name: u64,
+    unused: Unused,
     slot: Slot,
     attic: Attic,
 }
@@ -74,11 +96,12 @@ impl Disk {
         let state_dir = root_dir.join(STATE_FOLDER);
         let incoming = state_dir.join("incoming");
         let slot = Slot::open(volume.clone(), &state_dir).map_err(|e| Error::io(doing(), &e))?;
-        let mut disk = Disk { volume, root_dir: root_dir.to_owned(), incoming, last_name: 0, slot, attic };
+        let (root_dir, unused) = (root_dir.to_owned(), Unused::default());
+        let mut disk = Disk { volume, root_dir, incoming, last_name: 0, unused, slot, attic };
         disk.make_incoming().map_err(|e| Error::io(doing(), &e))?;
         let mut problems = disk.finish().unwrap_or_else(|error| vec![error.into()]);
         disk.clear_leftovers().map_err(|e| Error::io(doing(), &e))?;
-        problems.extend(leftovers::found_by_checks(&*disk.volume, root_dir));
+        problems.extend(leftovers::found_by_checks(&*disk.volume, &disk.root_dir));
         Ok((disk, problems))
     }
 
@@ -119,8 +142,9 @@ impl Disk {
     /// `Damaged` when it is not `content`; `Full`; what reading the payload failed with. Then nothing is left of it.
     pub fn stage(&mut self, content: &Content, payload: &mut dyn Read) -> Result<Staged> {
         let doing = || format!("cannot stage {} bytes", content.size_bytes);
+        self.reclaim();
         let (name, mut file, is_new) = self.staging_file(content).map_err(|e| Error::io(doing(), &e))?;
-        let staged = Staged { name, content: *content };
+        let staged = Staged { name, content: *content, unused: self.unused.clone() };
         let written = fill(&mut *file, content, payload).and_then(|()| {
             file.sync()?;
             if is_new { self.volume.sync_folder(&self.incoming) } else { Ok(()) }
@@ -131,9 +155,7 @@ impl Disk {
             Err(error) => {
                 if is_new {
                     // Made by this very call: no other name can share its clusters.
-                    let _ = self.volume.remove(&self.incoming.join(&staged.name));
-                } else {
-                    self.discard(staged);
+                    let _ = self.volume.remove(&self.incoming.join(staged.take().name));
                 }
                 Err(Error::io(doing(), &error))
             }
@@ -162,14 +184,16 @@ impl Disk {
         Ok((name, file, true))
     }
 
-    /// Lets go of staged bytes that are not wanted any more.
-    pub fn discard(&mut self, staged: Staged) {
-        let Staged { name, content: Content { size_bytes, .. } } = staged;
-        if size_bytes > SPARE_BYTES {
-            // Staged in this run and never renamed: no other name can share its clusters.
-            let _ = self.volume.remove(&self.incoming.join(name));
-        } else {
-            self.slot.record.spares.push(Spare { name, size_bytes });
+    /// Takes back the files of staged bytes that were not wanted after all.
+    fn reclaim(&mut self) {
+        let unused = self.unused.lock().map(|mut unused| std::mem::take(&mut *unused)).unwrap_or_default();
+        for spare in unused {
+            if spare.size_bytes > SPARE_BYTES {
+                // Staged in this run and never renamed: no other name can share its clusters.
+                let _ = self.volume.remove(&self.incoming.join(spare.name));
+            } else {
+                self.slot.record.spares.push(spare);
+            }
         }
     }
 
@@ -187,19 +211,11 @@ impl Disk {
         guard: &mut Guard<'_>,
     ) -> Result<Stamp> {
         let new = New { name: staged.name.clone(), content: staged.content };
-        let prepared = self.prepare(path, save, expects, Some(new), guard);
-        let (intent, stamp) = match prepared {
-            Ok(Some(prepared)) => prepared,
-            Ok(None) => {
-                self.discard(staged);
-                let stamp = self.volume.stamp(&path.under(&self.root_dir));
-                return stamp.map_err(|error| Error::io(format!("cannot read `{path}`"), &error));
-            }
-            Err(error) => {
-                self.discard(staged);
-                return Err(error);
-            }
+        let Some((intent, stamp)) = self.prepare(path, save, expects, Some(new), guard)? else {
+            let stamp = self.volume.stamp(&path.under(&self.root_dir));
+            return stamp.map_err(|error| Error::io(format!("cannot read `{path}`"), &error));
         };
+        staged.take();
         self.commit(intent, path, stamp, guard)?.ok_or_else(|| busy(path, "it is gone"))
     }
 
@@ -272,7 +288,12 @@ impl Disk {
     ) -> Result<Option<Stamp>> {
         let target = path.under(&self.root_dir);
         let doing = || format!("cannot replace `{path}`");
-        self.slot.begin(intent.clone()).map_err(|error| Error::io(doing(), &error))?;
+        if let Err(error) = self.slot.begin(intent.clone()) {
+            // It may have reached the card all the same. An intent that nobody remembers must not stand there when a
+            // game writes next.
+            self.abandon(intent.new)?;
+            return Err(Error::io(doing(), &error));
+        }
         // Promise 7, as late as can be: the next call changes the save.
         let allowed = guard().and_then(|()| match self.volume.stamp(&target) {
             Ok(now) if Some(now) == stamp => Ok(()),

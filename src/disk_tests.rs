@@ -166,3 +166,52 @@ fn replacing_again_and_again_leaves_no_heap_of_files() {
     assert_eq!(disk.attic_mut().thin(&|_, _| true, &limits).unwrap().len(), 4);
     assert_eq!(kept(&disk), [b"bytes 7", b"bytes 6", b"bytes 5"]);
 }
+
+#[test]
+fn staged_bytes_that_nobody_wanted_leave_one_file_at_most() {
+    let card = card();
+    let mut disk = disk(card.path());
+    for (size, left) in [(900, 1), (900, 1), (2 << 20, 1), (900, 1), (700, 2)] {
+        let bytes = vec![1; size];
+        drop(disk.stage(&content(&bytes), &mut &*bytes).unwrap());
+        disk.reclaim();
+        let names = fs::read_dir(card.path().join(".retrosync/incoming")).unwrap().count();
+        assert_eq!(names, left, "after {size} bytes");
+    }
+}
+
+#[test]
+fn what_a_cut_left_of_a_large_download_goes_and_what_may_be_a_saves_twin_stays() {
+    let card = card();
+    let target = path().under(card.path());
+    fs::write(&target, b"old bytes").unwrap();
+    let mut once = disk(card.path());
+    let staged = once.stage(&content(b"new bytes"), &mut &b"new bytes"[..]).unwrap();
+    once.replace(&path(), &save(), Some(&content(b"old bytes")), staged, &mut || Ok(())).unwrap();
+    let incoming = card.path().join(".retrosync/incoming");
+    fs::write(incoming.join("00000077"), vec![1; 2 << 20]).unwrap();
+    fs::write(incoming.join("00000078"), b"small").unwrap();
+    drop(disk(card.path()));
+    assert!(!incoming.join("00000077").exists() && incoming.join("00000078").exists());
+
+    // Without the record, nobody knows what shares its clusters with a save.
+    fs::write(incoming.join("00000079"), vec![1; 2 << 20]).unwrap();
+    for slot in ["slot.0", "slot.1"] {
+        let _ = fs::remove_file(card.path().join(".retrosync").join(slot));
+    }
+    drop(disk(card.path()));
+    assert!(incoming.join("00000079").exists());
+}
+
+#[test]
+fn a_save_of_many_megabytes_goes_through_a_small_window() {
+    let card = card();
+    let target = path().under(card.path());
+    let (old, new) = (vec![1; 5 << 20], vec![2; 5 << 20]);
+    fs::write(&target, &old).unwrap();
+    let mut disk = disk(card.path());
+    let staged = disk.stage(&content(&new), &mut &*new).unwrap();
+    disk.replace(&path(), &save(), Some(&content(&old)), staged, &mut || Ok(())).unwrap();
+    assert_eq!(fs::read(&target).unwrap(), new);
+    assert_eq!(kept(&disk), [old]);
+}

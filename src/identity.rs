@@ -220,3 +220,60 @@ pub fn hardware(prefix: &Path) -> String {
     let machine = read("etc/machine-id");
     if machine.trim().is_empty() { String::new() } else { format!("machine:{}", machine.trim()) }
 }
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+    use super::*;
+    use crate::volume::Os;
+
+    #[test]
+    fn a_card_in_another_device_gets_another_writer_and_keeps_its_pairing() {
+        let card = tempfile::tempdir().unwrap();
+        let open = |hardware| Identity::open(Arc::new(Os), card.path(), hardware).unwrap();
+        let (mut identity, opened) = open("serial:1");
+        assert_eq!(opened, Opened::New);
+        identity.facts.server = Some("http://server.example".into());
+        identity.save().unwrap();
+        let writer = identity.writer().clone();
+        for (hardware, same) in
+            [("serial:1", true), ("", true), ("mac:aa", true), ("serial:2", false), ("serial:2", true)]
+        {
+            let before = open("").0.writer().clone();
+            let (identity, opened) = open(hardware);
+            assert_eq!(opened == Opened::AsLeft, same, "{hardware}: {opened:?}");
+            assert_eq!(*identity.writer() == before, same, "{hardware}");
+            assert_eq!(identity.facts.server.as_deref(), Some("http://server.example"));
+        }
+        assert_ne!(*open("").0.writer(), writer);
+    }
+
+    #[test]
+    fn a_damaged_identity_is_a_doubt_not_a_new_device() {
+        let card = tempfile::tempdir().unwrap();
+        let open = || Identity::open(Arc::new(Os), card.path(), "").unwrap();
+        open().0.save().unwrap();
+        std::fs::write(card.path().join("identity.0"), b"00000000 {}\n").unwrap();
+        assert_eq!(open().1, Opened::Doubted("the identity is damaged".into()));
+    }
+
+    #[test]
+    fn hardware_is_told_by_what_does_not_change() {
+        for (files, hint) in [
+            (&[("proc/cpuinfo", "model\t: A7\nSerial\t\t: 02c0ffee\n")][..], "serial:02c0ffee"),
+            (&[("proc/cpuinfo", "Serial : 0000\n"), ("etc/machine-id", "ab12\n")], "machine:ab12"),
+            (&[("sys/class/net/wlan0/address", "3c:71:bf:00:00:01\n")], "mac:3c:71:bf:00:00:01"),
+            // Drawn at each boot.
+            (&[("sys/class/net/wlan0/address", "3e:71:bf:00:00:01\n")], ""),
+            (&[], ""),
+        ] {
+            let machine = tempfile::tempdir().unwrap();
+            for (path, text) in files {
+                let path = machine.path().join(path);
+                std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+                std::fs::write(path, text).unwrap();
+            }
+            assert_eq!(hardware(machine.path()), hint, "{files:?}");
+        }
+    }
+}

@@ -201,3 +201,43 @@ fn write_marker(volume: &dyn Volume, dir: &Path, id: &RootId) -> io::Result<()> 
     file.sync()?;
     volume.sync_folder(&folder)
 }
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+    use super::*;
+    use crate::volume::Os;
+
+    #[test]
+    fn a_root_is_offline_unless_it_is_surely_the_one_recorded() {
+        let card = tempfile::tempdir().unwrap();
+        assert_eq!(Root::open(Arc::new(Os), card.path()).map(|_| ()).unwrap_err().kind, Kind::Unpaired);
+        let root = Root::create(Arc::new(Os), card.path()).unwrap();
+        assert_eq!(root.state(), RootState::Online);
+        assert_eq!(Root::create(Arc::new(Os), card.path()).unwrap().id, root.id, "paired again");
+        let marker = card.path().join(".retrosync/root");
+        let whole = std::fs::read(&marker).unwrap();
+
+        let other = Root::recorded(Arc::new(Os), card.path(), RootId::from_random(&[1; 16]));
+        assert_eq!(other.state(), RootState::Offline("another card is in its place".into()));
+        std::fs::write(&marker, &whole[..20]).unwrap();
+        assert_eq!(root.state(), RootState::Offline("its marker is not whole".into()));
+        std::fs::remove_file(&marker).unwrap();
+        let missing = RootState::Offline("its marker is missing: not mounted, or another card".into());
+        assert_eq!(root.state(), missing);
+        assert!(Root::create(Arc::new(Os), &card.path().join("not mounted")).is_err());
+    }
+
+    #[test]
+    fn a_second_daemon_is_kept_out_and_told_by_whom() {
+        let card = tempfile::tempdir().unwrap();
+        let root = Root::create(Arc::new(Os), card.path()).unwrap();
+        let lock = root.lock().unwrap();
+        let error = root.lock().unwrap_err();
+        assert_eq!(error.kind, Kind::Busy);
+        let by = format!("another retrosync uses this card (process {})", std::process::id());
+        assert_eq!(error.cause, by);
+        drop(lock);
+        root.lock().unwrap();
+    }
+}

@@ -94,8 +94,7 @@ impl Disk {
                 };
                 self.slot.estrange(twin.name);
                 let mut file = self.volume.open(&target).map_err(|e| cannot(path, &e))?;
-                let copy = self.stage(&twin.content, &mut file)?;
-                intent.new = Some(New { name: copy.name, content: twin.content });
+                intent.new = Some(self.stage(&twin.content, &mut file)?.take());
                 self.move_away_again(&mut intent, path, moved)?;
             }
             Some(here) if intent.old == Some(here) => {
@@ -150,7 +149,7 @@ impl Disk {
                 return self.close_strange(&intent, moved).map(|()| problem.into_iter().collect());
             };
             // What is put there must be named by the record before it is renamed.
-            intent.new = Some(New { content: copy.content, name: copy.name });
+            intent.new = Some(copy.take());
             self.slot.begin(intent.clone()).map_err(|e| cannot(path, &e))?;
         }
         let (target, name) = (path.under(&self.root_dir), intent.new.as_ref().map(|new| &new.name));

@@ -93,7 +93,10 @@ fn after_a_cut_the_journal_goes_on() {
     let start = card();
     live(&start, 2, &mut Vec::new());
     start.settle();
-    cut_everywhere(&start, 6, &mut |fat| drop(live(fat, 2, &mut Vec::new())), &mut |fat, story| {
+    let mut live_on = |fat: &Fat| {
+        live(fat, 2, &mut Vec::new());
+    };
+    cut_everywhere(&start, 6, &mut live_on, &mut |fat, story| {
         let mut bases = Vec::new();
         let synced = live(fat, 3, &mut bases);
         let found = fat.crash(&mut Luck::None.deal());
