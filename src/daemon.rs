@@ -36,7 +36,7 @@ pub struct Setup {
     /// How long a long poll waits, in seconds.
     pub wait_s: u64,
     /// Opens the door through which other commands get something done; it must return at once.
-    pub door: Option<Box<dyn FnOnce(Jobs)>>,
+    pub door: Option<Box<dyn FnOnce(Jobs) + Send>>,
 }
 
 /// Something that another command wants done on the card, between two cycles.

@@ -156,6 +156,8 @@ fn take_in(
             let how = if branch { "stored beside another version: a question" } else { "stored" };
             log::info!("{save}: {how}, {size_bytes} bytes");
             outcome.deeds.push(Deed::Stored { save: save.clone(), version, size_bytes, branch });
+            // The question is of this cycle: plan again, with the heads as they are now.
+            outcome.again |= branch;
         }
         _ => {
             log::info!("{save}: the version that was surely played later is the head");

@@ -115,7 +115,7 @@ impl Device {
     pub fn daemon(&self) -> Running {
         let log = self.folder.path().join("daemon.log");
         let before = std::fs::read_to_string(&log).unwrap_or_default().len();
-        let mut running = self.program().start(["run"], &log);
+        let mut running = self.program().env("RETROSYNC_LOG", "debug").start(["run"], &log);
         wait_for("the daemon runs", 30, || {
             let said = std::fs::read_to_string(&log).unwrap_or_default();
             assert!(running.ended().is_none(), "the daemon ended: {said}");
@@ -177,4 +177,13 @@ pub fn bytes(mark: &str) -> Vec<u8> {
     let mut bytes = vec![0x5a; 8192];
     bytes[..mark.len()].copy_from_slice(mark.as_bytes());
     bytes
+}
+
+impl Drop for Device {
+    /// What the daemon said is worth reading when a test failed.
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            println!("---- log of {:?} ----\n{}", self.card.firmware, self.log());
+        }
+    }
 }

@@ -146,5 +146,8 @@ impl Server {
 impl Drop for Server {
     fn drop(&mut self) {
         self.kill();
+        if std::thread::panicking() {
+            println!("---- log of the server ----\n{}", self.log());
+        }
     }
 }
