@@ -7,6 +7,7 @@ mod digest;
 mod frames;
 mod heads;
 mod messages;
+mod nfc;
 mod refusal;
 mod save_id;
 mod text;

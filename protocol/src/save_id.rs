@@ -5,8 +5,8 @@ use std::cmp::Ordering;
 use std::fmt;
 use std::hash::{Hash, Hasher};
 use std::str::FromStr;
-use unicode_normalization::UnicodeNormalization as _;
 
+use crate::nfc::nfc;
 use crate::text::{Core, Slot, System};
 
 /// What the bytes of a save are.
@@ -152,7 +152,7 @@ pub fn compare_key(text: &str) -> Box<str> {
     if text.is_ascii() {
         return text.to_ascii_lowercase().into();
     }
-    text.chars().flat_map(char::to_uppercase).flat_map(char::to_lowercase).nfc().collect::<String>().into()
+    nfc(text.chars().flat_map(char::to_uppercase).flat_map(char::to_lowercase)).into()
 }
 
 impl FromStr for SaveId {
