@@ -9,6 +9,8 @@ mod heads;
 pub(crate) mod operations;
 mod recorder;
 mod store;
+#[cfg(test)]
+mod tests;
 mod uploads;
 
 use std::ops::Range;

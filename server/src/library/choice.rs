@@ -86,7 +86,7 @@ impl Library {
             return Err(Refusal::new(Code::Malformed, format!("the choice: {fault}")));
         }
         let mut recorder = Recorder::new(tx.as_mut(), asker, now_unix_s).await?;
-        let reply = write_over(&mut recorder, &known, template, leaves, heads).await?;
+        let reply = write_over(&mut recorder, &known, template, leaves).await?;
         asked.keep(tx.as_mut(), &reply, now_unix_s).await?;
         tx.commit().await?;
         self.notice.ring(asker.user);
@@ -136,15 +136,15 @@ fn written(
     }
 }
 
-/// Writes the version over all heads; with more heads than a version has parents, a chain of them.
+/// Writes the version over all heads, and over the tombstones that they hid: else those would come up again one day as heads
+/// beside it. With more of them than a version has parents, it is a chain of versions.
 async fn write_over(
     recorder: &mut Recorder<'_>,
     known: &SaveRecord,
     template: Version,
     mut leaves: Vec<StoredVersion>,
-    heads: Vec<StoredVersion>,
 ) -> Answer<ChoiceReply> {
-    let mut left: Vec<VersionId> = heads.into_iter().map(|head| head.id).collect();
+    let mut left: Vec<VersionId> = leaves.iter().map(|leaf| leaf.id).collect();
     let mut version = template;
     loop {
         version.parents = left.split_off(left.len().saturating_sub(MAX_PARENTS));
