@@ -65,6 +65,21 @@ fn a_save_comes_out_as_it_went_in() {
     }
 }
 
+/// What RetroArch 1.14.0 wrote with `save_file_compression = "true"` for a game that counts its launches.
+const WRITTEN_BY_RETROARCH: &str = "23525a495076012300000200002000000000000023000000789cedc1010d00000803a05bd1fe5d\
+    6e0e3760926c0100000000000080cf0ef496dd2a";
+
+#[test]
+fn a_container_that_retroarch_wrote() {
+    let hex = WRITTEN_BY_RETROARCH.as_bytes().chunks(2);
+    let file: Vec<u8> =
+        hex.map(|pair| u8::from_str_radix(std::str::from_utf8(pair).unwrap(), 16).unwrap()).collect();
+    let mut save = vec![0xff; 8192];
+    save[..5].copy_from_slice(&[1, 0, 0, 0, b'R']);
+    assert!(unwrap(&file).unwrap() == save);
+    assert_eq!(inspect(&file[..]).unwrap(), inspect(&save[..]).unwrap());
+}
+
 #[test]
 fn what_is_no_container_is_itself() {
     for raw in [&b""[..], b"#", b"#RZIPv1#", b"#RZIPv\x02#abc", b"RASTATE\x01 and more", &[0; 9]] {

@@ -39,6 +39,9 @@ pub fn profiles(beside: &Path) -> (Vec<Profile>, Vec<Problem>) {
         });
         match read.and_then(|text| Profile::parse(&text, &name)) {
             Ok(own) => {
+                let doing = || format!("cannot use all of device profile `{name}`");
+                let faults = naming::faults(&own).into_iter();
+                problems.extend(faults.map(|fault| Error::new(Kind::Misused, doing(), fault).into()));
                 profiles.retain(|other| other.name != own.name);
                 profiles.push(own);
             }

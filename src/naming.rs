@@ -104,6 +104,25 @@ impl Naming {
     }
 }
 
+/// What a profile names that the tables do not have: a misspelt core, column or folder would match nothing in silence.
+pub fn faults(profile: &Profile) -> Vec<String> {
+    let columns = &profile.games.names;
+    let named = profile.default_cores.values().chain(profile.layouts.iter().filter_map(|l| l.core.as_ref()));
+    let cores = named.filter(|name| tables().core(name).is_none());
+    let words = profile
+        .default_cores
+        .keys()
+        .filter(|word| tables().system(word).is_none() && tables().system_of_folder(columns, word).is_none());
+    let unknown = columns.iter().filter(|column| !tables().has_column(column));
+    cores
+        .map(|name| format!("no core `{name}` in cores.toml"))
+        .chain(
+            words.map(|word| format!("`default_cores` has `{word}`, which is no system and no game folder")),
+        )
+        .chain(unknown.map(|column| format!("no column `{column}` in systems.toml")))
+        .collect()
+}
+
 /// Save folders of the profile (as a live `retroarch.cfg` moves them) that lie below none of the site's roots.
 pub fn folders_outside(profile: &Profile, site: &Site) -> Vec<PathBuf> {
     layouts::outside(profile, site)

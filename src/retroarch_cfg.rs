@@ -24,26 +24,10 @@ pub struct RetroarchCfg {
     pub sort_savestates_by_content_enable: Option<bool>,
 }
 
-/// A folder as `retroarch.cfg` writes it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Folder<'a> {
-    /// Not said, or `default`.
-    Default,
-    /// Empty: beside the game.
-    BesideGame,
-    /// A path of the device; may begin with `~` (home) or `:` (the program's folder).
-    At(&'a str),
-}
-
-impl<'a> Folder<'a> {
-    /// The folder that a value means.
-    pub fn of(value: Option<&'a str>) -> Folder<'a> {
-        match value {
-            None | Some("default") => Folder::Default,
-            Some("") => Folder::BesideGame,
-            Some(path) => Folder::At(path),
-        }
-    }
+/// A folder as `retroarch.cfg` writes it: a path of the device, which may begin with `~` (home) or `:` (the program's
+/// folder). Empty and `default` mean that RetroArch uses its own, as if nothing were said.
+pub fn folder(value: Option<&str>) -> Option<&str> {
+    value.filter(|path| !matches!(*path, "" | "default"))
 }
 
 impl RetroarchCfg {
@@ -133,9 +117,11 @@ mod tests {
 
     #[test]
     fn a_folder_s_special_words() {
-        assert_eq!(Folder::of(Some("default")), Folder::Default);
-        assert_eq!(Folder::of(Some("")), Folder::BesideGame);
-        assert_eq!(Folder::of(Some(":/saves")), Folder::At(":/saves"));
+        for (value, meant) in
+            [(None, None), (Some(""), None), (Some("default"), None), (Some(":/saves"), Some(":/saves"))]
+        {
+            assert_eq!(folder(value), meant, "{value:?}");
+        }
     }
 
     #[test]

@@ -538,9 +538,17 @@ fn a_profile_beside_the_program_replaces_the_built_in_one() {
     folder
         .text("onion.toml", &text.replace("OnionOS", "My Onion"))
         .text("broken.toml", "name = 3")
+        .text(
+            "mine.toml",
+            &text.replace("name = \"onion\"", "name = \"mine\"").replace("\"gambatte\"", "\"gambate\""),
+        )
         .text("x.txt", "");
     let (profiles, problems) = facts::profiles(folder.path());
     let onion: Vec<_> = profiles.iter().filter(|p| p.name == "onion").collect();
-    assert_eq!((onion.len(), profiles.len(), problems.len()), (1, 5, 1));
+    assert_eq!((onion.len(), profiles.len()), (1, 6));
+    let causes: Vec<_> = problems.iter().map(|problem| problem.error.cause.as_str()).collect();
+    assert_eq!(causes.len(), 3, "{causes:?}");
+    assert!(causes[0].starts_with("line 1: invalid type"), "{causes:?}");
+    assert_eq!(causes[1..], ["no core `gambate` in cores.toml"; 2], "GB and GBC");
     assert!(onion[0].title.starts_with("My Onion"));
 }

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use super::tables::{Core, tables};
 use crate::profile::{Group, Holds, Layout, NamedAfter, Profile, Site, StateStyle};
-use crate::retroarch_cfg::{Folder, RetroarchCfg};
+use crate::retroarch_cfg::{RetroarchCfg, folder};
 use crate::snapshot::{Place, RelativePath};
 
 /// A save folder in force.
@@ -80,32 +80,27 @@ fn wanted(profile: &Profile, layout: &Layout, site: &Site) -> Vec<Wanted> {
     let Some((_, cfg)) = site.retroarch.as_ref().filter(|_| live) else { return vec![as_written()] };
     let moved = |holds: Holds| {
         let rule = Rule::of(cfg, holds);
-        let grouped_by = rule.groups(&layout.grouped_by);
-        let beside_games = || {
-            let game_folders = site.games.iter();
-            game_folders
-                .map(|dir| Wanted {
-                    dir: dir.clone(),
-                    grouped_by: vec![Group::System],
-                    holds: vec![holds],
-                    among_games: true,
-                })
-                .collect()
-        };
-        let dir = match rule.folder {
-            _ if rule.beside_game => return beside_games(),
-            Folder::BesideGame => return beside_games(),
-            Folder::Default => usual(),
-            Folder::At(path) => site.resolve(profile, path),
-        };
-        vec![Wanted { dir, grouped_by, holds: vec![holds], among_games: false }]
+        if rule.beside_game {
+            // The sorting does not count there.
+            let folders = site.games.iter().cloned();
+            let beside =
+                |dir| Wanted { dir, grouped_by: vec![Group::System], holds: vec![holds], among_games: true };
+            return folders.map(beside).collect();
+        }
+        let dir = rule.folder.map_or_else(usual, |path| site.resolve(profile, path));
+        vec![Wanted {
+            dir,
+            grouped_by: rule.groups(&layout.grouped_by),
+            holds: vec![holds],
+            among_games: false,
+        }]
     };
     layout.holds.iter().copied().flat_map(moved).collect()
 }
 
 /// What `retroarch.cfg` says of saves, or of states.
 struct Rule<'a> {
-    folder: Folder<'a>,
+    folder: Option<&'a str>,
     beside_game: bool,
     by_core: Option<bool>,
     by_content: Option<bool>,
@@ -115,13 +110,13 @@ impl Rule<'_> {
     fn of(cfg: &RetroarchCfg, holds: Holds) -> Rule<'_> {
         match holds {
             Holds::Saves => Rule {
-                folder: Folder::of(cfg.savefile_directory.as_deref()),
+                folder: folder(cfg.savefile_directory.as_deref()),
                 beside_game: cfg.savefiles_in_content_dir.unwrap_or(false),
                 by_core: cfg.sort_savefiles_enable,
                 by_content: cfg.sort_savefiles_by_content_enable,
             },
             Holds::States => Rule {
-                folder: Folder::of(cfg.savestate_directory.as_deref()),
+                folder: folder(cfg.savestate_directory.as_deref()),
                 beside_game: cfg.savestates_in_content_dir.unwrap_or(false),
                 by_core: cfg.sort_savestates_enable,
                 by_content: cfg.sort_savestates_by_content_enable,

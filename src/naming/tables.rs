@@ -98,6 +98,11 @@ impl Tables {
         columns.iter().find_map(|column| self.systems.iter().find(|system| system.has_folder(column, word)))
     }
 
+    /// Is there any folder name in this column?
+    pub(crate) fn has_column(&self, column: &str) -> bool {
+        self.systems.iter().any(|system| system.columns.iter().any(|(name, _)| *name == column))
+    }
+
     /// The core of this name.
     pub(crate) fn core(&self, name: &str) -> Option<&Core> {
         self.cores.iter().find(|core| core.name == name)
