@@ -138,7 +138,7 @@ impl Attic {
         let mut entries = BTreeMap::new();
         let mut last = files.iter().next_back().copied().unwrap_or(0);
         let (index, _) =
-            Log::open(&volume, &folder.join("index"), Order::Loose, &mut |record| match record {
+            Log::open(&volume, &folder.join("index"), Order::Loose, &mut |record, _| match record {
                 Record::Kept { number, save, path, content, file, kept, reason } => {
                     last = last.max(number);
                     if let Some(path) = RelativePath::new(&path) {

@@ -135,22 +135,18 @@ impl Journal {
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Replayed::Missing),
             stamp => stamp?,
         };
-        let (mut state, mut generation, mut ready) = (State::default(), 0, false);
+        let (mut state, mut generation, mut began_bytes) = (State::default(), 0, None);
         let (log, _) =
-            Log::open(&self.volume, &self.files[number], Order::Chained, &mut |record| match record {
+            Log::open(&self.volume, &self.files[number], Order::Chained, &mut |record, end| match record {
                 Record::Begin { generation: told } => generation = told,
-                Record::Ready => ready = true,
+                Record::Ready => began_bytes = Some(end),
                 record => {
                     if let Some(entry) = record.entry() {
                         state.apply(&entry);
                     }
                 }
             })?;
-        if !ready {
-            return Ok(Replayed::Unfinished);
-        }
-        // An honest measure of what is alive would need a rewrite; the file's length only makes that come later.
-        let began_bytes = log.size_bytes().min(COMPACT_BYTES);
+        let Some(began_bytes) = began_bytes else { return Ok(Replayed::Unfinished) };
         Ok(Replayed::Whole(state, Force { number, generation, log, began_bytes }))
     }
 

@@ -38,7 +38,7 @@ pub struct Log {
 }
 
 impl Log {
-    /// Opens or creates the log and hands every whole record to `each`, in order. Says whether any line was not whole.
+    /// Opens or creates the log and hands every whole record to `each`, in order, with where it ends. Says whether any line was not whole.
     ///
     /// # Errors
     /// When the file is there and cannot be read, or cannot be made.
@@ -46,7 +46,7 @@ impl Log {
         volume: &Arc<dyn Volume>,
         path: &Path,
         order: Order,
-        each: &mut dyn FnMut(T),
+        each: &mut dyn FnMut(T, u64),
     ) -> io::Result<(Log, bool)> {
         let mut file = match volume.open_write(path) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => {
@@ -70,7 +70,7 @@ impl Log {
             let record = line.strip_suffix(b"\n").and_then(|line| unseal::<T>(seed, line));
             match record {
                 Some((record, crc)) => {
-                    each(record);
+                    each(record, end + read);
                     chain = crc;
                 }
                 // The empty line that separates what is appended from a torn tail.
