@@ -5,6 +5,7 @@
 #[path = "../src/remote/suite.rs"]
 #[allow(unreachable_pub, dead_code)]
 mod suite;
+mod support;
 
 use std::fs;
 use std::path::PathBuf;
@@ -13,6 +14,8 @@ use retrosync::error::Kind;
 use retrosync::remote::{Folder, Remote, RemoteSettings};
 use retrosync_protocol::{ChangesRequest, Content, Digest, WriterId};
 use suite::{Ground, Handheld, SAVE};
+use support::card::Firmware;
+use support::device::Device;
 
 /// A store in a folder of its own.
 struct Share {
@@ -143,4 +146,35 @@ fn a_record_that_was_torn_by_a_power_cut_is_written_again() {
     assert_eq!(a.list(0, None).saves.len(), 0, "torn");
     a.store(std::slice::from_ref(&version));
     assert_eq!(Handheld::new(&mut share, "B").list(0, None).saves.len(), 1, "whole again");
+}
+
+#[test]
+fn two_handhelds_share_a_stick_without_any_server() {
+    let stick = tempfile::tempdir().unwrap();
+    let store = format!("folder:{}", stick.path().display());
+    let a = Device::new(Firmware::Onion, "Counter (World)");
+    let b = Device::new(Firmware::Muos, "Counter (World)");
+    for device in [&a, &b] {
+        device.run(&["pair", &store]).ends(0);
+    }
+    a.plays(&[7; 8192]);
+    a.once();
+    b.once();
+    assert_eq!(b.save(), Some(vec![7; 8192]));
+    b.plays(&[8; 8192]);
+    b.once();
+    a.once();
+    assert_eq!(a.save(), Some(vec![8; 8192]));
+
+    // Both play while the stick is in a drawer: both versions are kept, and somebody is asked.
+    let drawer = stick.path().join("in a drawer");
+    fs::rename(stick.path().join("retrosync-store"), &drawer).unwrap();
+    a.plays(&[9; 8192]);
+    b.plays(&[10; 8192]);
+    a.run(&["once"]).ends(1);
+    assert!(!stick.path().join("retrosync-store").exists(), "no new store in its place");
+    fs::rename(&drawer, stick.path().join("retrosync-store")).unwrap();
+    a.once();
+    b.once_asks();
+    assert_eq!((a.save(), b.save()), (Some(vec![9; 8192]), Some(vec![10; 8192])), "each plays on");
 }

@@ -331,8 +331,9 @@ pub(super) fn error_of(doing: &str, problem: &Problem) -> Error {
     let cause = if problem.detail.is_empty() { problem.code.as_str() } else { &problem.detail };
     let error = Error::new(kind, doing, cause);
     match &problem.help {
+        // The server cannot know what this device calls it.
+        _ if kind == Kind::Unpaired => error.help("run `retrosync pair` to pair this device again"),
         Some(help) => error.help(help),
-        None if kind == Kind::Unpaired => error.help("pair this device again: run `retrosync pair`"),
         None => error,
     }
 }
