@@ -4,6 +4,7 @@
 //! restore can itself be undone. Runs a cycle before, so that what was played here is stored first, and one after, so
 //! that the answer is on the card. Takes the card's parts; prints nothing.
 
+use std::io::Read;
 use std::path::PathBuf;
 
 use retrosync_protocol::{
@@ -16,7 +17,7 @@ use crate::cycle::{self, Parts, Request};
 use crate::error::{Error, Kind, Result};
 use crate::journal::Entry;
 use crate::pace::Trigger;
-use crate::playing;
+use crate::playing::{self, Signs};
 use crate::snapshot::Place;
 
 /// Which version of a question to keep.
@@ -120,7 +121,7 @@ fn resolve(parts: &mut Parts, save: &SaveId, keep: &Keep, note: Option<&str>) ->
         Keep::Version(digits) => by_digits(parts, save, digits, &heads)?,
     };
     let version = store(parts, save, content, &heads, note)?;
-    Ok(settle(parts, save, content, version))
+    settle(parts, save, content, version)
 }
 
 fn restore(parts: &mut Parts, save: &SaveId, digits: &str) -> Result<Done> {
@@ -130,10 +131,10 @@ fn restore(parts: &mut Parts, save: &SaveId, digits: &str) -> Result<Done> {
     if let [Head { content: Some(head), version, .. }] = heads.as_slice()
         && head.digest == content.digest
     {
-        return Ok(settle(parts, save, content, *version));
+        return settle(parts, save, content, *version);
     }
     let version = store(parts, save, content, &heads, Some("restored"))?;
-    Ok(settle(parts, save, content, version))
+    settle(parts, save, content, version)
 }
 
 /// Works without a network: the kept copy takes the place of what is there, which goes to the attic.
@@ -155,10 +156,7 @@ fn restore_kept(parts: &mut Parts, save: &SaveId, root: usize, number: u64) -> R
         return Ok(settle_kept(parts, save, entry.content, before.failed));
     }
     let signs = parts.signs.clone();
-    let mut guard = || match playing::look(&signs).reason {
-        Some(reason) => Err(Error::new(Kind::Busy, doing(), reason).help("end the game first")),
-        None => Ok(()),
-    };
+    let mut guard = || free_of_games(&signs, save);
     guard()?;
     let source = parts.cards.get(root).and_then(|card| card.disk.as_ref());
     let kept = source
@@ -225,16 +223,54 @@ fn store(
 }
 
 /// A cycle that puts the choice in place; says whether it is.
-fn settle(parts: &mut Parts, save: &SaveId, content: Content, version: VersionId) -> Done {
-    let report = cycle::run(parts, Request::new(Trigger::Retry));
-    let here = here(parts, save).is_none_or(|here| here.digest == content.digest);
+fn settle(parts: &mut Parts, save: &SaveId, content: Content, version: VersionId) -> Result<Done> {
+    let mut report = cycle::run(parts, Request::new(Trigger::Retry));
+    let is_here = |parts: &Parts| here(parts, save).is_none_or(|here| here.digest == content.digest);
+    let waits = report.waiting.iter().any(|step| step.save() == save);
+    if !is_here(parts) && !waits && report.failed.is_none() && report.playing.is_none() {
+        // Bytes that the plan doubts stay where they are until a person says otherwise: this is it.
+        put_in_place(parts, save, content)?;
+        report = cycle::run(parts, Request::new(Trigger::Retry));
+    }
+    let here = is_here(parts);
     let waiting = (!here).then(|| {
-        report
-            .playing
-            .or(report.failed.map(|error| error.cause))
-            .unwrap_or_else(|| "it was played a moment ago".into())
+        let failed = report.failed.map(|error| error.cause);
+        report.playing.or(failed).unwrap_or_else(|| "it was played a moment ago".into())
     });
-    Done { version: Some(version), here, stored: true, waiting }
+    Ok(Done { version: Some(version), here, stored: true, waiting })
+}
+
+/// Brings a content and puts it in the save's place; what is there goes to the attic.
+fn put_in_place(parts: &mut Parts, save: &SaveId, content: Content) -> Result<()> {
+    let doing = || format!("cannot restore `{save}`");
+    let Some(place) = place(parts, save) else { return Ok(()) };
+    let expects = on_card(parts, &place)?;
+    let signs = parts.signs.clone();
+    let mut guard = || free_of_games(&signs, save);
+    guard()?;
+    let disk = parts.cards.get_mut(place.root).and_then(|card| card.disk.as_mut());
+    let disk = disk.ok_or_else(|| Error::new(Kind::Busy, doing(), "its card is not there"))?;
+    let mut staged = None;
+    let mut sink = |content: &Content, bytes: &mut dyn Read| {
+        staged = Some(disk.stage(content, bytes)?);
+        Ok(())
+    };
+    if let Some((_, error)) = parts.remote.fetch(&[content], &mut sink)?.pop() {
+        return Err(error);
+    }
+    let staged =
+        staged.ok_or_else(|| Error::new(Kind::Offline, doing(), "the server did not send its bytes"))?;
+    disk.replace(&place.path, save, expects.as_ref(), staged, &mut guard).map(drop)
+}
+
+/// A running game owns its save.
+fn free_of_games(signs: &Signs, save: &SaveId) -> Result<()> {
+    match playing::look(signs).reason {
+        Some(reason) => {
+            Err(Error::new(Kind::Busy, format!("cannot restore `{save}`"), reason).help("end the game first"))
+        }
+        None => Ok(()),
+    }
 }
 
 /// A cycle that tells the remote of what was put back.

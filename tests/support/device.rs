@@ -130,8 +130,8 @@ impl Device {
     }
 
     /// The game's save, where the firmware has it.
-    pub fn save(&self) -> Option<Vec<u8>> {
-        std::fs::read(self.card.save()).ok()
+    pub fn save(&self) -> Option<Bytes> {
+        read(&self.card.save())
     }
 
     /// The emulator writes the game's save.
@@ -172,11 +172,35 @@ impl Pairing {
     }
 }
 
+/// A save's bytes; shown by their beginning and length.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Bytes(pub Vec<u8>);
+
+impl std::ops::Deref for Bytes {
+    type Target = [u8];
+
+    fn deref(&self) -> &[u8] {
+        &self.0
+    }
+}
+
+impl std::fmt::Debug for Bytes {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let mark = self.0.split(|byte| *byte == 0x5a).next().unwrap_or_default();
+        write!(f, "{:?} ({} bytes)", String::from_utf8_lossy(&mark[..mark.len().min(60)]), self.0.len())
+    }
+}
+
+/// The file's bytes, if it is there.
+pub fn read(path: &Path) -> Option<Bytes> {
+    std::fs::read(path).ok().map(Bytes)
+}
+
 /// A save of 8 KiB that begins with `mark`.
-pub fn bytes(mark: &str) -> Vec<u8> {
+pub fn bytes(mark: &str) -> Bytes {
     let mut bytes = vec![0x5a; 8192];
     bytes[..mark.len()].copy_from_slice(mark.as_bytes());
-    bytes
+    Bytes(bytes)
 }
 
 impl Drop for Device {
