@@ -74,3 +74,9 @@ pub(crate) fn host(headers: &HeaderMap) -> Option<&str> {
     let fits = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'-' | b':' | b'[' | b']' | b'_');
     (!host.is_empty() && host.len() <= 255 && host.bytes().all(fits)).then_some(host)
 }
+
+/// Must a device be told that plain HTTP is fine here? Not within one machine, and not over TLS.
+pub fn is_plain_http(url: &str) -> bool {
+    let local = ["http://127.", "http://localhost", "http://[::1]"];
+    url.starts_with("http://") && !local.iter().any(|prefix| url.starts_with(prefix))
+}

@@ -113,7 +113,7 @@ pub(crate) enum User {
     },
     /// Print a pairing code for a device without a screen
     #[command(
-        after_help = "Example:\n  retrosync-server user code ada\nThen on the device:\n  retrosync pair http://SERVER:8377 --code WXRT-4KQM"
+        after_help = "Example:\n  retrosync-server user code ada\nThen on the device:\n  retrosync pair http://SERVER:8377 --plain-http true --code WXRT-4KQM"
     )]
     Code {
         /// Whose device it will be

@@ -18,5 +18,6 @@ pub mod keep;
 pub mod library;
 pub mod listen;
 pub mod notice;
+mod patience;
 pub mod refusal;
 pub mod web;

@@ -1,6 +1,6 @@
 //! Connections: accepts them, bounds how many and how long, and lets them end when the server stops.
 //!
-//! A client that dawdles over a request's head is cut off after 15 seconds. When a request is refused before its body
+//! How long a client may dawdle is `patience`'s. When a request is refused before its body
 //! was read, what is still coming is read away, so that the client meets the refusal and not a reset.
 
 use std::convert::Infallible;
@@ -18,18 +18,17 @@ use axum::response::Response;
 use http_body::{Body as HttpBody, Frame, SizeHint};
 use http_body_util::BodyExt as _;
 use hyper::body::Incoming;
-use hyper_util::rt::{TokioIo, TokioTimer};
+use hyper_util::rt::TokioIo;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::Semaphore;
 use tower_service::Service as _;
 
 use crate::api::request::Peer;
 use crate::app::App;
+use crate::patience::{Busy, Patient};
 
 /// The most connections at once; more wait in the listener's queue.
 const MAX_CONNECTIONS: usize = 2048;
-/// For a request's head (README section 7); also how long an unused connection is kept.
-const HEAD_TIME: Duration = Duration::from_secs(15);
 /// After a stop, for what is under way.
 const STOP_TIME: Duration = Duration::from_secs(10);
 /// How much of a refused request's body is read away, and for how long.
@@ -71,10 +70,19 @@ pub async fn serve(app: Arc<App>, pages: Router, listener: TcpListener, stop: im
 
 async fn connection(app: &App, pages: Router, stream: TcpStream, peer: Peer) {
     let _ = stream.set_nodelay(true);
-    let service = hyper::service::service_fn(move |request| answer(pages.clone(), peer, request));
+    let busy = Busy::default();
+    let stream = Patient::new(stream, busy.clone());
+    let service = hyper::service::service_fn(move |request| {
+        let (pages, busy) = (pages.clone(), busy.clone());
+        async move {
+            busy.set(true);
+            let answered = answer(pages, peer, request).await;
+            busy.set(false);
+            answered
+        }
+    });
     let connection = hyper::server::conn::http1::Builder::new()
-        .timer(TokioTimer::new())
-        .header_read_timeout(HEAD_TIME)
+        .header_read_timeout(None)
         .max_buf_size(64 << 10)
         .serve_connection(TokioIo::new(stream), service);
     tokio::pin!(connection);

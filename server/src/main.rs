@@ -41,12 +41,7 @@ fn main() -> ExitCode {
         Err(error) => Err(error.into()),
     };
     outcome.unwrap_or_else(|error| {
-        eprintln!("error: {error}");
-        let mut source = error.source();
-        while let Some(cause) = source {
-            eprintln!("  cause: {cause}");
-            source = cause.source();
-        }
+        eprint!("{}", words::failure(error.as_ref()));
         ExitCode::from(1)
     })
 }

@@ -1,8 +1,12 @@
 //! What the server tells its owner on the terminal.
 
+use std::error::Error;
 use std::fmt::Write as _;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr, UdpSocket};
 use std::path::Path;
+
+use retrosync_server::app::is_plain_http;
+use retrosync_server::refusal::Refusal;
 
 /// The address to tell people: where the server listens, or this machine's own where it listens everywhere.
 pub(crate) fn base_url(listen: SocketAddr) -> String {
@@ -36,6 +40,33 @@ pub(crate) fn greeting(url: &str, data: &Path, first_user: bool) -> String {
             data.display()
         );
     }
-    let _ = write!(text, "On each handheld, pair it with this server:\n\n  retrosync pair {url}\n");
+    let plain = if is_plain_http(url) { " --plain-http true" } else { "" };
+    let _ = write!(text, "On each handheld, pair it with this server:\n\n  retrosync pair {url}{plain}\n");
+    if !plain.is_empty() {
+        text.push_str("\nPlain HTTP is for a network in which you trust everybody; from elsewhere, put a proxy with HTTPS before it.\n");
+    }
+    text
+}
+
+/// What went wrong, why, and the next step, a line each.
+pub(crate) fn failure(error: &(dyn Error + 'static)) -> String {
+    let mut text = String::new();
+    if let Some(refusal) = error.downcast_ref::<Refusal>() {
+        let problem = refusal.problem();
+        let _ = writeln!(text, "error: {}", problem.detail);
+        if let Some(cause) = refusal.cause() {
+            let _ = writeln!(text, "  cause: {cause}");
+        }
+        if let Some(help) = &problem.help {
+            let _ = writeln!(text, "  help: {help}");
+        }
+        return text;
+    }
+    let _ = writeln!(text, "error: {error}");
+    let mut source = error.source();
+    while let Some(cause) = source {
+        let _ = writeln!(text, "  cause: {cause}");
+        source = cause.source();
+    }
     text
 }

@@ -13,7 +13,7 @@ use super::page::{PageReply, Trouble, show, show_as};
 use super::session::{Form, Visitor};
 use crate::access::Applicant;
 use crate::api::request::{Params, Peer};
-use crate::app::App;
+use crate::app::{App, is_plain_http};
 use crate::refusal::Refusal;
 
 #[derive(Template)]
@@ -37,7 +37,7 @@ enum Step {
     /// It stays out.
     Refused,
     /// A code for a device without a screen.
-    Made { code: String, minutes: u64, server: String },
+    Made { code: String, minutes: u64, server: String, plain: bool },
 }
 
 fn at(visitor: &Visitor, step: Step) -> PairPage {
@@ -120,10 +120,12 @@ pub(super) async fn make_code(
 ) -> PageReply {
     let Nothing {} = form.fields;
     let offer = app.access.make_code(form.visitor.asker().user, app.now_unix_s()).await?;
+    let server = app.base_url(&headers);
     let made = Step::Made {
         code: offer.user_code.to_string(),
         minutes: offer.expires_in_s / 60,
-        server: app.base_url(&headers),
+        plain: is_plain_http(&server),
+        server,
     };
     show(&at(&form.visitor, made))
 }
