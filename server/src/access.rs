@@ -6,6 +6,8 @@
 mod devices;
 mod pairing;
 mod passwords;
+#[cfg(test)]
+mod tests;
 mod tries;
 
 use std::net::IpAddr;

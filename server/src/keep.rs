@@ -4,6 +4,8 @@
 
 mod check;
 mod copy;
+#[cfg(test)]
+mod tests;
 
 use std::fmt;
 use std::path::{Path, PathBuf};

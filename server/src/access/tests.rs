@@ -1,0 +1,242 @@
+//! Who gets in, and who does not.
+
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use retrosync_protocol::{ClaimRequest, Code, Epoch, OperationId, PairingRequest, Token, UserCode};
+
+use super::{Access, AccessOptions, Address};
+use crate::catalog::memory::MemoryCatalog;
+use crate::catalog::{self, Catalog, UserId};
+use crate::refusal::Refusal;
+
+const NOW_UNIX_S: i64 = 1_790_000_000;
+const HOME: Address = Address::V4(std::net::Ipv4Addr::new(192, 168, 1, 2));
+const AWAY: Address = Address::V4(std::net::Ipv4Addr::new(203, 0, 113, 9));
+
+struct World {
+    access: Access,
+    catalog: Arc<MemoryCatalog>,
+    ada: UserId,
+    bob: UserId,
+}
+
+impl World {
+    async fn new() -> World {
+        let catalog = Arc::new(MemoryCatalog::new(Epoch::from_random(&[7; 16])));
+        let access = Access::new(catalog.clone(), AccessOptions::default());
+        let mut tx = catalog.begin(catalog::Access::Write).await.unwrap();
+        // Added by hand: hashing passwords is slow on purpose.
+        let mut ids = Vec::new();
+        for name in ["ada", "bob"] {
+            ids.push(super::add_user(tx.as_mut(), name, String::new(), false, NOW_UNIX_S).await.unwrap());
+        }
+        tx.commit().await.unwrap();
+        World { access, catalog, ada: ids[0], bob: ids[1] }
+    }
+
+    /// A device of ada, paired by a code.
+    async fn paired(&self, number: u8) -> Token {
+        let offer = self.access.start_pairing(&request(number), HOME, NOW_UNIX_S).await.unwrap();
+        self.access.approve(self.ada, &offer.user_code, HOME, NOW_UNIX_S).await.unwrap();
+        token(number)
+    }
+}
+
+fn token(number: u8) -> Token {
+    Token::from_random(&[number; 32])
+}
+
+fn request(number: u8) -> PairingRequest {
+    PairingRequest {
+        token_sha256: token(number).digest(),
+        device_name: format!("Mini {number}"),
+        profile: "onion".into(),
+        client: "retrosync/0.1.0".into(),
+    }
+}
+
+fn code<T: std::fmt::Debug>(answer: Result<T, Refusal>) -> Code {
+    answer.unwrap_err().code()
+}
+
+#[tokio::test]
+async fn the_first_to_register_is_admin_and_then_the_door_closes() {
+    let catalog = Arc::new(MemoryCatalog::new(Epoch::from_random(&[7; 16])));
+    let access = Access::new(catalog.clone(), AccessOptions::default());
+    assert_eq!(code(access.register("ada", "short", NOW_UNIX_S).await), Code::Malformed);
+    assert_eq!(code(access.register(" ", "long enough", NOW_UNIX_S).await), Code::Malformed);
+    assert!(access.may_register().await.unwrap());
+    let ada = access.register(" ada ", "correct horse", NOW_UNIX_S).await.unwrap();
+    assert!(!access.may_register().await.unwrap());
+    assert_eq!(code(access.register("bob", "correct horse", NOW_UNIX_S).await), Code::AccessDenied);
+    let open = Access::new(catalog, AccessOptions { open_registration: true });
+    open.register("bob", "correct horse", NOW_UNIX_S).await.unwrap();
+    assert_eq!(code(open.register("ADA", "correct horse", NOW_UNIX_S).await), Code::Malformed, "taken");
+    let users = access.users().await.unwrap();
+    let shown: Vec<_> = users.iter().map(|user| (user.name.as_str(), user.admin)).collect();
+    assert_eq!(shown, [("ada", true), ("bob", false)]);
+
+    let login = access.login("Ada", "correct horse", HOME, NOW_UNIX_S).await.unwrap();
+    assert_eq!(login.session.asker.user, ada);
+    assert!(login.session.admin);
+    let session = access.session(&login.cookie, NOW_UNIX_S).await.unwrap();
+    assert_eq!((session.asker.user_name.as_str(), session.asker.device), ("ada", None));
+    assert_eq!(code(access.session("0000", NOW_UNIX_S).await), Code::Unauthorized);
+    assert_eq!(code(access.session(&login.cookie, session.expires_unix_s).await), Code::Unauthorized, "over");
+    let wrong = access.login("ada", "wrong horse", HOME, NOW_UNIX_S).await.unwrap_err();
+    let nobody = access.login("eve", "wrong horse", HOME, NOW_UNIX_S).await.unwrap_err();
+    assert_eq!(wrong.to_string(), nobody.to_string(), "who is known is nobody's business");
+    access.logout(&login.cookie).await.unwrap();
+    assert_eq!(code(access.session(&login.cookie, NOW_UNIX_S).await), Code::Unauthorized);
+    let login = access.login("ada", "correct horse", HOME, NOW_UNIX_S).await.unwrap();
+    access.set_password(ada, "battery staple").await.unwrap();
+    assert_eq!(
+        code(access.session(&login.cookie, NOW_UNIX_S).await),
+        Code::Unauthorized,
+        "a new password logs out"
+    );
+}
+
+#[tokio::test]
+async fn a_shown_code_is_approved_and_every_answer_can_be_lost() {
+    let world = World::new().await;
+    let access = &world.access;
+    let offer = access.start_pairing(&request(1), HOME, NOW_UNIX_S).await.unwrap();
+    let again = access.start_pairing(&request(1), HOME, NOW_UNIX_S + 60).await.unwrap();
+    assert_eq!(
+        (&again.user_code, again.expires_in_s),
+        (&offer.user_code, 540),
+        "the same code while it lives"
+    );
+    assert_eq!(code(access.poll_pairing(&token(1), NOW_UNIX_S).await), Code::AuthorizationPending);
+    assert_eq!(code(access.poll_pairing(&token(2), NOW_UNIX_S).await), Code::Unauthorized);
+    assert_eq!(code(access.device(&token(1), NOW_UNIX_S).await), Code::Unauthorized, "shown is not in");
+    let applicant = access.applicant(&offer.user_code, HOME, NOW_UNIX_S).await.unwrap();
+    assert_eq!((applicant.device_name.as_str(), applicant.profile.as_str()), ("Mini 1", "onion"));
+    let paired = access.approve(world.ada, &offer.user_code, HOME, NOW_UNIX_S).await.unwrap();
+    assert_eq!((paired.user.as_str(), paired.device_name.as_str()), ("ada", "Mini 1"));
+    for _ in 0..2 {
+        assert_eq!(access.poll_pairing(&token(1), NOW_UNIX_S + 9999).await.unwrap(), paired);
+        assert_eq!(access.approve(world.ada, &offer.user_code, HOME, NOW_UNIX_S).await.unwrap(), paired);
+    }
+    assert_eq!(code(access.approve(world.bob, &offer.user_code, HOME, NOW_UNIX_S).await), Code::CodeUnknown);
+    assert_eq!(
+        code(access.start_pairing(&request(1), HOME, NOW_UNIX_S).await),
+        Code::Malformed,
+        "a used token"
+    );
+    assert_eq!(access.device(&token(1), NOW_UNIX_S).await.unwrap().device, Some(paired.device));
+}
+
+#[tokio::test]
+async fn a_code_ends_after_ten_minutes_or_with_a_no() {
+    let world = World::new().await;
+    let access = &world.access;
+    let offer = access.start_pairing(&request(1), HOME, NOW_UNIX_S).await.unwrap();
+    let over = NOW_UNIX_S + 600;
+    assert_eq!(code(access.approve(world.ada, &offer.user_code, HOME, over).await), Code::ExpiredToken);
+    assert_eq!(code(access.poll_pairing(&token(1), over).await), Code::ExpiredToken);
+    access.sweep(over + 3600).await.unwrap();
+    assert_eq!(code(access.poll_pairing(&token(1), over).await), Code::ExpiredToken, "told for a day");
+    let next = access.start_pairing(&request(1), HOME, over).await.unwrap();
+    assert_ne!(next.user_code, offer.user_code);
+    access.deny(world.ada, &next.user_code, HOME, over).await.unwrap();
+    assert_eq!(code(access.poll_pairing(&token(1), over).await), Code::AccessDenied);
+    assert_eq!(code(access.approve(world.ada, &next.user_code, HOME, over).await), Code::CodeUnknown);
+}
+
+#[tokio::test]
+async fn a_code_of_the_dashboard_lets_one_device_in() {
+    let world = World::new().await;
+    let access = &world.access;
+    let offer = access.make_code(world.ada, NOW_UNIX_S).await.unwrap();
+    let claim = |number| ClaimRequest { user_code: offer.user_code.clone(), device: request(number) };
+    assert_eq!(code(access.approve(world.bob, &offer.user_code, HOME, NOW_UNIX_S).await), Code::CodeUnknown);
+    assert_eq!(code(access.claim(&claim(1), HOME, NOW_UNIX_S + 600).await), Code::ExpiredToken);
+    let paired = access.claim(&claim(1), HOME, NOW_UNIX_S).await.unwrap();
+    assert_eq!(paired.user, "ada");
+    assert_eq!(
+        access.claim(&claim(1), HOME, NOW_UNIX_S + 9999).await.unwrap(),
+        paired,
+        "the answer was lost"
+    );
+    assert_eq!(code(access.claim(&claim(2), HOME, NOW_UNIX_S).await), Code::CodeUnknown, "one use");
+}
+
+#[tokio::test]
+async fn guessing_codes_is_stopped_and_others_still_pair() {
+    let world = World::new().await;
+    let access = &world.access;
+    let offer = access.make_code(world.ada, NOW_UNIX_S).await.unwrap();
+    let guess =
+        |number: u8| ClaimRequest { user_code: UserCode::from_random(&[number; 8]), device: request(1) };
+    for number in 0..5 {
+        assert_eq!(code(access.claim(&guess(number), AWAY, NOW_UNIX_S).await), Code::CodeUnknown);
+    }
+    let refused = access.claim(&guess(6), AWAY, NOW_UNIX_S).await.unwrap_err();
+    assert_eq!((refused.code(), refused.retry_after()), (Code::SlowDown, Some(60)));
+    let right = ClaimRequest { user_code: offer.user_code, device: request(1) };
+    assert_eq!(code(access.claim(&right, AWAY, NOW_UNIX_S).await), Code::SlowDown, "even the right one");
+    access.claim(&right, HOME, NOW_UNIX_S).await.unwrap();
+}
+
+#[tokio::test]
+async fn a_waiting_device_hears_the_yes() {
+    let world = Arc::new(World::new().await);
+    let offer = world.access.start_pairing(&request(1), HOME, NOW_UNIX_S).await.unwrap();
+    let waiting = tokio::spawn({
+        let world = Arc::clone(&world);
+        async move { world.access.wait_for_pairing(&token(1), 60, || NOW_UNIX_S).await }
+    });
+    tokio::task::yield_now().await;
+    let paired = world.access.approve(world.ada, &offer.user_code, HOME, NOW_UNIX_S).await.unwrap();
+    let heard = tokio::time::timeout(Duration::from_secs(20), waiting).await.unwrap().unwrap().unwrap();
+    assert_eq!(heard, paired);
+}
+
+#[tokio::test]
+async fn a_revoked_device_is_out_and_its_owner_only_can_say_so() {
+    let world = World::new().await;
+    let access = &world.access;
+    let one = access.device(&world.paired(1).await, NOW_UNIX_S).await.unwrap();
+    let two = access.device(&world.paired(2).await, NOW_UNIX_S).await.unwrap();
+    let stranger = crate::library::Asker { user: world.bob, ..one.clone() };
+    let id = two.device.clone().unwrap();
+    let operation: Option<OperationId> = Some("op".parse().unwrap());
+    assert_eq!(code(access.rename_device(&stranger, &id, "mine", None, NOW_UNIX_S).await), Code::NotFound);
+    assert_eq!(code(access.revoke_device(&stranger, &id, None, NOW_UNIX_S).await), Code::NotFound);
+    assert_eq!(code(access.rename_device(&one, &id, "", None, NOW_UNIX_S).await), Code::Malformed);
+    for _ in 0..2 {
+        access.rename_device(&one, &id, "Kitchen", operation.clone(), NOW_UNIX_S).await.unwrap();
+    }
+    let reused = access.rename_device(&one, &id, "Garage", operation, NOW_UNIX_S).await;
+    assert_eq!(code(reused), Code::OperationReused);
+    let devices = access.devices(&one).await.unwrap().devices;
+    let shown: Vec<_> = devices.iter().map(|device| (device.name.as_str(), device.this_device)).collect();
+    assert_eq!(shown, [("Mini 1", true), ("Kitchen", false)]);
+    for _ in 0..2 {
+        access.revoke_device(&one, &id, None, NOW_UNIX_S).await.unwrap();
+    }
+    assert_eq!(code(access.device(&token(2), NOW_UNIX_S).await), Code::Revoked);
+    assert_eq!(code(access.poll_pairing(&token(2), NOW_UNIX_S).await), Code::Revoked);
+    let account = access.account(&one).await.unwrap();
+    assert_eq!((account.user.as_str(), account.devices, account.quota_bytes), ("ada", 1, None));
+}
+
+#[tokio::test]
+async fn a_sign_of_life_is_written_once_a_minute() {
+    let world = World::new().await;
+    let token = world.paired(1).await;
+    let seen = async || {
+        let mut tx = world.catalog.begin(catalog::Access::Read).await.unwrap();
+        tx.device_by_token(token.digest()).await.unwrap().unwrap().last_seen_unix_s
+    };
+    // (asked at, noted); a clock that was set back is noted as well.
+    for (asked, noted) in [(0, 0), (59, 0), (60, 60), (119, 60), (121, 121), (-1000, -1000)] {
+        world.access.device(&token, NOW_UNIX_S + asked).await.unwrap();
+        assert_eq!(seen().await, Some(NOW_UNIX_S + noted), "asked at {asked}");
+    }
+}

@@ -1,0 +1,183 @@
+//! check, backup and restore over a real data directory.
+
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
+use std::fs;
+use std::path::Path;
+use std::sync::Arc;
+
+use bytes::Bytes;
+use retrosync_protocol::{ChangesRequest, Content, Digest, Epoch, Version, WriterId};
+use tempfile::TempDir;
+
+use super::{backup, blobs_folder, catalog_file, check, restore};
+use crate::blobs::Blobs as _;
+use crate::blobs::disk::DiskBlobs;
+use crate::catalog::sqlite::SqliteCatalog;
+use crate::catalog::{Access, Catalog as _, User, UserId};
+use crate::library::{Asker, Library};
+use crate::notice::Notice;
+
+struct Server {
+    catalog: Arc<SqliteCatalog>,
+    blobs: Arc<DiskBlobs>,
+    library: Library,
+}
+
+impl Server {
+    async fn open(data: &Path) -> Server {
+        let epoch = Epoch::from_random(&[7; 16]);
+        let catalog = Arc::new(SqliteCatalog::open(&catalog_file(data), &epoch).await.unwrap());
+        let blobs = Arc::new(DiskBlobs::open(&blobs_folder(data)).unwrap());
+        let library = Library::new(catalog.clone(), blobs.clone(), Arc::new(Notice::new()));
+        Server { catalog, blobs, library }
+    }
+
+    /// A server with a user and saves of these bytes.
+    async fn with_saves(data: &Path, saves: &[&'static [u8]]) -> Server {
+        let server = Server::open(data).await;
+        let user = User {
+            id: UserId(0),
+            name: "ada".into(),
+            password_hash: String::new(),
+            admin: true,
+            writer: WriterId::from_random(&[1; 16]),
+            quota_bytes: None,
+            created_unix_s: 0,
+        };
+        let mut tx = server.catalog.begin(Access::Write).await.unwrap();
+        assert_eq!(tx.add_user(&user).await.unwrap(), Some(UserId(1)));
+        tx.commit().await.unwrap();
+        let mut batch = server.library.batch(&ada());
+        for (sequence, bytes) in (1..).zip(saves) {
+            let version = Version {
+                save: format!("gb/sram/Game {sequence}").parse().unwrap(),
+                content: Some(Content { digest: Digest::of(bytes), size_bytes: bytes.len() as u64 }),
+                parents: Vec::new(),
+                writer: WriterId::from_random(&[2; 16]),
+                sequence,
+                played: None,
+                suspect: false,
+                client: "test".into(),
+                profile: "onion".into(),
+                core: None,
+                note: None,
+            };
+            batch.add(version, Some(Bytes::from_static(bytes))).await;
+        }
+        batch.finish(None, 0).await.unwrap();
+        server
+    }
+
+    async fn check(&self, repair: bool, now_unix_s: i64) -> super::Report {
+        check(self.catalog.as_ref(), self.blobs.as_ref(), repair, now_unix_s).await.unwrap()
+    }
+}
+
+fn ada() -> Asker {
+    Asker {
+        user: UserId(1),
+        user_name: "ada".into(),
+        device: None,
+        device_name: "dashboard".into(),
+        writer: WriterId::from_random(&[1; 16]),
+    }
+}
+
+fn blob(data: &Path, bytes: &[u8]) -> std::path::PathBuf {
+    let name = Digest::of(bytes).to_string();
+    blobs_folder(data).join(&name[..2]).join(name)
+}
+
+fn folders() -> [TempDir; 2] {
+    [tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap()]
+}
+
+#[tokio::test]
+async fn damage_is_told_by_the_save_that_it_hits() {
+    let [data, _] = folders();
+    let server = Server::with_saves(data.path(), &[b"whole", b"gone", b"rotten", b"shorter"]).await;
+    let report = server.check(false, 0).await;
+    assert!(report.is_sound());
+    assert_eq!((report.contents, report.size_bytes), (4, 22));
+    fs::remove_file(blob(data.path(), b"gone")).unwrap();
+    fs::write(blob(data.path(), b"rotten"), b"rottem").unwrap();
+    fs::write(blob(data.path(), b"shorter"), b"short").unwrap();
+    let report = server.check(false, 0).await;
+    assert!(!report.is_sound());
+    let gone = Digest::of(b"gone");
+    assert_eq!(
+        report.missing,
+        [format!("content `{gone}` (4 bytes) of `gb/sram/Game 2`: its bytes are missing")]
+    );
+    let mut damaged = [
+        format!(
+            "content `{}` (6 bytes) of `gb/sram/Game 3`: its bytes are others than recorded",
+            Digest::of(b"rotten")
+        ),
+        format!("content `{}` (7 bytes) of `gb/sram/Game 4`: its bytes are 5, not 7", Digest::of(b"shorter")),
+    ];
+    damaged.sort();
+    assert_eq!(report.damaged, damaged);
+}
+
+#[tokio::test]
+async fn an_orphan_is_listed_and_only_an_old_one_removed() {
+    let [data, _] = folders();
+    let server = Server::with_saves(data.path(), &[b"whole"]).await;
+    let orphan = Content { digest: Digest::of(b"a crash came between"), size_bytes: 20 };
+    let staged = server.blobs.stage(orphan, Bytes::from_static(b"a crash came between")).await.unwrap();
+    server.blobs.publish(vec![staged]).await.unwrap();
+    let written = fs::metadata(blob(data.path(), b"a crash came between")).unwrap().modified().unwrap();
+    let written_unix_s = written.duration_since(std::time::UNIX_EPOCH).unwrap().as_secs() as i64;
+    let day_s = 24 * 3600;
+    for (repair, age_s, removed) in [(false, 2 * day_s, 0), (true, day_s, 0), (true, day_s + 1, 1)] {
+        let report = server.check(repair, written_unix_s + age_s).await;
+        assert!(report.is_sound(), "an orphan is harmless");
+        assert_eq!((report.orphans.len(), report.removed), (1, removed), "{repair} {age_s}");
+    }
+    assert_eq!(server.check(true, written_unix_s + 2 * day_s).await.orphans.len(), 0);
+    assert!(blob(data.path(), b"whole").exists());
+}
+
+#[tokio::test]
+async fn a_restored_server_has_everything_and_another_epoch() {
+    let [data, elsewhere] = folders();
+    let server = Server::with_saves(data.path(), &[b"one", b"two"]).await;
+    let copy = elsewhere.path().join("backup");
+    // While the server runs.
+    backup(server.catalog.as_ref(), data.path(), &copy).await.unwrap();
+    let old = server.library.changes(&ada(), &ChangesRequest::default(), 0).await.unwrap();
+    let new_data = elsewhere.path().join("data");
+    restore(&copy, &new_data).await.unwrap();
+    let restored = Server::open(&new_data).await;
+    assert!(restored.check(false, 0).await.is_sound());
+    let request =
+        ChangesRequest { since: old.cursor, epoch: Some(old.epoch.clone()), ..ChangesRequest::default() };
+    let new = restored.library.changes(&ada(), &request, 0).await.unwrap();
+    assert_ne!(new.epoch, old.epoch);
+    assert!(new.reset, "a device that read the old server starts over");
+    assert_eq!(new.saves, old.saves);
+    let two = restore(&copy, &elsewhere.path().join("other")).await;
+    assert!(two.is_ok());
+    let third = Server::open(&elsewhere.path().join("other")).await;
+    assert_ne!(third.library.epoch().await.unwrap(), new.epoch, "each restore is a history of its own");
+}
+
+#[tokio::test]
+async fn nothing_is_overwritten_and_half_a_backup_is_none() {
+    let [data, elsewhere] = folders();
+    let server = Server::with_saves(data.path(), &[b"one"]).await;
+    let copy = elsewhere.path().join("backup");
+    backup(server.catalog.as_ref(), data.path(), &copy).await.unwrap();
+    let again = backup(server.catalog.as_ref(), data.path(), &copy).await.unwrap_err();
+    let empty = "is not empty; name a new folder, nothing is overwritten";
+    assert_eq!(again.to_string(), format!("`{}` {empty}", copy.display()));
+    let over = restore(&copy, data.path()).await.unwrap_err();
+    assert_eq!(over.to_string(), format!("`{}` {empty}", data.path().display()));
+    fs::remove_file(copy.join("backup.json")).unwrap();
+    let half = restore(&copy, &elsewhere.path().join("data")).await.unwrap_err();
+    assert!(half.to_string().contains("is no whole backup"), "{half}");
+    assert!(!elsewhere.path().join("data").exists());
+    assert!(server.check(false, 0).await.is_sound());
+}
