@@ -117,6 +117,8 @@ pub struct Outcome {
     pub moved: bool,
     /// What the base says was wrong and is corrected: plan again at once.
     pub again: bool,
+    /// What the journal knows of the remote is void: list anew before planning.
+    pub relist: bool,
     /// The remote could not be used (any more); what is left stays queued.
     pub failed: Option<Error>,
 }

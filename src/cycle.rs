@@ -177,6 +177,7 @@ fn round(parts: &mut Parts, request: &mut Request, report: &mut CycleReport) -> 
     report.scanned(found);
     let outcome = act(parts, &base, &plan, report)?;
     report.planned(plan);
+    request.current &= !outcome.relist;
     Ok(report.acted(outcome))
 }
 

@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 mod cycle {
+    mod daemon;
     pub mod rig;
 }
 
@@ -453,4 +454,21 @@ fn while_a_guest_has_the_card_nothing_is_taken_for_the_owner_s_save() {
     fs::remove_dir(&guest).unwrap();
     a.plays("Tetris", b"mine");
     assert_eq!(kinds(&a.run(Trigger::Full).deeds), [""; 0]);
+}
+
+#[test]
+fn the_attic_lets_go_of_the_oldest_that_the_store_holds_and_asks_before() {
+    let rig = Rig::new(&["Tetris"]);
+    let (mut a, mut b) = (rig.device(), rig.device());
+    for level in 0..13u8 {
+        a.plays("Tetris", &[level + 1; 64]);
+        a.cycle();
+        assert!(b.cycle().problems.is_empty());
+    }
+    let kept = b.attic();
+    assert_eq!(kept.len(), 10);
+    assert_eq!((kept[0][0], kept[9][0]), (12, 3), "the newest stay");
+    b.forget_calls();
+    b.cycle();
+    assert_eq!(b.calls(), ["list"], "an attic within its limits asks nothing");
 }

@@ -1,6 +1,7 @@
 //! Downloads and retirements: all contents into the staging folder by one `fetch`, then one by one into place.
 
 use std::collections::BTreeMap;
+use std::time::{Duration, Instant};
 
 use retrosync_protocol::{Content, SaveId, VersionId};
 
@@ -14,6 +15,8 @@ use crate::snapshot::{Place, Stamp};
 
 /// How coarse the clock of process starts is.
 const GRAIN_MS: u64 = 20;
+/// How old a look may be where nothing is replaced.
+const LATELY: Duration = Duration::from_millis(500);
 
 /// One `Download` step.
 struct Wanted<'a> {
@@ -31,17 +34,18 @@ struct Wanted<'a> {
 pub fn download(hands: &mut Hands<'_>, steps: &[Step], outcome: &mut Outcome) -> Result<()> {
     let wanted: Vec<Wanted<'_>> = steps.iter().filter_map(wanted).collect();
     let mut staged = fetch(hands, &wanted, outcome);
+    let mut looked = Looked { signs: hands.signs, at: None };
     for want in &wanted {
         let Some(bytes) = staged.remove(&(want.place.root, want.content)) else {
             // Not fetched (its problem is told), or a twin took the bytes: the next round fetches them for this one.
             outcome.again |= outcome.failed.is_none() && has_twin(&wanted, want);
             continue;
         };
-        place(hands, want, bytes, outcome)?;
+        place(hands, want, bytes, &mut looked, outcome)?;
     }
     for step in steps {
         if let Step::Retire { save, place, head, expects } = step {
-            retire(hands, (save, place), *head, expects, outcome)?;
+            retire(hands, (save, place), *head, expects, &mut looked, outcome)?;
         }
     }
     // A game may have started between the last look and the write: then what it loaded is what was there before.
@@ -105,13 +109,18 @@ fn fetch(
     staged
 }
 
-fn place(hands: &mut Hands<'_>, want: &Wanted<'_>, bytes: Staged, outcome: &mut Outcome) -> Result<()> {
+fn place(
+    hands: &mut Hands<'_>,
+    want: &Wanted<'_>,
+    bytes: Staged,
+    looked: &mut Looked<'_>,
+    outcome: &mut Outcome,
+) -> Result<()> {
     let Some(disk) = hands.cards.get_mut(want.place.root).and_then(|card| card.disk.as_mut()) else {
         outcome.problem(want.save, no_card(want.place));
         return Ok(());
     };
-    let signs = hands.signs;
-    let mut guard = || no_game(signs);
+    let mut guard = || if want.expects.is_some() { looked.now() } else { looked.lately() };
     let stamp = match disk.replace(&want.place.path, want.save, want.expects, bytes, &mut guard) {
         Ok(stamp) => stamp,
         Err(error) => {
@@ -138,6 +147,7 @@ fn retire(
     (save, place): (&SaveId, &Place),
     head: VersionId,
     expects: &Content,
+    looked: &mut Looked<'_>,
     outcome: &mut Outcome,
 ) -> Result<()> {
     let disk: Option<&mut Disk> = hands.cards.get_mut(place.root).and_then(|card| card.disk.as_mut());
@@ -145,8 +155,7 @@ fn retire(
         outcome.problem(save, no_card(place));
         return Ok(());
     };
-    let signs = hands.signs;
-    if let Err(error) = disk.retire(&place.path, save, expects, &mut || no_game(signs)) {
+    if let Err(error) = disk.retire(&place.path, save, expects, &mut || looked.now()) {
         outcome.problem(save, error);
         return Ok(());
     }
@@ -160,10 +169,24 @@ fn retire(
     Ok(())
 }
 
-/// Asked right before the first byte changes (promise 7: a running game owns its save).
-fn no_game(signs: &Signs) -> Result<()> {
-    match playing::look(signs).reason {
-        Some(reason) => Err(Error::new(Kind::Busy, "cannot put a save in place now", reason)),
-        None => Ok(()),
+/// Does a game run? Asked right before the first byte changes (promise 7: a running game owns its save).
+struct Looked<'a> {
+    signs: &'a Signs,
+    at: Option<Instant>,
+}
+
+impl Looked<'_> {
+    fn now(&mut self) -> Result<()> {
+        self.at = None;
+        if let Some(reason) = playing::look(self.signs).reason {
+            return Err(Error::new(Kind::Busy, "cannot put a save in place now", reason));
+        }
+        self.at = Some(Instant::now());
+        Ok(())
+    }
+
+    /// For a file that is not there yet no game holds bytes: a thousand of them need not look a thousand times.
+    fn lately(&mut self) -> Result<()> {
+        if self.at.is_some_and(|at| at.elapsed() < LATELY) { Ok(()) } else { self.now() }
     }
 }

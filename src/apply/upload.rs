@@ -58,7 +58,7 @@ pub fn upload(hands: &mut Hands<'_>, steps: &[Step], outcome: &mut Outcome) -> R
                 );
                 hands.identity.redraw_writer()?;
                 hands.journal.record(Entry::Distrusted)?;
-                outcome.again = true;
+                (outcome.again, outcome.relist) = (true, true);
             }
         }
         // What was stored before it failed is found by the next cycle: local equals a head.
@@ -179,7 +179,7 @@ fn refused(hands: &mut Hands<'_>, save: &SaveId, refusal: Refusal, outcome: &mut
             if let Some(epoch) = hands.journal.base().epoch.clone() {
                 hands.journal.record(Entry::Cursor { epoch, cursor: 0 })?;
             }
-            outcome.again = true;
+            (outcome.again, outcome.relist) = (true, true);
             return Ok(false);
         }
         Code::ContentMissing | Code::DigestMismatch => Kind::Busy,

@@ -1,10 +1,6 @@
 //! The daemon with its threads, over real cards and a store: what a player waits for.
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
-#[path = "cycle/rig.rs"]
-mod rig;
-
-use rig::{Fault, Rig, wait_for};
+use super::rig::{Fault, Rig, wait_for};
 
 #[test]
 fn a_save_goes_from_card_to_card_by_itself_and_back() {
