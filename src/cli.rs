@@ -23,6 +23,7 @@ use std::path::PathBuf;
 use crate::config::{self, Config};
 use crate::error::{Error, Kind, Result};
 use crate::logging;
+use crate::nearest::nearest;
 use crate::report::{Exit, Output};
 
 /// A flag of one command.
@@ -194,7 +195,7 @@ fn find(word: &str) -> Result<&'static Command> {
     COMMANDS.iter().find(|command| command.name == word).ok_or_else(|| {
         let error =
             Error::new(Kind::Misused, "cannot read the arguments", format!("unknown command `{word}`"));
-        match config::nearest(word, COMMANDS.iter().map(|command| command.name)) {
+        match nearest(word, COMMANDS.iter().map(|command| command.name)) {
             Some(near) => error.help(format!("did you mean `{near}`? `retrosync --help` lists them all")),
             None => error.help("`retrosync --help` lists them all"),
         }
@@ -206,7 +207,7 @@ fn unknown_flag(name: &str, command: Option<&Command>) -> Error {
     let own = command.map_or(&[][..], |command| command.flags).iter().map(|flag| flag.name);
     let usual = ["help", "version", "json", "verbose", "quiet", "config"];
     let error = misused(format!("unknown option `--{name}`"), command);
-    match config::nearest(name, own.chain(usual).chain(keys.iter().map(String::as_str))) {
+    match nearest(name, own.chain(usual).chain(keys.iter().map(String::as_str))) {
         Some(near) => error.help(format!("did you mean `--{near}`?")),
         None => error,
     }

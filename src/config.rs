@@ -11,6 +11,7 @@ use std::str::FromStr;
 use retrosync_protocol::{Token, UserCode};
 
 use crate::error::{Error, Kind, Result};
+use crate::nearest::nearest;
 use crate::plan::ConflictPolicy;
 use crate::watch::How;
 
@@ -254,30 +255,6 @@ pub fn find(name: &str) -> Option<&'static Key> {
 /// The environment variable of a key.
 pub fn variable(name: &str) -> String {
     format!("RETROSYNC_{}", name.to_ascii_uppercase())
-}
-
-/// The name among `names` that was probably meant.
-pub fn nearest<'a>(meant: &str, names: impl Iterator<Item = &'a str>) -> Option<&'a str> {
-    names
-        .map(|name| (distance(meant, name), name))
-        .filter(|(distance, name)| *distance <= 1 + name.len() / 3)
-        .min()
-        .map(|(_, name)| name)
-}
-
-/// How many letters must change to make one word of the other.
-fn distance(one: &str, other: &str) -> usize {
-    let other: Vec<char> = other.chars().collect();
-    let mut row: Vec<usize> = (0..=other.len()).collect();
-    for (i, letter) in one.chars().enumerate() {
-        let mut corner = std::mem::replace(&mut row[0], i + 1);
-        for (j, wanted) in other.iter().enumerate() {
-            let changed = corner + usize::from(letter != *wanted);
-            corner = row[j + 1];
-            row[j + 1] = changed.min(corner + 1).min(row[j] + 1);
-        }
-    }
-    row[other.len()]
 }
 
 fn doing(path: &Path) -> String {

@@ -1,3 +1,4 @@
+//! Replacing and retiring saves on a real folder, and what is refused.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 use std::fs;

@@ -28,6 +28,7 @@ pub mod identity;
 pub mod journal;
 pub mod logging;
 pub mod naming;
+pub mod nearest;
 pub mod network;
 pub mod pace;
 pub mod parts;

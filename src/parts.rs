@@ -14,12 +14,13 @@ use std::sync::Arc;
 use retrosync_protocol::Digest;
 
 use crate::attic::Attic;
-use crate::config::{self, Config};
+use crate::config::Config;
 use crate::error::{Error, Kind, Problem, Result};
 use crate::facts;
 use crate::identity::{self, Identity, Opened};
 use crate::journal::Journal;
 use crate::naming::Naming;
+use crate::nearest::nearest;
 use crate::profile::{self, Profile, Site};
 use crate::remote::{self, Remote, RemoteSettings};
 use crate::root::{Root, RootId, STATE_FOLDER};
@@ -249,7 +250,7 @@ fn named<'a>(name: &str, profiles: &'a [Profile]) -> Result<&'a Profile> {
             format!("cannot use profile `{name}`"),
             "there is no profile of that name",
         );
-        match config::nearest(name, names()) {
+        match nearest(name, names()) {
             Some(near) => error.help(format!("did you mean `{near}`?")),
             None => error.help(format!("the profiles are {}", listed(names()))),
         }

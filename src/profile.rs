@@ -310,7 +310,7 @@ impl Rule {
 fn meant(message: &str) -> Option<&str> {
     let mut names = message.strip_prefix("unknown ")?.split('`').skip(1).step_by(2);
     let unknown = names.next()?;
-    crate::config::nearest(unknown, names)
+    crate::nearest::nearest(unknown, names)
 }
 
 impl Site {

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 /// Values in, values out.
-const PURE: &[&str] = &["plan", "naming", "profile", "pace", "snapshot", "container"];
+const PURE: &[&str] = &["plan", "naming", "profile", "pace", "container", "nearest"];
 
 /// What a pure module may not even name.
 const IMPURE: &[&str] = &[
@@ -30,13 +30,17 @@ const IMPURE: &[&str] = &[
 const FLOORS: &[&[&str]] = &[
     &["main"],
     &["cli"],
-    &["parts"],
-    &["daemon"],
+    &["door"],
+    &["parts", "daemon"],
+    &["choice"],
     &["cycle"],
     &["apply"],
-    &["plan", "scan", "watch", "playing", "remote", "attic", "journal", "identity", "network", "config"],
-    &["root", "profile", "naming", "pace", "snapshot", "disk", "container", "facts", "retroarch_cfg"],
-    &["volume", "error"],
+    &[
+        "plan", "scan", "watch", "playing", "remote", "attic", "disk", "journal", "identity", "network",
+        "config",
+    ],
+    &["root", "profile", "naming", "pace", "container", "facts", "retroarch_cfg"],
+    &["volume", "snapshot", "error", "nearest"],
 ];
 
 const WARN_LINES: usize = 500;
