@@ -15,7 +15,7 @@ use retrosync::remote::{Folder, Remote, RemoteSettings};
 use retrosync_protocol::{ChangesRequest, Content, Digest, WriterId};
 use suite::{Ground, Handheld, SAVE};
 use support::card::Firmware;
-use support::device::Device;
+use support::device::{Bytes, Device};
 
 /// A store in a folder of its own.
 struct Share {
@@ -160,11 +160,11 @@ fn two_handhelds_share_a_stick_without_any_server() {
     a.plays(&[7; 8192]);
     a.once();
     b.once();
-    assert_eq!(b.save(), Some(vec![7; 8192]));
+    assert_eq!(b.save(), Some(Bytes(vec![7; 8192])));
     b.plays(&[8; 8192]);
     b.once();
     a.once();
-    assert_eq!(a.save(), Some(vec![8; 8192]));
+    assert_eq!(a.save(), Some(Bytes(vec![8; 8192])));
 
     // Both play while the stick is in a drawer: both versions are kept, and somebody is asked.
     let drawer = stick.path().join("in a drawer");
@@ -176,5 +176,5 @@ fn two_handhelds_share_a_stick_without_any_server() {
     fs::rename(&drawer, stick.path().join("retrosync-store")).unwrap();
     a.once();
     b.once_asks();
-    assert_eq!((a.save(), b.save()), (Some(vec![9; 8192]), Some(vec![10; 8192])), "each plays on");
+    assert_eq!((a.save(), b.save()), (Some(Bytes(vec![9; 8192])), Some(Bytes(vec![10; 8192]))), "each plays on");
 }
