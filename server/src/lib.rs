@@ -1,9 +1,9 @@
 //! The RetroSync server, in the order in which a request meets it.
 //!
 //! ```text
-//! main ─▶ api, web ─▶ access ─▶ library ─▶ catalog   records, in transactions
-//!          (HTTP)     (who may)  (rules)  └▶ blobs    bytes by digest
-//!                                   └─▶ notice        who waits for whose news
+//! main ─▶ listen ─▶ api, web ─▶ access ─▶ library ─▶ catalog   records, in transactions
+//!         (sockets)  (HTTP)     (who may)  (rules)  └▶ blobs    bytes by digest
+//!                                            └─▶ notice         who waits for whose news
 //! ```
 //!
 //! Imports run down only. `library` and `access` know neither HTTP nor SQL nor the clock; only `main` names SQLite

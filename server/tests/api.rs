@@ -12,7 +12,7 @@ use support::{Device, Server, frames, token, token_sha256, version};
 
 const SAVE: &str = "gb/sram/Tetris (World)";
 
-fn two_devices() -> Server {
+fn with_ada() -> Server {
     let server = Server::start();
     server.add_user("ada");
     server
@@ -134,7 +134,7 @@ fn guessing_codes_is_slowed_down() {
 
 #[test]
 fn a_save_travels_and_the_waiting_device_is_told_at_once() {
-    let server = two_devices();
+    let server = with_ada();
     let (miyoo, anbernic) = (server.pair("Miyoo", "ada"), server.pair("RG35XX", "ada"));
     let start = changes(&anbernic, 0);
     let (cursor, epoch) = (start["cursor"].as_u64().unwrap(), start["epoch"].as_str().unwrap().to_owned());
@@ -180,7 +180,7 @@ fn a_save_travels_and_the_waiting_device_is_told_at_once() {
 
 #[test]
 fn changes_come_in_pages_and_start_again_in_another_epoch() {
-    let server = two_devices();
+    let server = with_ada();
     let device = server.pair("Miyoo", "ada");
     let mut batch = vec![];
     for n in 0..7u8 {
@@ -214,7 +214,7 @@ fn changes_come_in_pages_and_start_again_in_another_epoch() {
 
 #[test]
 fn contents_come_whole_in_ranges_and_many_at_once() {
-    let server = two_devices();
+    let server = with_ada();
     let device = server.pair("Miyoo", "ada");
     let bytes: Vec<u8> = (0..4096u32).map(|n| (n * 7 % 251) as u8).collect();
     device.store("op-1", &version(SAVE, Some(&bytes), &[], 1, 1), Some(&bytes));
@@ -251,7 +251,7 @@ fn contents_come_whole_in_ranges_and_many_at_once() {
 
 #[test]
 fn a_stale_writer_makes_a_question_and_a_choice_settles_it() {
-    let server = two_devices();
+    let server = with_ada();
     let (miyoo, anbernic) = (server.pair("Miyoo", "ada"), server.pair("RG35XX", "ada"));
     let first = miyoo.store("a-1", &version(SAVE, Some(b"first"), &[], 1, 1), Some(b"first"));
     let root = first["version"].as_str().unwrap().to_owned();
@@ -293,7 +293,7 @@ fn a_stale_writer_makes_a_question_and_a_choice_settles_it() {
 
 #[test]
 fn one_refused_frame_never_stops_the_others() {
-    let server = two_devices();
+    let server = with_ada();
     let device = server.pair("Miyoo", "ada");
     let good = |n: u64| version(&format!("gb/sram/Good {n}"), Some(b"good"), &[], 1, n);
     let unknown = Digest::of(b"nobody").to_string();
@@ -338,7 +338,7 @@ fn outcome(result: &Value) -> &str {
 
 #[test]
 fn the_plug_is_pulled_between_two_requests_and_nothing_answered_is_lost() {
-    let mut server = two_devices();
+    let mut server = with_ada();
     let (token, id) = {
         let device = server.pair("Miyoo", "ada");
         (device.token, device.id)
@@ -376,7 +376,7 @@ fn the_plug_is_pulled_between_two_requests_and_nothing_answered_is_lost() {
 
 #[test]
 fn a_server_that_stops_tells_who_waits() {
-    let mut server = two_devices();
+    let mut server = with_ada();
     let (token, url) = (server.pair("Miyoo", "ada").token, server.url.clone());
     let mut waiting = std::net::TcpStream::connect(url.trim_start_matches("http://")).unwrap();
     let path = "/api/v1/changes?since=0&wait_s=300";
@@ -398,7 +398,7 @@ fn a_server_that_stops_tells_who_waits() {
 
 #[test]
 fn the_same_change_sent_many_times_at_once_happens_once() {
-    let server = two_devices();
+    let server = with_ada();
     let device = server.pair("Miyoo", "ada");
     let frame = frames::store(&version(SAVE, Some(b"once"), &[], 1, 1), Some(b"once"));
     let replies: Vec<Value> = std::thread::scope(|scope| {
@@ -422,104 +422,8 @@ fn the_same_change_sent_many_times_at_once_happens_once() {
 }
 
 #[test]
-fn a_cut_upload_goes_on_where_it_was() {
-    const BLOCK: usize = 64 << 10;
-    let server = two_devices();
-    let device = server.pair("Miyoo", "ada");
-    let bytes = noise(1, 20 * BLOCK + 100);
-    let start = upload_request(&bytes);
-    let path = format!("/uploads/{}/blocks", Digest::of(&bytes));
-    let state: Value = device.post("/uploads", &start).ok();
-    assert_eq!(state["missing"].as_array().unwrap().len(), 21);
-
-    let first = block_frames(&bytes, 0..8);
-    let some: Value = device.send(&path, "x", &first).ok();
-    assert_eq!(some["missing"][0], 8);
-    // Cut in the middle of a frame: what came before it may or may not have been kept.
-    let second = block_frames(&bytes, 8..16);
-    assert_eq!(device.send(&path, "x", &second[..second.len() - 10]).code(), "malformed");
-    let state: Value = device.post("/uploads", &start).ok();
-    let missing: Vec<usize> =
-        state["missing"].as_array().unwrap().iter().map(|n| n.as_u64().unwrap() as usize).collect();
-    assert!(missing.iter().all(|n| *n >= 8), "{missing:?}");
-    let wrong = device.send(
-        &path,
-        "x",
-        &frames::frame(json!({"index": 9, "digest": Digest::of(b"a")}), Some(b"b"), "identity"),
-    );
-    assert_eq!(wrong.code(), "digest_mismatch");
-    let rest: Vec<u8> = missing.iter().flat_map(|n| block_frames(&bytes, *n..*n + 1)).collect();
-    let done: Value = device.send(&path, "x", &rest).ok();
-    assert_eq!(done, json!({"missing": [], "complete": true}));
-    let record = version("psx/card.0/Big", Some(&bytes), &[], 1, 1);
-    assert_eq!(device.store("op-1", &record, None)["outcome"], "head");
-    assert_eq!(device.get(&format!("/content/{}", Digest::of(&bytes))).body, bytes);
-
-    // A card that changes in one place sends one block.
-    let mut changed = bytes.clone();
-    changed[5 * BLOCK + 7] ^= 1;
-    let state: Value = device.post("/uploads", &upload_request(&changed)).ok();
-    assert_eq!(state["missing"], json!([5]));
-    let path = format!("/uploads/{}/blocks", Digest::of(&changed));
-    let done: Value = device.send(&path, "x", &block_frames(&changed, 5..6)).ok();
-    assert_eq!(done["complete"], true);
-    let known: Value = device.post("/uploads", &upload_request(&changed)).ok();
-    assert_eq!(known, json!({"missing": [], "complete": true}), "known already");
-    let nothing = format!("/uploads/{}/blocks", Digest::of(b"?"));
-    assert_eq!(device.send(&nothing, "x", &block_frames(&changed, 5..6)).code(), "not_found");
-}
-
-#[test]
-fn a_hundred_megabytes_pass_through_a_small_server() {
-    const SIZE: usize = 100_000_000;
-    const MOST: u64 = 128 << 20;
-    let server = two_devices();
-    let device = server.pair("Miyoo", "ada");
-    let before = server.peak_memory_bytes();
-    let bytes = noise(2, SIZE);
-    let _: Value = device.post("/uploads", &upload_request(&bytes)).ok();
-    let path = format!("/uploads/{}/blocks", Digest::of(&bytes));
-    let blocks = SIZE.div_ceil(64 << 10);
-    for first in (0..blocks).step_by(200) {
-        let _: Value = device.send(&path, "x", &block_frames(&bytes, first..blocks.min(first + 200))).ok();
-    }
-    let record = version("psp/tree/ULUS", Some(&bytes), &[], 1, 1);
-    assert_eq!(device.store("op-1", &record, None)["outcome"], "head");
-    let back = device.get(&format!("/content/{}", Digest::of(&bytes)));
-    assert_eq!(Digest::of(&back.body), Digest::of(&bytes));
-    let many = frames::read(&device.post("/content", &json!({"digests": [Digest::of(&bytes)]})).body);
-    assert!(many[0].1.as_ref() == Some(&bytes));
-    let peak = server.peak_memory_bytes();
-    println!("peak memory: {} KiB idle, {} KiB after 100 MB in and 200 MB out", before >> 10, peak >> 10);
-    assert!(peak < MOST, "{peak} bytes");
-}
-
-fn noise(seed: u64, size: usize) -> Vec<u8> {
-    let mut state = seed;
-    let mut bytes = Vec::with_capacity(size + 8);
-    while bytes.len() < size {
-        state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
-        bytes.extend_from_slice(&(state ^ state >> 29).to_le_bytes());
-    }
-    bytes.truncate(size);
-    bytes
-}
-
-fn upload_request(bytes: &[u8]) -> Value {
-    let blocks: Vec<Digest> = bytes.chunks(64 << 10).map(Digest::of).collect();
-    json!({"content": {"digest": Digest::of(bytes), "size_bytes": bytes.len()}, "block_digests": blocks})
-}
-
-fn block_frames(bytes: &[u8], blocks: std::ops::Range<usize>) -> Vec<u8> {
-    let all: Vec<&[u8]> = bytes.chunks(64 << 10).collect();
-    let frame =
-        |n: usize| frames::frame(json!({"index": n, "digest": Digest::of(all[n])}), Some(all[n]), "identity");
-    blocks.flat_map(frame).collect()
-}
-
-#[test]
 fn devices_are_listed_renamed_and_revoked() {
-    let server = two_devices();
+    let server = with_ada();
     let (miyoo, lost) = (server.pair("Miyoo", "ada"), server.pair("Lost", "ada"));
     lost.store("op-1", &version(SAVE, Some(b"kept"), &[], 1, 1), Some(b"kept"));
     let path = format!("/devices/{}", lost.id);
@@ -549,7 +453,7 @@ fn devices_are_listed_renamed_and_revoked() {
 
 #[test]
 fn users_do_not_see_each_other() {
-    let server = two_devices();
+    let server = with_ada();
     server.add_user("eve");
     let (ada, eve) = (server.pair("Miyoo", "ada"), server.pair("Spy", "eve"));
     let stored = ada.store("op-1", &version(SAVE, Some(b"secret"), &[], 1, 1), Some(b"secret"));
@@ -571,7 +475,7 @@ fn users_do_not_see_each_other() {
 
 #[test]
 fn a_backup_is_another_history_with_every_content() {
-    let mut server = two_devices();
+    let mut server = with_ada();
     let token = {
         let device = server.pair("Miyoo", "ada");
         device.store("op-1", &version(SAVE, Some(b"kept"), &[], 1, 1), Some(b"kept"));

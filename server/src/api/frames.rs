@@ -340,4 +340,34 @@ mod tests {
         assert_eq!(body, Body { length_bytes: wire.len() as u64, encoding: Encoding::Deflate });
         assert_eq!(inflate(&wire, 9000).unwrap().len(), 9000);
     }
+
+    #[tokio::test]
+    async fn whatever_comes_it_ends_and_keeps_to_its_limits() {
+        let mut whole = frame(r#"{"body":{"length_bytes":3,"encoding":"identity"},"n":1}"#, b"abc");
+        let wire = deflated(&[7; 900]);
+        let header = format!(r#"{{"body":{{"length_bytes":{},"encoding":"deflate"}}}}"#, wire.len());
+        whole.extend(frame(&header, &wire));
+        let mut state = 1u64;
+        let mut next = |most: usize| {
+            state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+            (state >> 33) as usize % most
+        };
+        let mut read = 0;
+        for _ in 0..5000 {
+            let mut bytes = whole.clone();
+            for _ in 0..=next(4) {
+                let at = next(bytes.len());
+                bytes[at] = next(256) as u8;
+            }
+            bytes.truncate(bytes.len() - next(3) * next(20));
+            let mut reader = reader(bytes);
+            while let Ok(Some(_)) = reader.next().await {
+                if let Ok(body) = reader.body_up_to(1000).await {
+                    assert!(body.len() <= 1000);
+                    read += 1;
+                }
+            }
+        }
+        assert!(read > 100, "some are still whole: {read}");
+    }
 }
