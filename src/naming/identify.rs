@@ -186,6 +186,9 @@ impl Naming {
 
     /// What a core means by a file name, if it names a file so.
     fn by_core<'a>(&self, above: Above<'_>, core: &'static Core, name: &'a str) -> Found<Option<Named<'a>>> {
+        if above.system.is_some_and(|system| !core.runs(system.name)) {
+            return Ok(None);
+        }
         let systems = core.systems.iter().filter_map(|name| tables().system(name));
         let files: Vec<_> = systems
             .filter(|system| above.system.is_none_or(|own| own.name == system.name))
