@@ -175,6 +175,9 @@ fn round(parts: &mut Parts, request: &mut Request, report: &mut CycleReport) -> 
     let plan = plan(&base, &found.local, &listing, &policy);
     parts.memory.forget_ended_games(&found, parts.journal.base(), policy.frozen.is_some());
     report.scanned(found);
+    if report.failed.is_none() && plan.steps.iter().any(|step| !matches!(step, Step::Settle { .. })) {
+        report.failed = listing::reachable(parts).err();
+    }
     let outcome = act(parts, &base, &plan, report)?;
     report.planned(plan);
     request.current &= !outcome.relist;

@@ -176,5 +176,9 @@ fn two_handhelds_share_a_stick_without_any_server() {
     fs::rename(&drawer, stick.path().join("retrosync-store")).unwrap();
     a.once();
     b.once_asks();
-    assert_eq!((a.save(), b.save()), (Some(Bytes(vec![9; 8192])), Some(Bytes(vec![10; 8192]))), "each plays on");
+    assert_eq!(
+        (a.save(), b.save()),
+        (Some(Bytes(vec![9; 8192])), Some(Bytes(vec![10; 8192]))),
+        "each plays on"
+    );
 }

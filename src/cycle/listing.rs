@@ -55,10 +55,7 @@ pub(super) fn bring(
 
 /// One request for changes.
 fn ask(parts: &mut Parts, asked: &[Ask], report: &mut CycleReport) -> Result<Changes> {
-    if parts.settings.needs_route && !network::has_route() {
-        return Err(Error::new(Kind::Offline, "cannot reach the server", "no network")
-            .help("it goes on by itself when there is one"));
-    }
+    reachable(parts)?;
     report.requests += 1;
     let base = parts.journal.base();
     parts.remote.list(&ChangesRequest {
@@ -68,6 +65,15 @@ fn ask(parts: &mut Parts, asked: &[Ask], report: &mut CycleReport) -> Result<Cha
         limit: None,
         ask: asked.to_vec(),
     })
+}
+
+/// No request is made without a route.
+pub(super) fn reachable(parts: &Parts) -> Result<()> {
+    if parts.settings.needs_route && !network::has_route() {
+        return Err(Error::new(Kind::Offline, "cannot reach the server", "no network")
+            .help("it goes on by itself when there is one"));
+    }
+    Ok(())
 }
 
 /// Records what the remote said; true if it is of another history than the base.
