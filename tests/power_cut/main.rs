@@ -8,6 +8,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 mod fat;
+mod real;
 mod state;
 
 use std::io::{self, Read};
