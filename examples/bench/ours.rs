@@ -76,7 +76,7 @@ pub(crate) fn second_device(table: &mut Table) {
         here.plays(&bytes);
         let began = Instant::now();
         wait_for("the save is on the second device", 60, || {
-            (there.save().as_ref() == Some(&bytes)).then_some(())
+            there.save().is_some_and(|now| now.0 == bytes).then_some(())
         });
         began.elapsed()
     });
