@@ -209,3 +209,17 @@ async fn forty_heads_are_settled_by_one_choice() {
     assert_eq!(ids(&reply.heads), [reply.version]);
     assert_eq!(reply.heads[0].content, version(7, 1, &[7; 3], &[]).content);
 }
+
+#[test]
+fn a_library_in_memory_needs_no_runtime_and_waits_for_nothing() {
+    // What a deterministic simulation relies on: no thread, no timer, nothing to be woken by.
+    let mut work = std::pin::pin!(async {
+        let world = World::new().await;
+        let asker = world.device(1);
+        assert_eq!(word(&world.store(&asker, &version(1, 1, b"one", &[]), Some(b"one")).await).0, "head");
+        assert_eq!(world.heads(&asker, SAVE).await.len(), 1);
+        assert_eq!(world.bytes(&asker, VersionId::of(b"one")).await.unwrap(), b"one");
+    });
+    let mut context = std::task::Context::from_waker(std::task::Waker::noop());
+    assert!(std::future::Future::poll(work.as_mut(), &mut context).is_ready());
+}
