@@ -131,15 +131,13 @@ pub(crate) struct Data {
     pub(crate) folder: PathBuf,
 }
 
+/// Scheme, host and port: the dashboard's own links start at the root, so a path would lead nowhere.
 fn public_url(text: &str) -> Result<String, String> {
-    let rest = text.strip_prefix("https://").or_else(|| text.strip_prefix("http://"));
-    match rest {
-        Some(rest)
-            if !rest.is_empty() && !text.contains(|c: char| c.is_whitespace() || c == '?' || c == '#') =>
-        {
-            Ok(text.to_owned())
-        }
-        _ => Err("expected an address such as https://saves.example.org".into()),
+    let fits = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '-' | ':' | '[' | ']');
+    let url = text.strip_suffix('/').unwrap_or(text);
+    match url.strip_prefix("https://").or_else(|| url.strip_prefix("http://")) {
+        Some(host) if !host.is_empty() && host.chars().all(fits) => Ok(url.to_owned()),
+        _ => Err("expected scheme, host and port, such as https://saves.example.org".into()),
     }
 }
 
@@ -155,8 +153,9 @@ mod tests {
 
     #[test]
     fn a_public_url_is_an_address() {
-        assert!(public_url("https://saves.example.org").is_ok());
-        for bad in ["saves.example.org", "https://", "ftp://x", "https://a b", "https://a?b"] {
+        assert_eq!(public_url("https://saves.example.org/").as_deref(), Ok("https://saves.example.org"));
+        assert!(public_url("http://[fd00::1]:8377").is_ok());
+        for bad in ["saves.example.org", "https://", "ftp://x", "https://a b", "https://a?b", "https://a/b"] {
             assert!(public_url(bad).is_err(), "{bad}");
         }
     }

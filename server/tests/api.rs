@@ -495,3 +495,36 @@ fn a_backup_is_another_history_with_every_content() {
     assert_eq!((&news["reset"], news["saves"].as_array().unwrap().len()), (&json!(true), 1));
     assert_eq!(server.get(&format!("/content/{}", Digest::of(b"kept")), Some(&token)).body, b"kept");
 }
+
+#[test]
+fn a_check_names_what_is_damaged_or_missing() {
+    let server = with_ada();
+    let device = server.pair("Miyoo", "ada");
+    for (n, bytes) in [b"first", b"other"].into_iter().enumerate() {
+        device.store(
+            &format!("op-{n}"),
+            &version(&format!("gb/sram/{n}"), Some(bytes), &[], 1, n as u64 + 1),
+            Some(bytes),
+        );
+    }
+    let file = |bytes: &[u8]| support::find_below(&server.data(), &Digest::of(bytes).to_string()).unwrap();
+    let check = || {
+        let output = server.cli(&["check"]);
+        (output.status.code(), String::from_utf8(output.stdout).unwrap())
+    };
+    assert_eq!(check(), (Some(0), "2 contents, 10 bytes: all whole\n".into()), "beside a running server");
+    let (first, other) = (file(b"first"), file(b"other"));
+    std::fs::remove_file(&other).unwrap();
+    std::fs::remove_file(&first).unwrap();
+    std::fs::write(&first, b"worse").unwrap();
+    let (exit, said) = check();
+    assert_eq!(exit, Some(1));
+    let line =
+        |what: &str| said.lines().find(|line| line.starts_with(what)).unwrap_or_else(|| panic!("{said}"));
+    assert!(line("damaged").contains(&Digest::of(b"first").to_string()), "{said}");
+    assert!(line("missing").contains(&Digest::of(b"other").to_string()), "{said}");
+    let gone = device.get(&format!("/content/{}", Digest::of(b"other")));
+    assert!(gone.status >= 400, "{}", gone.status);
+    let repair = server.cli(&["check", "--repair"]);
+    assert!(String::from_utf8_lossy(&repair.stderr).contains("another server"), "not while a server runs");
+}

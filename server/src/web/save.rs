@@ -178,6 +178,8 @@ pub(super) async fn download(
     let value = HeaderValue::from_str(&disposition(&file_name(&which.id)));
     let value = value.map_err(|error| Refusal::internal("writing a file name", error))?;
     response.headers_mut().insert(header::CONTENT_DISPOSITION, value);
+    // Not for the browser's cache: it would still be there after logging out.
+    response.headers_mut().insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
     Ok(response)
 }
 

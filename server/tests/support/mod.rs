@@ -319,9 +319,9 @@ pub fn wait_for<T>(what: &str, most: Duration, mut look: impl FnMut() -> Option<
     }
 }
 
-/// Is there such a file below `folder`?
-pub fn exists_below(folder: &Path, name: &str) -> bool {
-    std::fs::read_dir(folder).is_ok_and(|entries| {
-        entries.flatten().any(|entry| entry.file_name() == name || exists_below(&entry.path(), name))
+/// The file of this name somewhere below `folder`.
+pub fn find_below(folder: &Path, name: &str) -> Option<PathBuf> {
+    std::fs::read_dir(folder).ok()?.flatten().find_map(|entry| {
+        if entry.file_name() == name { Some(entry.path()) } else { find_below(&entry.path(), name) }
     })
 }
