@@ -30,16 +30,20 @@ pub(super) fn overwrite(volume: &dyn Volume, from: &Path, to: &Path) -> io::Resu
         file.write_all_at(&piece[..count], offset)?;
         offset += count as u64;
     }
+    // Before the sync, which takes its time: what a game writes meanwhile must not pass under the stamp of our bytes.
+    let stamp = file.stamp()?;
     file.sync()?;
-    file.stamp()
+    Ok(stamp)
 }
 
 /// Renames `from` to `to`, where nothing is, or an empty file.
 pub(super) fn rename(volume: &dyn Volume, from: &Path, to: &Path) -> io::Result<Stamp> {
     let mut file = volume.open(from)?;
+    // Before anybody can write to it by its new name.
+    let stamp = file.stamp()?;
     volume.rename(from, to)?;
     settle_rename(volume, &mut *file, from, to)?;
-    file.stamp()
+    Ok(stamp)
 }
 
 /// What makes a rename durable that was done by `file`'s owner, or by one before a cut.
