@@ -129,11 +129,17 @@ impl Scanner {
     fn save(&mut self, request: &Request<'_>, save: &SaveId, place: &Place, stamp: Stamp, found: &mut Found) {
         let entry = request.base.saves.get(save).filter(|entry| entry.place == *place);
         let again = request.sweep == Sweep::Full || request.named.contains(place);
-        let known = match entry {
+        let agreed = match entry {
             Some(BaseEntry { stamp: then, content: Some(content), .. }) if *then == stamp => {
                 Some(Seen { stamp, content: *content, doubt: None })
             }
-            _ => self.seen.get(place).copied().filter(|seen| seen.stamp == stamp),
+            _ => None,
+        };
+        let seen = self.seen.get(place).copied().filter(|seen| seen.stamp == stamp);
+        let known = match (agreed, seen) {
+            // Two writes within one grain of the card's clock have one stamp: only the bytes can tell.
+            (Some(agreed), Some(seen)) if agreed.content != seen.content => None,
+            (agreed, seen) => agreed.or(seen),
         };
         let seen = match known.filter(|_| !again) {
             Some(seen) => seen,

@@ -197,6 +197,23 @@ fn a_save_is_read_once_and_known_by_its_stamp_from_then_on() {
 }
 
 #[test]
+fn what_was_saved_within_one_grain_of_the_cards_clock_is_not_forgotten() {
+    let mut bench = Bench::new();
+    bench.write("One.srm", b"put here");
+    let found = bench.scan(Sweep::Stamps);
+    bench.agree(&found);
+    let then = fs::metadata(bench.path("One.srm")).unwrap().modified().unwrap();
+    bench.write("One.srm", b"played !");
+    fs::File::options().write(true).open(bench.path("One.srm")).unwrap().set_modified(then).unwrap();
+    bench.named.insert(place("One.srm"));
+    let played = Digest::of(b"played !");
+    assert_eq!(bench.scan(Sweep::Stamps).local.saves[&one()].content.digest, played, "an event named it");
+    bench.named.clear();
+    // The upload failed; the event is gone, and the stamp is still the one that was agreed on.
+    assert_eq!(bench.scan(Sweep::Stamps).local.saves[&one()].content.digest, played, "the stamp hides it");
+}
+
+#[test]
 fn inodes_drawn_anew_by_a_mount_are_no_change() {
     let mut bench = Bench::new();
     bench.write("One.srm", b"level 1");
