@@ -208,7 +208,7 @@ fn a_revoked_device_is_told_to_pair_again_and_loses_nothing() {
     b.run(&["devices", "revoke", "Living room"]).ends(0);
     a.plays(&bytes("after"));
     let refused = a.run(&["once"]).ends(1);
-    assert!(refused.err.contains("revoked") && refused.err.contains("pair it again"), "{}", refused.err);
+    assert!(refused.err.contains("revoked") && refused.err.contains("retrosync pair"), "{}", refused.err);
     assert_eq!(a.save(), Some(bytes("after")));
 }
 
