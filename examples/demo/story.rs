@@ -60,6 +60,15 @@ impl Player {
         );
     }
 
+    /// Waits until the save arrived and the daemon has noted it. A game that starts before that might have loaded
+    /// the old bytes, for all that the daemon can know, and what it saves would rightly become a question.
+    fn is_given(&self, launches: u32) {
+        self.has(launches);
+        wait_for("the daemon has noted it", PATIENCE_S, || {
+            (self.device.run(&["status"]).code == 0).then_some(())
+        });
+    }
+
     fn says(&self, words: &[&str], codes: &[i32]) -> String {
         let ended = self.device.run(words);
         assert!(codes.contains(&ended.code), "retrosync {} on the {}: {ended:?}", words.join(" "), self.name);
@@ -121,12 +130,10 @@ impl Story {
                 self.emulator.play(&here.device.card).unwrap();
                 here.has(launch);
             });
-            teller.step(
-                &format!("The save is on the {}'s card, where its firmware looks", there.name),
-                || {
-                    there.has(launch);
-                },
-            );
+            teller
+                .step(&format!("The save is on the {}'s card, where its firmware looks", there.name), || {
+                    there.is_given(launch)
+                });
         }
     }
 
@@ -171,14 +178,8 @@ impl Story {
         });
         teller.show(&chosen);
         teller.step("It is on both cards, and nobody asks any more", || {
-            self.miyoo.has(8);
-            self.anbernic.has(8);
-            wait_for("nobody asks", PATIENCE_S, || {
-                [&self.miyoo, &self.anbernic]
-                    .iter()
-                    .all(|player| player.device.run(&["status"]).code == 0)
-                    .then_some(())
-            });
+            self.miyoo.is_given(8);
+            self.anbernic.is_given(8);
         });
     }
 
@@ -195,12 +196,12 @@ impl Story {
             self.miyoo.says(&["restore", GAME, newest], &[0, 3]);
             self.miyoo.has(7);
         });
-        teller.step("The Anbernic follows", || self.anbernic.has(7));
+        teller.step("The Anbernic follows", || self.anbernic.is_given(7));
         teller.step("And the game goes on counting: launch 8, on the Anbernic", || {
             self.emulator.play(&self.anbernic.device.card).unwrap();
             self.anbernic.has(8);
         });
-        teller.step("The save is on the Miyoo's card", || self.miyoo.has(8));
+        teller.step("The save is on the Miyoo's card", || self.miyoo.is_given(8));
     }
 
     /// Leaves server and handhelds running until Ctrl-C.
