@@ -70,6 +70,8 @@ pub const COMMANDS: &[Command] = &[
 pub struct Call {
     /// Where results go.
     pub output: Output,
+    /// The command's name.
+    pub command: &'static str,
     /// The words after the command.
     pub words: Vec<String>,
     flags: Vec<(&'static str, String)>,
@@ -101,7 +103,10 @@ impl Call {
         let environment = |name: &str| std::env::var(name).ok();
         let file = self.config.clone().or_else(|| environment("RETROSYNC_CONFIG").map(PathBuf::from));
         let config = Config::load(&self.settings, &environment, file.or_else(usual_file).as_deref())?;
-        logging::start(config.log.unwrap_or(log::LevelFilter::Info));
+        // The daemon's log is all that it says; a command says itself what it did.
+        let usual =
+            if self.command == run::RUN.name { log::LevelFilter::Info } else { log::LevelFilter::Warn };
+        logging::start(config.log.unwrap_or(usual));
         Ok(config)
     }
 }
@@ -176,6 +181,7 @@ fn parse(arguments: Vec<OsString>) -> Result<Parsed> {
         }
     }
     let Some(command) = command else { return Ok(Parsed::Help(None)) };
+    call.command = command.name;
     let (least, most) = command.words;
     if call.words.len() < least {
         return Err(misused(format!("`{}` wants {}", command.name, usage(command)), Some(command)));

@@ -68,7 +68,7 @@ pub const KEYS: &[Key] = &[
     ),
     key("ca_file", "none", "a file with your own certificate authority, PEM"),
     key("pin", "learnt when pairing", "SHA-256 of a self-signed server's public key, 64 hex digits"),
-    key("log", "info", "how much is logged: `error`, `warn`, `info` or `debug`"),
+    key("log", "info for `run`, else warn", "how much is logged: `error`, `warn`, `info` or `debug`"),
 ];
 
 /// Where a value came from.

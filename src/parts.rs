@@ -95,9 +95,11 @@ impl Ground {
     /// What people call this device: what the user said, else the firmware and the host.
     pub fn device_name(&self) -> String {
         let host = std::fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default();
+        // `OnionOS (Miyoo Mini, …)`: what stands before the list of devices is enough.
+        let firmware = self.profile.title.split(" (").next().unwrap_or_default();
         self.config.name.clone().unwrap_or_else(|| match host.trim() {
-            "" | "localhost" | "(none)" => self.profile.title.clone(),
-            host => format!("{} ({host})", self.profile.title).chars().take(60).collect(),
+            "" | "localhost" | "(none)" => firmware.to_owned(),
+            host => format!("{firmware} ({host})").chars().take(60).collect(),
         })
     }
 

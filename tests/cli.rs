@@ -3,6 +3,8 @@
 
 mod support;
 
+use support::card::Firmware;
+use support::device::{Device, bytes};
 use support::program::Program;
 
 #[test]
@@ -79,4 +81,63 @@ fn with_json_an_error_is_a_value_too() {
 fn without_a_command_it_explains_itself() {
     assert_eq!(Program::new().run([""; 0]).out, Program::new().run(["--help"]).out);
     assert_eq!(Program::new().run(["--version"]).out, "retrosync 0.1.0\n");
+}
+
+#[test]
+fn a_card_that_was_never_paired_says_so() {
+    let device = Device::new(Firmware::Onion, "Tetris (World)");
+    let status = device.run(&["status"]);
+    assert_eq!(status.code, 1);
+    assert_eq!(
+        status.err,
+        format!(
+            "error: cannot open `{}`\n  cause: it has no marker\n  help: is the card in its slot? if it is new, run \
+             `retrosync pair`\n",
+            device.card.root.display()
+        )
+    );
+    assert!(!device.card.root.join(".retrosync").exists(), "looking makes nothing");
+    let recover = device.run(&["recover"]);
+    assert_eq!((recover.code, recover.out.as_str(), recover.err.as_str()), (0, "", ""));
+}
+
+#[test]
+fn the_doctor_explains_where_each_value_came_from_and_how_a_path_is_read() {
+    let device = Device::new(Firmware::Minui, "Tetris (World)");
+    device.plays(&bytes("first"));
+    let doctor = device.program().env("RETROSYNC_WATCH", "poll").run(["doctor", "--settle-ms", "7"]);
+    assert_eq!(doctor.code, 3, "it is not paired: {}", doctor.out);
+    let config = device.folder().join("retrosync.toml");
+    for line in [
+        format!("  profile        minui  ({} line 1)", config.display()),
+        "  watch          poll  (RETROSYNC_WATCH)".to_owned(),
+        "  settle_ms      7  (--settle-ms)".to_owned(),
+        "  conflict       ask  (default)".to_owned(),
+        "saves            1 in 1 known game".to_owned(),
+    ] {
+        assert!(doctor.out.contains(&format!("{line}\n")), "{line} is not in\n{}", doctor.out);
+    }
+    let explained = device.run(&["doctor", "--explain", device.card.save().to_str().unwrap()]);
+    assert_eq!(
+        (explained.code, explained.out.as_str()),
+        (
+            0,
+            "`Saves/GB/Tetris (World).gb.sav` of root 0 is the save `gb/sram/Tetris (World)`\n\
+             it lies in the save folder `Saves`\n\
+             a new version of it would be put at `Saves/GB/Tetris (World).gb.sav`\n"
+        )
+    );
+}
+
+#[test]
+fn an_unknown_profile_names_the_nearest() {
+    let run = Program::new().run(["status", "--profile", "oinon"]);
+    assert_eq!(
+        (run.code, run.err.as_str()),
+        (
+            2,
+            "error: cannot use profile `oinon`\n  cause: there is no profile of that name\n  help: did you mean \
+             `onion`?\n"
+        )
+    );
 }

@@ -185,6 +185,38 @@ fn an_older_version_comes_back_and_the_restore_can_be_undone() {
 }
 
 #[test]
+fn a_running_daemon_does_what_another_command_asks() {
+    let (_server, a, b) = in_conflict();
+    let _daemons = (a.daemon(), b.daemon());
+    a.run(&["resolve", "tetris", "other"]).ends(0);
+    assert_eq!(a.save(), Some(bytes("played on b")), "in place when the command ends");
+    wait_for("nobody asks any more", 30, || {
+        (b.json(&["status"])["questions"] == serde_json::json!([])).then_some(())
+    });
+    let attic = a.json(&["history", SAVE])["attic"].clone();
+    let mine = attic[0]["label"].as_str().unwrap().to_owned();
+    a.run(&["restore", SAVE, &mine]).ends(0);
+    assert_eq!(a.save(), Some(bytes("played on a")), "the version that was not chosen");
+    wait_for("the other device follows", 30, || (b.save() == Some(bytes("played on a"))).then_some(()));
+    let refused = a.run(&["restore", SAVE, "attic:9999"]).ends(1);
+    assert!(refused.err.contains("the attic has no number 9999"), "{}", refused.err);
+}
+
+#[test]
+fn a_restore_that_was_regretted_is_undone() {
+    let (_server, a, _b) = in_step();
+    a.plays(&bytes("second"));
+    a.once();
+    let versions = a.json(&["history", SAVE])["versions"].clone();
+    let first = versions.as_array().unwrap().last().unwrap()["version"].as_str().unwrap()[..12].to_owned();
+    a.run(&["restore", SAVE, &first]).ends(0);
+    assert_eq!(a.save(), Some(bytes("first")));
+    let undo = a.json(&["history", SAVE])["attic"][0]["label"].as_str().unwrap().to_owned();
+    a.run(&["restore", SAVE, &undo]).ends(0);
+    assert_eq!(a.save(), Some(bytes("second")));
+}
+
+#[test]
 fn what_was_played_offline_follows_when_the_server_is_back() {
     let (mut server, a, b) = in_step();
     let _daemons = (a.daemon(), b.daemon());
