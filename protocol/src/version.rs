@@ -85,6 +85,15 @@ impl Version {
         Digest::of(preimage.as_bytes())
     }
 
+    /// Did one writer say by `other` what this says: the same bytes from the same parents? Then it is the same act, told
+    /// twice because an answer was lost.
+    pub fn says_the_same_as(&self, other: &Version) -> bool {
+        self.writer == other.writer
+            && self.content == other.content
+            && self.parents == other.parents
+            && self.suspect == other.suspect
+    }
+
     /// What is wrong with the record's form, if anything.
     pub fn fault(&self) -> Option<&'static str> {
         let sorted = self.parents.windows(2).all(|pair| pair[0] < pair[1]);

@@ -227,6 +227,23 @@ pub fn a_store_whose_answer_was_lost_answers_the_same(ground: &mut dyn Ground) {
     assert_eq!(a.remote.history(&first.save, None).unwrap().versions.len(), 2);
 }
 
+pub fn a_lost_answer_that_others_went_on_from_is_no_question(ground: &mut dyn Ground) {
+    let (mut a, mut b) = (Handheld::new(ground, "A"), Handheld::new(ground, "B"));
+    let base = a.put(SAVE, b"base", &[]);
+    let stored = a.put(SAVE, b"evening", &[base]);
+    let newer = b.put(SAVE, b"night", &[stored]);
+    // A lost its battery before it heard the answer: it offers the same bytes again, as another record.
+    let again = a.version(SAVE, Some(b"evening"), &[base]);
+    assert_ne!(again.id(), stored);
+    let results = a.store(std::slice::from_ref(&again));
+    assert!(matches!(results[0], StoreResult::Head { version, .. } if version == stored), "{results:?}");
+    assert_eq!(heads_in(&results[0]), [newer]);
+    assert_eq!(a.remote.history(&again.save, None).unwrap().versions.len(), 3);
+    // Another writer's same bytes from the same parent are another act, and a question.
+    let other = b.version(SAVE, Some(b"evening"), &[base]);
+    assert_eq!(heads_in(&b.store(std::slice::from_ref(&other))[0]).len(), 2);
+}
+
 pub fn the_same_version_sent_twice_at_once_is_one_version(ground: &mut dyn Ground) {
     let mut a = Handheld::new(ground, "A");
     let version = a.version(SAVE, Some(b"one"), &[]);
@@ -587,6 +604,7 @@ macro_rules! suite {
             saves_of_every_size_come_back
             two_writers_at_once_make_two_heads_and_lose_neither
             a_store_whose_answer_was_lost_answers_the_same
+            a_lost_answer_that_others_went_on_from_is_no_question
             the_same_version_sent_twice_at_once_is_one_version
             whoever_sees_a_record_can_fetch_its_content
             a_stale_writer_makes_a_branch

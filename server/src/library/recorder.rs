@@ -9,6 +9,9 @@ use super::{Answer, Asker, heads};
 use crate::catalog::{SaveRow, StoredVersion, Tx};
 use crate::refusal::Refusal;
 
+/// How many of a save's newest versions are searched for one whose answer was lost.
+const LOST_ANSWERS: u32 = 200;
+
 /// One transaction's hand that writes.
 pub(super) struct Recorder<'a> {
     pub(super) tx: &'a mut dyn Tx,
@@ -52,6 +55,11 @@ impl<'a> Recorder<'a> {
         if let Some(head) = already_said(version, &parents, &leaves) {
             let heads = heads::among(leaves).into_iter().map(heads::shown).collect();
             return Ok(StoreResult::Head { version: head, heads });
+        }
+        if let Some(row) = row
+            && let Some(twin) = self.said_before(row, version, &leaves).await?
+        {
+            return self.known(row, &twin).await;
         }
         if let Some(content) = version.content {
             self.have(content, published).await?;
@@ -104,6 +112,21 @@ impl<'a> Recorder<'a> {
             return Ok(StoreResult::Head { version: known.id, heads });
         }
         Ok(outcome(known.id, &known.record, leaves))
+    }
+
+    /// The version by which this writer said the same from the same parents, where storing it again would make a
+    /// branch: the answer was lost, others went on from it, and nobody is to be asked about one device's own bytes.
+    async fn said_before(
+        &mut self,
+        row: SaveRow,
+        version: &Version,
+        leaves: &[StoredVersion],
+    ) -> Answer<Option<StoredVersion>> {
+        if leaves.iter().all(|leaf| version.parents.contains(&leaf.id)) {
+            return Ok(None);
+        }
+        let recent = self.tx.history(row, u64::MAX, LOST_ANSWERS).await?;
+        Ok(recent.into_iter().find(|other| version.says_the_same_as(&other.record)))
     }
 
     /// A sequence names one version only: two cards with one writer id (a copied card) must not go on as one.

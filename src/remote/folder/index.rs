@@ -159,9 +159,19 @@ impl Index {
         ))
     }
 
-    /// The head that says all that this version would say: the same bytes, and no parent that it does not descend from.
+    /// What was said already: by a version of the same writer whose answer was lost, or by the head (the same bytes, and no
+    /// parent that it does not descend from).
     pub(super) fn said_already(&self, version: &Version) -> Option<StoreResult> {
         let heads = self.heads(&version.save);
+        // Its answer was lost, and others went on from it: nobody is to be asked about one device's own bytes.
+        let would_branch = heads.iter().any(|head| !version.parents.contains(&head.version));
+        let twin = self.versions(&version.save).find(|other| version.says_the_same_as(&other.record));
+        if let (true, Some(twin)) = (would_branch, twin) {
+            return Some(match heads.len() {
+                1 if !version.suspect => StoreResult::Head { version: twin.version, heads },
+                _ => StoreResult::Branch { version: twin.version, heads },
+            });
+        }
         let [head] = heads.as_slice() else { return None };
         if version.suspect || head.content != version.content {
             return None;
