@@ -144,12 +144,11 @@ fn restore_kept(parts: &mut Parts, save: &SaveId, root: usize, number: u64) -> R
     let before = cycle::run(parts, Request::new(Trigger::Retry));
     let disk = parts.cards.get_mut(root).and_then(|card| card.disk.as_mut());
     let disk = disk.ok_or_else(|| Error::new(Kind::Busy, doing(), "its card is not there"))?;
-    let entry = disk
-        .attic()
-        .list(Some(save))
-        .into_iter()
-        .find(|entry| entry.number == number)
-        .ok_or_else(|| refusal(doing(), format!("the attic has no number {number} of it")))?;
+    let entry =
+        disk.attic().list(Some(save)).into_iter().find(|entry| entry.number == number).ok_or_else(|| {
+            refusal(doing(), format!("the attic has no number {number} of it"))
+                .help("`retrosync history` shows which there are")
+        })?;
     let place = place(parts, save).unwrap_or(Place { root, path: entry.path.clone() });
     let expects = on_card(parts, &place)?;
     if expects.is_some_and(|there| there.digest == entry.content.digest) {

@@ -28,6 +28,9 @@ pub struct Key {
     pub secret: bool,
 }
 
+/// Where a value came from that nobody gave.
+pub const DEFAULT: &str = "default";
+
 const fn key(name: &'static str, default: &'static str, meaning: &'static str) -> Key {
     Key { name, default, meaning, secret: false }
 }
@@ -64,7 +67,7 @@ pub const KEYS: &[Key] = &[
     key(
         "plain_http",
         "false",
-        "allow the token over plain HTTP to an address in the local network: `true` or `false`",
+        "whether the token may go over plain HTTP to an address in the local network: `true` or `false`",
     ),
     key("ca_file", "none", "a file with your own certificate authority, PEM"),
     key("pin", "learnt when pairing", "SHA-256 of a self-signed server's public key, 64 hex digits"),
@@ -137,8 +140,12 @@ impl Config {
             ..Config::default()
         };
         if let Some(path) = file {
-            let text = std::fs::read_to_string(path)
-                .map_err(|cause| Error::new(Kind::Misused, doing(path), cause))?;
+            let text = std::fs::read_to_string(path).map_err(|cause| {
+                Error::new(Kind::Misused, doing(path), &cause).help(match cause.kind() {
+                    std::io::ErrorKind::InvalidData => "write it as plain text in UTF-8",
+                    _ => "name a file that can be read with `--config FILE`",
+                })
+            })?;
             for (key, text, line) in entries(path, &text)? {
                 config.set(key, &text, Origin::File(line))?;
             }
@@ -169,7 +176,7 @@ impl Config {
         KEYS.iter()
             .map(|key| match self.shown.get(key.name) {
                 Some((text, origin)) => (key, text.clone(), self.tell(key, origin)),
-                None => (key, key.default.to_owned(), "default".to_owned()),
+                None => (key, key.default.to_owned(), DEFAULT.to_owned()),
             })
             .collect()
     }

@@ -25,6 +25,9 @@ pub struct Facts {
     /// What proves this device to the server; `None`: not paired.
     #[serde(default)]
     pub token: Option<Token>,
+    /// A pairing that nobody has approved yet. What is above and below stands until then.
+    #[serde(default)]
+    pub begun: Option<Begun>,
     /// The server's address, or `folder:` and a path.
     #[serde(default)]
     pub server: Option<String>,
@@ -46,6 +49,15 @@ pub struct Facts {
     /// The last good time a server told: a floor for a clock that was lost.
     #[serde(default)]
     pub server_time_unix_s: Option<i64>,
+}
+
+/// A token that a server was told of, and the server.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Begun {
+    /// Kept before the server heard of it.
+    pub token: Token,
+    /// The server's address.
+    pub server: String,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -93,6 +105,7 @@ impl Identity {
         let Some(record) = found.record else {
             let facts = Facts {
                 token: None,
+                begun: None,
                 server: None,
                 device: None,
                 device_name: String::new(),

@@ -109,14 +109,17 @@ impl Ground {
     /// `Unpaired` when nobody said where.
     pub fn remote_settings(&self, identity: &Identity) -> Result<RemoteSettings> {
         let kept = &identity.facts;
-        let server = self.config.server.clone().or(kept.server.clone()).ok_or_else(|| {
+        let begun = kept.begun.as_ref().map(|begun| begun.server.clone());
+        let server = self.config.server.clone().or(kept.server.clone()).or(begun).ok_or_else(|| {
             Error::new(Kind::Unpaired, "cannot reach the server", "this device does not know its address")
                 .help("run `retrosync pair https://your.server`, or put `server = …` in the configuration")
         })?;
         let name = if kept.device_name.is_empty() { self.device_name() } else { kept.device_name.clone() };
+        // A token is for the server that gave it, and for no other.
+        let token = kept.token.clone().filter(|_| kept.server.as_ref() == Some(&server));
         Ok(RemoteSettings {
             server,
-            token: self.config.token.clone().or(kept.token.clone()),
+            token: self.config.token.clone().or(token),
             device_name: name,
             writer: Some(identity.writer().clone()),
             plain_http: self.config.plain_http,

@@ -79,10 +79,7 @@ impl Root {
             Ok(Some(id)) => Ok(Root { dir: dir.to_owned(), id, volume }),
             Ok(None) => Err(Error::new(Kind::Damaged, doing(), "its marker is not whole")
                 .help("run `retrosync pair` again; no save is touched by that")),
-            Err(error) if error.kind() == io::ErrorKind::NotFound => {
-                Err(Error::new(Kind::Unpaired, doing(), "it has no marker")
-                    .help("is the card in its slot? if it is new, run `retrosync pair`"))
-            }
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Err(unmarked(&*volume, dir)),
             Err(error) => Err(Error::io(doing(), &error)),
         }
     }
@@ -169,6 +166,17 @@ impl Root {
         file.write_all(pid.as_bytes()).map_err(|e| io(&e))?;
         Ok(Lock { _file: file })
     }
+}
+
+/// A card that has no marker: it is not there, or it is new.
+fn unmarked(volume: &dyn Volume, dir: &Path) -> Error {
+    let doing = format!("cannot use the card `{}`", dir.display());
+    if volume.list(dir).is_err() {
+        return Error::new(Kind::Unpaired, doing, "it is not there").help("is it in its slot and mounted?");
+    }
+    Error::new(Kind::Unpaired, doing, "it is not paired yet").help(
+        "run `retrosync pair https://your.server`; if it was paired before, another card is in its place",
+    )
 }
 
 /// Holds a root's lock.

@@ -32,6 +32,7 @@ fn is_explained(text: &str) {
     let lines: Vec<&str> = text.lines().collect();
     assert!(lines.iter().any(|line| line.starts_with("error: ") || line.starts_with("problem: ")), "{text}");
     assert!(lines.iter().any(|line| line.starts_with("  cause: ")), "{text}");
+    assert!(lines.iter().any(|line| line.starts_with("  help: ")), "{text}");
     assert!(!text.contains("rst_"), "a secret in {text}");
 }
 

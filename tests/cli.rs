@@ -91,8 +91,8 @@ fn a_card_that_was_never_paired_says_so() {
     assert_eq!(
         status.err,
         format!(
-            "error: cannot open `{}`\n  cause: it has no marker\n  help: is the card in its slot? if it is new, run \
-             `retrosync pair`\n",
+            "error: cannot use the card `{}`\n  cause: it is not paired yet\n  help: run `retrosync pair \
+             https://your.server`; if it was paired before, another card is in its place\n",
             device.card.root.display()
         )
     );

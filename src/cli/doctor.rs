@@ -8,7 +8,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use serde_json::json;
 
 use crate::cli::{Call, Command, Flag, saves};
-use crate::config::Config;
+use crate::config::DEFAULT;
 use crate::error::{Error, Kind, Problem, Result};
 use crate::naming::Identified;
 use crate::network;
@@ -49,13 +49,13 @@ fn run(call: &Call) -> Result<Exit> {
     }
     let mut checkup = Checkup::default();
     checkup.device(&ground);
-    checkup.settings(&ground.config);
+    checkup.settings(&ground);
     checkup.card(&ground);
     checkup.network(&ground);
     call.output.value(&json!({
         "facts": checkup.facts.iter().map(|(name, text)| json!([name, text])).collect::<Vec<_>>(),
-        "settings": ground.config.shown().iter().map(|(key, value, from)| json!({
-            "key": key.name, "value": value, "from": from
+        "settings": settings(&ground).iter().map(|(key, value, from)| json!({
+            "key": key, "value": value, "from": from
         })).collect::<Vec<_>>(),
         "problems": report::problem_values(&checkup.problems),
     }));
@@ -108,13 +108,13 @@ impl Checkup {
         self.problems.extend(ground.problems.iter().cloned());
     }
 
-    fn settings(&mut self, config: &Config) {
-        match &config.file {
+    fn settings(&mut self, ground: &Ground) {
+        match &ground.config.file {
             Some(path) => self.fact("configuration", path.display().to_string()),
             None => self.fact("configuration", "no file; `retrosync.toml` beside the program would be read"),
         }
-        for (key, value, from) in config.shown() {
-            self.fact(format!("  {}", key.name), format!("{value}  ({from})"));
+        for (key, value, from) in settings(ground) {
+            self.fact(format!("  {key}"), format!("{value}  ({from})"));
         }
     }
 
@@ -134,6 +134,17 @@ impl Checkup {
                 None => "not paired".to_owned(),
             };
             self.fact(format!("root {number}"), format!("{}: {text}", dir.display()));
+            match state {
+                None => continue,
+                Some(RootState::Offline(why)) => {
+                    let error =
+                        Error::new(Kind::Busy, format!("cannot use the card `{}`", dir.display()), why)
+                            .help("is it in its slot and mounted? a new card wants `retrosync pair --again`");
+                    self.problems.push(error.into());
+                    continue;
+                }
+                Some(RootState::Online) => {}
+            }
             self.note("  writable", probe::can_write(dir), |()| "yes".into());
             self.note("  file events", probe::tells_changes(dir), |told| {
                 if *told { "arrive" } else { "do not arrive here: changes are found by polling" }.to_owned()
@@ -163,17 +174,42 @@ impl Checkup {
         if self.note("  health", health, |health| format!("{}, {}", health.status, health.server)).is_none() {
             return;
         }
-        if settings.token.is_some() {
-            self.note("  account", remote.account(), |account| {
-                format!(
-                    "`{}`: {}, {} versions",
-                    account.user,
-                    report::count(usize::try_from(account.saves).unwrap_or(usize::MAX), "save"),
-                    account.versions
-                )
-            });
-        }
+        let account = ground.identity_as_it_is().and_then(|identity| {
+            ground.paired(&identity)?;
+            remote.account()
+        });
+        self.note("  account", account, |account| {
+            let count = |number, noun| report::count(usize::try_from(number).unwrap_or(usize::MAX), noun);
+            format!(
+                "`{}`: {}, {}",
+                account.user,
+                count(account.saves, "save"),
+                count(account.versions, "version")
+            )
+        });
     }
+}
+
+/// Each setting as it counts here, and where it came from: what pairing has kept stands where nobody said otherwise.
+fn settings(ground: &Ground) -> Vec<(&'static str, String, String)> {
+    let kept = ground.identity_as_it_is().map(|identity| identity.facts).ok();
+    let from_pairing = |key: &str| {
+        let facts = kept.as_ref()?;
+        match key {
+            "server" => facts.server.clone(),
+            "token" => facts.token.as_ref().map(|_| "…".to_owned()),
+            "name" => Some(facts.device_name.clone()).filter(|name| !name.is_empty()),
+            "pin" => facts.pins.last().cloned(),
+            _ => None,
+        }
+    };
+    let shown = ground.config.shown().into_iter();
+    shown
+        .map(|(key, value, from)| match from_pairing(key.name).filter(|_| from == DEFAULT) {
+            Some(kept) => (key.name, kept, "pairing".to_owned()),
+            None => (key.name, value, from),
+        })
+        .collect()
 }
 
 /// How a path is read, and why.

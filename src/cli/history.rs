@@ -6,6 +6,7 @@ use retrosync_protocol::{Code, Digest, HistoryEntry, SaveId};
 use serde_json::{Value, json};
 
 use crate::attic::{Attic, AtticEntry};
+use crate::cli::survey::Survey;
 use crate::cli::{Call, Command, questions, saves};
 use crate::container;
 use crate::error::{Error, Kind, Result};
@@ -43,8 +44,9 @@ Exit codes: 0 shown; 1 could not run or no such save; 3 shown, but the server co
 
 fn run(call: &Call) -> Result<Exit> {
     let ground = Ground::find(call.config()?)?;
-    let looked = ground.look()?;
-    let known = known(&looked);
+    let Survey { looked, found, .. } = Survey::of(&ground)?;
+    let mut known = known(&looked);
+    known.extend(found.local.saves.keys().cloned());
     let Some(word) = call.words.first() else { return Ok(list(call, &known)) };
     let save = saves::find(word, known.iter())?;
     let kept = kept(&looked, &save);
@@ -76,6 +78,9 @@ fn run(call: &Call) -> Result<Exit> {
     }
     for (root, entry) in &kept {
         call.output.line(kept_text(*root, entry));
+    }
+    if versions.is_empty() && kept.is_empty() && failed.is_none() {
+        call.output.line("  no version of it is stored yet: it follows at the next contact");
     }
     match failed {
         Some(error) => {

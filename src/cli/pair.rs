@@ -49,6 +49,8 @@ fn run(call: &Call) -> Result<Exit> {
     }
     let again = call.has("again");
     let ground = Ground::find(config)?;
+    // Without an address nothing begins, and nothing is written.
+    ground.remote_settings(&ground.identity_as_it_is()?)?;
     ground.mark()?;
     let mut taken = ground.take()?;
     let out = call.output;

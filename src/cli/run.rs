@@ -217,7 +217,7 @@ fn say(call: &Call, ground: &Ground, report: &CycleReport) -> Exit {
     let waiting: Vec<&SaveId> = report.waiting.iter().map(Step::save).collect();
     let queued: Vec<&SaveId> = report.queued.iter().map(Step::save).collect();
     let mut value = json!({
-        "saves": report.saves, "uploaded": uploaded, "downloaded": downloaded, "retired": retired,
+        "saves": report.saves.len(), "in_step": report.in_step(), "uploaded": uploaded, "downloaded": downloaded, "retired": retired,
         "set_aside": aside, "waiting": waiting, "queued": queued, "playing": report.playing,
         "questions": report.questions.iter().map(questions::value).collect::<Vec<_>>(),
         "halts": report.halts.iter().map(|halt| questions::halt_value(halt, roots)).collect::<Vec<_>>(),
@@ -258,6 +258,6 @@ fn say(call: &Call, ground: &Ground, report: &CycleReport) -> Exit {
         }
         return Exit::Failed;
     }
-    out.line(format!("{} in step", report::count(report.saves, "save")));
+    out.line(format!("{} in step", report::count(report.in_step(), "save")));
     if report.wants_attention() { Exit::Problems } else { Exit::Well }
 }

@@ -30,7 +30,7 @@ Examples:
   retrosync status
   retrosync status --json | jq '.queued'
 
-Exit codes: 0 all well; 1 could not run; 3 there are questions or problems.
+Exit codes: 0 all well; 1 could not run; 3 there are questions or problems, or it is not paired.
 ",
 };
 
@@ -39,11 +39,13 @@ fn run(call: &Call) -> Result<Exit> {
     let survey = Survey::of(&ground)?;
     let (queued, incoming) = (survey.queued(), survey.incoming());
     let facts = &survey.looked.identity.facts;
+    let by_folder = facts.server.as_deref().is_some_and(|server| server.starts_with("folder:"));
+    let paired = facts.device.is_some() || by_folder || ground.config.token.is_some();
     let running = ground.is_taken();
     let roots = &ground.site.roots;
     call.output.value(&json!({
         "device_name": facts.device_name, "user": facts.user, "server": facts.server,
-        "paired": facts.device.is_some() || facts.server.as_deref().is_some_and(|s| s.starts_with("folder:")),
+        "paired": paired,
         "running": running, "last_exchange_unix_s": last_exchange(&ground),
         "saves": survey.found.local.saves.len(), "safe": survey.safe(),
         "queued": queued.len(), "queued_saves": queued, "incoming_saves": incoming,
@@ -52,9 +54,10 @@ fn run(call: &Call) -> Result<Exit> {
         "problems": report::problem_values(&survey.problems),
     }));
     let out = call.output;
-    match (&facts.server, facts.user.as_deref()) {
+    let server = ground.config.server.as_ref().or(facts.server.as_ref()).filter(|_| paired);
+    match (server, facts.user.as_deref()) {
         (Some(server), Some(user)) => out.line(format!("`{}` of `{user}`, on {server}", facts.device_name)),
-        (Some(server), None) => out.line(format!("`{}`, on {server}", facts.device_name)),
+        (Some(server), None) => out.line(format!("`{}`, on {server}", ground.device_name())),
         _ => out.line("not paired: run `retrosync pair URL`"),
     }
     out.line(format!(
@@ -83,8 +86,10 @@ fn run(call: &Call) -> Result<Exit> {
         out.line(report::three_lines("halt", &questions::halt(halt, roots)).trim_end());
     }
     out.problems(&survey.problems);
-    let quiet =
-        survey.plan.questions.is_empty() && survey.plan.halts.is_empty() && survey.problems.is_empty();
+    let quiet = paired
+        && survey.plan.questions.is_empty()
+        && survey.plan.halts.is_empty()
+        && survey.problems.is_empty();
     Ok(if quiet { Exit::Well } else { Exit::Problems })
 }
 

@@ -34,8 +34,8 @@ pub struct CycleReport {
     pub failed: Option<Error>,
     /// The remote asked to be left alone this long, in seconds.
     pub retry_after_s: Option<u64>,
-    /// How many saves are on this device.
-    pub saves: usize,
+    /// The saves that are on this device.
+    pub saves: BTreeSet<SaveId>,
     /// How many files were read.
     pub read: usize,
     /// How many requests for changes were made (uploads and downloads not counted).
@@ -68,6 +68,13 @@ impl CycleReport {
         !(self.problems.is_empty() && self.questions.is_empty() && self.halts.is_empty())
     }
 
+    /// How many saves are the same here and there: all on this device but those that wait or are asked about.
+    pub fn in_step(&self) -> usize {
+        let steps = self.queued.iter().chain(&self.waiting).map(Step::save);
+        let open: BTreeSet<&SaveId> = self.questions.iter().map(Question::save).chain(steps).collect();
+        self.saves.iter().filter(|save| !open.contains(save)).count()
+    }
+
     /// A round starts: what the one before saw is over, what it did is not.
     pub(super) fn begin_round(&mut self) {
         self.questions.clear();
@@ -80,7 +87,7 @@ impl CycleReport {
     }
 
     pub(super) fn scanned(&mut self, found: Found) {
-        self.saves = found.local.saves.len();
+        self.saves = found.local.saves.into_keys().collect();
         self.moved |= !found.changing.is_empty();
         self.left_out = found.left_out;
         for problem in found.problems {
@@ -103,6 +110,13 @@ impl CycleReport {
         self.deeds.extend(outcome.deeds);
         self.moved |= outcome.moved;
         self.failed = self.failed.take().or(outcome.failed);
+        for deed in &self.deeds {
+            match deed {
+                Deed::Placed { save, .. } => self.saves.insert(save.clone()),
+                Deed::Retired { save, .. } => self.saves.remove(save),
+                _ => false,
+            };
+        }
         let done: BTreeSet<&SaveId> = self.deeds.iter().map(Deed::save).collect();
         let dropped = self.failed.is_none();
         self.queued.retain(|step| !dropped && !done.contains(step.save()));

@@ -239,9 +239,11 @@ pub(super) fn judge(doing: String, error: &rustls::Error) -> Error {
             }
             other => {
                 Error::new(Kind::Offline, doing, format!("the server's certificate is not trusted: {other}"))
-                    .help("for a certificate of your own set `ca_file` or `pinned_key`")
+                    .help("for a certificate of your own set `ca_file` or `pin`")
             }
         },
+        rustls::Error::InvalidMessage(_) => Error::new(Kind::Offline, doing, "what answered does not speak TLS")
+            .help("if this is a server in your own network without a certificate, its address begins with `http://`"),
         other => Error::new(Kind::Offline, doing, other),
     }
 }

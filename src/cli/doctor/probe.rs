@@ -21,9 +21,9 @@ impl Trial {
             return Err(Error::new(
                 Kind::Unpaired,
                 format!("cannot try `{}`", root.display()),
-                "it has no marker",
+                "it is not paired yet",
             )
-            .help("is the card in its slot? if it is new, run `retrosync pair`"));
+            .help("run `retrosync pair https://your.server`"));
         }
         let folder = state.join(format!("probe-{}", std::process::id()));
         std::fs::create_dir(&folder).map_err(|error| failed(root, &error))?;

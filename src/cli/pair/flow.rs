@@ -8,6 +8,7 @@ use std::time::Duration;
 use retrosync_protocol::{ClaimRequest, Code, Paired, PairingOffer, PairingRequest, Token};
 
 use crate::error::{Error, Kind, Result};
+use crate::identity::Begun;
 use crate::journal::Entry;
 use crate::parts::{self, Ground, open::Taken};
 use crate::remote::{self, Answer, PairingClient, RemoteSettings};
@@ -55,23 +56,20 @@ pub fn pair(
         None => wait(&mut client, &request, &token, patient, tell)?,
     };
     taken.identity.facts.server_time_unix_s = client.heard().server_time_unix_s;
-    keep(ground, taken, &settings, &paired)?;
+    keep(ground, taken, settings.server, token, &paired)?;
     Ok(paired)
 }
 
 /// The token of a pairing that was cut short, or a new one; durable.
 fn draw_token(taken: &mut Taken, settings: &RemoteSettings) -> Result<Token> {
     let facts = &mut taken.identity.facts;
-    let begun = facts.device.is_none() && facts.server.as_deref() == Some(settings.server.as_str());
-    if let Some(token) = facts.token.clone().filter(|_| begun) {
-        return Ok(token);
+    if let Some(begun) = facts.begun.as_ref().filter(|begun| begun.server == settings.server) {
+        return Ok(begun.token.clone());
     }
     let mut random = [0; 32];
     getrandom::fill(&mut random).map_err(|error| Error::new(Kind::Damaged, "cannot draw a token", error))?;
     let token = Token::from_random(&random);
-    facts.token = Some(token.clone());
-    facts.device = None;
-    facts.server = Some(settings.server.clone());
+    facts.begun = Some(Begun { token: token.clone(), server: settings.server.clone() });
     taken.identity.save()?;
     Ok(token)
 }
@@ -132,13 +130,14 @@ fn retry<T>(patient: bool, tell: &mut dyn FnMut(News<'_>), ask: &mut dyn FnMut()
 }
 
 /// Promise 5 for pairing: durable before it is said.
-fn keep(ground: &Ground, taken: &mut Taken, settings: &RemoteSettings, paired: &Paired) -> Result<()> {
+fn keep(ground: &Ground, taken: &mut Taken, server: String, token: Token, paired: &Paired) -> Result<()> {
     // Another user or another history: whatever was agreed on before is asked again.
     taken.journal.record(Entry::Distrusted)?;
     taken.journal.sync()?;
     let roots = taken.roots.iter().map(|root| (root.dir.clone(), root.id.clone())).collect();
     let facts = &mut taken.identity.facts;
-    facts.server = Some(settings.server.clone());
+    (facts.token, facts.begun) = (Some(token), None);
+    facts.server = Some(server);
     facts.device = Some(paired.device.clone());
     facts.device_name = paired.device_name.clone();
     facts.user = Some(paired.user.clone());
@@ -164,7 +163,7 @@ pub fn use_folder(ground: &Ground, taken: &mut Taken) -> Result<()> {
     let facts = &mut taken.identity.facts;
     facts.server = Some(settings.server);
     facts.device_name = ground.device_name();
-    (facts.token, facts.device, facts.user) = (None, None, None);
+    (facts.token, facts.begun, facts.device, facts.user) = (None, None, None, None);
     facts.roots = roots;
     taken.identity.save()
 }

@@ -1,0 +1,59 @@
+//! What pairing may never cost: the pairing that stands, a token in other hands, a mark on a card for nothing.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
+mod support;
+
+use std::net::TcpListener;
+
+use support::card::Firmware;
+use support::device::{Device, bytes};
+use support::server::Server;
+
+const GAME: &str = "Tetris (World)";
+
+fn paired() -> (Server, Device) {
+    let server = Server::start();
+    let device = Device::new(Firmware::Onion, GAME);
+    device.pair(&server);
+    (server, device)
+}
+
+#[test]
+fn a_pairing_that_fails_leaves_the_one_that_stands() {
+    let (server, device) = paired();
+    device.run(&["pair", &server.url(), "--code", "AAAA-AAAA", "--again"]).ends(1);
+    device.run(&["pair", "http://127.0.0.1:9", "--again"]).ends(1);
+    device.plays(&bytes("after"));
+    assert_eq!(device.once()["uploaded"].as_array().unwrap().len(), 1);
+}
+
+#[test]
+fn a_token_goes_to_no_other_server() {
+    let (_server, device) = paired();
+    let other = TcpListener::bind("127.0.0.1:0").unwrap();
+    other.set_nonblocking(true).unwrap();
+    let address = format!("http://{}", other.local_addr().unwrap());
+    for words in [&["once", "--server", &address][..], &["devices", "--server", &address]] {
+        let refused = device.run(words).ends(1);
+        assert!(refused.err.contains("this device is not paired"), "{}", refused.err);
+    }
+    assert!(other.accept().is_err(), "nothing was said to it");
+}
+
+#[test]
+fn a_code_that_nobody_approved_is_no_pairing() {
+    let server = Server::start();
+    let device = Device::new(Firmware::Onion, GAME);
+    drop(device.start_pairing(&server.url()));
+    let once = device.run(&["once"]).ends(1);
+    assert!(once.err.contains("this device is not paired"), "it does not wait for ever: {}", once.err);
+    let status = device.run(&["status"]).ends(3);
+    assert!(status.out.starts_with("not paired"), "{}", status.out);
+}
+
+#[test]
+fn without_an_address_nothing_is_written() {
+    let device = Device::new(Firmware::Onion, GAME);
+    device.run(&["pair"]).ends(1);
+    assert!(!device.card.root.join(".retrosync").exists());
+}
