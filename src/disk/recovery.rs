@@ -3,9 +3,9 @@
 //! ```text
 //! in place  the save is new ............ close
 //!           old ........................ close: it was not begun
-//!           another size, or gone ...... not ours: leave it, tell
-//!           else (torn) ................ a copy goes to the attic; rewrite it from the staged bytes, else from the
-//!                                        attic; tell, unless it is a mix of old and new
+//!           a mix of old and new ....... our torn write: a copy goes to the attic; rewrite it from the staged bytes,
+//!                                        else from the attic
+//!           else ....................... not ours (a game wrote before we came back): leave it, tell
 //! move      the save is new ............ make its name durable, close
 //!           new, and the staged name ... both names share one chain: as the next but one, with a copy of the new bytes
 //!           old, nothing moved ......... close: it was not begun
@@ -58,12 +58,12 @@ impl Disk {
                 let mut file = self.volume.open(&target).map_err(|e| cannot(path, &e))?;
                 file.sync().map_err(|e| cannot(path, &e))?;
             }
-            Some((here, _)) if here.file.size_bytes == new.content.size_bytes => {
-                // Promise 1, for torn bytes too: a mix of old and new could still be what a game wrote.
-                let kept = self.attic.put(&intent.save, path, &here, Reason::Found)?;
-                if !self.is_mix(path, intent.number, new) {
-                    problems.push(foreign(intent, path, &format!("kept as copy {}", kept.number)));
-                }
+            Some((here, _))
+                if here.file.size_bytes == new.content.size_bytes
+                    && self.is_mix(path, intent.number, new) =>
+            {
+                // Promise 1, for torn bytes too: a mix could still be what a game wrote.
+                self.attic.put(&intent.save, path, &here, Reason::Found)?;
                 let source = if spare.is_some() {
                     staged
                 } else if self.attic.holds(intent.number, &old.file) {
