@@ -20,15 +20,15 @@ use crate::disk::Disk;
 use crate::error::Result;
 use crate::facts;
 use crate::identity::Identity;
-use crate::journal::Journal;
+use crate::journal::{Entry, Journal};
 use crate::naming::Naming;
 use crate::pace::Trigger;
-use crate::plan::{ConflictPolicy, Halt, Plan, Policy, Step, plan};
+use crate::plan::{ConflictPolicy, Halt, Plan, Policy, Question, Step, plan};
 use crate::playing::{self, Signs, boot_ms};
 use crate::profile::{Profile, Site};
 use crate::remote::Remote;
 use crate::scan::{Found, Request as ScanRequest, Sweep};
-use crate::snapshot::{Base, RootState};
+use crate::snapshot::{Base, Doubt, Local, RootState};
 use crate::volume::Volume;
 
 pub use memory::Memory;
@@ -173,6 +173,9 @@ fn round(parts: &mut Parts, request: &mut Request, report: &mut CycleReport) -> 
     };
     let base = base_as_loaded(parts, &found);
     let plan = plan(&base, &found.local, &listing, &policy);
+    if policy.accept_mass_change {
+        accept_what_is_gone(parts, &found.local, &plan)?;
+    }
     parts.memory.forget_ended_games(&found, parts.journal.base(), policy.frozen.is_some());
     report.scanned(found);
     if report.failed.is_none() && plan.steps.iter().any(|step| !matches!(step, Step::Settle { .. })) {
@@ -265,6 +268,26 @@ fn base_as_loaded(parts: &Parts, found: &Found) -> Base {
         }
     }
     base
+}
+
+/// A person meant the mass change: what is gone is not expected here any more, so that the next cycle does not stop for it
+/// again. Nothing is deleted anywhere; a save that comes back is compared with the whole history.
+fn accept_what_is_gone(parts: &mut Parts, local: &Local, plan: &Plan) -> Result<()> {
+    let base = parts.journal.base();
+    let gone = base.saves.iter().filter(|(save, entry)| {
+        let there = local.saves.contains_key(*save) || local.unread.contains(*save);
+        entry.content.is_some() && !there && local.is_online(entry.place.root)
+    });
+    let gone: Vec<Entry> = gone.map(|(save, _)| Entry::Forgotten { save: save.clone() }).collect();
+    // An empty file has no bytes to store aside: that it was accepted is all that there is to remember.
+    let empty = plan.questions.iter().filter_map(|question| match question {
+        Question::Suspect { save, doubt: Doubt::Empty, .. } => {
+            local.saves.get(save).map(|found| (save, found))
+        }
+        _ => None,
+    });
+    let empty = empty.map(|(save, found)| Entry::Aside { save: save.clone(), digest: found.content.digest });
+    gone.into_iter().chain(empty).try_for_each(|entry| parts.journal.record(entry))
 }
 
 /// Does the steps: what is settled, then all uploads, then all downloads.

@@ -4,7 +4,8 @@
 //!
 //! ```text
 //! L present ─┬─ a head has L's digest ............ settle: base = that head (heals lost replies, lost state)
-//!            ├─ L doubted (and L ≠ B) ............ store aside as suspect, once; ask. Blank, B unknown, one head: download
+//!            ├─ L doubted (and L ≠ B) ............ store aside as suspect, once; ask. Blank and B unknown: download the one
+//!            │                                     head; without one it is a game that was never saved: nothing
 //!            ├─ B known ─┬─ L = B ─┬─ one head ... download (expects L)
 //!            │           │         ├─ tombstone .. retire: to the attic (expects L)
 //!            │           │         └─ several .... a question; L stays
@@ -372,11 +373,12 @@ impl Decision<'_> {
         heads: &[Head],
         plan: &mut Plan,
     ) {
-        if let (Doubt::Blank | Doubt::Empty, None, [Head { content: Some(content), .. }]) =
-            (doubt, entry, heads)
-        {
-            // A fresh blank save beside a played one holds nothing; the attic keeps it all the same.
-            plan.steps.push(self.download(found.place.clone(), &heads[0], *content, Some(found.content)));
+        if let (Doubt::Blank | Doubt::Empty, None) = (doubt, entry) {
+            // A game that was started and never saved: nobody is asked about that. Beside a played one it holds nothing;
+            // the attic keeps it all the same.
+            if let [Head { content: Some(content), .. }] = heads {
+                plan.steps.push(self.download(found.place.clone(), &heads[0], *content, Some(found.content)));
+            }
             return;
         }
         plan.questions.push(Question::Suspect { save: self.save.clone(), place: found.place.clone(), doubt });
@@ -482,7 +484,8 @@ fn guard_roots(base: &Base, local: &Local, policy: &Policy, plan: &mut Plan) {
     }
 }
 
-/// How many of the saves that the base knows in this root are gone or doubted, of how many.
+/// How many of the saves that the base knows in this root are gone or doubted, of how many. Doubted bytes that are set
+/// aside already were let through once: they freeze nothing again.
 fn vanished(base: &Base, local: &Local, plan: &Plan, root: usize) -> (usize, usize) {
     let suspects: BTreeSet<&SaveId> = plan
         .questions
@@ -491,9 +494,11 @@ fn vanished(base: &Base, local: &Local, plan: &Plan, root: usize) -> (usize, usi
         .collect();
     let here = base.saves.iter().filter(|(_, entry)| entry.place.root == root && entry.content.is_some());
     let mut counts: BTreeMap<bool, usize> = BTreeMap::new();
-    for (save, _) in here {
-        let gone =
-            (!local.saves.contains_key(save) && !local.unread.contains(save)) || suspects.contains(save);
+    for (save, entry) in here {
+        let gone = match local.saves.get(save) {
+            Some(found) => suspects.contains(save) && entry.aside != Some(found.content.digest),
+            None => !local.unread.contains(save),
+        };
         *counts.entry(gone).or_default() += 1;
     }
     let gone = counts.get(&true).copied().unwrap_or(0);

@@ -424,6 +424,46 @@ fn most_saves_gone_at_once_freezes_the_card() {
 }
 
 #[test]
+fn a_card_that_was_tidied_on_purpose_stores_what_is_played_from_then_on() {
+    let titles: Vec<String> = (0..8).map(|n| format!("Game {n}")).collect();
+    let names: Vec<&str> = titles.iter().map(String::as_str).collect();
+    let rig = Rig::new(&names);
+    let mut a = rig.device();
+    for name in &names {
+        a.plays(name, name.as_bytes());
+    }
+    a.cycle();
+    for name in &names[..3] {
+        fs::remove_file(a.path(name)).unwrap();
+        a.removes_game(name);
+    }
+    a.plays(names[3], b"");
+    assert!(matches!(a.cycle().halts[..], [Halt::Vanished { root: 0, count: 4, of: 8 }]));
+    a.accepts_mass_changes(true);
+    assert_eq!(a.cycle().halts, []);
+    a.accepts_mass_changes(false);
+    a.plays(names[7], b"played after that");
+    let report = a.cycle();
+    assert_eq!((report.halts.len(), kinds(&report.deeds)), (0, vec!["stored"]), "{report:?}");
+    assert_eq!(report.questions.len(), 1, "the empty one: {:?}", report.questions);
+}
+
+#[test]
+fn games_that_were_started_and_never_saved_are_no_questions() {
+    let titles: Vec<String> = (0..8).map(|n| format!("Game {n}")).collect();
+    let names: Vec<&str> = titles.iter().map(String::as_str).collect();
+    let rig = Rig::new(&names);
+    let mut a = rig.device();
+    for (name, blank) in names.iter().zip([&[0xff; 64][..], &[0; 64], b"", &[0xff; 64]].iter().cycle()) {
+        a.plays(name, blank);
+    }
+    let report = a.cycle();
+    assert_eq!((report.questions.len(), report.deeds.len()), (0, 0), "{report:?}");
+    a.plays(names[0], b"saved at last");
+    assert_eq!(kinds(&a.cycle().deeds), ["stored"]);
+}
+
+#[test]
 fn an_edit_that_keeps_size_and_times_is_found_by_the_full_sweep_and_by_its_event() {
     let rig = Rig::new(&["Tetris"]);
     let mut a = rig.device();

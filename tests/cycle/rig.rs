@@ -357,6 +357,14 @@ impl Device {
         self.card.path().join(format!("Roms/GB/{title}.gb"))
     }
 
+    pub fn removes_game(&self, title: &str) {
+        fs::remove_file(self.rom(title)).unwrap();
+    }
+
+    pub fn accepts_mass_changes(&mut self, accepts: bool) {
+        self.parts.as_mut().unwrap().settings.accept_mass_change = accepts;
+    }
+
     pub fn flag(&self) -> PathBuf {
         self.card.path().join("a game runs")
     }
