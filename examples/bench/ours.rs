@@ -72,7 +72,7 @@ pub(crate) fn second_device(table: &mut Table) {
     there.pair(&server);
     let _daemons: [Running; 2] = [here.daemon(), there.daemon()];
     let times = (1..=5).map(|number| {
-        let bytes = saves::bytes(number);
+        let bytes = saves::bytes(4 * number + 1);
         here.plays(&bytes);
         let began = Instant::now();
         wait_for("the save is on the second device", 60, || {
