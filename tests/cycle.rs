@@ -286,6 +286,31 @@ fn another_epoch_compares_everything_anew_and_gives_back_what_the_store_lost() {
 }
 
 #[test]
+fn a_store_that_was_set_back_unawares_gets_again_what_it_lost() {
+    let rig = Rig::new(&["Tetris", "Zelda"]);
+    let (mut a, mut b) = (rig.device(), rig.device());
+    a.plays("Tetris", b"level 1");
+    a.cycle();
+    b.removes_game("Zelda");
+    b.cycle();
+    rig.back_up();
+    a.plays("Zelda", b"dungeon 1");
+    a.plays("Tetris", b"level 2");
+    a.cycle();
+    // A snapshot of the disk is put back; nobody told the store, so it has its old epoch.
+    rig.set_back();
+    let (mut a, mut b) = (a.restarted(), b.restarted());
+    for level in [&b"level 3"[..], b"level 4", b"level 5"] {
+        b.plays("Tetris", level);
+        b.cycle();
+    }
+    assert!(!rig.has("gb/sram/Zelda"));
+    a.run(Trigger::Full);
+    assert_eq!(rig.newest("gb/sram/Zelda"), b"dungeon 1");
+    assert!(rig.contents("gb/sram/Tetris").contains(&b"level 2".to_vec()));
+}
+
+#[test]
 fn a_writer_that_the_store_knows_otherwise_is_drawn_anew() {
     let rig = Rig::new(&["Tetris"]);
     let mut a = rig.device();

@@ -2,7 +2,7 @@
 //!
 //! Records what the remote said before the plan sees it. A history other than the base's makes every base unknown.
 
-use retrosync_protocol::{Ask, Changes, ChangesRequest, SaveId};
+use retrosync_protocol::{Ask, Changes, ChangesRequest, Digest, SaveId};
 
 use super::{ASK_MOST, CycleReport, Parts, Request};
 use crate::error::{Error, Kind, Result};
@@ -21,7 +21,7 @@ pub(super) fn bring(
     listing: &mut Listing,
     report: &mut CycleReport,
 ) -> Result<bool> {
-    let mut asks = asks(parts.journal.base(), found);
+    let mut asks = asks(parts.journal.base(), found, request.trigger == Trigger::Full);
     let since = parts.journal.base().cursor;
     let news = request.news.take();
     let needs = !request.current
@@ -38,11 +38,19 @@ pub(super) fn bring(
             Some(changes) if asked.is_empty() => changes,
             _ => ask(parts, &asked, report)?,
         };
-        let known = asked.into_iter().zip(&changes.known).filter(|(_, known)| **known);
-        listing.known.extend(known.map(|(ask, _)| (ask.save, ask.digest)));
+        let (known, unknown): (Vec<_>, Vec<_>) =
+            asked.into_iter().zip(&changes.known).partition(|(_, known)| **known);
+        let base = parts.journal.base();
+        let has_lost = unknown.iter().any(|(ask, _)| agreed_on(base, &ask.save) == Some(ask.digest));
+        listing.known.extend(known.into_iter().map(|(ask, _)| (ask.save, ask.digest)));
         let more = changes.more;
         distrusted |= take_in(parts, changes)?;
-        if !more {
+        if has_lost {
+            log::warn!("the server lacks what it once had (set back unawares?): every save is compared anew");
+            parts.journal.record(Entry::Distrusted)?;
+            distrusted = true;
+        }
+        if has_lost || !more {
             break;
         }
     }
@@ -98,9 +106,19 @@ fn take_in(parts: &mut Parts, changes: Changes) -> Result<bool> {
     Ok(other)
 }
 
-/// Of saves whose base is unknown: are these bytes in the remote's history?
-fn asks(base: &Base, found: &Found) -> Vec<Ask> {
-    let unknown = |save: &SaveId| !base.saves.get(save).is_some_and(|entry| entry.trusted);
-    let saves = found.local.saves.iter().filter(|(save, _)| unknown(save));
-    saves.map(|(save, s)| Ask { save: save.clone(), digest: s.content.digest }).take(ASK_MOST).collect()
+/// Of saves whose base is unknown: are these bytes in the remote's history? With `full`, of the others: is what was agreed
+/// on still there? A server that was set back without drawing another epoch would never be offered it again.
+fn asks(base: &Base, found: &Found, full: bool) -> Vec<Ask> {
+    let is_unknown = |save: &SaveId| !base.saves.get(save).is_some_and(|entry| entry.trusted);
+    let unknown = found.local.saves.iter().filter(|(save, _)| is_unknown(save));
+    let unknown = unknown.map(|(save, here)| (save, here.content.digest));
+    let agreed = base.saves.keys().filter(|_| full);
+    let agreed = agreed.filter_map(|save| agreed_on(base, save).map(|digest| (save, digest)));
+    let asks = unknown.chain(agreed).map(|(save, digest)| Ask { save: save.clone(), digest });
+    asks.take(ASK_MOST).collect()
+}
+
+/// The content that both sides surely had.
+fn agreed_on(base: &Base, save: &SaveId) -> Option<Digest> {
+    base.saves.get(save).filter(|entry| entry.trusted)?.content.map(|content| content.digest)
 }

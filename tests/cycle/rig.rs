@@ -194,10 +194,20 @@ impl Rig {
         copy(&self.dir(), &self.store.path().join("backup"));
     }
 
-    /// Sets the store back, with another epoch as a restore draws it.
-    pub fn restore(&self) {
+    /// Sets the store back as it is, epoch and all.
+    pub fn set_back(&self) {
         fs::remove_dir_all(self.dir()).unwrap();
         copy(&self.store.path().join("backup"), &self.dir());
+    }
+
+    /// Does the store know of the save?
+    pub fn has(&self, save: &str) -> bool {
+        self.folder().history(&save.parse().unwrap(), None).is_ok()
+    }
+
+    /// Sets the store back, with another epoch as a restore draws it.
+    pub fn restore(&self) {
+        self.set_back();
         let fresh = tempfile::tempdir().unwrap();
         Folder::create(fresh.path()).unwrap();
         let marks = find(fresh.path(), "store.json");
