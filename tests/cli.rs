@@ -141,3 +141,14 @@ fn an_unknown_profile_names_the_nearest() {
         )
     );
 }
+
+#[test]
+fn a_file_that_may_be_a_save_and_is_not_synced_is_told() {
+    let device = Device::new(Firmware::Onion, "Tetris (World)");
+    let odd = "Saves/CurrentProfile/saves/Gambatte/Nobody.srm";
+    std::fs::create_dir_all(device.card.root.join(odd).parent().unwrap()).unwrap();
+    std::fs::write(device.card.root.join(odd), b"x").unwrap();
+    let doctor = device.run(&["doctor"]);
+    let line = format!("  not synced     `{odd}`: no game called `Nobody` is here that tells its system\n");
+    assert!(doctor.out.contains(&line), "{}", doctor.out);
+}

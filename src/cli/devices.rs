@@ -1,6 +1,6 @@
 //! `retrosync devices`: who may ask for these saves.
 
-use retrosync_protocol::Device;
+use retrosync_protocol::{Code, Device};
 use serde_json::json;
 
 use crate::cli::{Call, Command, misused};
@@ -103,7 +103,7 @@ fn find(devices: &[Device], word: &str) -> Result<Device> {
         (Some(_), Some(_)) => {
             Err(Error::new(Kind::Misused, doing(), "several have this name").help("use its id, `dev_…`"))
         }
-        _ => Err(Error::new(Kind::Misused, doing(), "none has this id or name")
+        _ => Err(Error::new(Kind::Refused(Code::NotFound), doing(), "none has this id or name")
             .help("`retrosync devices` lists them")),
     }
 }

@@ -152,6 +152,9 @@ impl Checkup {
         }
         let (counted, problems) = saves::count(ground);
         self.fact("saves", format!("{} in {}", counted.saves, report::count(counted.games, "known game")));
+        for (path, why) in &counted.left_out {
+            self.fact("  not synced", format!("`{path}`: {why}"));
+        }
         self.problems.extend(problems);
         self.fact("daemon", if ground.is_taken() { "is running" } else { "is not running" });
         self.problems.extend(looked.into_iter().flat_map(|looked| looked.problems));

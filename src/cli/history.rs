@@ -77,7 +77,7 @@ fn run(call: &Call) -> Result<Exit> {
         call.output.line(version_text(entry, here));
     }
     for (root, entry) in &kept {
-        call.output.line(kept_text(*root, entry));
+        call.output.line(kept_text(*root, entry, here));
     }
     if versions.is_empty() && kept.is_empty() && failed.is_none() {
         call.output.line("  no version of it is stored yet: it follows at the next contact");
@@ -183,11 +183,12 @@ fn kept_value(root: usize, entry: &AtticEntry) -> Value {
     })
 }
 
-fn kept_text(root: usize, entry: &AtticEntry) -> String {
+fn kept_text(root: usize, entry: &AtticEntry, here: Option<Digest>) -> String {
+    let star = if Some(entry.content.digest) == here { '*' } else { ' ' };
     let when = report::time(entry.kept.unix_s);
     let doubt = if entry.kept.trusted { "" } else { " (this device's clock)" };
     format!(
-        "  {}  {when}{doubt}  {}  {}  (on this card)",
+        "{star} {}  {when}{doubt}  {}  {}  (on this card)",
         label(root, entry.number),
         entry.reason,
         report::size(entry.content.size_bytes)

@@ -5,7 +5,7 @@ use serde_json::json;
 
 use crate::choice::{Keep, Wish};
 use crate::cli::survey::Survey;
-use crate::cli::{Call, Command, Flag, history, questions, restore, saves};
+use crate::cli::{Call, Command, Flag, history, misused, questions, restore, saves};
 use crate::door;
 use crate::error::Result;
 use crate::parts::Ground;
@@ -56,7 +56,12 @@ fn run(call: &Call) -> Result<Exit> {
         // `both`: this one as the save; the others stay in the history, as they do anyway.
         "this" | "both" => Keep::This,
         "other" => Keep::Other,
-        digits => Keep::Version(restore::digits(digits)?),
+        word => Keep::Version(restore::digits(word).ok_or_else(|| {
+            let why = format!(
+                "`{word}` is not `this`, `other`, `both`, and not at least 4 digits of a version's id"
+            );
+            misused(why, Some(&COMMAND))
+        })?),
     };
     let wish = Wish::Resolve { save: save.clone(), keep, note: call.value("note").map(str::to_owned) };
     drop(survey);

@@ -51,7 +51,13 @@ fn run(call: &Call) -> Result<Exit> {
             };
             Wish::RestoreKept { save: save.clone(), root, number }
         }
-        None => Wish::Restore { save: save.clone(), digits: digits(version)? },
+        None => Wish::Restore {
+            save: save.clone(),
+            digits: digits(version).ok_or_else(|| {
+                let why = format!("`{version}` is not `attic:N` and not at least 4 digits of a version's id");
+                misused(why, Some(&COMMAND))
+            })?,
+        },
     };
     drop(looked);
     let done = door::carry_out(&ground, &wish)?;
@@ -59,16 +65,10 @@ fn run(call: &Call) -> Result<Exit> {
 }
 
 /// The first digits of a version's id.
-pub(super) fn digits(text: &str) -> Result<String> {
+pub(super) fn digits(text: &str) -> Option<String> {
     let text = text.to_ascii_lowercase();
-    if (4..=64).contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_hexdigit()) {
-        Ok(text)
-    } else {
-        Err(misused(
-            format!("`{text}` is not `attic:N` and not at least 4 digits of a version's id"),
-            Some(&COMMAND),
-        ))
-    }
+    let is_id = (4..=64).contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_hexdigit());
+    is_id.then_some(text)
 }
 
 /// Says what became of it.

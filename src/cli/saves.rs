@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use retrosync_protocol::SaveId;
+use retrosync_protocol::{Code, SaveId};
 
 use crate::error::{Error, Kind, Problem, Result};
 use crate::facts;
@@ -17,7 +17,7 @@ const SHOWN: usize = 8;
 /// The save among `saves` that `word` means.
 ///
 /// # Errors
-/// `Misused`, naming the candidates when there are several.
+/// Not found, or `Misused`, naming the candidates when there are several.
 pub fn find<'a>(word: &str, saves: impl Iterator<Item = &'a SaveId>) -> Result<SaveId> {
     let doing = || format!("cannot tell which save `{word}` is");
     let mut saves: Vec<&SaveId> = saves.collect();
@@ -36,7 +36,7 @@ pub fn find<'a>(word: &str, saves: impl Iterator<Item = &'a SaveId>) -> Result<S
     };
     match found.as_slice() {
         [one] => Ok((*one).clone()),
-        [] => Err(Error::new(Kind::Misused, doing(), "no save has this in its title")
+        [] => Err(Error::new(Kind::Refused(Code::NotFound), doing(), "no save has this in its title")
             .help("`retrosync history` lists the saves")),
         several => match battery(several) {
             Some(one) => Ok(one.clone()),
@@ -52,6 +52,8 @@ pub struct Counted {
     pub saves: usize,
     /// Games whose saves would be known.
     pub games: usize,
+    /// Files that may be saves and are not synced, and why.
+    pub left_out: Vec<(RelativePath, String)>,
 }
 
 /// Counts saves and games by their names; reads no save.
@@ -59,7 +61,7 @@ pub fn count(ground: &Ground) -> (Counted, Vec<Problem>) {
     let (games, mut problems) = facts::games(&ground.profile, &ground.site);
     let games_count = games.count();
     let naming = Naming::new(&ground.profile, &ground.site, games);
-    let mut found = BTreeSet::new();
+    let (mut found, mut left_out) = (BTreeSet::new(), Vec::new());
     for folder in naming.folders() {
         let Some(root) = ground.site.roots.get(folder.place.root) else { continue };
         let mut walk = vec![(folder.place.path.clone(), folder.depth)];
@@ -79,8 +81,10 @@ pub fn count(ground: &Ground) -> (Counted, Vec<Problem>) {
                     EntryKind::Folder if depth > 0 => walk.push((below, depth - 1)),
                     EntryKind::File => {
                         let place = Place { root: folder.place.root, path: below };
-                        if let Identified::Save(save) = naming.identify(&place) {
-                            found.insert(save);
+                        match naming.identify(&place) {
+                            Identified::Save(save) => drop(found.insert(save)),
+                            Identified::Unknown(why) => left_out.push((place.path, why)),
+                            Identified::Ignored(_) => {}
                         }
                     }
                     _ => {}
@@ -88,7 +92,7 @@ pub fn count(ground: &Ground) -> (Counted, Vec<Problem>) {
             }
         }
     }
-    (Counted { saves: found.len(), games: games_count }, problems)
+    (Counted { saves: found.len(), games: games_count, left_out }, problems)
 }
 
 /// The one battery save among several saves of one game: what people mean by the game's name.

@@ -51,6 +51,9 @@ fn run(call: &Call) -> Result<Exit> {
         "queued": queued.len(), "queued_saves": queued, "incoming_saves": incoming,
         "questions": survey.plan.questions.iter().map(questions::value).collect::<Vec<_>>(),
         "halts": survey.plan.halts.iter().map(|halt| questions::halt_value(halt, roots)).collect::<Vec<_>>(),
+        "left_out": survey.found.left_out.iter().map(|(place, why)| json!({
+            "root": place.root, "path": place.path.as_str(), "why": why
+        })).collect::<Vec<_>>(),
         "problems": report::problem_values(&survey.problems),
     }));
     let out = call.output;
@@ -75,6 +78,10 @@ fn run(call: &Call) -> Result<Exit> {
     ));
     for save in queued {
         out.line(format!("queued: `{save}`"));
+    }
+    if !survey.found.left_out.is_empty() {
+        let files = report::count(survey.found.left_out.len(), "file");
+        out.line(format!("{files} in the save folders not synced: `retrosync doctor` says which and why"));
     }
     for save in incoming {
         out.line(format!("waits for its place here: `{save}`"));

@@ -302,7 +302,7 @@ impl Wire {
         match error {
             ureq::Error::Io(error) => match error.get_ref().and_then(|inner| inner.downcast_ref()) {
                 Some(tls) => trust::judge(doing.into(), tls),
-                None => unreachable(doing, &error),
+                None => unreachable(doing, address, &error),
             },
             ureq::Error::Other(other) => match other.downcast_ref::<PlainRefused>() {
                 Some(plain) => Error::new(Kind::Misused, doing, plain).help(
@@ -321,10 +321,10 @@ impl Wire {
 }
 
 /// Nobody to speak with: the connection failed or was cut.
-fn unreachable(doing: &str, error: &io::Error) -> Error {
+fn unreachable(doing: &str, address: &ServerAddress, error: &io::Error) -> Error {
     Error::new(Kind::Offline, doing, error).help(match error.kind() {
-        io::ErrorKind::ConnectionRefused => "is the server running, and is the port right?",
-        _ => "is this device in a network that reaches the server? nothing is lost meanwhile",
+        io::ErrorKind::ConnectionRefused => format!("is the server running, and is `{address}` its address?"),
+        _ => format!("is this device in a network that reaches `{address}`? nothing is lost meanwhile"),
     })
 }
 
