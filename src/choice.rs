@@ -1,4 +1,4 @@
-//! What a person decided about one save: settle a question, or bring an older version back.
+//! What a person decided: settle a question, bring an older version back, or let a mass change pass.
 //!
 //! A choice is stored like any other version, with the heads that stood as its parents; nothing is overwritten, and a
 //! restore can itself be undone. Runs a cycle before, so that what was played here is stored first, and one after, so
@@ -17,6 +17,7 @@ use crate::cycle::{self, Parts, Request};
 use crate::error::{Error, Kind, Result};
 use crate::journal::Entry;
 use crate::pace::Trigger;
+use crate::plan::Halt;
 use crate::playing::{self, Signs};
 use crate::snapshot::Place;
 
@@ -61,6 +62,8 @@ pub enum Wish {
         /// Its number there.
         number: u64,
     },
+    /// The saves that vanished, or the many that would be replaced, are meant: one round does not stop for them.
+    AcceptMassChange,
 }
 
 /// What became of a wish.
@@ -85,7 +88,20 @@ pub fn carry_out(parts: &mut Parts, wish: &Wish) -> Result<Done> {
         Wish::Resolve { save, keep, note } => resolve(parts, save, keep, note.as_deref()),
         Wish::Restore { save, digits } => restore(parts, save, digits),
         Wish::RestoreKept { save, root, number } => restore_kept(parts, save, *root, *number),
+        Wish::AcceptMassChange => accept_mass_change(parts),
     }
+}
+
+fn accept_mass_change(parts: &mut Parts) -> Result<Done> {
+    parts.settings.accept_mass_change = true;
+    let report = cycle::run(parts, Request::new(Trigger::Retry));
+    parts.settings.accept_mass_change = false;
+    if let Some(Halt::Offline { reason, .. }) = report.halts.first() {
+        return Err(Error::new(Kind::Busy, "cannot accept the change", reason));
+    }
+    let (here, stored) = (report.waiting.is_empty(), report.queued.is_empty());
+    let waiting = report.failed.map(|error| error.cause).or(report.playing);
+    Ok(Done { version: None, here, stored, waiting })
 }
 
 fn resolve(parts: &mut Parts, save: &SaveId, keep: &Keep, note: Option<&str>) -> Result<Done> {

@@ -203,6 +203,33 @@ fn a_running_daemon_does_what_another_command_asks() {
 }
 
 #[test]
+fn a_card_that_was_tidied_under_a_running_daemon_goes_on_storing_once_a_person_says_so() {
+    let server = Server::start();
+    let a = Device::new(Firmware::Onion, GAME);
+    let save = |name: &str| a.card.save().with_file_name(format!("{name}.srm"));
+    let rom = |name: &str| a.card.rom().with_file_name(format!("{name}.gb"));
+    for name in ["one", "two", "three", "four"] {
+        std::fs::write(rom(name), name).unwrap();
+        std::fs::write(save(name), bytes(name).to_vec()).unwrap();
+    }
+    a.plays(&bytes("first"));
+    a.pair(&server);
+    a.once();
+    for name in ["one", "two", "three", "four"] {
+        std::fs::remove_file(rom(name)).unwrap();
+        std::fs::remove_file(save(name)).unwrap();
+    }
+    let _daemon = a.daemon();
+    wait_for("it stops", 30, || a.log().contains("4 of its 5 saves vanished").then_some(()));
+    a.plays(&bytes("played on"));
+    a.run(&["once", "--accept-mass-change"]).ends(0);
+    let versions = || a.json(&["history", SAVE])["versions"].as_array().map(Vec::len);
+    assert_eq!(versions(), Some(2), "what was played meanwhile is stored");
+    a.plays(&bytes("played on and on"));
+    wait_for("the daemon stores again", 30, || (versions() == Some(3)).then_some(()));
+}
+
+#[test]
 fn a_restore_that_was_regretted_is_undone() {
     let (_server, a, _b) = in_step();
     a.plays(&bytes("second"));

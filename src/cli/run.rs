@@ -9,6 +9,7 @@ use retrosync_protocol::SaveId;
 use serde_json::json;
 
 use crate::apply::Deed;
+use crate::choice::Wish;
 use crate::cli::pair::flow::{self, News};
 use crate::cli::{Call, Command, Flag, questions};
 use crate::cycle::{self, CycleReport, Request};
@@ -70,6 +71,7 @@ One round: reads what changed here, asks the server what changed there, sends, f
 each step. A round with nothing to do makes one request and writes nothing.
 
   --accept-mass-change   you moved or deleted many saves on purpose: do not stop this round for it
+                         (beside a running daemon, the round is the daemon's)
 
 Examples:
   retrosync once
@@ -124,7 +126,12 @@ fn run(call: &Call) -> Result<Exit> {
 
 fn once(call: &Call) -> Result<Exit> {
     let ground = Ground::find(call.config()?)?;
-    let mut taken = take_or_mark(&ground)?;
+    let mut taken = match take_or_mark(&ground) {
+        Err(error) if error.kind == Kind::Busy && call.has(ACCEPT.name) => {
+            return accept_by_daemon(call, &ground);
+        }
+        taken => taken?,
+    };
     if !is_paired(&ground, &taken) {
         // With a code it needs nobody; without, somebody should look at the screen: `retrosync pair`.
         let settings = ground.remote_settings(&taken.identity)?;
@@ -138,6 +145,17 @@ fn once(call: &Call) -> Result<Exit> {
     let mut report = cycle::run(&mut held, Request::new(Trigger::Full));
     report.problems.splice(0..0, held.problems.iter().cloned());
     Ok(say(call, &ground, &report))
+}
+
+/// The daemon has the card, so the round is the daemon's.
+fn accept_by_daemon(call: &Call, ground: &Ground) -> Result<Exit> {
+    let done = door::carry_out(ground, &Wish::AcceptMassChange)?;
+    call.output.value(&serde_json::to_value(&done).unwrap_or_default());
+    call.output.line("accepted; the running daemon goes on");
+    if let Some(why) = &done.waiting {
+        call.output.line(format!("some of it waits: {why}"));
+    }
+    Ok(if done.stored { Exit::Well } else { Exit::Problems })
 }
 
 /// Takes the card; one that this device pairs with for the first time gets its marker now.
