@@ -58,7 +58,12 @@ impl Error {
             ErrorKind::ResourceBusy | ErrorKind::WouldBlock | ErrorKind::Interrupted => Kind::Busy,
             _ => Kind::Damaged,
         };
-        Error::new(kind, doing, cause)
+        let error = Error::new(kind, doing, cause);
+        if kind == Kind::Full {
+            error.help("make some room there; what waits goes on by itself")
+        } else {
+            error
+        }
     }
 
     /// Adds the next step.

@@ -128,6 +128,25 @@ fn a_quiet_round_writes_nothing() {
 }
 
 #[test]
+fn an_edit_that_kept_size_and_date_is_not_overwritten() {
+    let (_server, a, b) = in_step();
+    let file = b.card.save();
+    let date = std::fs::metadata(&file).unwrap().modified().unwrap();
+    b.plays(&bytes("played on b"));
+    std::fs::File::options().write(true).open(&file).unwrap().set_modified(date).unwrap();
+    a.plays(&bytes("played on a"));
+    a.once();
+    // The date and the size promise the old bytes; the look right before the write finds others.
+    assert_eq!(b.once_asks()["questions"][0]["save"], SAVE);
+    assert_eq!(b.save(), Some(bytes("played on b")));
+    assert_eq!(
+        a.once_asks()["questions"][0]["versions"].as_array().unwrap().len(),
+        2,
+        "both are on the server"
+    );
+}
+
+#[test]
 fn both_versions_of_a_conflict_are_kept_and_one_answer_settles_it_everywhere() {
     let (_server, a, b) = in_conflict();
     let shown = a.run(&["resolve", "tetris"]).ends(3);

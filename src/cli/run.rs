@@ -29,6 +29,7 @@ const LONG_POLL_S: u64 = 110;
 /// The pause before a remote that is not there is tried again at start.
 const PAUSE: Duration = Duration::from_secs(30);
 
+const FULL: Flag = Flag { name: "full", takes_value: false };
 const ACCEPT: Flag = Flag { name: "accept-mass-change", takes_value: false };
 
 /// `retrosync run`.
@@ -62,19 +63,22 @@ pub const ONCE: Command = Command {
     name: "once",
     summary: "do one round and say what it did",
     words: (0, 0),
-    flags: &[ACCEPT],
+    flags: &[FULL, ACCEPT],
     run: once,
     help: "\
-Usage: retrosync once [--accept-mass-change]
+Usage: retrosync once [--full] [--accept-mass-change]
 
 One round: reads what changed here, asks the server what changed there, sends, fetches, and says
-each step. A round with nothing to do makes one request and writes nothing.
+each step. A round with nothing to do reads no save, makes one request and writes nothing.
 
+  --full                 read every save, also those whose size and date are as they were; the
+                         daemon does this when it starts and once a day
   --accept-mass-change   you moved or deleted many saves on purpose: do not stop this round for it
                          (beside a running daemon, the round is the daemon's)
 
 Examples:
   retrosync once
+  retrosync once --full
   retrosync once --json | jq .questions
 
 Exit codes: 0 all well; 1 could not run; 3 done, but there are problems or questions.
@@ -142,7 +146,14 @@ fn once(call: &Call) -> Result<Exit> {
     }
     let mut held = ground.parts(taken)?;
     held.settings.accept_mass_change = call.has(ACCEPT.name);
-    let mut report = cycle::run(&mut held, Request::new(Trigger::Full));
+    let trigger = if call.has(FULL.name) { Trigger::Full } else { Trigger::Changed };
+    let mut report = cycle::run(&mut held, Request::new(trigger));
+    if report.moved && trigger != Trigger::Full {
+        // Bytes were not what their date and size promised: now all are read.
+        let deeds = std::mem::take(&mut report.deeds);
+        report = cycle::run(&mut held, Request::new(Trigger::Full));
+        report.deeds.splice(0..0, deeds);
+    }
     report.problems.splice(0..0, held.problems.iter().cloned());
     Ok(say(call, &ground, &report))
 }
