@@ -76,16 +76,15 @@ pub fn gather_card(card: &Path, profiles: &[Profile]) -> Facts {
 /// below `prefix` (normally `/`).
 ///
 /// # Errors
-/// `Misused` when no card is there.
+/// `Busy` when no card is there.
 pub fn locate(profile: &Profile, prefix: &Path, card: Option<&Path>) -> Result<Site> {
     let card = match card {
-        Some(card) => fs::canonicalize(card).ok().filter(|card| card.is_dir()),
-        None => mounted(profile, prefix),
-    };
-    let card = card.ok_or_else(|| {
-        Error::new(Kind::Misused, format!("cannot find the card of {}", profile.title), "no such folder")
-            .help(format!("looked for `{}`; name it with --root", profile.card.join("`, `")))
-    })?;
+        Some(card) => fs::canonicalize(card).ok().filter(|card| card.is_dir()).ok_or_else(|| no_card(card)),
+        None => mounted(profile, prefix).ok_or_else(|| {
+            Error::new(Kind::Busy, format!("cannot find the card of {}", profile.title), "no such folder")
+                .help(format!("looked for `{}`; name it with `--root DIR`", profile.card.join("`, `")))
+        }),
+    }?;
     let mut site = Site { mounts: mounts(profile, prefix, &card), roots: vec![card], ..Site::default() };
     let configs = profile.retroarch.iter().flat_map(|spec| &spec.config);
     site.retroarch = configs.map(|config| site.resolve(profile, config)).find_map(|path| {
@@ -105,6 +104,12 @@ pub fn locate(profile: &Profile, prefix: &Path, card: Option<&Path>) -> Result<S
         }
     }
     Ok(site)
+}
+
+/// The folder that was to play the card is not there.
+pub fn no_card(card: &Path) -> Error {
+    Error::new(Kind::Busy, format!("cannot find the card `{}`", card.display()), "there is no such folder")
+        .help("is it in its slot and mounted? `root` names it")
 }
 
 /// The games on the card, by walking the game folders, and which folders the save folders have.

@@ -51,9 +51,14 @@ impl Ground {
     /// Finds out.
     ///
     /// # Errors
-    /// `Misused` when no profile fits, the one that was named does not exist, or its card is not there.
+    /// `Misused` when no profile fits or the one that was named does not exist, `Busy` when its card is not there.
     pub fn find(config: Config) -> Result<Ground> {
         let machine = Path::new("/");
+        if let Some(folder) = config.profiles.as_ref().filter(|folder| !folder.is_dir()) {
+            let doing = format!("cannot read the device profiles in `{}`", folder.display());
+            return Err(Error::new(Kind::Misused, doing, "there is no such folder")
+                .help("`profiles` names a folder of TOML files; without it the built-in ones count"));
+        }
         let (profiles, problems) = facts::profiles(&profiles_folder(&config));
         let (profile, reason) = match &config.profile {
             Some(name) => (named(name, &profiles)?, "you named it".to_owned()),
@@ -62,7 +67,8 @@ impl Ground {
                     Some(card) => facts::gather_card(card, &profiles),
                     None => facts::gather(machine, &profiles),
                 };
-                let found = profile::detect(&facts, &profiles).ok_or_else(|| unknown_device(&profiles))?;
+                let found = profile::detect(&facts, &profiles)
+                    .ok_or_else(|| unknown_device(&profiles, config.root.as_deref()))?;
                 (found, format!("its marks were found: {}", listed(facts.found.iter().map(String::as_str))))
             }
         };
@@ -262,8 +268,20 @@ fn named<'a>(name: &str, profiles: &'a [Profile]) -> Result<&'a Profile> {
     })
 }
 
-fn unknown_device(profiles: &[Profile]) -> Error {
+fn unknown_device(profiles: &[Profile], card: Option<&Path>) -> Error {
     let names = listed(profiles.iter().map(|profile| profile.name.as_str()));
+    if let Some(card) = card {
+        let card_name = card.display();
+        if !card.is_dir() {
+            return facts::no_card(card);
+        }
+        return Error::new(
+            Kind::Misused,
+            format!("cannot tell which device the card `{card_name}` is of"),
+            "the marks of no profile were found on it",
+        )
+        .help(format!("is it mounted? then name its profile with `--profile NAME`: {names}"));
+    }
     Error::new(Kind::Misused, "cannot tell which device this is", "the marks of no profile were found").help(
         format!("name it with `--profile NAME`, and its card with `--root DIR`; the profiles are {names}"),
     )

@@ -152,3 +152,31 @@ fn a_file_that_may_be_a_save_and_is_not_synced_is_told() {
     let line = format!("  not synced     `{odd}`: no game called `Nobody` is here that tells its system\n");
     assert!(doctor.out.contains(&line), "{}", doctor.out);
 }
+
+#[test]
+fn a_folder_that_is_not_there_is_named() {
+    let rows: [(&[&str], i32, &str); 3] = [
+        (
+            &["status", "--root", "/nonexistent"],
+            1,
+            "error: cannot find the card `/nonexistent`\n  cause: there is no such folder\n  help: is it in its slot and \
+             mounted? `root` names it\n",
+        ),
+        (
+            &["status", "--root", "/nonexistent", "--profile", "onion"],
+            1,
+            "error: cannot find the card `/nonexistent`\n  cause: there is no such folder\n  help: is it in its slot and \
+             mounted? `root` names it\n",
+        ),
+        (
+            &["status", "--profiles", "/nonexistent"],
+            2,
+            "error: cannot read the device profiles in `/nonexistent`\n  cause: there is no such folder\n  help: \
+             `profiles` names a folder of TOML files; without it the built-in ones count\n",
+        ),
+    ];
+    for (arguments, code, text) in rows {
+        let run = Program::new().run(arguments);
+        assert_eq!((run.code, run.err.as_str()), (code, text), "{arguments:?}");
+    }
+}
