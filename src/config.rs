@@ -13,6 +13,7 @@ use retrosync_protocol::{Token, UserCode};
 use crate::error::{Error, Kind, Result};
 use crate::nearest::nearest;
 use crate::plan::ConflictPolicy;
+use crate::table::{Table, Value};
 use crate::watch::How;
 
 /// One key: its name in the file; the flag is the same with dashes, the variable `RETROSYNC_` and the same in capitals.
@@ -270,28 +271,26 @@ fn doing(path: &Path) -> String {
 
 /// The file's keys, each with its value as text and its line.
 fn entries(path: &Path, text: &str) -> Result<Vec<(&'static Key, String, usize)>> {
-    let line_of =
-        |offset: usize| 1 + text.as_bytes().iter().take(offset).filter(|byte| **byte == b'\n').count();
     let refuse =
         |line: usize, cause: &str| Error::new(Kind::Misused, doing(path), format!("line {line}: {cause}"));
-    let table = toml::de::DeTable::parse(text).map_err(|error| {
-        let line = error.span().map_or(1, |span| line_of(span.start));
-        refuse(line, error.message().trim()).help("a line has the form `server = \"https://saves.example\"`")
+    let table = Table::parse(text).map_err(|error| {
+        Error::new(Kind::Misused, doing(path), error)
+            .help("a line has the form `server = \"https://saves.example\"`")
     })?;
     let mut found = Vec::new();
-    for (name, value) in table.get_ref() {
-        let line = line_of(name.span().start);
-        let Some(key) = find(name.get_ref()) else {
-            let error = refuse(line, &format!("unknown key `{}`", name.get_ref()));
-            return Err(match nearest(name.get_ref(), KEYS.iter().map(|key| key.name)) {
+    for entry in table.entries() {
+        let (name, line) = (entry.key.as_str(), entry.line);
+        let Some(key) = find(name) else {
+            let error = refuse(line, &format!("unknown key `{name}`"));
+            return Err(match nearest(name, KEYS.iter().map(|key| key.name)) {
                 Some(near) => error.help(format!("did you mean `{near}`?")),
                 None => error.help(format!("the keys are {}", names())),
             });
         };
-        let value = match value.get_ref() {
-            toml::de::DeValue::String(text) => text.to_string(),
-            toml::de::DeValue::Integer(number) => number.to_string(),
-            toml::de::DeValue::Boolean(truth) => truth.to_string(),
+        let value = match &entry.node.value {
+            Value::Text(text) => text.clone(),
+            Value::Number(number) => number.to_string(),
+            Value::Truth(truth) => truth.to_string(),
             _ => return Err(refuse(line, &format!("`{}` is not a text, a number or a truth", key.name))),
         };
         found.push((key, value, line));

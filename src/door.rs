@@ -82,7 +82,7 @@ fn converse(ground: &Ground, mut stream: UnixStream, wish: &Wish) -> Result<Done
     stream.write_all(&line).map_err(|e| failed(&e))?;
     let mut reply = String::new();
     BufReader::new(stream).take(LINE_BYTES).read_line(&mut reply).map_err(|e| failed(&e))?;
-    match serde_json::from_str(&reply).map_err(|e| failed(&e.into()))? {
+    match serde_json::from_slice(reply.as_bytes()).map_err(|e| failed(&e.into()))? {
         Reply::Done(done) => Ok(done),
         Reply::Failed { kind, doing, cause, help } => {
             Err(Error { kind: report::kind_of(&kind), doing, cause, help })
@@ -119,7 +119,8 @@ fn heed(ground: &Ground, stream: &UnixStream, jobs: &Jobs) -> Result<Done> {
     let _ = stream.set_read_timeout(Some(MANNERS));
     let mut line = String::new();
     BufReader::new(stream).take(LINE_BYTES).read_line(&mut line).map_err(|_| refuse("nothing was asked"))?;
-    let asked: Asked = serde_json::from_str(&line).map_err(|_| refuse("it is of another form"))?;
+    let asked: Asked =
+        serde_json::from_slice(line.as_bytes()).map_err(|_| refuse("it is of another form"))?;
     if asked.proof != proof(ground)? {
         return Err(refuse("who asks cannot read the card"));
     }

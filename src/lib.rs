@@ -41,5 +41,6 @@ pub mod retroarch_cfg;
 pub mod root;
 pub mod scan;
 pub mod snapshot;
+pub mod table;
 pub mod volume;
 pub mod watch;

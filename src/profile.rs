@@ -11,6 +11,7 @@ use serde::Deserialize;
 
 use crate::error::{Error, Kind, Result};
 use crate::retroarch_cfg::RetroarchCfg;
+use crate::table::Table;
 
 /// One device and firmware.
 #[derive(Clone, Debug, Deserialize)]
@@ -265,15 +266,9 @@ impl Profile {
     /// # Errors
     /// `Misused`, with line and nearest name.
     pub fn parse(text: &str, source: &str) -> Result<Profile> {
-        toml::from_str(text).map_err(|error| {
-            let before = error.span().and_then(|span| text.get(..span.start)).unwrap_or_default();
-            let line = 1 + before.matches('\n').count();
-            let refused = Error::new(
-                Kind::Misused,
-                format!("cannot read device profile `{source}`"),
-                format!("line {line}: {}", error.message().trim()),
-            );
-            match meant(error.message()) {
+        Table::parse(text).and_then(|table| table.read()).map_err(|error| {
+            let refused = Error::new(Kind::Misused, format!("cannot read device profile `{source}`"), &error);
+            match meant(&error.cause) {
                 Some(name) => refused.help(format!("did you mean `{name}`?")),
                 None => refused.help("`device-profiles/onion.toml` explains every key"),
             }

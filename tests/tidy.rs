@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 /// Values in, values out.
-const PURE: &[&str] = &["plan", "naming", "profile", "pace", "container", "nearest"];
+const PURE: &[&str] = &["plan", "naming", "profile", "pace", "container", "nearest", "table"];
 
 /// What a pure module may not even name.
 const IMPURE: &[&str] = &[
@@ -40,7 +40,7 @@ const FLOORS: &[&[&str]] = &[
         "config",
     ],
     &["root", "profile", "naming", "pace", "container", "facts", "retroarch_cfg"],
-    &["volume", "snapshot", "error", "nearest"],
+    &["volume", "snapshot", "error", "nearest", "table"],
 ];
 
 const WARN_LINES: usize = 500;
