@@ -52,6 +52,16 @@ fn a_code_that_nobody_approved_is_no_pairing() {
 }
 
 #[test]
+fn others_on_this_machine_cannot_read_the_token() {
+    use std::os::unix::fs::PermissionsExt;
+    let (server, device) = paired();
+    for folder in [device.card.root.join(".retrosync"), server.data()] {
+        let mode = std::fs::metadata(&folder).unwrap().permissions().mode();
+        assert_eq!(mode & 0o077, 0, "{}", folder.display());
+    }
+}
+
+#[test]
 fn without_an_address_nothing_is_written() {
     let device = Device::new(Firmware::Onion, GAME);
     device.run(&["pair"]).ends(1);

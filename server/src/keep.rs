@@ -14,7 +14,7 @@ use crate::blobs::BlobError;
 use crate::catalog::CatalogError;
 
 pub use check::{Report, check};
-pub use copy::{backup, restore};
+pub use copy::{backup, make_private, restore};
 
 /// Where a data directory has its catalog.
 pub fn catalog_file(data: &Path) -> PathBuf {

@@ -8,7 +8,7 @@ mod words;
 
 use std::error::Error;
 use std::fs::File;
-use std::io::{BufRead as _, Write as _};
+use std::io::{self, BufRead as _, Write as _};
 use std::net::{IpAddr, Ipv4Addr};
 use std::path::Path;
 use std::process::ExitCode;
@@ -41,6 +41,10 @@ fn main() -> ExitCode {
         Err(error) => Err(error.into()),
     };
     outcome.unwrap_or_else(|error| {
+        // Whoever read what we say has read enough (`… | head -1`).
+        if error.downcast_ref::<io::Error>().is_some_and(|error| error.kind() == io::ErrorKind::BrokenPipe) {
+            return ExitCode::SUCCESS;
+        }
         eprint!("{}", words::failure(error.as_ref()));
         ExitCode::from(1)
     })
@@ -94,7 +98,7 @@ struct Parts {
 impl Parts {
     /// Opens a data directory and makes what is not there.
     async fn open(data: &Path) -> Result<Parts, Box<dyn Error>> {
-        std::fs::create_dir_all(data)
+        keep::make_private(data)
             .map_err(|error| format!("cannot make the data directory `{}`: {error}", data.display()))?;
         let epoch = Epoch::from_random(&random()?);
         let catalog = Arc::new(SqliteCatalog::open(&keep::catalog_file(data), &epoch).await?);

@@ -42,7 +42,8 @@ fn run(call: &Call) -> Result<Exit> {
             Kind::Misused,
             "cannot list the devices",
             "a folder keeps no list of devices",
-        ));
+        )
+        .help("each device that uses the folder is its own: only a server lists, renames and revokes them"));
     }
     let mut remote = HttpRemote::open(&settings)?;
     let words: Vec<&str> = call.words.iter().map(String::as_str).collect();

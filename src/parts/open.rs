@@ -1,6 +1,8 @@
 //! Takes the card for this process: the lock, recovery, then everything that is kept on it.
 
+use std::fs;
 use std::ops::{Deref, DerefMut};
+use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -72,7 +74,9 @@ impl Ground {
         for (number, dir) in self.site.roots.iter().enumerate() {
             match Root::create(Arc::clone(&self.volume), dir) {
                 Err(error) if number == 0 => return Err(error),
-                _ => {}
+                // On a PC the home folder is the card, and others may look into it: the token is kept there. FAT knows no modes.
+                Ok(root) => drop(fs::set_permissions(root.state_dir(), fs::Permissions::from_mode(0o700))),
+                Err(_) => {}
             }
         }
         Ok(())

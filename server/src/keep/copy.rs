@@ -6,6 +6,7 @@
 
 use std::fs::{self, File};
 use std::io;
+use std::os::unix::fs::DirBuilderExt as _;
 use std::path::{Path, PathBuf};
 
 use retrosync_protocol::Epoch;
@@ -84,9 +85,17 @@ fn read_marker(from: &Path) -> Result<Marker, KeepError> {
     }
 }
 
+/// Makes a folder, if there is none, that only its owner can look into: it will hold what proves people and devices.
+///
+/// # Errors
+/// When it cannot be made.
+pub fn make_private(folder: &Path) -> io::Result<()> {
+    fs::DirBuilder::new().recursive(true).mode(0o700).create(folder)
+}
+
 /// Makes the folder, or accepts it if it holds nothing.
 fn make_empty(folder: &Path) -> Result<(), KeepError> {
-    fs::create_dir_all(folder).map_err(KeepError::at("make", folder))?;
+    make_private(folder).map_err(KeepError::at("make", folder))?;
     let mut entries = fs::read_dir(folder).map_err(KeepError::at("read", folder))?;
     if entries.next().is_some() {
         return Err(KeepError::new(format!(
