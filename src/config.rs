@@ -114,7 +114,7 @@ pub struct Config {
     /// Quiet before a download.
     pub fresh_save_s: u64,
     /// Token over plain HTTP in the local network.
-    pub plain_http: bool,
+    pub plain_http: Option<bool>,
     /// The user's own certificate authority.
     pub ca_file: Option<PathBuf>,
     /// A pinned public key, 64 hex digits.
@@ -229,7 +229,7 @@ impl Config {
             }
             "settle_ms" => self.settle_ms = number(text, 0, 600_000)?,
             "fresh_save_s" => self.fresh_save_s = number(text, 0, 86_400)?,
-            "plain_http" => self.plain_http = one_of(text, &[("true", true), ("false", false)])?,
+            "plain_http" => self.plain_http = Some(one_of(text, &[("true", true), ("false", false)])?),
             "ca_file" => self.ca_file = Some(absolute(text)?),
             "pin" if text.len() == 64 && text.bytes().all(|b| b.is_ascii_hexdigit()) => {
                 self.pin = Some(text.to_ascii_lowercase());

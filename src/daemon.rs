@@ -15,7 +15,7 @@ use retrosync_protocol::Changes;
 use crate::cycle::{self, CycleReport, Parts, Request};
 use crate::error::{Error, Kind, Result};
 use crate::network;
-use crate::pace::{Ending, Event, Pace, Times, Trigger};
+use crate::pace::{Event, Pace, Times, Trigger};
 use crate::playing::{self, boot_ms};
 use crate::remote::Remote;
 use crate::snapshot::{Place, RelativePath};
@@ -193,11 +193,9 @@ impl Daemon {
         if let Some(lister) = &self.lister {
             lister.listen_from(base.cursor, base.epoch.clone(), report.failed.is_some());
         }
-        if report.ending() == Ending::Failed {
-            log::info!(
-                "{}",
-                report.failed.as_ref().map_or("the card or the server is full".into(), Error::to_string)
-            );
+        // That there is no network is no news for a person; whoever tells the reports says the rest.
+        if let Some(error) = report.failed.as_ref().filter(|error| error.kind == Kind::Offline) {
+            log::info!("{error}");
         }
         report
     }

@@ -43,6 +43,12 @@ pub struct Facts {
     /// SHA-256 of server keys learnt at pairing, in hex.
     #[serde(default)]
     pub pins: Vec<String>,
+    /// The user agreed, when pairing, that the token goes over plain HTTP in the local network.
+    #[serde(default)]
+    pub plain_http: bool,
+    /// The user's own certificate authority, as it was named when pairing.
+    #[serde(default)]
+    pub ca_file: Option<PathBuf>,
     /// The markers that pairing saw, by root folder.
     #[serde(default)]
     pub roots: BTreeMap<PathBuf, RootId>,
@@ -111,6 +117,8 @@ impl Identity {
                 device_name: String::new(),
                 user: None,
                 pins: Vec::new(),
+                plain_http: false,
+                ca_file: None,
                 roots: BTreeMap::new(),
                 server_time_unix_s: None,
             };

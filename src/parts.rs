@@ -121,21 +121,20 @@ impl Ground {
                 .help("run `retrosync pair https://your.server`, or put `server = …` in the configuration")
         })?;
         let name = if kept.device_name.is_empty() { self.device_name() } else { kept.device_name.clone() };
-        // A token is for the server that gave it, and for no other.
-        let token = kept.token.clone().filter(|_| kept.server.as_ref() == Some(&server));
+        // A token, and how its server is trusted, are for the server that gave it and for no other.
+        let paired = Some(kept).filter(|kept| kept.server.as_ref() == Some(&server));
+        let token = paired.and_then(|kept| kept.token.clone());
+        let ca_file = paired.and_then(|kept| kept.ca_file.clone());
+        let plain_http = paired.is_some_and(|kept| kept.plain_http);
+        let pin = self.config.pin.as_ref().or(paired.and_then(|kept| kept.pins.last()));
         Ok(RemoteSettings {
             server,
             token: self.config.token.clone().or(token),
             device_name: name,
             writer: Some(identity.writer().clone()),
-            plain_http: self.config.plain_http,
-            ca_file: self.config.ca_file.clone(),
-            pinned_key: self
-                .config
-                .pin
-                .as_ref()
-                .or(kept.pins.last())
-                .and_then(|pin| pin.parse::<Digest>().ok()),
+            plain_http: self.config.plain_http.unwrap_or(plain_http),
+            ca_file: self.config.ca_file.clone().or(ca_file),
+            pinned_key: pin.and_then(|pin| pin.parse::<Digest>().ok()),
             server_time_unix_s: kept.server_time_unix_s,
             client: client(),
         })

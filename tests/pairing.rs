@@ -41,6 +41,19 @@ fn a_token_goes_to_no_other_server() {
 }
 
 #[test]
+fn what_was_agreed_when_pairing_is_not_asked_again() {
+    let server = Server::start();
+    let device = Device::new(Firmware::Onion, GAME);
+    device.run(&["pair", &server.url(), "--plain-http", "true", "--code", &server.user_code()]).ends(0);
+    let doctor = device.run(&["doctor"]).ends(0);
+    for line in
+        [format!("  server         {}  (pairing)", server.url()), "  plain_http     true  (pairing)".into()]
+    {
+        assert!(doctor.out.contains(&line), "{line} is not in\n{}", doctor.out);
+    }
+}
+
+#[test]
 fn a_code_that_nobody_approved_is_no_pairing() {
     let server = Server::start();
     let device = Device::new(Firmware::Onion, GAME);

@@ -203,6 +203,8 @@ fn settings(ground: &Ground) -> Vec<(&'static str, String, String)> {
             "token" => facts.token.as_ref().map(|_| "…".to_owned()),
             "name" => Some(facts.device_name.clone()).filter(|name| !name.is_empty()),
             "pin" => facts.pins.last().cloned(),
+            "plain_http" => facts.plain_http.then(|| "true".to_owned()),
+            "ca_file" => facts.ca_file.as_ref().map(|path| path.display().to_string()),
             _ => None,
         }
     };

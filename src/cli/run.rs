@@ -15,7 +15,7 @@ use crate::cli::{Call, Command, Flag, questions};
 use crate::cycle::{self, CycleReport, Request};
 use crate::daemon::{self, Setup};
 use crate::door;
-use crate::error::{Kind, Result};
+use crate::error::{Error, Kind, Result};
 use crate::logging;
 use crate::pace::{Times, Trigger};
 use crate::parts::{Ground, open::Taken};
@@ -215,12 +215,19 @@ struct Teller {
 
 impl Teller {
     fn tell(&mut self, roots: &[PathBuf], report: &CycleReport) {
+        let with_help = |error: &Error| match &error.help {
+            Some(help) => format!("{error} ({help})"),
+            None => error.to_string(),
+        };
         let questions = report.questions.iter().map(|question| (log::Level::Warn, questions::text(question)));
-        let halts = report.halts.iter().map(|halt| questions::halt(halt, roots)).map(|error| {
-            let help = error.help.as_deref().map(|help| format!(" ({help})")).unwrap_or_default();
-            (log::Level::Error, format!("{error}{help}"))
-        });
-        let problems = report.problems.iter().map(|problem| (log::Level::Warn, problem.error.to_string()));
+        let halts = report
+            .halts
+            .iter()
+            .map(|halt| questions::halt(halt, roots))
+            .map(|error| (log::Level::Error, with_help(&error)));
+        let failed = report.failed.iter().filter(|error| error.kind != Kind::Offline);
+        let errors = failed.chain(report.problems.iter().map(|problem| &problem.error));
+        let problems = errors.map(|error| (log::Level::Warn, with_help(error)));
         let now: Vec<(log::Level, String)> = questions.chain(halts).chain(problems).collect();
         for (level, text) in &now {
             if !self.told.contains(text) {

@@ -56,7 +56,7 @@ pub fn pair(
         None => wait(&mut client, &request, &token, patient, tell)?,
     };
     taken.identity.facts.server_time_unix_s = client.heard().server_time_unix_s;
-    keep(ground, taken, settings.server, token, &paired)?;
+    keep(taken, settings, token, &paired)?;
     Ok(paired)
 }
 
@@ -130,18 +130,19 @@ fn retry<T>(patient: bool, tell: &mut dyn FnMut(News<'_>), ask: &mut dyn FnMut()
 }
 
 /// Promise 5 for pairing: durable before it is said.
-fn keep(ground: &Ground, taken: &mut Taken, server: String, token: Token, paired: &Paired) -> Result<()> {
+fn keep(taken: &mut Taken, settings: RemoteSettings, token: Token, paired: &Paired) -> Result<()> {
     // Another user or another history: whatever was agreed on before is asked again.
     taken.journal.record(Entry::Distrusted)?;
     taken.journal.sync()?;
     let roots = taken.roots.iter().map(|root| (root.dir.clone(), root.id.clone())).collect();
     let facts = &mut taken.identity.facts;
     (facts.token, facts.begun) = (Some(token), None);
-    facts.server = Some(server);
+    facts.server = Some(settings.server);
+    (facts.plain_http, facts.ca_file) = (settings.plain_http, settings.ca_file);
     facts.device = Some(paired.device.clone());
     facts.device_name = paired.device_name.clone();
     facts.user = Some(paired.user.clone());
-    facts.pins = ground.config.pin.iter().cloned().collect();
+    facts.pins = settings.pinned_key.iter().map(ToString::to_string).collect();
     facts.roots = roots;
     taken.identity.save()
 }
