@@ -83,6 +83,11 @@ pub struct Limits {
     pub total_bytes: u64,
 }
 
+impl Limits {
+    /// On a card that is full.
+    pub const SCARCE: Limits = Limits { entries_per_save: 1, total_bytes: 4 << 20 };
+}
+
 impl Default for Limits {
     fn default() -> Limits {
         Limits { entries_per_save: 10, total_bytes: 256 << 20 }

@@ -17,7 +17,7 @@ use retrosync_protocol::Changes;
 use crate::apply::{self, Card, Hands, Outcome};
 use crate::attic::{Attic, Limits, Told};
 use crate::disk::Disk;
-use crate::error::Result;
+use crate::error::{Kind, Result};
 use crate::facts;
 use crate::identity::Identity;
 use crate::journal::{Entry, Journal};
@@ -121,9 +121,11 @@ pub fn run(parts: &mut Parts, mut request: Request) -> CycleReport {
             break;
         }
     }
-    if full
+    let is_full = report.problems.iter().any(|problem| problem.error.kind == Kind::Full);
+    let limits = if is_full { Limits::SCARCE } else { Limits::default() };
+    if (full || is_full)
         && report.failed.is_none()
-        && let Err(error) = thin::thin(parts, &Limits::default())
+        && let Err(error) = thin::thin(parts, &limits)
     {
         report.problem(error.into());
     }

@@ -155,7 +155,10 @@ impl Disk {
             Err(error) => {
                 if is_new {
                     // Made by this very call: no other name can share its clusters.
-                    let _ = self.volume.remove(&self.incoming.join(staged.take().name));
+                    let _ = steps::remove(&*self.volume, &self.incoming.join(staged.take().name));
+                }
+                if error.kind() == io::ErrorKind::StorageFull {
+                    self.give_back_spares();
                 }
                 Err(Error::io(doing(), &error))
             }
@@ -190,10 +193,18 @@ impl Disk {
         for spare in unused {
             if spare.size_bytes > SPARE_BYTES {
                 // Staged in this run and never renamed: no other name can share its clusters.
-                let _ = self.volume.remove(&self.incoming.join(spare.name));
+                let _ = steps::remove(&*self.volume, &self.incoming.join(spare.name));
             } else {
                 self.slot.record.spares.push(spare);
             }
+        }
+    }
+
+    /// The card is full: what lies ready to be written again is room for the next try.
+    fn give_back_spares(&mut self) {
+        self.reclaim();
+        for spare in std::mem::take(&mut self.slot.record.spares) {
+            let _ = steps::remove(&*self.volume, &self.incoming.join(spare.name));
         }
     }
 
@@ -267,7 +278,11 @@ impl Disk {
         // Promise 1: durable, bytes and index, before anything of the save changes.
         let reason = if new.is_some() { Reason::Replaced } else { Reason::Retired };
         if let Some(old) = &old {
-            intent.number = self.attic.put(save, path, old, reason)?.number;
+            let kept = self.attic.put(save, path, old, reason);
+            if kept.as_ref().is_err_and(|error| error.kind == Kind::Full) {
+                self.give_back_spares();
+            }
+            intent.number = kept?.number;
         }
         if old.is_none() {
             steps::make_folder_of(&*self.volume, &target)

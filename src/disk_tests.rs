@@ -169,6 +169,29 @@ fn replacing_again_and_again_leaves_no_heap_of_files() {
 }
 
 #[test]
+fn save_states_of_ever_another_size_do_not_fill_the_card() {
+    let card = card();
+    let target = path().under(card.path());
+    fs::write(&target, vec![0; 300_000]).unwrap();
+    let mut disk = disk(card.path());
+    for round in 1..40u8 {
+        let (old, new) =
+            (vec![round - 1; 299_999 + usize::from(round)], vec![round; 300_000 + usize::from(round)]);
+        let staged = disk.stage(&content(&new), &mut &*new).unwrap();
+        disk.replace(&path(), &save(), Some(&content(&old)), staged, &mut || Ok(())).unwrap();
+    }
+    let incoming = card.path().join(".retrosync/incoming");
+    let bytes = || {
+        fs::read_dir(&incoming).unwrap().map(|entry| entry.unwrap().metadata().unwrap().len()).sum::<u64>()
+    };
+    assert!(bytes() <= 2 << 20, "{} bytes", bytes());
+    drop(disk);
+    let (disk, _) =
+        Disk::open(Arc::new(Os), card.path(), Attic::open(Arc::new(Os), card.path()).unwrap().0).unwrap();
+    assert_eq!(disk.slot.record.spares.len(), fs::read_dir(&incoming).unwrap().count(), "each is known");
+}
+
+#[test]
 fn staged_bytes_that_nobody_wanted_leave_one_file_at_most() {
     let card = card();
     let mut disk = disk(card.path());

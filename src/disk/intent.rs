@@ -66,7 +66,7 @@ impl Intent {
 }
 
 /// A staged file that was written and synced, never renamed, and is wanted no more: the next save of its size is staged
-/// in it. Never removed, for a cut during that can leave a name on freed clusters.
+/// in it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct Spare {
     pub(super) name: String,
@@ -75,8 +75,12 @@ pub(super) struct Spare {
 
 /// Larger staged files are removed, not kept as spares.
 pub(super) const SPARE_BYTES: u64 = 1 << 20;
-/// How many names of each list a record has room for.
-const MOST_NAMES: usize = 60;
+/// How many strays a record has room for.
+const MOST_STRAYS: usize = 60;
+/// The most spares that are kept: save states have another size each time, and a card must not fill with them.
+const MOST_SPARES: usize = 8;
+/// The most bytes of spares that are kept.
+const SPARES_BYTES: u64 = 2 << 20;
 
 /// The record.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -129,22 +133,28 @@ impl Slot {
         self.write(record)
     }
 
-    /// Closes the intent; durable when it returns. Before that, the save's final bytes must be durable.
-    pub(super) fn close(&mut self, spare: Option<Spare>) -> io::Result<()> {
+    /// Closes the intent; durable when it returns. Before that, the save's final bytes must be durable. Answers spares that
+    /// are too many: no record names them any more, and they may be removed.
+    pub(super) fn close(&mut self, spare: Option<Spare>) -> io::Result<Vec<Spare>> {
         let mut record = self.record.clone();
         record.open = None;
         record.spares.extend(spare);
-        if record.spares.len() > MOST_NAMES {
-            record.spares.remove(0);
+        let mut dropped = Vec::new();
+        let too_many = |spares: &[Spare]| {
+            spares.len() > MOST_SPARES || spares.iter().map(|s| s.size_bytes).sum::<u64>() > SPARES_BYTES
+        };
+        while too_many(&record.spares) {
+            dropped.push(record.spares.remove(0));
         }
-        self.write(record)
+        self.write(record)?;
+        Ok(dropped)
     }
 
     /// A file that may share its clusters with a save; durable with the next [`Slot::begin`] or [`Slot::close`].
     pub(super) fn estrange(&mut self, name: String) {
         let record = &mut self.record;
         record.strays.push(name);
-        if record.strays.len() > MOST_NAMES {
+        if record.strays.len() > MOST_STRAYS {
             record.strays.remove(0);
             record.keep_all = true;
         }

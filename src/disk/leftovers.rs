@@ -3,8 +3,8 @@
 use std::io;
 use std::path::Path;
 
-use super::Disk;
 use super::intent::SPARE_BYTES;
+use super::{Disk, steps};
 use crate::attic::look;
 use crate::error::{Error, Kind, Problem};
 use crate::volume::{EntryKind, Volume};
@@ -32,7 +32,7 @@ impl Disk {
                 continue;
             }
             if let Ok(Some(_)) = look(&*self.volume, &path) {
-                self.volume.remove(&path)?;
+                steps::remove(&*self.volume, &path)?;
             }
         }
         Ok(())

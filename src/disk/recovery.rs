@@ -198,16 +198,17 @@ impl Disk {
         self.close(staged.map(|new| spare_of(&new)))
     }
 
-    /// Closes the intent; a spare that is too large to lie about is removed after that.
+    /// Closes the intent; spares that are too large or too many to lie about are removed after that.
     pub(super) fn close(&mut self, spare: Option<Spare>) -> Result<()> {
         let large = spare.as_ref().filter(|spare| spare.size_bytes > SPARE_BYTES).map(|s| s.name.clone());
         let spare = spare.filter(|_| large.is_none());
-        self.slot
+        let dropped = self
+            .slot
             .close(spare)
             .map_err(|error| Error::io("cannot close the record of a replacement", &error))?;
-        if let Some(name) = large {
-            // Never renamed, and no longer named by an open intent. If it stays, it is a leftover like others.
-            let _ = self.volume.remove(&self.incoming.join(name));
+        // No longer named by an open intent, and its clusters are its own. If one stays, it is a leftover like others.
+        for name in dropped.into_iter().map(|spare| spare.name).chain(large) {
+            let _ = steps::remove(&*self.volume, &self.incoming.join(name));
         }
         Ok(())
     }

@@ -1,4 +1,4 @@
-//! The three movements on which everything rests, each durable when it returns.
+//! The movements on which everything rests, each durable when it returns.
 //!
 //! On FAT a rename moves the open file's inode to the new entry and marks it dirty, no more. `fsync` of the folder writes
 //! the names, not the inode: after it the new name is durable and still points at what its entry held before. Only
@@ -44,6 +44,16 @@ pub(super) fn rename(volume: &dyn Volume, from: &Path, to: &Path) -> io::Result<
     volume.rename(from, to)?;
     settle_rename(volume, &mut *file, from, to)?;
     Ok(stamp)
+}
+
+/// Removes a file that shares its clusters with nothing. The name is durably gone while the open file still holds them: a cut
+/// leaves no name on clusters that are free, or another file's by then.
+pub(super) fn remove(volume: &dyn Volume, path: &Path) -> io::Result<()> {
+    let file = volume.open(path)?;
+    volume.remove(path)?;
+    volume.sync_folder(path.parent().unwrap_or(Path::new(".")))?;
+    drop(file);
+    Ok(())
 }
 
 /// What makes a rename durable that was done by `file`'s owner, or by one before a cut.
