@@ -66,6 +66,8 @@ pub enum Entry {
     Distrusted,
 }
 
+/// How often a file that cannot be read is tried.
+const READS: usize = 3;
 /// A file is rewritten when it is longer than this …
 const COMPACT_BYTES: u64 = 64 * 1024;
 /// … and this many times as long as what it began with.
@@ -80,6 +82,7 @@ pub struct Journal {
     state: State,
     /// The file in force; none before the first entry.
     force: Option<Force>,
+    in_doubt: bool,
 }
 
 struct Force {
@@ -88,6 +91,8 @@ struct Force {
     log: Log,
     /// How long it was when it came into force.
     began_bytes: u64,
+    /// It ends in a line that is not whole.
+    torn: bool,
 }
 
 #[derive(Default)]
@@ -104,11 +109,16 @@ impl Journal {
     /// None today; a card that cannot be read is a problem, for this is a cache.
     pub fn open(volume: Arc<dyn Volume>, state_dir: &Path) -> Result<(Journal, Vec<Problem>)> {
         let files = [0, 1].map(|number| state_dir.join(format!("journal.{number}")));
-        let mut journal = Journal { volume, files, state: State::default(), force: None };
+        let mut journal = Journal { volume, files, state: State::default(), force: None, in_doubt: false };
         let mut problems = Vec::new();
         let mut lost = false;
         for number in [0, 1] {
-            match journal.replay(number) {
+            // A card that hiccups is asked again: without the journal each change that was not stored yet would be a question.
+            let replayed = (1..READS).fold(journal.replay(number), |replayed, _| match replayed {
+                Err(_) => journal.replay(number),
+                replayed => replayed,
+            });
+            match replayed {
                 Ok(Replayed::Missing) => {}
                 Ok(Replayed::Unfinished) => lost = true,
                 Ok(Replayed::Whole(state, force)) => {
@@ -119,10 +129,12 @@ impl Journal {
                 Err(error) => {
                     let doing = format!("cannot read `{}`", journal.files[number].display());
                     problems.push(Error::io(doing, &error).into());
+                    lost = true;
                 }
             }
         }
-        if lost && journal.force.is_none() {
+        journal.in_doubt = lost || journal.force.as_ref().is_some_and(|force| force.torn);
+        if lost && journal.force.is_none() && problems.is_empty() {
             let doing = format!("cannot use the journal in `{}`", state_dir.display());
             let error = Error::new(Kind::Damaged, doing, "it is not whole");
             problems.push(error.help("nothing is lost: the saves are compared anew").into());
@@ -136,7 +148,7 @@ impl Journal {
             stamp => stamp?,
         };
         let (mut state, mut generation, mut began_bytes) = (State::default(), 0, None);
-        let (log, _) =
+        let (log, torn) =
             Log::open(&self.volume, &self.files[number], Order::Chained, &mut |record, end| match record {
                 Record::Begin { generation: told } => generation = told,
                 Record::Ready => began_bytes = Some(end),
@@ -147,7 +159,13 @@ impl Journal {
                 }
             })?;
         let Some(began_bytes) = began_bytes else { return Ok(Replayed::Unfinished) };
-        Ok(Replayed::Whole(state, Force { number, generation, log, began_bytes }))
+        Ok(Replayed::Whole(state, Force { number, generation, log, began_bytes, torn }))
+    }
+
+    /// Something of it could not be read, so what it says may be old. Whoever is going to act on it must distrust it: an old
+    /// base makes branches of saves that nobody changed.
+    pub fn is_in_doubt(&self) -> bool {
+        self.in_doubt
     }
 
     /// What both sides last agreed on.
@@ -211,7 +229,7 @@ impl Journal {
         log.append(&Record::Ready)?;
         log.sync()?;
         let began_bytes = log.size_bytes();
-        self.force = Some(Force { number, generation, log, began_bytes });
+        self.force = Some(Force { number, generation, log, began_bytes, torn: false });
         Ok(())
     }
 }

@@ -98,6 +98,10 @@ impl Ground {
             journal.record(Entry::Distrusted)?;
             journal.sync()?;
         }
+        if journal.is_in_doubt() {
+            log::warn!("the journal is not whole; what was agreed on is asked again");
+            journal.record(Entry::Distrusted)?;
+        }
         problems.extend(self.problems.iter().cloned());
         let (mut roots, mut disks) = (Vec::new(), Vec::new());
         for (number, dir) in self.site.roots.iter().enumerate() {

@@ -208,3 +208,41 @@ fn a_root_is_marked_or_not_and_can_be_marked_again() {
         assert_eq!(Root::open(found.volume(), Path::new(ROOT)).unwrap().id, root.id, "{story}");
     });
 }
+
+#[test]
+fn a_card_that_hiccups_once_does_not_turn_what_waits_into_questions() {
+    let fat = card();
+    let mut bases = Vec::new();
+    live(&fat, 3, &mut bases);
+    for at in 0..8 {
+        fat.fail_at(at, std::io::ErrorKind::Other);
+        let (journal, problems) = Journal::open(fat.volume(), Path::new(STATE)).unwrap();
+        assert_eq!((Some(journal.base()), problems.len()), (bases.last(), 0), "call {at} failed");
+    }
+}
+
+#[test]
+fn a_journal_with_a_damaged_byte_never_passes_an_old_base_for_the_newest() {
+    let fat = card();
+    let mut bases = Vec::new();
+    live(&fat, 60, &mut bases);
+    let write = |path: &str, bytes: &[u8]| {
+        fat.open_write(Path::new(path)).unwrap().write_all_at(bytes, 0).unwrap();
+    };
+    let mut doubts = 0;
+    for number in [0, 1] {
+        let path = format!("{STATE}/journal.{number}");
+        let whole = fat.read(&path).unwrap().expect("both files were written");
+        for at in (0..whole.len()).step_by(397) {
+            let mut damaged = whole.clone();
+            damaged[at] ^= 0x04;
+            write(&path, &damaged);
+            let (journal, _) = Journal::open(fat.volume(), Path::new(STATE)).unwrap();
+            doubts += usize::from(journal.is_in_doubt());
+            assert!(journal.is_in_doubt() || Some(journal.base()) == bases.last(), "byte {at} of {path}");
+        }
+        write(&path, &whole);
+    }
+    let (journal, _) = Journal::open(fat.volume(), Path::new(STATE)).unwrap();
+    assert!(doubts > 30 && !journal.is_in_doubt() && Some(journal.base()) == bases.last());
+}
