@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use retrosync_protocol::{Head, VersionId};
+use retrosync_protocol::{Head, SaveId, VersionId};
 use serde_json::{Value, json};
 
 use crate::error::{Error, Kind};
@@ -17,6 +17,17 @@ pub(super) fn short(version: &VersionId) -> String {
     version.to_string().chars().take(DIGITS).collect()
 }
 
+/// A save as it can be typed after a command in a shell, whatever is in its title.
+fn typed(save: &SaveId) -> String {
+    let (title, id) = (save.title(), save.as_str());
+    // The whole id begins with a system, so it is never taken for an option.
+    let word = if title.starts_with('-') { id } else { title };
+    match word.contains(['"', '$', '`', '\\', '!']) {
+        true => format!("'{}'", word.replace('\'', "'\\''")),
+        false => format!("\"{word}\""),
+    }
+}
+
 /// A question in lines for people.
 pub(super) fn text(question: &Question) -> String {
     match question {
@@ -27,17 +38,14 @@ pub(super) fn text(question: &Question) -> String {
                 text.push_str("\n  ");
                 text.push_str(&head_text(head, is_here, *suggestion == Some(head.version)));
             }
-            text.push_str(&format!(
-                "\n  choose with `retrosync resolve \"{}\" this|other|VERSION`",
-                save.title()
-            ));
+            text.push_str(&format!("\n  choose with `retrosync resolve {} this|other|VERSION`", typed(save)));
             text
         }
         Question::Suspect { save, place, doubt } => format!(
             "question: `{save}` looks damaged: {doubt} (`{}`)\n  it is set aside, and the last good version stands; \
-             `retrosync history \"{}\"` shows what can be restored",
+             `retrosync history {}` shows what can be restored",
             place.path,
-            save.title()
+            typed(save)
         ),
         Question::Deleted { save, .. } => format!(
             "question: `{save}` was deleted on another device and is still here\n  it stays until you play it or delete it"
@@ -116,4 +124,24 @@ pub(super) fn halt_value(halt_found: &Halt, roots: &[PathBuf]) -> Value {
         Halt::Replaced { .. } => "replaced",
     });
     value
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+
+    #[test]
+    fn what_is_suggested_can_be_pasted_into_a_shell() {
+        let rows = [
+            ("gb/sram/Tetris (World)", r#""Tetris (World)""#),
+            ("gb/sram/It's", r#""It's""#),
+            ("gb/sram/-dash", r#""gb/sram/-dash""#),
+            (r#"gb/sram/It's "so""#, r#"'It'\''s "so"'"#),
+            ("gb/sram/$HOME", "'$HOME'"),
+        ];
+        for (save, text) in rows {
+            assert_eq!(typed(&save.parse().unwrap()), text);
+        }
+    }
 }
