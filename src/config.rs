@@ -291,7 +291,10 @@ fn entries(path: &Path, text: &str) -> Result<Vec<(&'static Key, String, usize)>
             Value::Text(text) => text.clone(),
             Value::Number(number) => number.to_string(),
             Value::Truth(truth) => truth.to_string(),
-            _ => return Err(refuse(line, &format!("`{}` is not a text, a number or a truth", key.name))),
+            _ => {
+                let error = refuse(line, &format!("`{}` is not a text, a number or a truth", key.name));
+                return Err(error.help(format!("`{}` is {}", key.name, key.meaning)));
+            }
         };
         found.push((key, value, line));
     }

@@ -180,3 +180,12 @@ fn a_folder_that_is_not_there_is_named() {
         assert_eq!((run.code, run.err.as_str()), (code, text), "{arguments:?}");
     }
 }
+
+#[test]
+fn a_token_that_lacks_its_quotes_is_not_repeated() {
+    let device =
+        Device::with(Firmware::Onion, "Tetris (World)", &format!("token = rst_{}\n", "ab".repeat(32)));
+    let run = device.run(&["status", "--json"]);
+    assert_eq!(run.code, 2, "{run:?}");
+    assert!(!format!("{run:?}").contains("abab"), "{run:?}");
+}

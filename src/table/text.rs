@@ -153,7 +153,8 @@ impl<'a> Reader<'a> {
             "false" => Ok(Value::Truth(false)),
             "" => Err(self.refuse("a value is missing")),
             word => whole_number(word).map(Value::Number).ok_or_else(|| {
-                self.refuse(&format!("`{word}` is no whole number, and a text needs quotes: `\"{word}\"`"))
+                // What stands there may be a token that lacks its quotes: it is not repeated.
+                self.refuse("the value is no whole number, and a text needs quotes")
             }),
         }
     }
