@@ -58,6 +58,8 @@ pub struct Found {
     pub left_out: Vec<(Place, String)>,
     /// Saves that were changing while they were read.
     pub changing: BTreeSet<SaveId>,
+    /// Something could not be read: what was played there waits for the next look.
+    pub failing: bool,
     /// How many files were read.
     pub read: usize,
 }
@@ -156,6 +158,7 @@ impl Scanner {
                         let error = Error::io(format!("cannot read `{}`", place.path), &error)
                             .help("the card may be failing; nothing was changed. run `retrosync doctor`");
                         found.problems.push(Problem::of(save, error));
+                        found.failing = true;
                         found.local.unread.insert(save.clone());
                         return;
                     }
@@ -286,6 +289,7 @@ impl Visit<'_, '_> {
                     } else {
                         let error = Error::io(format!("cannot look at `{}`", place.path), &error);
                         self.found.problems.push(Problem::of(&save, error));
+                        self.found.failing = true;
                     }
                 }
             },
@@ -299,6 +303,7 @@ impl Visit<'_, '_> {
         let error = Error::io(format!("cannot read save folder `{}`", folder.path), error)
             .help("the card may be failing; nothing was changed. run `retrosync doctor`");
         self.found.problems.push(error.into());
+        self.found.failing = true;
         let inside = format!("{}/", folder.path);
         for (save, entry) in &self.request.base.saves {
             if entry.place.root == folder.root && entry.place.path.as_str().starts_with(&inside) {

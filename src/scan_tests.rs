@@ -268,10 +268,12 @@ fn what_cannot_be_read_is_unread_and_never_absent() {
     bench.odd.unreadable.lock().unwrap().push(bench.path("One.srm"));
     let found = bench.scan(Sweep::Full);
     assert_eq!((found.local.saves.len(), found.local.unread.len()), (1, 1));
+    assert!(found.failing, "it is tried again before tomorrow");
     assert_eq!(found.problems[0].save, Some(one()));
     bench.odd.unreadable.lock().unwrap().push(bench.card.path().join(GAMBATTE));
     let found = bench.scan(Sweep::Full);
     assert_eq!((found.local.saves.len(), found.local.unread.len()), (0, 2), "a folder too");
+    assert!(found.failing);
     assert_eq!(found.problems[0].error.doing, format!("cannot read save folder `{GAMBATTE}`"));
 }
 

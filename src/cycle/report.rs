@@ -42,6 +42,8 @@ pub struct CycleReport {
     pub requests: usize,
     /// A save was changing while it was looked at.
     pub moved: bool,
+    /// A save or folder could not be read: it is tried again, not left until tomorrow.
+    pub failing: bool,
 }
 
 impl CycleReport {
@@ -49,7 +51,7 @@ impl CycleReport {
     pub fn ending(&self) -> Ending {
         let full = self.problems.iter().any(|problem| problem.error.kind == Kind::Full);
         let offline = self.halts.iter().any(|halt| matches!(halt, Halt::Offline { .. }));
-        if self.failed.is_some() || full || offline {
+        if self.failed.is_some() || full || offline || self.failing {
             Ending::Failed
         } else if self.moved {
             Ending::Busy
@@ -83,12 +85,13 @@ impl CycleReport {
         self.queued.clear();
         self.left_out.clear();
         self.failed = None;
-        self.moved = false;
+        (self.moved, self.failing) = (false, false);
     }
 
     pub(super) fn scanned(&mut self, found: Found) {
         self.saves = found.local.saves.into_keys().collect();
         self.moved |= !found.changing.is_empty();
+        self.failing |= found.failing;
         self.left_out = found.left_out;
         for problem in found.problems {
             self.problem(problem);
