@@ -1,5 +1,7 @@
 //! The log: one line each on standard error, from `info` up, or as `RETROSYNC_LOG` says. Never a token, never a password.
 
+use std::io::Write as _;
+
 use log::{LevelFilter, Log, Metadata, Record};
 
 struct Lines;
@@ -11,7 +13,9 @@ impl Log for Lines {
 
     fn log(&self, record: &Record<'_>) {
         if self.enabled(record.metadata()) {
-            eprintln!("{}: {}", record.level().as_str().to_ascii_lowercase(), record.args());
+            let line = format!("{}: {}\n", record.level().as_str().to_ascii_lowercase(), record.args());
+            // A log on the disk that is full, or a pipe that nobody reads: no reason to drop a request.
+            let _ = std::io::stderr().lock().write_all(line.as_bytes());
         }
     }
 

@@ -45,7 +45,7 @@ fn main() -> ExitCode {
         if error.downcast_ref::<io::Error>().is_some_and(|error| error.kind() == io::ErrorKind::BrokenPipe) {
             return ExitCode::SUCCESS;
         }
-        eprint!("{}", words::failure(error.as_ref()));
+        let _ = std::io::stderr().lock().write_all(words::failure(error.as_ref()).as_bytes());
         ExitCode::from(1)
     })
 }

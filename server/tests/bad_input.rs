@@ -284,6 +284,17 @@ impl Drop for SmallDisk {
 }
 
 #[test]
+fn a_log_on_a_full_disk_drops_no_request() {
+    let folder = tempfile::tempdir().unwrap();
+    std::os::unix::fs::symlink("/dev/full", folder.path().join("stderr")).unwrap();
+    let server = Server::start_in(folder, &[]);
+    for _ in 0..3 {
+        let refused = server.bare("GET", "/api/v1/devices", &[], None);
+        assert_eq!(refused.status, 401, "a refusal is logged, and told all the same");
+    }
+}
+
+#[test]
 fn a_full_disk_is_told_and_all_that_was_answered_stays() {
     let folder = tempfile::tempdir().unwrap();
     let Some(disk) = SmallDisk::mount(&folder.path().join("data")) else {

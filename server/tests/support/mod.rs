@@ -61,6 +61,9 @@ impl Server {
         let ready = self.folder.path().join("ready");
         let _ = std::fs::remove_file(&ready);
         let log = std::fs::OpenOptions::new().create(true).append(true).open(self.log()).unwrap();
+        // A test may have put something else there for the log to go to.
+        let stderr = std::fs::OpenOptions::new().append(true).open(self.folder.path().join("stderr"));
+        let stderr = stderr.unwrap_or_else(|_| log.try_clone().unwrap());
         let child = Command::new(PROGRAM)
             .args(["serve", "--listen", "127.0.0.1:0", "--data"])
             .arg(self.data())
@@ -69,8 +72,8 @@ impl Server {
             .args(arguments)
             .env("RETROSYNC_LOG", "debug")
             .stdin(Stdio::null())
-            .stdout(log.try_clone().unwrap())
-            .stderr(log)
+            .stdout(log)
+            .stderr(stderr)
             .spawn()
             .unwrap();
         self.child = Some(child);
