@@ -333,7 +333,7 @@ fn by_digits(parts: &mut Parts, save: &SaveId, digits: &str, heads: &[Head]) -> 
 fn place(parts: &Parts, save: &SaveId) -> Option<Place> {
     let agreed = parts.journal.base().saves.get(save).map(|entry| entry.place.clone());
     agreed
-        .filter(|place| path(parts, place).is_some_and(|path| path.exists()))
+        .filter(|place| path(parts, place).is_some_and(|path| parts.volume.stamp(&path).is_ok()))
         .or_else(|| parts.naming.home(save))
 }
 

@@ -13,6 +13,7 @@ use retrosync_protocol::{DeviceId, Token, WriterId};
 
 use crate::durable::Pair;
 use crate::error::{Error, Kind, Result};
+use crate::machine;
 use crate::root::RootId;
 use crate::volume::Volume;
 
@@ -205,7 +206,7 @@ impl Identity {
 
 fn draw_writer() -> Result<WriterId> {
     let mut random = [0; 16];
-    getrandom::fill(&mut random)
+    machine::random(&mut random)
         .map_err(|error| Error::new(Kind::Damaged, "cannot draw a writer id", error))?;
     Ok(WriterId::from_random(&random))
 }

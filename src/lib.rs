@@ -27,6 +27,7 @@ pub mod facts;
 pub mod identity;
 pub mod journal;
 pub mod logging;
+pub mod machine;
 pub mod naming;
 pub mod nearest;
 pub mod network;

@@ -11,6 +11,7 @@ use std::path::{Path, PathBuf};
 
 use retrosync_protocol::SaveId;
 
+use crate::machine;
 use crate::snapshot::BaseEntry;
 
 /// What a running game looks like on this firmware.
@@ -54,11 +55,16 @@ const COMM_BYTES: usize = 15;
 
 /// Looks at the flag files and at every process.
 pub fn look(signs: &Signs) -> Playing {
-    look_in(signs, Path::new("/proc"), std::process::id())
+    machine::ask(|machine| machine.games(signs))
+        .unwrap_or_else(|| look_in(signs, Path::new("/proc"), std::process::id()))
 }
 
 /// Milliseconds since this device booted, sleep included; the clock of [`Game::started_boot_ms`].
 pub fn boot_ms() -> u64 {
+    machine::ask(|machine| machine.boot_ms()).unwrap_or_else(uptime_ms)
+}
+
+fn uptime_ms() -> u64 {
     let uptime = fs::read_to_string("/proc/uptime").unwrap_or_default();
     let mut parts = uptime.split([' ', '.']);
     let mut number = || parts.next().and_then(|text| text.parse::<u64>().ok()).unwrap_or(0);

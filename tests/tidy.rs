@@ -36,8 +36,8 @@ const FLOORS: &[&[&str]] = &[
     &["cycle"],
     &["apply"],
     &[
-        "plan", "scan", "watch", "playing", "remote", "attic", "disk", "journal", "identity", "network",
-        "config",
+        "plan", "scan", "watch", "playing", "machine", "remote", "attic", "disk", "journal", "identity",
+        "network", "config",
     ],
     &["root", "profile", "naming", "pace", "container", "facts", "retroarch_cfg"],
     &["volume", "snapshot", "error", "nearest", "table"],

@@ -67,7 +67,16 @@ impl MemoryCatalog {
             blocks: BTreeMap::new(),
             operations: BTreeMap::new(),
         };
-        MemoryCatalog { state: Arc::new(Mutex::new(Arc::new(state))), writing: Arc::default() }
+        MemoryCatalog::holding(Arc::new(state))
+    }
+
+    /// Another catalog that holds what this one does now: a backup.
+    pub fn copy(&self) -> MemoryCatalog {
+        MemoryCatalog::holding(Arc::clone(&self.state.lock().unwrap_or_else(PoisonError::into_inner)))
+    }
+
+    fn holding(state: Arc<State>) -> MemoryCatalog {
+        MemoryCatalog { state: Arc::new(Mutex::new(state)), writing: Arc::default() }
     }
 }
 

@@ -185,6 +185,32 @@ impl Fat {
         }
     }
 
+    /// Every file that can be read, with its bytes; counts as no call.
+    #[allow(dead_code, reason = "the simulation looks at whole cards")]
+    pub(crate) fn files(&self) -> Vec<(PathBuf, Vec<u8>)> {
+        let card = self.card();
+        let bytes = |node: usize| -> Option<Vec<u8>> {
+            let Dirent { chain, size } = card.nodes[node].dirent;
+            let Some(chain) = chain else { return Some(Vec::new()) };
+            let chain = &card.chains[chain];
+            let size = usize::try_from(size).ok()?;
+            (!chain.freed && chain.now.len() * SECTOR >= size).then(|| chain.now.concat()[..size].to_vec())
+        };
+        card.names.iter().filter_map(|(path, node)| Some((path.clone(), bytes(*node)?))).collect()
+    }
+
+    /// Does something that no fault befalls: what was to fail or be cut is put off until after it.
+    #[allow(dead_code, reason = "the simulation's emulators do not fail")]
+    pub(crate) fn undisturbed<T>(&self, act: impl FnOnce(&Fat) -> T) -> T {
+        let take = |card: &mut Card| (card.cut_at.take(), card.fail_at.take(), card.changes, card.calls);
+        let (cut_at, fail_at, changes, calls) = take(&mut self.card());
+        let done = act(self);
+        let mut card = self.card();
+        (card.cut_at, card.fail_at, card.changes, card.calls) = (cut_at, fail_at, changes, calls);
+        drop(card);
+        done
+    }
+
     /// Writes a file as an emulator or a test would; durable after [`Fat::settle`].
     pub(crate) fn write(&self, path: &str, bytes: &[u8]) {
         let mut file = self.create_new(Path::new(path)).unwrap();

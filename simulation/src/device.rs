@@ -1,0 +1,254 @@
+//! One device: the real daemon's parts over a card in memory, started and started again as the program starts.
+
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex};
+
+use retrosync::apply::Card;
+use retrosync::attic::Attic;
+use retrosync::cycle::{self, CycleReport, Memory, Parts, Request, Settings};
+use retrosync::disk::Disk;
+use retrosync::error::{Problem, Result};
+use retrosync::facts;
+use retrosync::identity::{Identity, Opened};
+use retrosync::journal::{Entry, Journal};
+use retrosync::machine;
+use retrosync::naming::Naming;
+use retrosync::plan::ConflictPolicy;
+use retrosync::playing::Signs;
+use retrosync::profile::{Profile, Site};
+use retrosync::root::Root;
+use retrosync::snapshot::{Place, RelativePath};
+use retrosync::volume::Volume;
+use retrosync_protocol::{Changes, SaveId};
+
+use crate::bug::Bug;
+use crate::dice::Dice;
+use crate::fat::Fat;
+use crate::handheld::{Handheld, ROOT, Shared, Stage, Watched};
+use crate::link::{Link, Weather};
+use crate::server::Server;
+
+/// What all devices of a history have in common.
+#[derive(Clone)]
+pub struct Kind {
+    /// The firmware.
+    pub profile: Profile,
+    /// Its folders, the games among them.
+    pub site: Site,
+    /// Which file is which save, on each card.
+    pub naming: Naming,
+    /// Where the saves lie, by number.
+    pub places: Vec<&'static str>,
+    /// The saves.
+    pub saves: Arc<Vec<SaveId>>,
+}
+
+/// A device.
+pub struct Device {
+    number: usize,
+    kind: Kind,
+    server: Arc<Mutex<Server>>,
+    /// Its card, clock and game.
+    pub handheld: Shared,
+    /// What goes wrong on its network.
+    pub weather: Arc<Mutex<Weather>>,
+    /// What tells this device from others; empty if nothing does.
+    pub hardware: String,
+    /// What a long poll brought, and since which cursor.
+    pub news: Option<(u64, Changes)>,
+    /// The last cycle reached the server, and a long poll is open since.
+    pub current: bool,
+    parts: Option<Parts>,
+}
+
+impl Device {
+    /// A device with a new card, paired.
+    pub fn new(
+        number: usize,
+        kind: &Kind,
+        server: &Arc<Mutex<Server>>,
+        bug: Option<Bug>,
+        seed: u64,
+    ) -> Device {
+        let fat = Fat::new();
+        for folder in
+            [".retrosync", "Saves/CurrentProfile/saves/Gambatte", "Saves/CurrentProfile/states/Gambatte"]
+        {
+            fat.create_folder(&Path::new(ROOT).join(folder)).unwrap();
+        }
+        Root::create(fat.volume(), Path::new(ROOT)).unwrap();
+        fat.settle();
+        let paths = kind.places.iter().map(|place| Path::new(ROOT).join(place)).collect();
+        let handheld = Shared::new(Handheld {
+            fat,
+            clock_ms: 5_000,
+            game: None,
+            dice: Dice::new(seed),
+            written: Vec::new(),
+            changes: 0,
+            violations: Vec::new(),
+            bug,
+            paths,
+        });
+        let mut device = Device {
+            number,
+            kind: kind.clone(),
+            server: Arc::clone(server),
+            handheld,
+            weather: Arc::default(),
+            hardware: String::new(),
+            news: None,
+            current: false,
+            parts: None,
+        };
+        device.pair();
+        device
+    }
+
+    /// In this thread the machine is this device.
+    fn play<T>(&self, act: impl FnOnce() -> T) -> T {
+        let before = machine::play(Some(Arc::new(Stage(self.handheld.clone()))));
+        let done = act();
+        machine::play(before);
+        done
+    }
+
+    fn pair(&mut self) {
+        let volume: Arc<dyn Volume> = Arc::new(Watched(self.handheld.clone()));
+        let state_dir = PathBuf::from(ROOT).join(".retrosync");
+        self.play(|| Identity::open(volume, &state_dir, "").and_then(|(mut identity, _)| identity.save()))
+            .unwrap();
+        self.handheld.get().fat.settle();
+    }
+
+    /// The program ends, however it ends.
+    pub fn stop(&mut self) {
+        self.parts = None;
+        (self.news, self.current) = (None, false);
+    }
+
+    /// Does the program run?
+    pub fn is_up(&self) -> bool {
+        self.parts.is_some()
+    }
+
+    /// The program starts, in the order of its composition root.
+    ///
+    /// # Errors
+    /// When the card cannot be used, as when the power goes.
+    pub fn start(&mut self) -> Result<Vec<Problem>> {
+        self.stop();
+        if self.handheld.get().bug == Some(Bug::LeftoversRemoved) {
+            self.remove_leftovers();
+        }
+        let (parts, problems) = self.play(|| self.open())?;
+        self.parts = Some(parts);
+        Ok(problems)
+    }
+
+    fn open(&self) -> Result<(Parts, Vec<Problem>)> {
+        let volume: Arc<dyn Volume> = Arc::new(Watched(self.handheld.clone()));
+        let root = Root::open(Arc::clone(&volume), Path::new(ROOT))?;
+        let state_dir = root.state_dir();
+        let (identity, opened) = Identity::open(Arc::clone(&volume), &state_dir, &self.hardware)?;
+        let (mut journal, mut problems) = Journal::open(Arc::clone(&volume), &state_dir)?;
+        if let Opened::Doubted(_) = opened {
+            journal.record(Entry::Distrusted)?;
+            journal.sync()?;
+        }
+        let (attic, odd) = Attic::open(Arc::clone(&volume), &root.dir)?;
+        problems.extend(odd);
+        let (disk, odd) = Disk::open(Arc::clone(&volume), &root.dir, attic)?;
+        problems.extend(odd);
+        let remote = Link {
+            device: self.number,
+            server: Arc::clone(&self.server),
+            handheld: self.handheld.clone(),
+            weather: Arc::clone(&self.weather),
+            saves: Arc::clone(&self.kind.saves),
+        };
+        let parts = Parts {
+            profile: self.kind.profile.clone(),
+            site: self.kind.site.clone(),
+            naming: self.kind.naming.clone(),
+            cards: vec![Card { root, disk: Some(disk) }],
+            identity,
+            journal,
+            remote: Box::new(remote),
+            signs: Signs::default(),
+            settings: Settings {
+                conflict: ConflictPolicy::Ask,
+                fresh_save_s: 60,
+                accept_mass_change: false,
+                needs_route: false,
+                client: "retrosync/simulated".into(),
+            },
+            memory: Memory::new(Arc::clone(&volume)),
+            volume,
+        };
+        Ok((parts, problems))
+    }
+
+    /// What the bug does that removes leftovers.
+    fn remove_leftovers(&self) {
+        let fat = self.handheld.get().fat.clone();
+        for (path, _) in fat.files() {
+            if path.starts_with("/card/.retrosync/incoming") {
+                let _ = fat.remove(&path);
+            }
+        }
+    }
+
+    /// The parts of the program, if it runs.
+    pub fn parts(&mut self) -> Option<&mut Parts> {
+        self.parts.as_mut()
+    }
+
+    /// One cycle, if the program runs.
+    pub fn cycle(&mut self, request: Request) -> Option<CycleReport> {
+        self.with_parts(|parts| cycle::run(parts, request))
+    }
+
+    /// Does something with the parts, on this device's machine.
+    pub fn with_parts<T>(&mut self, act: impl FnOnce(&mut Parts) -> T) -> Option<T> {
+        let mut parts = self.parts.take()?;
+        let done = self.play(|| act(&mut parts));
+        self.parts = Some(parts);
+        Some(done)
+    }
+
+    /// The watcher names a save's file.
+    pub fn names(&mut self, save: usize) {
+        let path = RelativePath::new(self.kind.places[save]).unwrap();
+        self.with_parts(|parts| parts.memory.name(Place { root: 0, path }, retrosync::playing::boot_ms()));
+    }
+}
+
+/// What every device is: Onion with two games.
+///
+/// # Panics
+/// When the profile is not there or its names have changed.
+pub fn onion(games: &Path) -> Kind {
+    let profiles = retrosync::profile::built_in();
+    let profile = profiles.into_iter().find(|profile| profile.name == "onion").unwrap();
+    let site = Site { roots: vec![PathBuf::from(ROOT)], games: vec![games.to_owned()], ..Site::default() };
+    let (found, _) = facts::games(&profile, &site);
+    let naming = Naming::new(&profile, &site, found);
+    let places = vec![
+        "Saves/CurrentProfile/saves/Gambatte/Tetris.srm",
+        "Saves/CurrentProfile/saves/Gambatte/Zelda.srm",
+        "Saves/CurrentProfile/states/Gambatte/Tetris.state",
+    ];
+    let save = |place: &&str| {
+        let place = Place { root: 0, path: RelativePath::new(place).unwrap() };
+        match naming.identify(&place) {
+            retrosync::naming::Identified::Save(save) => save,
+            other => panic!("{place:?} is {other:?}"),
+        }
+    };
+    let saves: Vec<SaveId> = places.iter().map(save).collect();
+    for (save, place) in saves.iter().zip(&places) {
+        assert_eq!(naming.home(save).map(|home| home.path.as_str().to_owned()).as_deref(), Some(*place));
+    }
+    Kind { profile, site, naming, places, saves: Arc::new(saves) }
+}

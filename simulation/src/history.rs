@@ -1,0 +1,138 @@
+//! One history from its seed: run, judged, and made shorter when it fails.
+
+use std::fmt::Write as _;
+use std::fs;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+
+use retrosync_protocol::Digest;
+
+use crate::bug::Bug;
+use crate::device::{Kind, onion};
+use crate::dice::Dice;
+use crate::story::{self, Event};
+use crate::world::World;
+
+/// How many events a history has.
+pub const STEPS: usize = 40;
+
+/// What runs histories: it holds the games' folder.
+pub struct Theatre {
+    kind: Kind,
+    _games: tempfile::TempDir,
+}
+
+/// A history as it was drawn.
+#[derive(Clone, Debug)]
+pub struct History {
+    /// Its seed.
+    pub seed: u64,
+    /// How many devices.
+    pub devices: usize,
+    /// What happens.
+    pub events: Vec<Event>,
+}
+
+/// A promise that was broken.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Broken {
+    /// After so many events; more than there are: when all should have come to rest.
+    pub after: usize,
+    /// Which.
+    pub what: String,
+}
+
+impl History {
+    /// The history of a seed.
+    pub fn of(seed: u64, steps: usize) -> History {
+        let mut dice = Dice::new(seed);
+        let devices = 2 + dice.below(2);
+        History { seed, devices, events: story::draw(&mut dice, devices, steps) }
+    }
+
+    /// In plain words.
+    pub fn told(&self) -> String {
+        let mut text = String::new();
+        for event in &self.events {
+            let _ = writeln!(text, "  {event}");
+        }
+        text
+    }
+}
+
+impl Default for Theatre {
+    fn default() -> Theatre {
+        Theatre::new()
+    }
+}
+
+impl Theatre {
+    /// Sets up what all histories share.
+    ///
+    /// # Panics
+    /// When there is no folder for temporary files.
+    pub fn new() -> Theatre {
+        let games = tempfile::tempdir().unwrap();
+        fs::create_dir_all(games.path().join("GB")).unwrap();
+        for title in ["Tetris", "Zelda"] {
+            fs::write(games.path().join(format!("GB/{title}.gb")), "rom").unwrap();
+        }
+        Theatre { kind: onion(games.path()), _games: games }
+    }
+
+    /// Runs a history; the digest of all that it left behind.
+    ///
+    /// # Errors
+    /// The promise that it broke.
+    pub fn run(&self, history: &History, bug: Option<Bug>) -> Result<Digest, Broken> {
+        let mut after = 0;
+        let ran = catch_unwind(AssertUnwindSafe(|| {
+            let mut world = World::new(&self.kind, history.devices, history.seed, bug);
+            for event in &history.events {
+                after += 1;
+                world.step(event)?;
+            }
+            after += 1;
+            world.settle()?;
+            Ok(world.trace.finish())
+        }));
+        let what = match ran {
+            Ok(Ok(trace)) => return Ok(trace),
+            Ok(Err(what)) => what,
+            Err(panic) => {
+                let text = panic.downcast_ref::<String>().cloned();
+                let text = text.or(panic.downcast_ref::<&str>().map(|text| (*text).to_owned()));
+                format!("panicked: {}", text.unwrap_or_default())
+            }
+        };
+        retrosync::machine::play(None);
+        Err(Broken { after, what })
+    }
+
+    /// The shortest history found that still breaks a promise: events are left out as long as one does.
+    pub fn shorten(&self, history: &History, bug: Option<Bug>) -> (History, Broken) {
+        let mut best = history.clone();
+        let Err(mut broken) = self.run(&best, bug) else {
+            return (best, Broken { after: 0, what: "it breaks nothing".into() });
+        };
+        best.events.truncate(broken.after);
+        let mut piece = best.events.len().div_ceil(2).max(1);
+        loop {
+            let mut at = 0;
+            let mut is_shorter = false;
+            while at < best.events.len() {
+                let mut less = best.clone();
+                less.events.drain(at..(at + piece).min(best.events.len()));
+                match self.run(&less, bug) {
+                    Err(again) => {
+                        (best, broken, is_shorter) = (less, again, true);
+                    }
+                    Ok(_) => at += piece,
+                }
+            }
+            if piece == 1 && !is_shorter {
+                return (best, broken);
+            }
+            piece = piece.div_ceil(2).max(1);
+        }
+    }
+}

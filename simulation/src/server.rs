@@ -1,0 +1,198 @@
+//! The real server's library over its catalog and blobs in memory, without a runtime.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::future::Future;
+use std::pin::pin;
+use std::sync::Arc;
+use std::task::{Context, Poll, Waker};
+
+use bytes::Bytes;
+use futures_util::TryStreamExt as _;
+use object_store::memory::InMemory;
+use retrosync_protocol::{
+    Changes, ChangesRequest, ChoiceRequest, DeviceId, Digest, Epoch, HistoryEntry, SaveId, StoreReply,
+    Version, VersionId, WriterId,
+};
+use retrosync_server::blobs::objects::ObjectBlobs;
+use retrosync_server::catalog::memory::MemoryCatalog;
+use retrosync_server::catalog::{Access, Catalog, User, UserId};
+use retrosync_server::library::{Answer, Asker, Library};
+use retrosync_server::notice::Notice;
+
+/// When the simulation begins, in Unix seconds.
+const BEGIN_UNIX_S: i64 = 1_790_000_000;
+
+/// The server, and how to set it back.
+pub struct Server {
+    catalog: Arc<MemoryCatalog>,
+    blobs: Arc<InMemory>,
+    library: Library,
+    user: UserId,
+    epochs: u8,
+    /// Its clock, since the simulation began.
+    pub now_ms: u64,
+}
+
+/// A backup of the server.
+pub struct Backup {
+    catalog: MemoryCatalog,
+    blobs: InMemory,
+}
+
+/// The answer of what waits for nothing.
+///
+/// # Panics
+/// When it waits all the same.
+pub fn ready<T>(work: impl Future<Output = T>) -> T {
+    let mut work = pin!(work);
+    match work.as_mut().poll(&mut Context::from_waker(Waker::noop())) {
+        Poll::Ready(answer) => answer,
+        Poll::Pending => panic!("the server in memory waits"),
+    }
+}
+
+fn epoch(number: u8) -> Epoch {
+    Epoch::from_random(&[number; 16])
+}
+
+fn library(catalog: &Arc<MemoryCatalog>, blobs: &Arc<InMemory>) -> Library {
+    let blobs: Arc<dyn object_store::ObjectStore> = Arc::clone(blobs) as _;
+    let catalog: Arc<dyn Catalog> = Arc::clone(catalog) as _;
+    Library::new(catalog, Arc::new(ObjectBlobs::new(blobs)), Arc::new(Notice::new()))
+}
+
+impl Server {
+    /// A server with one user and nothing stored.
+    pub fn new() -> Server {
+        let catalog = Arc::new(MemoryCatalog::new(epoch(1)));
+        let blobs = Arc::new(InMemory::new());
+        let user = User {
+            id: UserId(0),
+            name: "ada".into(),
+            password_hash: String::new(),
+            admin: false,
+            writer: WriterId::from_random(&[0xdd; 16]),
+            quota_bytes: None,
+            created_unix_s: 0,
+        };
+        let user = ready(async {
+            let mut tx = catalog.begin(Access::Write).await.unwrap();
+            let id = tx.add_user(&user).await.unwrap().unwrap();
+            tx.commit().await.unwrap();
+            id
+        });
+        let library = library(&catalog, &blobs);
+        Server { catalog, blobs, library, user, epochs: 1, now_ms: 0 }
+    }
+
+    fn now_unix_s(&self) -> i64 {
+        BEGIN_UNIX_S + i64::try_from(self.now_ms / 1_000).unwrap_or(0)
+    }
+
+    /// Device `number`, or the dashboard.
+    fn asker(&self, number: Option<usize>) -> Asker {
+        let tag = number.map_or(0xdd, |number| number as u8 + 1);
+        Asker {
+            user: self.user,
+            user_name: "ada".into(),
+            device: number.map(|_| DeviceId::from_random(&[tag; 8])),
+            device_name: number.map_or("dashboard".into(), |number| format!("device {}", name(number))),
+            writer: WriterId::from_random(&[tag; 16]),
+        }
+    }
+
+    /// What changed.
+    pub fn changes(&self, device: usize, request: &ChangesRequest) -> Answer<Changes> {
+        ready(self.library.changes(&self.asker(Some(device)), request, self.now_unix_s()))
+    }
+
+    /// Stores versions.
+    pub fn store(&self, device: usize, frames: Vec<(Version, Option<Bytes>)>) -> Answer<StoreReply> {
+        ready(async {
+            let mut batch = self.library.batch(&self.asker(Some(device)));
+            for (version, body) in frames {
+                batch.add(version, body).await;
+            }
+            batch.finish(None, self.now_unix_s()).await
+        })
+    }
+
+    /// A content's bytes.
+    pub fn bytes(&self, digest: Digest) -> Answer<Vec<u8>> {
+        ready(async {
+            let stream = self.library.open(&self.asker(None), digest, 0..u64::MAX).await?;
+            let chunks: Vec<Bytes> = stream.try_collect().await.unwrap_or_default();
+            Ok(chunks.concat())
+        })
+    }
+
+    /// A save's versions, newest first.
+    pub fn history(&self, save: &SaveId) -> Vec<HistoryEntry> {
+        ready(self.library.history(&self.asker(None), save, None, 1_000))
+            .map(|history| history.versions)
+            .unwrap_or_default()
+    }
+
+    /// The same as it is answered to a device.
+    pub fn history_for(
+        &self,
+        device: usize,
+        save: &SaveId,
+        before: Option<VersionId>,
+    ) -> Answer<retrosync_protocol::History> {
+        ready(self.library.history(&self.asker(Some(device)), save, before, 1_000))
+    }
+
+    /// On the dashboard: a version is restored (or kept, which is the same), or the save is deleted.
+    pub fn choose(&self, save: &SaveId, version: Option<VersionId>) -> Option<VersionId> {
+        let heads = self.history(save).iter().filter(|entry| entry.head).map(|entry| entry.version).collect();
+        let request = ChoiceRequest { save: save.clone(), version, heads, note: None };
+        let (asker, now) = (self.asker(None), self.now_unix_s());
+        ready(async {
+            match version {
+                Some(_) => self.library.restore(&asker, &request, None, now).await,
+                None => self.library.retire(&asker, &request, None, now).await,
+            }
+        })
+        .ok()
+        .map(|reply| reply.version)
+    }
+
+    /// The contents of all versions, by save.
+    pub fn contents(&self, saves: &[SaveId]) -> BTreeMap<SaveId, BTreeSet<Digest>> {
+        let of = |save: &SaveId| {
+            let entries = self.history(save).into_iter();
+            entries.filter_map(|entry| entry.record.content).map(|content| content.digest).collect()
+        };
+        saves.iter().map(|save| (save.clone(), of(save))).collect()
+    }
+
+    /// A backup of all that is stored.
+    pub fn back_up(&self) -> Backup {
+        Backup { catalog: self.catalog.copy(), blobs: self.blobs.fork() }
+    }
+
+    /// The server is restored from a backup, which draws another epoch.
+    pub fn restore(&mut self, backup: &Backup) {
+        self.epochs += 1;
+        let next = epoch(self.epochs);
+        (self.catalog, self.blobs) = (Arc::new(backup.catalog.copy()), Arc::new(backup.blobs.fork()));
+        ready(async {
+            let mut tx = self.catalog.begin(Access::Write).await.unwrap();
+            tx.set_epoch(&next).await.unwrap();
+            tx.commit().await.unwrap();
+        });
+        self.library = library(&self.catalog, &self.blobs);
+    }
+}
+
+impl Default for Server {
+    fn default() -> Server {
+        Server::new()
+    }
+}
+
+/// What a story calls a device.
+pub fn name(device: usize) -> char {
+    char::from(b'A' + (device as u8) % 26)
+}

@@ -1,0 +1,444 @@
+//! Devices, a server and what happens to them: one event after the other, judged after each.
+
+use std::collections::BTreeSet;
+use std::sync::{Arc, Mutex};
+
+use retrosync::choice::{self, Keep, Wish};
+use retrosync::cycle::{CycleReport, Request};
+use retrosync::pace::Trigger;
+use retrosync::remote::Remote as _;
+use retrosync::volume::Volume as _;
+use retrosync_protocol::{ChangesRequest, Digest, Hasher, VersionId};
+
+use crate::bug::Bug;
+use crate::device::{Device, Kind};
+use crate::dice::Dice;
+use crate::fat::Fat;
+use crate::handheld::{Chance, Everything};
+use crate::link::{Link, Meanwhile, Weather};
+use crate::server::{Backup, Server};
+use crate::story::{Act, Event, Mishap, SAVES};
+use crate::truth::Truth;
+
+/// How often a start is tried whose card fails.
+const STARTS: usize = 4;
+/// The size of each save; the third, a state, changes its size.
+const SIZE_BYTES: [usize; SAVES] = [1_100, 600, 700];
+
+/// See the module.
+pub struct World {
+    pub(crate) kind: Kind,
+    pub(crate) server: Arc<Mutex<Server>>,
+    pub(crate) devices: Vec<Device>,
+    pub(crate) truth: Truth,
+    /// Versions that were judged.
+    pub(crate) judged: BTreeSet<VersionId>,
+    /// What every step left behind: equal for equal seeds.
+    pub(crate) trace: Hasher,
+    /// A card was copied or set back, or the server was: a number may come twice.
+    pub(crate) copied: bool,
+    /// Cards that lie in a drawer.
+    pub(crate) drawer: Vec<Fat>,
+    /// What games wrote, by device, whose save had been replaced under them: only the running daemon knows that, so a restart
+    /// makes it an ordinary change. A known limit.
+    remembered: Vec<(usize, Digest)>,
+    /// What was deleted from each device's card, and not played since.
+    deleted: Vec<[Option<Digest>; SAVES]>,
+    images: Vec<Option<(Fat, String)>>,
+    backup: Option<Backup>,
+    dice: Dice,
+    bug: Option<Bug>,
+}
+
+impl World {
+    /// A world before its first event.
+    pub fn new(kind: &Kind, devices: usize, seed: u64, bug: Option<Bug>) -> World {
+        let server = Arc::new(Mutex::new(Server::new()));
+        let mut dice = Dice::new(seed ^ 0x0077_0077);
+        let devices: Vec<Device> =
+            (0..devices).map(|number| Device::new(number, kind, &server, bug, dice.next())).collect();
+        let mut world = World {
+            kind: kind.clone(),
+            server,
+            truth: Truth::default(),
+            judged: BTreeSet::new(),
+            trace: Hasher::default(),
+            copied: false,
+            drawer: Vec::new(),
+            remembered: Vec::new(),
+            deleted: vec![[None; SAVES]; devices.len()],
+            images: devices.iter().map(|_| None).collect(),
+            backup: None,
+            dice,
+            bug,
+            devices,
+        };
+        // Some devices can be told from others, some cannot.
+        for device in 0..world.devices.len() {
+            if world.dice.one_in(2) {
+                world.devices[device].hardware = format!("serial:{device}");
+            }
+            world.start(device);
+        }
+        world
+    }
+
+    /// Something happens.
+    ///
+    /// # Errors
+    /// What of the promises it broke.
+    pub fn step(&mut self, event: &Event) -> Result<(), String> {
+        self.copied |= matches!(
+            event,
+            Event::ClonesCard { .. }
+                | Event::PutsImage { .. }
+                | Event::ForgetsJournal { .. }
+                | Event::RestoresServer
+        );
+        self.happen(event);
+        self.take_in();
+        self.judge(event)
+    }
+
+    fn happen(&mut self, event: &Event) {
+        match *event {
+            Event::Waits { seconds } => self.pass(seconds),
+            Event::Starts { device, save, is_seen } => {
+                let mut handheld = self.devices[device].handheld.get();
+                if handheld.game.is_none() {
+                    handheld.start_game(save);
+                    handheld.game.iter_mut().for_each(|game| game.is_seen = is_seen);
+                }
+            }
+            Event::Saves { device, truncates } => self.saves(device, truncates),
+            Event::Exits { device, saves, truncates } => {
+                if saves {
+                    self.saves(device, truncates);
+                }
+                self.devices[device].handheld.get().game = None;
+            }
+            Event::Cycle { device, trigger, fault, meanwhile, mishap } => {
+                let meanwhile = meanwhile.map(|(call, act, save)| (call, self.meanwhile(act, save)));
+                *self.devices[device].weather.lock().unwrap() =
+                    Weather { fault, meanwhile, ..self.calm(device) };
+                self.cycle(device, trigger, mishap);
+                *self.devices[device].weather.lock().unwrap() = self.calm(device);
+            }
+            Event::Polls { device } => self.polls(device),
+            Event::Restarts { device } => self.start(device),
+            Event::PowerGoes { device } => self.power_goes(device),
+            Event::Deletes { device, save } => self.deletes(device, save),
+            Event::Retires { save } => {
+                let tombstone = self.server.lock().unwrap().choose(&self.kind.saves[save], None);
+                self.truth.retired.extend(tombstone);
+            }
+            Event::Restores { save, nth } => {
+                let server = self.server.lock().unwrap();
+                let history = server.history(&self.kind.saves[save]);
+                let mut with_bytes = history.iter().filter(|entry| entry.record.content.is_some());
+                if let Some(entry) = with_bytes.nth(nth) {
+                    server.choose(&self.kind.saves[save], Some(entry.version));
+                }
+            }
+            Event::Resolves { device, save, this } => {
+                let keep = if this { Keep::This } else { Keep::Other };
+                let wish =
+                    Wish::Resolve { save: self.kind.saves[save].clone(), keep, note: Some("choice".into()) };
+                self.about_to_sync(device);
+                self.devices[device].with_parts(|parts| choice::carry_out(parts, &wish).is_ok());
+            }
+            Event::RestoresKept { device, save, nth } => self.restores_kept(device, save, nth),
+            Event::ClonesCard { from, to } if from != to => {
+                let copy = self.devices[from].handheld.get().fat.crash(&mut Everything);
+                let old = self.swap(to, copy);
+                self.drawer.push(old);
+                self.forget_launches(from);
+            }
+            Event::KeepsImage { device } => {
+                let of = &self.devices[device];
+                let image = (of.handheld.get().fat.crash(&mut Everything), of.hardware.clone());
+                self.images[device] = Some(image);
+            }
+            Event::PutsImage { device } => {
+                if let Some((image, _)) = self.images[device].clone() {
+                    self.swap(device, image.crash(&mut Everything));
+                    // What was on the card only is gone by the player's own hand.
+                    self.forget_what_is_gone();
+                }
+            }
+            Event::ForgetsJournal { device } => {
+                self.devices[device].stop();
+                let fat = self.devices[device].handheld.get().fat.clone();
+                for number in [0, 1] {
+                    let _ = fat.remove(format!("/card/.retrosync/journal.{number}").as_ref());
+                }
+                fat.settle();
+                self.start(device);
+            }
+            Event::BacksUp => self.backup = Some(self.server.lock().unwrap().back_up()),
+            Event::RestoresServer => self.restores_server(),
+            Event::ClonesCard { .. } => {}
+        }
+    }
+
+    /// The weather of a device when nothing goes wrong; what was noted is kept.
+    fn calm(&self, device: usize) -> Weather {
+        let weather = self.devices[device].weather.lock().unwrap().clone();
+        Weather { fault: None, meanwhile: None, calls: 0, stores: 0, ..weather }
+    }
+
+    pub(crate) fn pass(&mut self, seconds: u64) {
+        self.server.lock().unwrap().now_ms += seconds * 1_000;
+        for device in &self.devices {
+            let mut handheld = device.handheld.get();
+            handheld.clock_ms += seconds * 1_000;
+            handheld.game.iter_mut().for_each(|game| game.is_seen = true);
+        }
+    }
+
+    fn bytes_for(&mut self, save: usize) -> Vec<u8> {
+        let more = if save == 2 { 512 * self.dice.below(3) } else { 0 };
+        self.truth.fresh_bytes(SIZE_BYTES[save] + more)
+    }
+
+    fn saves(&mut self, device: usize, truncates: bool) {
+        let Some(save) = self.devices[device].handheld.get().game.as_ref().map(|game| game.save) else {
+            return;
+        };
+        let bytes = self.bytes_for(save);
+        // The card takes it unless its power is off, which it is not between events.
+        let _ = self.devices[device].handheld.get().write_save(&bytes, truncates);
+        if !self.dice.one_in(4) {
+            self.devices[device].names(save);
+        }
+    }
+
+    fn meanwhile(&mut self, act: Act, save: usize) -> Meanwhile {
+        match act {
+            Act::Starts => Meanwhile::Starts { save },
+            Act::Plays => Meanwhile::Plays { save, bytes: self.bytes_for(save) },
+            Act::Restores => Meanwhile::Restores { save },
+        }
+    }
+
+    /// What lies on a card when its daemon begins to work is that daemon's to keep.
+    fn about_to_sync(&mut self, device: usize) {
+        let handheld = self.devices[device].handheld.get();
+        for save in 0..SAVES {
+            if let Some(bytes) = handheld.on_card(save) {
+                self.truth.kept.entry(Digest::of(&bytes)).or_insert(save);
+            }
+        }
+    }
+
+    fn cycle(&mut self, device: usize, trigger: Trigger, mishap: Option<Mishap>) {
+        if !self.devices[device].is_up() {
+            self.start(device);
+        }
+        self.about_to_sync(device);
+        let fat = self.devices[device].handheld.get().fat.clone();
+        match mishap {
+            Some(Mishap::PowerGoes(at) | Mishap::Killed(at)) => fat.cut_at(at),
+            Some(Mishap::CallFails(at)) => fat.fail_at(at, std::io::ErrorKind::Other),
+            None => {}
+        }
+        if self.bug == Some(Bug::DeletesOnAbsence) {
+            self.delete_what_is_absent(device);
+        }
+        let of = &mut self.devices[device];
+        let request = Request { trigger, news: of.news.take(), current: of.current };
+        let report = of.cycle(request);
+        of.current = report.as_ref().is_some_and(|report| report.failed.is_none());
+        if let Some(report) = report {
+            self.trace.update(format!("{:?}{:?}", report.deeds, report.questions).as_bytes());
+        }
+        fat.cut_at(usize::MAX);
+        fat.fail_at(usize::MAX / 2, std::io::ErrorKind::Other);
+        if fat.is_off() {
+            match mishap {
+                Some(Mishap::Killed(_)) => self.killed(device),
+                _ => self.power_goes(device),
+            }
+        }
+    }
+
+    /// What the bug does that deletes on absence.
+    fn delete_what_is_absent(&mut self, device: usize) {
+        let saves = Arc::clone(&self.kind.saves);
+        for (save, id) in saves.iter().enumerate() {
+            let is_absent = self.devices[device].handheld.get().on_card(save).is_none();
+            let is_known = self.devices[device]
+                .parts()
+                .and_then(|parts| parts.journal.base().saves.get(id).map(|entry| entry.content.is_some()));
+            if is_absent && is_known == Some(true) {
+                self.server.lock().unwrap().choose(id, None);
+            }
+        }
+    }
+
+    fn polls(&mut self, device: usize) {
+        let of = &mut self.devices[device];
+        let (handheld, weather) = (of.handheld.clone(), Arc::clone(&of.weather));
+        let Some(parts) = of.parts() else { return };
+        let base = parts.journal.base();
+        let request =
+            ChangesRequest { since: base.cursor, epoch: base.epoch.clone(), ..ChangesRequest::default() };
+        let (server, saves) = (Arc::clone(&self.server), Arc::clone(&self.kind.saves));
+        let mut link = Link { device, server, handheld, weather, saves };
+        if let (true, Ok(changes)) = (of.current, link.list(&request)) {
+            of.news = Some((request.since, changes));
+        }
+    }
+
+    /// The daemon starts; a card that fails meanwhile is started on again.
+    pub(crate) fn start(&mut self, device: usize) {
+        // What a daemon knew of a running game's start it forgets when it ends.
+        self.devices[device]
+            .handheld
+            .get()
+            .game
+            .iter_mut()
+            .for_each(|game| game.is_forgotten |= game.was_replaced);
+        self.forget_launches(device);
+        for _ in 0..STARTS {
+            if self.devices[device].start().is_ok() {
+                return;
+            }
+        }
+    }
+
+    /// What only the running daemon knew, another one does not.
+    fn forget_launches(&mut self, device: usize) {
+        let of = self.remembered.iter().filter(|(of, _)| *of == device);
+        self.truth.chosen.extend(of.map(|(_, digest)| *digest));
+    }
+
+    /// The power goes: what is not written may be lost, and comes back as it is. Sometimes it goes again meanwhile.
+    fn power_goes(&mut self, device: usize) {
+        loop {
+            self.devices[device].stop();
+            let again = self.dice.one_in(4).then(|| self.dice.below(12));
+            {
+                let mut handheld = self.devices[device].handheld.get();
+                let fat = handheld.fat.crash(&mut Chance(&mut self.dice));
+                (handheld.fat, handheld.game, handheld.clock_ms) = (fat, None, 5_000);
+                if let Some(at) = again {
+                    handheld.fat.cut_at(at);
+                }
+            }
+            self.start(device);
+            let fat = self.devices[device].handheld.get().fat.clone();
+            fat.cut_at(usize::MAX);
+            if !fat.is_off() {
+                return;
+            }
+        }
+    }
+
+    /// The daemon is killed, and starts again; the game, if one runs, goes on.
+    fn killed(&mut self, device: usize) {
+        self.devices[device].stop();
+        {
+            let mut handheld = self.devices[device].handheld.get();
+            handheld.fat = handheld.fat.crash(&mut Everything);
+        }
+        self.start(device);
+    }
+
+    fn deletes(&mut self, device: usize, save: usize) {
+        let path = self.devices[device].handheld.get().paths[save].clone();
+        let handheld = self.devices[device].handheld.get();
+        let Some(bytes) = handheld.on_card(save) else { return };
+        let _ = handheld.fat.remove(&path);
+        handheld.fat.settle();
+        drop(handheld);
+        self.deleted[device][save] = Some(Digest::of(&bytes));
+        self.forget_if_gone(Digest::of(&bytes));
+    }
+
+    fn restores_kept(&mut self, device: usize, save: usize, nth: usize) {
+        let save = self.kind.saves[save].clone();
+        let kept = self.devices[device].parts().and_then(|parts| {
+            let entries = parts.cards[0].disk.as_ref()?.attic().list(Some(&save));
+            entries.get(nth).cloned()
+        });
+        if let Some(entry) = kept {
+            self.about_to_sync(device);
+            self.truth.chosen.insert(entry.content.digest);
+            let wish = Wish::RestoreKept { save, root: 0, number: entry.number };
+            self.devices[device].with_parts(|parts| choice::carry_out(parts, &wish).is_ok());
+        }
+    }
+
+    /// Another card in the slot; the one that was in it.
+    fn swap(&mut self, device: usize, card: Fat) -> Fat {
+        self.devices[device].stop();
+        let old = {
+            let mut handheld = self.devices[device].handheld.get();
+            (handheld.game, handheld.clock_ms) = (None, 5_000);
+            std::mem::replace(&mut handheld.fat, card)
+        };
+        self.deleted[device] = [None; SAVES];
+        self.start(device);
+        old
+    }
+
+    fn restores_server(&mut self) {
+        let Some(backup) = &self.backup else { return };
+        let mut server = self.server.lock().unwrap();
+        server.restore(backup);
+        let contents = server.contents(&self.kind.saves);
+        drop(server);
+        self.truth.acknowledged.retain(|(save, digest)| contents[save].contains(digest));
+        // What only the server had is gone with its disk.
+        self.forget_what_is_gone();
+    }
+
+    /// Takes in what emulators wrote and what daemons were told.
+    fn take_in(&mut self) {
+        for device in 0..self.devices.len() {
+            let written = std::mem::take(&mut self.devices[device].handheld.get().written);
+            for write in written {
+                let deleted = self.deleted[device][write.save].take();
+                self.truth.saw(write.digest, write.saw);
+                if write.was_replaced {
+                    self.remembered.push((device, write.digest));
+                }
+                if !write.could_be_known {
+                    self.truth.chosen.insert(write.digest);
+                }
+                self.truth.saw(write.digest, deleted);
+                if let Some(over) = write.over.filter(|over| *over != write.digest) {
+                    // Its own game wrote over it before anybody could have it.
+                    self.forget_if_gone(over);
+                }
+            }
+            let told = std::mem::take(&mut self.devices[device].weather.lock().unwrap().told);
+            self.truth.acknowledged.extend(told);
+        }
+    }
+
+    fn forget_if_gone(&mut self, digest: Digest) {
+        if self.truth.kept.contains_key(&digest) && !self.held().contains(&digest) {
+            self.truth.kept.remove(&digest);
+        }
+    }
+
+    fn forget_what_is_gone(&mut self) {
+        let held = self.held();
+        self.truth.kept.retain(|digest, _| held.contains(digest));
+    }
+
+    /// One cycle in which nothing goes wrong.
+    pub(crate) fn calm_cycle(&mut self, device: usize, trigger: Trigger) -> Option<CycleReport> {
+        if !self.devices[device].is_up() {
+            self.start(device);
+        }
+        self.about_to_sync(device);
+        *self.devices[device].weather.lock().unwrap() = self.calm(device);
+        self.devices[device].handheld.get().changes = 0;
+        let report = self.devices[device].cycle(Request::new(trigger));
+        self.take_in();
+        report
+    }
+}
