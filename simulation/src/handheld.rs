@@ -151,7 +151,7 @@ impl Machine for Stage {
 
     fn random(&self, bytes: &mut [u8]) {
         let mut handheld = self.0.get();
-        bytes.iter_mut().for_each(|byte| *byte = handheld.dice.next() as u8);
+        bytes.iter_mut().for_each(|byte| *byte = handheld.dice.throw() as u8);
     }
 
     fn games(&self, _: &Signs) -> Playing {

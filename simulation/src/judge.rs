@@ -79,10 +79,10 @@ impl World {
             if let Some(violation) = handheld.fat.violations().first() {
                 return Err(format!("{}: {violation}", name(number)));
             }
-            for save in 0..SAVES {
+            for (save, title) in TITLES.iter().enumerate() {
                 let Some(bytes) = handheld.on_card(save) else { continue };
                 if !self.truth.names.contains_key(&Digest::of(&bytes)) {
-                    return Err(format!("{}: {} holds bytes that nobody wrote", name(number), TITLES[save]));
+                    return Err(format!("{}: {title} holds bytes that nobody wrote", name(number)));
                 }
             }
             if device.weather.lock().unwrap().reused && !self.copied {

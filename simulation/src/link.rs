@@ -6,8 +6,7 @@ use bytes::Bytes;
 use retrosync::error::{Error, Kind, Result};
 use retrosync::remote::{Remote, Sink, Source};
 use retrosync_protocol::{
-    Changes, ChangesRequest, Code, Content, Digest, Epoch, History, Problem, SaveId, StoreResult, Version,
-    VersionId,
+    Changes, ChangesRequest, Code, Content, Digest, History, Problem, SaveId, StoreResult, Version, VersionId,
 };
 use retrosync_server::refusal::Refusal;
 
@@ -65,8 +64,6 @@ pub struct Weather {
     pub told: Vec<(SaveId, Digest)>,
     /// The server refused a number as used.
     pub reused: bool,
-    /// The first epoch that was ever heard, for the bug that forgets it.
-    pub first_epoch: Option<Epoch>,
 }
 
 /// The daemon's remote.
@@ -191,12 +188,7 @@ impl Remote for Link {
         if fault == Some(Fault::Portal) {
             return Err(lost("the answer is not our server's"));
         }
-        let mut changes = self.server.lock().unwrap().changes(self.device, request).map_err(failed)?;
-        if self.bug() == Some(Bug::ForgetsTheEpoch) {
-            let mut weather = self.weather.lock().unwrap();
-            changes.epoch = weather.first_epoch.get_or_insert(changes.epoch).clone();
-            changes.reset = false;
-        }
+        let changes = self.server.lock().unwrap().changes(self.device, request).map_err(failed)?;
         self.end(fault, changes)
     }
 

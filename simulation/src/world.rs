@@ -56,7 +56,7 @@ impl World {
         let server = Arc::new(Mutex::new(Server::new()));
         let mut dice = Dice::new(seed ^ 0x0077_0077);
         let devices: Vec<Device> =
-            (0..devices).map(|number| Device::new(number, kind, &server, bug, dice.next())).collect();
+            (0..devices).map(|number| Device::new(number, kind, &server, bug, dice.throw())).collect();
         let mut world = World {
             kind: kind.clone(),
             server,
