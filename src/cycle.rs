@@ -153,6 +153,12 @@ fn round(parts: &mut Parts, request: &mut Request, report: &mut CycleReport) -> 
 
     let mut found = scan(parts, &roots, sweep);
     report.read += found.read;
+    // What is new here and of no known game may be the save of a game that was copied here meanwhile.
+    if parts.memory.meets_strangers(&found) && !parts.memory.games_are_known() {
+        look_for_games(parts, report);
+        found = scan(parts, &roots, Sweep::Stamps);
+        report.read += found.read;
+    }
     parts.memory.note_changes(&found, parts.journal.base(), now_ms);
     let mut listing = parts.journal.listing().clone();
     let heard_of = listing.saves.len();
@@ -229,7 +235,8 @@ fn paused(parts: &Parts) -> Option<String> {
     parts.profile.pause.iter().find(|pause| is_there(&pause.path)).map(|pause| pause.why.clone())
 }
 
-/// The list of games tells which saves have a home here; it is read at start, once a day, and when new saves were heard of.
+/// The list of games tells which saves have a home here; it is read at start, once a day, and when saves that
+/// were not known before are heard of or lie here.
 fn look_for_games(parts: &mut Parts, report: &mut CycleReport) {
     if !parts.memory.games_are_known() {
         let (games, problems) = facts::games(&parts.profile, &parts.site);

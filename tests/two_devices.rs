@@ -278,6 +278,18 @@ fn what_was_played_offline_follows_when_the_server_is_back() {
 }
 
 #[test]
+fn a_game_that_is_copied_to_the_card_while_the_daemon_runs_is_known() {
+    let (_server, a, _b) = in_step();
+    let _daemon = a.daemon();
+    // Gambatte runs two systems: only the game tells which.
+    std::fs::write(a.card.root.join("Roms/GB/New Game.gb"), b"game").unwrap();
+    std::fs::write(a.card.save().with_file_name("New Game.srm"), bytes("played at once").0).unwrap();
+    wait_for("the new game's save is stored", 30, || {
+        a.json(&["status"])["safe"].as_u64().filter(|safe| *safe == 2)
+    });
+}
+
+#[test]
 fn a_revoked_device_is_told_to_pair_again_and_loses_nothing() {
     let (_server, a, b) = in_step();
     let listed = b.json(&["devices"]);

@@ -26,6 +26,7 @@ pub struct Memory {
     /// When saves were last seen changed here, in uptime.
     last_change: BTreeMap<SaveId, u64>,
     last_scan_boot_ms: Option<u64>,
+    left_out: Option<BTreeSet<Place>>,
     games_read: bool,
     swept: bool,
 }
@@ -41,6 +42,7 @@ impl Memory {
             changed: BTreeMap::new(),
             last_change: BTreeMap::new(),
             last_scan_boot_ms: None,
+            left_out: None,
             games_read: false,
             swept: false,
         }
@@ -101,6 +103,14 @@ impl Memory {
     /// Has this cycle read every file already?
     pub(super) fn swept(&self) -> bool {
         self.swept
+    }
+
+    /// Is a file left out now that was not before? At first sight none: the list of games has just been read.
+    pub(super) fn meets_strangers(&mut self, found: &Found) -> bool {
+        let now: BTreeSet<Place> = found.left_out.iter().map(|(place, _)| place.clone()).collect();
+        self.left_out
+            .replace(now)
+            .is_some_and(|before| !found.left_out.iter().all(|(place, _)| before.contains(place)))
     }
 
     /// Has this cycle read the list of games already?
