@@ -1,7 +1,7 @@
 //! The composition root: from the configuration to the profile, the roots, the card's own state and the remote.
 //!
 //! The only place that names the real file system. [`Ground`] is where we stand: which device, which folders; it opens
-//! nothing. [`Ground::look`] reads the card beside a running daemon and cannot write. [`Ground::open`] takes the card
+//! nothing. [`Ground::look`] reads the card beside a running daemon and cannot write. [`Ground::take`] takes the card
 //! for this process.
 
 pub mod open;
