@@ -24,6 +24,7 @@ mod steps;
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
 
 use retrosync_protocol::{Content, Hasher, SaveId};
 
@@ -80,6 +81,7 @@ pub struct Disk {
     unused: Unused,
     slot: Slot,
     attic: Attic,
+    shown_at: Option<Instant>,
 }
 
 /// May the first byte change now? Asked right before it does (promise 7: a running game owns its save).
@@ -97,7 +99,7 @@ impl Disk {
         let incoming = state_dir.join("incoming");
         let slot = Slot::open(volume.clone(), &state_dir).map_err(|e| Error::io(doing(), &e))?;
         let (root_dir, unused) = (root_dir.to_owned(), Unused::default());
-        let mut disk = Disk { volume, root_dir, incoming, last_name: 0, unused, slot, attic };
+        let mut disk = Disk { volume, root_dir, incoming, last_name: 0, unused, slot, attic, shown_at: None };
         disk.make_incoming().map_err(|e| Error::io(doing(), &e))?;
         let mut problems = disk.finish().unwrap_or_else(|error| vec![error.into()]);
         disk.clear_leftovers().map_err(|e| Error::io(doing(), &e))?;
@@ -206,6 +208,11 @@ impl Disk {
         for spare in std::mem::take(&mut self.slot.record.spares) {
             let _ = steps::remove(&*self.volume, &self.incoming.join(spare.name));
         }
+    }
+
+    /// How long ago a game could first see what the last replacement put in place; what started later has loaded it.
+    pub fn shown_ago(&self) -> Duration {
+        self.shown_at.map_or(Duration::ZERO, |at| at.elapsed())
     }
 
     /// Puts staged bytes in the place of a save, whose payload must be `expects` (`None`: nothing is there); the old bytes
@@ -341,20 +348,22 @@ impl Disk {
         };
         let staged = intent.new.as_ref().map(|new| self.incoming.join(&new.name));
         if let (Way::InPlace, Some(staged), Some(new)) = (intent.way, &staged, &intent.new) {
-            let stamp = steps::overwrite(&*self.volume, staged, target).map_err(failed)?;
+            let shown = steps::overwrite(&*self.volume, staged, target).map_err(failed)?;
+            self.shown_at = Some(shown.at);
             self.close(Some(recovery::spare_of(new)))?;
-            return Ok(Some(stamp));
+            return Ok(Some(shown.stamp));
         }
         if intent.old.is_some() {
             let away = self.incoming.join(&intent.away);
-            steps::rename(&*self.volume, target, &away).map_err(failed)?;
+            self.shown_at = Some(steps::rename(&*self.volume, target, &away).map_err(failed)?.at);
         }
-        let stamp = staged.map(|staged| steps::rename(&*self.volume, &staged, target));
-        let stamp = stamp.transpose().map_err(failed)?;
+        let shown = staged.map(|staged| steps::rename(&*self.volume, &staged, target));
+        let shown = shown.transpose().map_err(failed)?;
+        self.shown_at = shown.as_ref().map_or(self.shown_at, |shown| Some(shown.at));
         // Both renames are durable: what was moved away shares its clusters with nothing, and may be written again.
         let spare = |old: &Looked| Spare { name: intent.away.clone(), size_bytes: old.file.size_bytes };
         self.close(intent.old.as_ref().map(spare))?;
-        Ok(stamp)
+        Ok(shown.map(|shown| shown.stamp))
     }
 }
 

@@ -128,14 +128,21 @@ fn place(
             return Ok(());
         }
     };
+    let at_boot_ms = shown_boot_ms(disk);
     let before = hands.base.saves.get(want.save);
-    hands.launches.replaced(want.save, before.cloned(), boot_ms() + GRAIN_MS);
+    hands.launches.replaced(want.save, before.cloned(), at_boot_ms);
     let entry = entry_after(before, agreed(want, stamp));
     hands.journal.record(Entry::Settled { save: want.save.clone(), entry })?;
     let size_bytes = want.content.size_bytes;
     log::info!("{}: put in place at `{}`, {size_bytes} bytes", want.save, want.place.path);
     outcome.deeds.push(Deed::Placed { save: want.save.clone(), version: want.head, size_bytes });
     Ok(())
+}
+
+/// When a game could first see what was put in place: a game that started while a slow card made it durable has it.
+fn shown_boot_ms(disk: &Disk) -> u64 {
+    let ago_ms = u64::try_from(disk.shown_ago().as_millis()).unwrap_or(0);
+    boot_ms().saturating_sub(ago_ms) + GRAIN_MS
 }
 
 fn agreed<'a>(want: &Wanted<'a>, stamp: Stamp) -> Agreed<'a> {
@@ -159,8 +166,9 @@ fn retire(
         outcome.problem(save, error);
         return Ok(());
     }
+    let at_boot_ms = shown_boot_ms(disk);
     let before = hands.base.saves.get(save);
-    hands.launches.replaced(save, before.cloned(), boot_ms() + GRAIN_MS);
+    hands.launches.replaced(save, before.cloned(), at_boot_ms);
     let now = Agreed { version: head, content: None, place, stamp: Stamp::default() };
     let entry = entry_after(before, now);
     hands.journal.record(Entry::Settled { save: save.clone(), entry })?;

@@ -7,14 +7,23 @@
 
 use std::io::{self, Read};
 use std::path::Path;
+use std::time::Instant;
 
 use crate::snapshot::Stamp;
 use crate::volume::Volume;
 
 const PIECE_BYTES: usize = 64 * 1024;
 
+/// Bytes that a game can see.
+pub(super) struct Shown {
+    /// The file's stamp, taken before anybody else could write to it.
+    pub(super) stamp: Stamp,
+    /// Since when all of them are seen: what starts later loads them. That they are durable takes longer.
+    pub(super) at: Instant,
+}
+
 /// Overwrites `to` with the bytes of `from`, of one size, without truncation.
-pub(super) fn overwrite(volume: &dyn Volume, from: &Path, to: &Path) -> io::Result<Stamp> {
+pub(super) fn overwrite(volume: &dyn Volume, from: &Path, to: &Path) -> io::Result<Shown> {
     let mut source = volume.open(from)?;
     let mut file = volume.open_write(to)?;
     if source.stamp()?.size_bytes != file.stamp()?.size_bytes {
@@ -31,19 +40,20 @@ pub(super) fn overwrite(volume: &dyn Volume, from: &Path, to: &Path) -> io::Resu
         offset += count as u64;
     }
     // Before the sync, which takes its time: what a game writes meanwhile must not pass under the stamp of our bytes.
-    let stamp = file.stamp()?;
+    let shown = Shown { stamp: file.stamp()?, at: Instant::now() };
     file.sync()?;
-    Ok(stamp)
+    Ok(shown)
 }
 
 /// Renames `from` to `to`, where nothing is, or an empty file.
-pub(super) fn rename(volume: &dyn Volume, from: &Path, to: &Path) -> io::Result<Stamp> {
+pub(super) fn rename(volume: &dyn Volume, from: &Path, to: &Path) -> io::Result<Shown> {
     let mut file = volume.open(from)?;
     // Before anybody can write to it by its new name.
     let stamp = file.stamp()?;
     volume.rename(from, to)?;
+    let shown = Shown { stamp, at: Instant::now() };
     settle_rename(volume, &mut *file, from, to)?;
-    Ok(stamp)
+    Ok(shown)
 }
 
 /// Removes a file that shares its clusters with nothing. The name is durably gone while the open file still holds them: a cut
