@@ -12,7 +12,10 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use retrosync_protocol::Digest;
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
 use rustls::client::{verify_server_cert_signed_by_trust_anchor, verify_server_name};
-use rustls::crypto::{CryptoProvider, KeyProvider, verify_tls12_signature, verify_tls13_signature};
+use rustls::crypto::{
+    CryptoProvider, GetRandomFailed, KeyProvider, SecureRandom, ring, verify_tls12_signature,
+    verify_tls13_signature,
+};
 use rustls::pki_types::pem::PemObject as _;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName, UnixTime};
 use rustls::server::ParsedCertificate;
@@ -22,7 +25,7 @@ use rustls::{
     CertificateError, ClientConfig, ClientConnection, DigitallySignedStruct, RootCertStore, SignatureScheme,
 };
 
-use super::{RemoteSettings, ServerAddress};
+use super::{RemoteSettings, ServerAddress, signatures};
 use crate::error::{Error, Kind, Result};
 
 /// When this program was built, or a time before it.
@@ -106,10 +109,25 @@ fn config_of(clock: Arc<Clock>, verifier: Arc<Verifier>) -> Result<Arc<ClientCon
     Ok(Arc::new(config))
 }
 
-/// What the TLS library does by itself, but for private keys: a client that shows no certificate signs nothing, and
-/// leaves 30 KB of signing out of the program.
+/// What the TLS library does by itself with ring, but for P-256 (see `signatures`) and for private keys: a client that shows
+/// no certificate signs nothing, and leaves 30 KB of signing out of the program.
 fn provider() -> Arc<CryptoProvider> {
-    Arc::new(CryptoProvider { key_provider: &NoPrivateKeys, ..rustls::crypto::ring::default_provider() })
+    Arc::new(CryptoProvider {
+        cipher_suites: ring::DEFAULT_CIPHER_SUITES.to_vec(),
+        kx_groups: vec![ring::kx_group::X25519, ring::kx_group::SECP384R1],
+        signature_verification_algorithms: signatures::ACCEPTED,
+        secure_random: &Random,
+        key_provider: &NoPrivateKeys,
+    })
+}
+
+#[derive(Debug)]
+struct Random;
+
+impl SecureRandom for Random {
+    fn fill(&self, buffer: &mut [u8]) -> Result<(), GetRandomFailed> {
+        getrandom::fill(buffer).map_err(|_| GetRandomFailed)
+    }
 }
 
 #[derive(Debug)]
