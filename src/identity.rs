@@ -56,6 +56,11 @@ pub struct Facts {
     /// The last good time a server told: a floor for a clock that was lost.
     #[serde(default)]
     pub server_time_unix_s: Option<i64>,
+    writer: WriterId,
+    /// Every number below it may have been used.
+    #[serde(rename = "next_sequence")]
+    reserved_to: u64,
+    hardware: String,
 }
 
 /// A token that a server was told of, and the server.
@@ -65,16 +70,6 @@ pub struct Begun {
     pub token: Token,
     /// The server's address.
     pub server: String,
-}
-
-#[derive(Serialize, Deserialize)]
-struct Record {
-    #[serde(flatten)]
-    facts: Facts,
-    writer: WriterId,
-    /// Every number below it may have been used.
-    next_sequence: u64,
-    hardware: String,
 }
 
 /// What opening found.
@@ -92,10 +87,7 @@ pub enum Opened {
 pub struct Identity {
     /// What is kept; call [`Identity::save`] after changing it.
     pub facts: Facts,
-    writer: WriterId,
     next_sequence: u64,
-    reserved_to: u64,
-    hardware: String,
     pair: Pair,
 }
 
@@ -107,9 +99,9 @@ impl Identity {
     /// When the card cannot be read, or not be written after a doubt.
     pub fn open(volume: Arc<dyn Volume>, state_dir: &Path, hardware: &str) -> Result<(Identity, Opened)> {
         let doing = || format!("cannot read the identity in `{}`", state_dir.display());
-        let (pair, found) = Pair::open::<Record>(volume, state_dir, "identity")
-            .map_err(|error| Error::io(doing(), &error))?;
-        let Some(record) = found.record else {
+        let (pair, found) =
+            Pair::open::<Facts>(volume, state_dir, "identity").map_err(|error| Error::io(doing(), &error))?;
+        let Some(facts) = found.record else {
             let facts = Facts {
                 token: None,
                 begun: None,
@@ -122,36 +114,25 @@ impl Identity {
                 ca_file: None,
                 roots: BTreeMap::new(),
                 server_time_unix_s: None,
-            };
-            let identity = Identity {
-                facts,
                 writer: draw_writer()?,
-                next_sequence: 1,
                 reserved_to: 1,
                 hardware: hardware.to_owned(),
-                pair,
             };
+            let identity = Identity { facts, next_sequence: 1, pair };
             let opened = match found.damaged {
                 true => Opened::Doubted("the identity is damaged".into()),
                 false => Opened::New,
             };
             return Ok((identity, opened));
         };
-        let mut identity = Identity {
-            facts: record.facts,
-            writer: record.writer,
-            next_sequence: record.next_sequence,
-            reserved_to: record.next_sequence,
-            hardware: record.hardware,
-            pair,
-        };
-        if differs(&identity.hardware, hardware) {
-            identity.hardware = hardware.to_owned();
+        let mut identity = Identity { next_sequence: facts.reserved_to, facts, pair };
+        if differs(&identity.facts.hardware, hardware) {
+            identity.facts.hardware = hardware.to_owned();
             identity.redraw_writer()?;
             return Ok((identity, Opened::Doubted("the card was last used in another device".into())));
         }
-        if identity.hardware.is_empty() {
-            identity.hardware = hardware.to_owned();
+        if identity.facts.hardware.is_empty() {
+            identity.facts.hardware = hardware.to_owned();
         }
         Ok((identity, Opened::AsLeft))
     }
@@ -161,12 +142,12 @@ impl Identity {
     /// # Errors
     /// When the card cannot take it; then what was saved before stands.
     pub fn save(&mut self) -> Result<()> {
-        self.write(self.reserved_to)
+        self.pair.write(&self.facts).map_err(|error| Error::io("cannot keep this device's identity", &error))
     }
 
     /// Who writes versions here.
     pub fn writer(&self) -> &WriterId {
-        &self.writer
+        &self.facts.writer
     }
 
     /// A number that this writer never used and never will again: reserved durably before it is returned.
@@ -174,9 +155,12 @@ impl Identity {
     /// # Errors
     /// When the card cannot take the reservation; then no number was given out.
     pub fn take_sequence(&mut self) -> Result<u64> {
-        if self.next_sequence == self.reserved_to {
-            self.write(self.reserved_to + BLOCK)?;
-            self.reserved_to += BLOCK;
+        if self.next_sequence == self.facts.reserved_to {
+            self.facts.reserved_to += BLOCK;
+            if let Err(error) = self.save() {
+                self.facts.reserved_to -= BLOCK;
+                return Err(error);
+            }
         }
         let sequence = self.next_sequence;
         self.next_sequence += 1;
@@ -188,19 +172,9 @@ impl Identity {
     /// # Errors
     /// When there is no randomness or the card cannot take it.
     pub fn redraw_writer(&mut self) -> Result<()> {
-        self.writer = draw_writer()?;
-        (self.next_sequence, self.reserved_to) = (1, 1);
+        self.facts.writer = draw_writer()?;
+        (self.next_sequence, self.facts.reserved_to) = (1, 1);
         self.save()
-    }
-
-    fn write(&mut self, next_sequence: u64) -> Result<()> {
-        let record = Record {
-            facts: self.facts.clone(),
-            writer: self.writer.clone(),
-            next_sequence,
-            hardware: self.hardware.clone(),
-        };
-        self.pair.write(&record).map_err(|error| Error::io("cannot keep this device's identity", &error))
     }
 }
 

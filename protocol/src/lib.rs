@@ -12,6 +12,7 @@ mod refusal;
 mod save_id;
 mod text;
 mod version;
+mod wire;
 
 pub use digest::{Digest, Hasher};
 pub use frames::{Body, Encoding, FRAMES_CONTENT_TYPE, FrameError, MAX_HEADER_BYTES, encode_header};

@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::wire;
 use crate::{
     Body, Content, DeviceId, Digest, Epoch, Played, Problem, SaveId, UserCode, Version, VersionId, WriterId,
 };
@@ -36,13 +37,13 @@ pub struct PairingOffer {
     pub interval_s: u64,
 }
 
-/// `POST /pairing/claim`: a code made on the dashboard.
+/// `POST /pairing/claim`: a code made on the dashboard. On the wire the fields of both stand side by side.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(from = "wire::Claim", into = "wire::Claim")]
 pub struct ClaimRequest {
     /// The code.
     pub user_code: UserCode,
     /// As in [`PairingRequest`].
-    #[serde(flatten)]
     pub device: PairingRequest,
 }
 
@@ -201,9 +202,9 @@ pub struct StoreReply {
     pub results: Vec<StoreResult>,
 }
 
-/// What became of one version.
+/// What became of one version. An outcome that this program does not know is read as a refusal.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(tag = "outcome", rename_all = "lowercase")]
+#[serde(tag = "outcome", rename_all = "lowercase", try_from = "wire::Stored")]
 pub enum StoreResult {
     /// It, or one with the same content, is the save's only head.
     Head {
