@@ -2,7 +2,7 @@
 //!
 //! The daemon is the real one, from its cycle down to its attic, over its seams: a card ([`handheld`], a model of FAT
 //! that can lose power), a remote ([`link`]) and a machine. The server is the real library in memory. What is played
-//! here: emulators, people, networks, clocks, power. The promises are asked after every event ([`judge`]).
+//! here: emulators, people, networks, clocks, power. The promises are asked after every event (`judge`).
 //!
 //! One thread, no clock, no socket; a seed repeats everything. `scripts/simulate` hunts, the tests run a short form.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "only tests and hunts come here")]
