@@ -1,7 +1,7 @@
 //! Many devices, one server, and all that can go wrong between them, from one seed.
 //!
-//! The daemon is the real one, from its cycle down to its attic, over its seams: a card ([`handheld`], a model of FAT
-//! that can lose power), a remote ([`link`]) and a machine. The server is the real library in memory. What is played
+//! The daemon is the real one, from its cycle down to its attic, over its seams: a card (`handheld`, a model of FAT
+//! that can lose power), a remote (`link`) and a machine. The server is the real library in memory. What is played
 //! here: emulators, people, networks, clocks, power. The promises are asked after every event (`judge`).
 //!
 //! One thread, no clock, no socket; a seed repeats everything. `scripts/simulate` hunts, the tests run a short form.
