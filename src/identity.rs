@@ -254,6 +254,22 @@ mod tests {
     }
 
     #[test]
+    fn an_identity_has_one_form_on_the_card() {
+        let writer = WriterId::from_random(&[7; 16]);
+        let own = format!(r#""writer":"{writer}","next_sequence":65,"hardware":"serial:1"}}"#);
+        let text = concat!(
+            r#"{"token":null,"begun":null,"server":"http://server.example","device":null,"device_name":"Flip","#,
+            r#""user":"ada","pins":[],"plain_http":true,"ca_file":null,"roots":{},"server_time_unix_s":5,"#,
+        );
+        let text = format!("{text}{own}");
+        let facts: Facts = serde_json::from_str(&text).unwrap();
+        assert_eq!((facts.reserved_to, &facts.writer), (65, &writer));
+        assert_eq!(serde_json::to_string(&facts).unwrap(), text);
+        assert!(serde_json::from_str::<Facts>(&format!("{{{own}")).is_ok(), "the rest may be missing");
+        assert!(serde_json::from_str::<Facts>("{}").is_err(), "a writer may not");
+    }
+
+    #[test]
     fn hardware_is_told_by_what_does_not_change() {
         for (files, hint) in [
             (&[("proc/cpuinfo", "model\t: A7\nSerial\t\t: 02c0ffee\n")][..], "serial:02c0ffee"),
