@@ -6,10 +6,10 @@
 
 use p256::ecdsa::signature::hazmat::PrehashVerifier as _;
 use p256::ecdsa::{Signature, VerifyingKey};
+use ring::digest::{SHA256, SHA384, digest};
 use rustls::SignatureScheme as Scheme;
 use rustls::crypto::WebPkiSupportedAlgorithms;
 use rustls::pki_types::{AlgorithmIdentifier, InvalidSignature, SignatureVerificationAlgorithm, alg_id};
-use sha2::{Digest as _, Sha256, Sha384};
 use webpki::ring as r;
 
 /// An uncompressed point: a byte 4 and two coordinates.
@@ -30,8 +30,8 @@ impl SignatureVerificationAlgorithm for P256 {
         let key = VerifyingKey::from_sec1_bytes(key).map_err(|_| InvalidSignature)?;
         let signature = Signature::from_der(signature).map_err(|_| InvalidSignature)?;
         let verified = match self {
-            P256::Sha256 => key.verify_prehash(&Sha256::digest(message), &signature),
-            P256::Sha384 => key.verify_prehash(&Sha384::digest(message), &signature),
+            P256::Sha256 => key.verify_prehash(digest(&SHA256, message).as_ref(), &signature),
+            P256::Sha384 => key.verify_prehash(digest(&SHA384, message).as_ref(), &signature),
         };
         verified.map_err(|_| InvalidSignature)
     }
