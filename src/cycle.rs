@@ -155,6 +155,7 @@ fn round(parts: &mut Parts, request: &mut Request, report: &mut CycleReport) -> 
     report.read += found.read;
     // What is new here and of no known game may be the save of a game that was copied here meanwhile.
     if parts.memory.meets_strangers(&found) && !parts.memory.games_are_known() {
+        parts.memory.asked_about_strangers(&found);
         look_for_games(parts, report);
         found = scan(parts, &roots, Sweep::Stamps);
         report.read += found.read;

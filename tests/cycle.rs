@@ -168,6 +168,18 @@ fn a_save_whose_game_is_not_here_is_not_put_here_until_the_game_comes() {
 }
 
 #[test]
+fn a_save_that_came_between_the_look_at_the_games_and_the_look_at_the_saves_is_stored() {
+    let rig = Rig::new(&["Tetris"]);
+    let mut a = rig.device();
+    // What a full cycle sees when game and save come after it has read the list of games: a save of no known game.
+    fs::remove_file(a.rom("Tetris")).unwrap();
+    a.plays("Tetris", b"level 1");
+    assert_eq!(kinds(&a.run(Trigger::Full).deeds), [""; 0]);
+    fs::write(a.rom("Tetris"), "rom").unwrap();
+    assert_eq!(kinds(&a.run(Trigger::Changed).deeds), ["stored"]);
+}
+
+#[test]
 fn an_emptied_save_moves_no_head_and_comes_back_from_nowhere_by_itself() {
     let rig = Rig::new(&["Tetris"]);
     let (mut a, mut b) = (rig.device(), rig.device());

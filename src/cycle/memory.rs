@@ -26,7 +26,8 @@ pub struct Memory {
     /// When saves were last seen changed here, in uptime.
     last_change: BTreeMap<SaveId, u64>,
     last_scan_boot_ms: Option<u64>,
-    left_out: Option<BTreeSet<Place>>,
+    /// Files that are of no known game, although the list of games was read after they were seen.
+    strangers: BTreeSet<Place>,
     games_read: bool,
     swept: bool,
 }
@@ -42,7 +43,7 @@ impl Memory {
             changed: BTreeMap::new(),
             last_change: BTreeMap::new(),
             last_scan_boot_ms: None,
-            left_out: None,
+            strangers: BTreeSet::new(),
             games_read: false,
             swept: false,
         }
@@ -105,12 +106,18 @@ impl Memory {
         self.swept
     }
 
-    /// Is a file left out now that was not before? At first sight none: the list of games has just been read.
+    /// Is a file left out that the list of games, when it was last read, was not asked about?
+    ///
+    /// The list that was read just before a scan does not count: a game and its save may have come between the two.
     pub(super) fn meets_strangers(&mut self, found: &Found) -> bool {
-        let now: BTreeSet<Place> = found.left_out.iter().map(|(place, _)| place.clone()).collect();
-        self.left_out
-            .replace(now)
-            .is_some_and(|before| !found.left_out.iter().all(|(place, _)| before.contains(place)))
+        let now: BTreeSet<&Place> = found.left_out.iter().map(|(place, _)| place).collect();
+        self.strangers.retain(|place| now.contains(place));
+        self.strangers.len() < now.len()
+    }
+
+    /// The list of games is read now for the sake of these.
+    pub(super) fn asked_about_strangers(&mut self, found: &Found) {
+        self.strangers = found.left_out.iter().map(|(place, _)| place.clone()).collect();
     }
 
     /// Has this cycle read the list of games already?
