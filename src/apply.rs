@@ -17,7 +17,7 @@ use crate::error::{Error, Kind, Problem, Result};
 use crate::identity::Identity;
 use crate::journal::{Entry, Journal};
 use crate::plan::Step;
-use crate::playing::{Launches, Signs};
+use crate::playing::{Launches, Signs, boot_ms};
 use crate::remote::Remote;
 use crate::root::Root;
 use crate::snapshot::{ANCESTORS, Base, BaseEntry, Doubt, Place, Stamp};
@@ -142,9 +142,20 @@ impl Outcome {
 /// When the journal cannot take it.
 pub fn settle(hands: &mut Hands<'_>, step: &Step) -> Result<()> {
     let Step::Settle { save, place, stamp, head, content } = step else { return Ok(()) };
+    let before = hands.base.saves.get(save);
+    if before.is_none_or(|entry| entry.content != Some(*content)) && is_of_another(hands, save, *head) {
+        // Put here, and the power was cut before it was recorded: a game may have loaded what was there before.
+        hands.launches.replaced(save, before.cloned(), boot_ms());
+    }
     let now = Agreed { version: *head, content: Some(*content), place, stamp: *stamp };
-    let entry = entry_after(hands.base.saves.get(save), now);
+    let entry = entry_after(before, now);
     hands.journal.record(Entry::Settled { save: save.clone(), entry })
+}
+
+/// Was the version written by another device?
+fn is_of_another(hands: &Hands<'_>, save: &SaveId, version: VersionId) -> bool {
+    let heads = hands.journal.listing().saves.get(save);
+    heads.into_iter().flatten().any(|head| head.version == version && head.writer != *hands.identity.writer())
 }
 
 /// What is agreed on now.

@@ -5,6 +5,7 @@
 //! nothing. What fails for one save is a problem in the report and stops no other. Decides nothing: `plan` does.
 
 mod listing;
+mod loaded;
 mod memory;
 mod report;
 mod thin;
@@ -102,6 +103,7 @@ const ASK_MOST: usize = 5_000;
 pub fn run(parts: &mut Parts, mut request: Request) -> CycleReport {
     let mut report = CycleReport::default();
     let full = request.trigger == Trigger::Full;
+    loaded::recall(parts);
     for _ in 0..ROUNDS {
         report.begin_round();
         let again = match round(parts, &mut request, &mut report) {
@@ -113,7 +115,7 @@ pub fn run(parts: &mut Parts, mut request: Request) -> CycleReport {
             }
         };
         // Before anything is called done: what was learnt is durable.
-        if let Err(error) = parts.journal.sync() {
+        if let Err(error) = loaded::keep(parts).and_then(|()| parts.journal.sync()) {
             report.problems.push(error.into());
             break;
         }
@@ -180,7 +182,7 @@ fn round(parts: &mut Parts, request: &mut Request, report: &mut CycleReport) -> 
         fresh: parts.memory.fresh(now_ms, parts.settings.fresh_save_s),
         accept_mass_change: parts.settings.accept_mass_change,
     };
-    let base = base_as_loaded(parts, &found);
+    let base = loaded::base(parts, &found);
     let plan = plan(&base, &found.local, &listing, &policy);
     if policy.accept_mass_change {
         accept_what_is_gone(parts, &found.local, &plan)?;
@@ -262,22 +264,6 @@ fn scan(parts: &mut Parts, roots: &[(PathBuf, RootState)], sweep: Sweep) -> Foun
     });
     parts.memory.scanned(sweep);
     found
-}
-
-/// The base, but for saves that a running game loaded before we replaced them: what it wrote descends from those.
-fn base_as_loaded(parts: &Parts, found: &Found) -> Base {
-    let mut base = parts.journal.base().clone();
-    for (save, loaded) in parts.memory.launches.loaded() {
-        let put = base.saves.get(save).and_then(|entry| entry.content);
-        let here = found.local.saves.get(save).map(|here| here.content);
-        if here.is_some() && here != put {
-            match loaded {
-                Some(entry) => base.saves.insert(save.clone(), entry.clone()),
-                None => base.saves.remove(save),
-            };
-        }
-    }
-    base
 }
 
 /// A person meant the mass change: what is gone is not expected here any more, so that the next cycle does not stop for it

@@ -9,6 +9,7 @@
 
 mod record;
 
+use std::collections::BTreeMap;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -47,6 +48,14 @@ pub enum Entry {
         place: Place,
         /// Its stamp now.
         stamp: Stamp,
+    },
+    /// A running game loaded what lay there before the last `Settled`, and may write it back. The next `Settled` of the
+    /// save ends that.
+    Loaded {
+        /// Which save.
+        save: SaveId,
+        /// The base's entry of what it loaded; `None`: there was none.
+        before: Option<BaseEntry>,
     },
     /// The base of this save is unknown from now on.
     Forgotten {
@@ -99,6 +108,7 @@ struct Force {
 struct State {
     base: Base,
     listing: Listing,
+    loaded: BTreeMap<SaveId, Option<BaseEntry>>,
 }
 
 impl Journal {
@@ -123,7 +133,7 @@ impl Journal {
                 Ok(Replayed::Unfinished) => lost = true,
                 Ok(Replayed::Whole(state, force)) => {
                     if journal.force.as_ref().is_none_or(|other| other.generation < force.generation) {
-                        (journal.state, journal.force) = (state, Some(force));
+                        (journal.state, journal.force) = (*state, Some(force));
                     }
                 }
                 Err(error) => {
@@ -159,7 +169,7 @@ impl Journal {
                 }
             })?;
         let Some(began_bytes) = began_bytes else { return Ok(Replayed::Unfinished) };
-        Ok(Replayed::Whole(state, Force { number, generation, log, began_bytes, torn }))
+        Ok(Replayed::Whole(Box::new(state), Force { number, generation, log, began_bytes, torn }))
     }
 
     /// Something of it could not be read, so what it says may be old. Whoever is going to act on it must distrust it: an old
@@ -176,6 +186,11 @@ impl Journal {
     /// What the remote has, as far as this device has heard; `known` is always empty here.
     pub fn listing(&self) -> &Listing {
         &self.state.listing
+    }
+
+    /// What running games loaded, where that is not what the base says.
+    pub fn loaded(&self) -> &BTreeMap<SaveId, Option<BaseEntry>> {
+        &self.state.loaded
     }
 
     /// Takes in an entry; durable after the next [`Journal::sync`]. What changes nothing is not written (promise 9).
@@ -237,7 +252,7 @@ impl Journal {
 enum Replayed {
     Missing,
     Unfinished,
-    Whole(State, Force),
+    Whole(Box<State>, Force),
 }
 
 fn cannot_write(error: &io::Error) -> Error {
@@ -265,7 +280,8 @@ impl State {
             .saves
             .iter()
             .map(|(save, heads)| Record::Heads(SaveHeads { save: save.clone(), heads: heads.clone() }));
-        cursor.chain(settled).chain(unknown).chain(heads)
+        let loaded = self.loaded.iter().map(|(save, before)| Record::loaded(save, before.as_ref()));
+        cursor.chain(settled).chain(unknown).chain(heads).chain(loaded)
     }
 
     /// Takes in an entry; says whether anything changed.
@@ -273,7 +289,8 @@ impl State {
         match entry {
             Entry::Settled { save, entry } => {
                 let news = self.base.saves.insert(save.clone(), entry.clone()).as_ref() != Some(entry);
-                self.know_head(save, entry) || news
+                let ended = self.loaded.remove(save).is_some();
+                self.know_head(save, entry) || news || ended
             }
             Entry::Aside { save, digest } => self
                 .base
@@ -285,7 +302,13 @@ impl State {
                 (entry.place, entry.stamp) = (place.clone(), *stamp);
                 news
             }),
-            Entry::Forgotten { save } => self.base.saves.remove(save).is_some(),
+            Entry::Loaded { save, before } => {
+                self.loaded.insert(save.clone(), before.clone()).as_ref() != Some(before)
+            }
+            Entry::Forgotten { save } => {
+                let ended = self.loaded.remove(save).is_some();
+                self.base.saves.remove(save).is_some() || ended
+            }
             Entry::Heads(SaveHeads { save, heads }) if heads.is_empty() => {
                 self.listing.saves.remove(save).is_some()
             }
@@ -301,6 +324,8 @@ impl State {
                 let trusted = self.base.saves.values_mut().filter(|entry| entry.trusted);
                 let demoted = trusted.map(|entry| entry.trusted = false).count();
                 let heads = std::mem::take(&mut self.listing.saves).len();
+                // What it loaded is in doubt like the base: what it writes is compared with the whole history.
+                self.loaded.clear();
                 let cursor = std::mem::take(&mut self.base.cursor);
                 demoted + heads > 0 || cursor > 0
             }
@@ -326,3 +351,7 @@ impl State {
         true
     }
 }
+
+#[cfg(test)]
+#[path = "journal_tests.rs"]
+mod tests;

@@ -166,6 +166,12 @@ impl Launches {
         }
     }
 
+    /// What was kept across a restart: a game loaded what was there before.
+    pub fn recall(&mut self, save: &SaveId, before: Option<&BaseEntry>) {
+        let recalled = || Replaced { before: before.cloned(), at_boot_ms: 0, loaded_before: true };
+        self.replaced.entry(save.clone()).or_insert_with(recalled).loaded_before = true;
+    }
+
     /// Compares what was replaced with the games that run now.
     pub fn look(&mut self, playing: &Playing, now_boot_ms: u64) {
         self.replaced.retain(|_, replaced| {

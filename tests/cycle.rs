@@ -382,6 +382,51 @@ fn a_game_that_starts_during_the_download_keeps_its_save() {
     assert_eq!(kinds(&b.cycle().deeds), ["placed"]);
 }
 
+/// The daemon dies under a game that loaded what was replaced; how it is started anew is the row.
+#[test]
+fn a_game_that_outlives_the_daemon_still_writes_a_branch_of_what_it_loaded() {
+    for row in ["after it had seen the game", "before it had recorded what it put in place"] {
+        let rig = Rig::new(&["Tetris"]);
+        let (mut a, mut b) = (rig.device(), rig.device());
+        a.plays("Tetris", b"level 1");
+        a.cycle();
+        b.cycle();
+        a.plays("Tetris", b"a: level 2");
+        a.cycle();
+        let journals = ["journal.0", "journal.1"].map(|name| b.card().join(".retrosync").join(name));
+        let before = journals.each_ref().map(|path| fs::read(path).ok());
+        let mut emulator = b.starts_an_unseen_game("Tetris");
+        assert_eq!(kinds(&b.cycle().deeds), ["placed"], "{row}");
+        if row == "after it had seen the game" {
+            b.sees_all_games();
+            b.cycle();
+            b.reopen();
+        } else {
+            for (path, bytes) in journals.iter().zip(before) {
+                if let Some(bytes) = bytes {
+                    fs::write(path, bytes).unwrap();
+                }
+            }
+            b.reopen();
+            b.sees_all_games();
+            b.cycle();
+            b.cycle();
+        }
+        b.plays("Tetris", b"b: level 2");
+        emulator.ends();
+        assert_eq!(kinds(&b.cycle().deeds), ["branch"], "{row}: not a child of what it never loaded");
+        assert_eq!(b.cycle().questions.len(), 1, "{row}");
+        // And the record ends with that: the next game is a child of the branch, also after a restart.
+        b.reopen();
+        b.plays("Tetris", b"b: level 3");
+        b.cycle();
+        assert!(
+            matches!(&b.cycle().questions[..], [Question::Conflict { heads, .. }] if heads.len() == 2),
+            "{row}"
+        );
+    }
+}
+
 #[test]
 fn what_a_game_writes_that_loaded_the_old_save_is_a_branch_of_that() {
     let rig = Rig::new(&["Tetris"]);

@@ -36,6 +36,10 @@ pub(super) enum Record {
         place: Where,
         stamp: Times,
     },
+    Loaded {
+        save: SaveId,
+        before: Option<Box<Record>>,
+    },
     Forgotten {
         save: SaveId,
     },
@@ -57,6 +61,7 @@ struct Line {
     content: Option<Content>,
     place: Option<Where>,
     stamp: Option<Times>,
+    before: Option<Box<Record>>,
     ancestors: Option<Vec<Digest>>,
     trusted: Option<bool>,
     aside: Option<Digest>,
@@ -84,6 +89,7 @@ impl Line {
             },
             "aside" => Record::Aside { save: self.save?, digest: self.digest? },
             "restamped" => Record::Restamped { save: self.save?, place: self.place?, stamp: self.stamp? },
+            "loaded" => Record::Loaded { save: self.save?, before: self.before },
             "forgotten" => Record::Forgotten { save: self.save? },
             "heads" => Record::Heads(SaveHeads { save: self.save?, heads: self.heads? }),
             "cursor" => Record::Cursor { epoch: self.epoch?, cursor: self.cursor? },
@@ -148,6 +154,12 @@ impl Record {
         }
     }
 
+    /// The line of what a game loaded.
+    pub(super) fn loaded(save: &SaveId, before: Option<&BaseEntry>) -> Record {
+        let before = before.map(|entry| Box::new(Record::settled(save, entry)));
+        Record::Loaded { save: save.clone(), before }
+    }
+
     /// An entry's line.
     pub(super) fn of(entry: &Entry) -> Record {
         match entry {
@@ -156,6 +168,7 @@ impl Record {
             Entry::Restamped { save, place, stamp } => {
                 Record::Restamped { save: save.clone(), place: place.into(), stamp: (*stamp).into() }
             }
+            Entry::Loaded { save, before } => Record::loaded(save, before.as_ref()),
             Entry::Forgotten { save } => Record::Forgotten { save: save.clone() },
             Entry::Heads(heads) => Record::Heads(heads.clone()),
             Entry::Cursor { epoch, cursor } => Record::Cursor { epoch: epoch.clone(), cursor: *cursor },
@@ -178,6 +191,14 @@ impl Record {
             Record::Aside { save, digest } => Entry::Aside { save, digest },
             Record::Restamped { save, place, stamp } => {
                 Entry::Restamped { save, place: place.place()?, stamp: stamp.into() }
+            }
+            Record::Loaded { save, before } => {
+                let before = match before.map(|record| record.entry()) {
+                    None => None,
+                    Some(Some(Entry::Settled { entry, .. })) => Some(entry),
+                    Some(_) => return None,
+                };
+                Entry::Loaded { save, before }
             }
             Record::Forgotten { save } => Entry::Forgotten { save },
             Record::Heads(heads) => Entry::Heads(heads),

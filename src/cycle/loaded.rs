@@ -1,0 +1,56 @@
+//! What a running game loaded before we replaced its save, also when the daemon is started anew under the game.
+//!
+//! [`Launches`](crate::playing::Launches) finds out; the journal keeps it. Here the two are brought together, and the base
+//! is told as the game knows it. Decides nothing.
+
+use retrosync_protocol::SaveId;
+
+use super::Parts;
+use crate::error::Result;
+use crate::journal::Entry;
+use crate::scan::Found;
+use crate::snapshot::Base;
+
+/// Takes up what an earlier run had found out.
+pub(super) fn recall(parts: &mut Parts) {
+    for (save, before) in parts.journal.loaded() {
+        parts.memory.launches.recall(save, before.as_ref());
+    }
+}
+
+/// Makes the journal say what is known now; durable with its next sync.
+///
+/// # Errors
+/// When the journal cannot take it.
+pub(super) fn keep(parts: &mut Parts) -> Result<()> {
+    let known: Vec<(SaveId, _)> =
+        parts.memory.launches.loaded().map(|(save, before)| (save.clone(), before.cloned())).collect();
+    let ended = parts.journal.loaded().keys().filter(|save| known.iter().all(|(known, _)| known != *save));
+    for save in ended.cloned().collect::<Vec<_>>() {
+        let entry = match parts.journal.base().saves.get(&save) {
+            Some(entry) => Entry::Settled { entry: entry.clone(), save },
+            None => Entry::Forgotten { save },
+        };
+        parts.journal.record(entry)?;
+    }
+    for (save, before) in known {
+        parts.journal.record(Entry::Loaded { save, before })?;
+    }
+    Ok(())
+}
+
+/// The base, but for saves that a running game loaded before we replaced them: what it wrote descends from those.
+pub(super) fn base(parts: &Parts, found: &Found) -> Base {
+    let mut base = parts.journal.base().clone();
+    for (save, loaded) in parts.memory.launches.loaded() {
+        let put = base.saves.get(save).and_then(|entry| entry.content);
+        let here = found.local.saves.get(save).map(|here| here.content);
+        if here.is_some() && here != put {
+            match loaded {
+                Some(entry) => base.saves.insert(save.clone(), entry.clone()),
+                None => base.saves.remove(save),
+            };
+        }
+    }
+    base
+}
