@@ -12,6 +12,7 @@ pub mod card;
 pub mod counter_rom;
 pub mod device;
 pub mod emulator;
+pub mod fault_proxy;
 pub mod program;
 pub mod relay;
 pub mod server;

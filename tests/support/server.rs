@@ -55,6 +55,11 @@ impl Server {
         self.port
     }
 
+    /// Its process.
+    pub fn id(&self) -> u32 {
+        self.child.as_ref().map_or(0, Child::id)
+    }
+
     /// Where it keeps everything.
     pub fn data(&self) -> PathBuf {
         self.folder.path().join("data")

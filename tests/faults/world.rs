@@ -1,0 +1,285 @@
+//! Two handhelds, a server, a bad network between the first handheld and the server; and the judge.
+//!
+//! One round: both play, the second syncs well, the first syncs under a fault, the fault is taken away, each syncs once
+//! more. Then everything must be as if nothing had been: every save that was ever played is in the history exactly once,
+//! the heads and the files on both cards are the ones that a person expects, and nobody is asked anything but the one
+//! question that both really have.
+
+use std::time::{Duration, Instant};
+
+use retrosync::remote::{Answer, HttpRemote, PairingClient, Remote, RemoteSettings};
+use retrosync_protocol::{ChangesRequest, Content, Digest, PairingRequest, Token};
+use serde_json::{Value, json};
+
+use crate::support::card::{Card, Firmware};
+use crate::support::device::{Bytes, Device, bytes, read};
+use crate::support::fault_proxy::{Fault, FaultProxy};
+use crate::support::program::Ended;
+use crate::support::server::Server;
+
+/// Played on the first handheld only.
+pub(crate) const UP: &str = "Up (World)";
+/// Played on the second only.
+pub(crate) const DOWN: &str = "Down (World)";
+/// Played on both: each goes on with its own, there are always two heads.
+pub(crate) const BOTH: &str = "Both (World)";
+
+/// Do we run the long form (`scripts/faults --long`)?
+pub(crate) fn long() -> bool {
+    std::env::var_os("RETROSYNC_FAULTS").is_some_and(|form| form == "long")
+}
+
+/// The short form's figure, or the long one's.
+pub(crate) fn short_or_long<T>(short: T, long_one: T) -> T {
+    if long() { long_one } else { short }
+}
+
+/// One row of the table that `scripts/faults` prints at the end.
+pub(crate) fn tell(family: &str, what: &str, rounds: usize, began: Instant) {
+    println!("== {family} | {what} | {rounds} | {} s", began.elapsed().as_secs());
+}
+
+/// A line now and then, for those who watch the long form.
+pub(crate) fn progress(family: &str, round: usize, of: usize) {
+    if long() && round.is_multiple_of(50) {
+        println!("-- {family}: {round} of {of}");
+    }
+}
+
+/// What one round played.
+#[derive(Clone, Debug)]
+struct Played {
+    on_a: Bytes,
+    on_b: Bytes,
+}
+
+/// See the module.
+pub(crate) struct World {
+    /// The server.
+    pub(crate) server: Server,
+    /// Goes through the bad network.
+    pub(crate) a: Device,
+    /// Has a good one.
+    pub(crate) b: Device,
+    /// The bad network.
+    pub(crate) proxy: FaultProxy,
+    observer: HttpRemote,
+    rounds: Vec<Played>,
+}
+
+impl World {
+    /// Both hold the same three saves.
+    pub(crate) fn new() -> World {
+        let server = Server::start();
+        let proxy = FaultProxy::to(server.port()).unwrap();
+        let (a, b) = (Device::new(Firmware::Onion, UP), Device::new(Firmware::Minui, UP));
+        for title in [DOWN, BOTH] {
+            Card::lay_out(&a.card.root, Firmware::Onion, title).unwrap();
+            Card::lay_out(&b.card.root, Firmware::Minui, title).unwrap();
+        }
+        pair(&a, &server, &proxy.url());
+        pair(&b, &server, &server.url());
+        let observer = observer(&server);
+        let mut world = World { server, a, b, proxy, observer, rounds: Vec::new() };
+        let first = bytes("before any fault");
+        for title in [UP, DOWN, BOTH] {
+            std::fs::write(world.file_a(title), &*first).unwrap();
+        }
+        world.rounds.push(Played { on_a: first.clone(), on_b: first });
+        world.a.once();
+        world.b.once();
+        world
+    }
+
+    fn file_a(&self, title: &str) -> std::path::PathBuf {
+        self.a.card.save().with_file_name(format!("{title}.srm"))
+    }
+
+    fn file_b(&self, title: &str) -> std::path::PathBuf {
+        self.b.card.save().with_file_name(format!("{title}.gb.sav"))
+    }
+
+    /// One round, with this in place of a good sync of the first handheld.
+    #[track_caller]
+    pub(crate) fn round(&mut self, story: &str, disturbed: impl FnOnce(&mut World)) {
+        self.play();
+        disturbed(self);
+        self.heal();
+        self.judge(story);
+    }
+
+    /// Both play; the second syncs.
+    pub(crate) fn play(&mut self) {
+        let round = self.rounds.len();
+        let (on_a, on_b) = (bytes(&format!("round {round} on a")), bytes(&format!("round {round} on b")));
+        std::fs::write(self.file_b(DOWN), &*on_b).unwrap();
+        std::fs::write(self.file_b(BOTH), &*on_b).unwrap();
+        self.rounds.push(Played { on_a: on_a.clone(), on_b });
+        self.syncs_well(&self.b, "the second handheld, before the fault");
+        std::fs::write(self.file_a(UP), &*on_a).unwrap();
+        std::fs::write(self.file_a(BOTH), &*on_a).unwrap();
+    }
+
+    /// The network is good again, the server runs; each syncs once more.
+    pub(crate) fn heal(&mut self) {
+        self.proxy.set(Fault::None);
+        self.syncs_well(&self.a, "the first handheld, after the fault");
+        self.syncs_well(&self.b, "the second handheld, after the fault");
+    }
+
+    fn syncs_well(&self, device: &Device, who: &str) {
+        let ended = device.run(&["once", "--json"]);
+        assert!([0, 3].contains(&ended.code), "{who}: {ended:?}");
+        let said = ended.json();
+        assert_eq!(said["problems"], json!([]), "{who}: {said}");
+        let questions = said["questions"].as_array().map_or(0, Vec::len);
+        let asked = said["questions"].to_string();
+        assert!(questions == 0 || (questions == 1 && asked.contains(BOTH)), "{who}: {said}");
+    }
+
+    /// Is everything as if nothing had been?
+    #[track_caller]
+    pub(crate) fn judge(&mut self, story: &str) {
+        let last = self.rounds.last().unwrap().clone();
+        for (title, on_a, on_b) in
+            [(UP, &last.on_a, &last.on_a), (DOWN, &last.on_b, &last.on_b), (BOTH, &last.on_a, &last.on_b)]
+        {
+            assert_eq!(read(&self.file_a(title)).as_ref(), Some(on_a), "{story}: {title} on the first");
+            assert_eq!(read(&self.file_b(title)).as_ref(), Some(on_b), "{story}: {title} on the second");
+        }
+        let heads = self.heads();
+        for (title, expected) in
+            [(UP, vec![&last.on_a]), (DOWN, vec![&last.on_b]), (BOTH, vec![&last.on_b, &last.on_a])]
+        {
+            let mut expected: Vec<Content> = expected.into_iter().map(content).collect();
+            expected.sort_by_key(|content| content.digest);
+            let found = heads.iter().find(|(save, _)| save.contains(title));
+            assert_eq!(found.map(|(_, heads)| heads), Some(&expected), "{story}: the heads of {title}");
+            let told = self.history(title);
+            assert!(
+                told == self.expected_history(title, told.len()),
+                "{story}: the history of {title}: {told:?}"
+            );
+        }
+        self.fetch(&[content(&last.on_a), content(&last.on_b)]);
+    }
+
+    /// Is nothing lost? For faults that may leave more behind than was played: bytes that were damaged on their way.
+    #[track_caller]
+    pub(crate) fn holds(&mut self, story: &str) {
+        let last = self.rounds.last().unwrap().clone();
+        for (title, on_a, on_b) in
+            [(UP, &last.on_a, &last.on_a), (DOWN, &last.on_b, &last.on_b), (BOTH, &last.on_a, &last.on_b)]
+        {
+            assert_eq!(read(&self.file_a(title)).as_ref(), Some(on_a), "{story}: {title} on the first");
+            assert_eq!(read(&self.file_b(title)).as_ref(), Some(on_b), "{story}: {title} on the second");
+            let told = self.history(title);
+            for played in [on_a, on_b] {
+                assert!(
+                    told.contains(&Digest::of(played)),
+                    "{story}: {played:?} is not in the history of {title}"
+                );
+            }
+        }
+    }
+
+    /// Has the server what the first handheld played last?
+    pub(crate) fn has_all(&mut self) -> bool {
+        let last = Digest::of(&self.rounds.last().unwrap().on_a);
+        [UP, BOTH].iter().all(|title| self.history(title).contains(&last))
+    }
+
+    /// The heads of each save, by content.
+    fn heads(&mut self) -> Vec<(String, Vec<Content>)> {
+        let changes = self.observer.list(&ChangesRequest::default()).unwrap();
+        let heads = |heads: &[retrosync_protocol::Head]| {
+            let mut contents: Vec<Content> = heads.iter().filter_map(|head| head.content).collect();
+            contents.sort_by_key(|content| content.digest);
+            contents
+        };
+        changes.saves.iter().map(|save| (save.save.to_string(), heads(&save.heads))).collect()
+    }
+
+    /// The newest versions of a save on the server, newest first, at most a page.
+    fn history(&mut self, title: &str) -> Vec<Digest> {
+        let save = format!("gb/sram/{title}").parse().unwrap();
+        let history = self.observer.history(&save, None).unwrap();
+        history.versions.iter().filter_map(|version| version.record.content.map(|c| c.digest)).collect()
+    }
+
+    /// What was played, newest first: each exactly once.
+    fn expected_history(&self, title: &str, most: usize) -> Vec<Digest> {
+        let mut all = Vec::new();
+        for (number, played) in self.rounds.iter().enumerate().rev() {
+            let (a, b) = (Digest::of(&played.on_a), Digest::of(&played.on_b));
+            match title {
+                UP => all.push(a),
+                DOWN => all.push(b),
+                _ if number == 0 => all.push(a),
+                _ => all.extend([a, b]),
+            }
+        }
+        // A page of the history may be full; then what it has must be the newest.
+        all.truncate(most.max(100));
+        all
+    }
+
+    /// The server can give these back, byte for byte: whatever else comes is refused by the remote itself.
+    fn fetch(&mut self, wanted: &[Content]) {
+        let mut sink = |_: &Content, payload: &mut dyn std::io::Read| {
+            std::io::copy(payload, &mut std::io::sink()).unwrap();
+            Ok(())
+        };
+        let missing = self.observer.fetch(wanted, &mut sink).unwrap();
+        assert!(missing.is_empty(), "{missing:?}");
+    }
+
+    /// Syncs the first handheld, whatever comes of it; it must end within two minutes and say why it could not.
+    #[track_caller]
+    pub(crate) fn sync_under_fault(&self, story: &str) -> Ended {
+        let began = Instant::now();
+        let ended = self.a.run(&["once", "--json"]);
+        assert!([0, 1, 3].contains(&ended.code), "{story}: {ended:?}");
+        let explained = || ended.json()["error"]["cause"].is_string() || ended.err.contains("\n  cause: ");
+        assert!(ended.code != 1 || explained(), "{story}: {ended:?}");
+        assert!(began.elapsed() < Duration::from_secs(120), "{story}: it took {:?}", began.elapsed());
+        ended
+    }
+}
+
+fn content(bytes: &Bytes) -> Content {
+    Content { digest: Digest::of(bytes), size_bytes: bytes.len() as u64 }
+}
+
+/// Pairs over the address that it will use.
+pub(crate) fn pair(device: &Device, server: &Server, url: &str) {
+    let mut pairing = device.start_pairing(url);
+    server.approve(&pairing.code());
+    let end: Value = pairing.end();
+    assert_eq!(end["paired"], true, "{end}");
+}
+
+/// Somebody of the same user who looks at the server, and has no card.
+pub(crate) fn observer(server: &Server) -> HttpRemote {
+    let mut random = [0; 32];
+    getrandom::fill(&mut random).unwrap();
+    let token = Token::from_random(&random);
+    let settings = |token| RemoteSettings {
+        server: server.url(),
+        token,
+        client: "retrosync/test".into(),
+        ..RemoteSettings::default()
+    };
+    let mut client = PairingClient::open(&settings(None)).unwrap();
+    let offer = client
+        .start(&PairingRequest {
+            token_sha256: token.digest(),
+            device_name: "Observer".into(),
+            profile: "onion".into(),
+            client: "retrosync/test".into(),
+        })
+        .unwrap();
+    server.approve(&offer.user_code.to_string());
+    let Answer::Paired(_) = client.wait(&token, 20).unwrap() else { panic!("the observer is not let in") };
+    HttpRemote::open(&settings(Some(token))).unwrap()
+}
