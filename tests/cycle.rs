@@ -428,6 +428,30 @@ fn a_game_that_outlives_the_daemon_still_writes_a_branch_of_what_it_loaded() {
 }
 
 #[test]
+fn a_newer_save_still_comes_after_a_game_ended_that_had_loaded_an_older_one() {
+    let rig = Rig::new(&["Tetris"]);
+    let (mut a, mut b) = (rig.device(), rig.device());
+    a.plays("Tetris", b"level 1");
+    a.cycle();
+    b.cycle();
+    a.plays("Tetris", b"level 2");
+    a.cycle();
+    let mut emulator = b.starts_an_unseen_game("Tetris");
+    assert_eq!(kinds(&b.cycle().deeds), ["placed"]);
+    b.sees_all_games();
+    b.cycle();
+    a.plays("Tetris", b"level 3");
+    a.cycle();
+    // It ends without saving, in a cycle that hears of the newer save and cannot bring it.
+    emulator.ends();
+    b.fault(Fault::Content(b"level 3"));
+    b.cycle();
+    b.fault(Fault::None);
+    assert_eq!(kinds(&b.cycle().deeds), ["placed"]);
+    assert_eq!(b.save("Tetris"), b"level 3");
+}
+
+#[test]
 fn what_a_game_writes_that_loaded_the_old_save_is_a_branch_of_that() {
     let rig = Rig::new(&["Tetris"]);
     let (mut a, mut b) = (rig.device(), rig.device());

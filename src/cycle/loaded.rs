@@ -3,7 +3,7 @@
 //! [`Launches`](crate::playing::Launches) finds out; the journal keeps it. Here the two are brought together, and the base
 //! is told as the game knows it. Decides nothing.
 
-use retrosync_protocol::SaveId;
+use retrosync_protocol::{SaveHeads, SaveId};
 
 use super::Parts;
 use crate::error::Result;
@@ -27,11 +27,14 @@ pub(super) fn keep(parts: &mut Parts) -> Result<()> {
         parts.memory.launches.loaded().map(|(save, before)| (save.clone(), before.cloned())).collect();
     let ended = parts.journal.loaded().keys().filter(|save| known.iter().all(|(known, _)| known != *save));
     for save in ended.cloned().collect::<Vec<_>>() {
+        let heads = parts.journal.listing().saves.get(&save).cloned().unwrap_or_default();
         let entry = match parts.journal.base().saves.get(&save) {
-            Some(entry) => Entry::Settled { entry: entry.clone(), save },
-            None => Entry::Forgotten { save },
+            Some(entry) => Entry::Settled { entry: entry.clone(), save: save.clone() },
+            None => Entry::Forgotten { save: save.clone() },
         };
         parts.journal.record(entry)?;
+        // What is settled is taken for a head: what the remote has said since then stands.
+        parts.journal.record(Entry::Heads(SaveHeads { save, heads }))?;
     }
     for (save, before) in known {
         parts.journal.record(Entry::Loaded { save, before })?;
