@@ -3,10 +3,12 @@
 //! Global flags may stand anywhere. Decides nothing about saves: each command is one file below `cli/`.
 //! To add a command: one file, one line in [`COMMANDS`].
 
+pub mod boot;
 pub mod devices;
 pub mod doctor;
 pub mod help;
 pub mod history;
+pub mod hook;
 pub mod pair;
 mod questions;
 pub mod recover;
@@ -14,6 +16,7 @@ pub mod resolve;
 pub mod restore;
 pub mod run;
 pub mod saves;
+pub mod start;
 pub mod status;
 mod survey;
 
@@ -62,6 +65,10 @@ pub const COMMANDS: &[Command] = &[
     resolve::COMMAND,
     devices::COMMAND,
     doctor::COMMAND,
+    start::START,
+    start::STOP,
+    boot::COMMAND,
+    hook::COMMAND,
     recover::COMMAND,
 ];
 
@@ -104,8 +111,8 @@ impl Call {
         let file = self.config.clone().or_else(|| environment("RETROSYNC_CONFIG").map(PathBuf::from));
         let config = Config::load(&self.settings, &environment, file.or_else(usual_file).as_deref())?;
         // The daemon's log is all that it says; a command says itself what it did.
-        let usual =
-            if self.command == run::RUN.name { log::LevelFilter::Info } else { log::LevelFilter::Warn };
+        let runs = [run::RUN.name, start::START.name].contains(&self.command);
+        let usual = if runs { log::LevelFilter::Info } else { log::LevelFilter::Warn };
         logging::start(config.log.unwrap_or(usual));
         Ok(config)
     }

@@ -169,7 +169,11 @@ impl Daemon {
                 self.pace.note(Event::News, now_ms);
             }
             Message::Deaf => self.current = false,
-            Message::Job(job) => job(parts),
+            Message::Job(job) => {
+                job(parts);
+                // It may be a person's first deed in a while, or a network's.
+                self.pace.note(Event::RouteUp, now_ms);
+            }
         }
     }
 

@@ -8,14 +8,14 @@ use std::io::{BufRead, BufReader, Read, Write};
 use std::os::linux::net::SocketAddrExt;
 use std::os::unix::net::{SocketAddr, UnixListener, UnixStream};
 use std::sync::Arc;
-use std::sync::mpsc::{SyncSender, sync_channel};
 use std::time::{Duration, Instant};
 
 use retrosync_protocol::Digest;
 use serde::{Deserialize, Serialize};
 
-use crate::choice::{self, Done, Wish};
-use crate::daemon::{Job, Jobs};
+use crate::choice::{self, Done, Moment, Wish};
+use crate::cycle::Parts;
+use crate::daemon::Jobs;
 use crate::error::{Error, Kind, Result};
 use crate::parts::Ground;
 use crate::report;
@@ -99,22 +99,34 @@ pub fn open(ground: Arc<Ground>, jobs: Jobs) -> Result<()> {
     let listener = UnixListener::bind_addr(&address(&ground)?).map_err(|error| Error::io(doing, &error))?;
     let serve = move || {
         for stream in listener.incoming().flatten() {
-            let reply = match heed(&ground, &stream, &jobs) {
-                Ok(done) => Reply::Done(done),
-                Err(Error { kind, doing, cause, help }) => {
-                    Reply::Failed { kind: report::kind_word(kind).to_owned(), doing, cause, help }
+            match heed(&ground, &stream) {
+                // Whoever asked waits for the answer; the door does not: a game that starts cannot wait for a restore.
+                Ok(wish) => {
+                    let ground = Arc::clone(&ground);
+                    jobs.send(Box::new(move |parts| answer(&stream, do_it(&ground, parts, &wish))));
                 }
-            };
-            let mut line = serde_json::to_vec(&reply).unwrap_or_default();
-            line.push(b'\n');
-            let _ = (&stream).write_all(&line);
+                Err(error) => answer(&stream, Err(error)),
+            }
         }
     };
     let thread = std::thread::Builder::new().name("door".into()).stack_size(128 << 10).spawn(serve);
     thread.map(drop).map_err(|error| Error::io(doing, &error))
 }
 
-fn heed(ground: &Ground, stream: &UnixStream, jobs: &Jobs) -> Result<Done> {
+fn answer(mut stream: &UnixStream, done: Result<Done>) {
+    let reply = match done {
+        Ok(done) => Reply::Done(done),
+        Err(Error { kind, doing, cause, help }) => {
+            Reply::Failed { kind: report::kind_word(kind).to_owned(), doing, cause, help }
+        }
+    };
+    let mut line = serde_json::to_vec(&reply).unwrap_or_default();
+    line.push(b'\n');
+    let _ = stream.write_all(&line);
+}
+
+/// What is wished, by somebody who may.
+fn heed(ground: &Ground, stream: &UnixStream) -> Result<Wish> {
     let refuse = |cause: &str| Error::new(Kind::Misused, "cannot take this wish", cause);
     let _ = stream.set_read_timeout(Some(MANNERS));
     let mut line = String::new();
@@ -124,14 +136,24 @@ fn heed(ground: &Ground, stream: &UnixStream, jobs: &Jobs) -> Result<Done> {
     if asked.proof != proof(ground)? {
         return Err(refuse("who asks cannot read the card"));
     }
-    let (answer, answered): (SyncSender<Result<Done>>, _) = sync_channel(1);
-    let job: Job = Box::new(move |parts| {
-        let _ = answer.send(choice::carry_out(parts, &asked.wish));
-    });
-    if !jobs.send(job) {
-        return Err(Error::new(Kind::Busy, "cannot take this wish", "the daemon is ending"));
+    if let Wish::Moment(moment) = asked.wish {
+        // At once: a cycle that runs just now must not put a save under a game that starts.
+        moment.told();
     }
-    answered.recv().unwrap_or_else(|_| Err(Error::new(Kind::Busy, "cannot do it", "the daemon dropped it")))
+    Ok(asked.wish)
+}
+
+fn do_it(ground: &Ground, parts: &mut Parts, wish: &Wish) -> Result<Done> {
+    if *wish == Wish::Moment(Moment::Woke) {
+        // The old connection died in its sleep, and would be waited for.
+        parts.remote = ground.remote(&parts.identity)?;
+    }
+    choice::carry_out(parts, wish)
+}
+
+/// Tells the daemon what the firmware tells us, and waits for it to be done; false if there is none.
+pub fn tell(ground: &Ground, moment: Moment) -> bool {
+    ask(ground, &Wish::Moment(moment)).is_some()
 }
 
 /// Named after the root's marker: one card, one door.

@@ -12,6 +12,7 @@
 
 pub mod apply;
 pub mod attic;
+pub mod boot;
 pub mod choice;
 pub mod cli;
 pub mod clock;
@@ -42,6 +43,7 @@ pub mod retroarch_cfg;
 pub mod root;
 pub mod scan;
 pub mod snapshot;
+pub mod supervise;
 pub mod table;
 pub mod volume;
 pub mod watch;

@@ -3,11 +3,13 @@
 //! Three signs, each enough: a flag file of the firmware, a process with the name of an emulator, a process with a
 //! game's path in its command line. What cannot be known counts as running. [`Launches`] remembers which saves were
 //! replaced after a game had started, so that what that game writes descends from what it loaded, not from what we put
-//! there. Reads `/proc`; never signals, never stops anything.
+//! there. A fourth is the word of a firmware's hooks ([`said_to_start`]), which knows better than the others when the game
+//! loads its save. Reads `/proc`; never signals, never stops anything.
 
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::sync::Mutex;
 
 use retrosync_protocol::SaveId;
 
@@ -53,10 +55,62 @@ const TICK_MS: u64 = 10;
 /// `comm` holds no more.
 const COMM_BYTES: usize = 15;
 
+/// What the hooks of this machine's firmware said last; one process, one machine.
+static SAID: Mutex<Option<Said>> = Mutex::new(None);
+/// A hook that never said the end is not believed for longer.
+const SAID_MOST_MS: u64 = 12 * 3_600_000;
+
+/// The word of a hook: a game runs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Said {
+    /// From this hour of the uptime on; before it, the firmware still waits for us.
+    from_boot_ms: u64,
+    /// A process was seen that plays.
+    seen: bool,
+}
+
+/// A hook says that a game loads its save at that hour of the uptime and not before: until then nothing runs, whatever
+/// the processes look like, and from then on one does.
+pub fn said_to_start(from_boot_ms: u64) {
+    said(Some(Said { from_boot_ms, seen: false }));
+}
+
+/// A hook says that the game has ended.
+pub fn said_to_end() {
+    said(None);
+}
+
+fn said(word: Option<Said>) {
+    *SAID.lock().unwrap_or_else(std::sync::PoisonError::into_inner) = word;
+}
+
 /// Looks at the flag files and at every process.
 pub fn look(signs: &Signs) -> Playing {
-    machine::ask(|machine| machine.games(signs))
-        .unwrap_or_else(|| look_in(signs, Path::new("/proc"), std::process::id()))
+    machine::ask(|machine| machine.games(signs)).unwrap_or_else(|| {
+        let seen = look_in(signs, Path::new("/proc"), std::process::id());
+        let mut said = SAID.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        judge(&mut said, seen, boot_ms())
+    })
+}
+
+/// What was seen, in the light of what was said.
+fn judge(said: &mut Option<Said>, mut seen: Playing, now_boot_ms: u64) -> Playing {
+    let Some(word) = said else { return seen };
+    if now_boot_ms < word.from_boot_ms {
+        return Playing::default();
+    }
+    // The launcher is older than the game that it starts: what the game loaded, it loaded when the hook let it.
+    for game in &mut seen.games {
+        game.started_boot_ms = game.started_boot_ms.max(word.from_boot_ms);
+    }
+    let over = (word.seen && seen.reason.is_none()) || now_boot_ms - word.from_boot_ms > SAID_MOST_MS;
+    word.seen |= seen.reason.is_some();
+    if over {
+        *said = None;
+    } else {
+        seen.reason.get_or_insert_with(|| "the firmware says that a game runs".into());
+    }
+    seen
 }
 
 /// Milliseconds since this device booted, sleep included; the clock of [`Game::started_boot_ms`].

@@ -133,3 +133,24 @@ fn what_a_game_writes_descends_from_what_it_loaded() {
         assert_eq!(launches.loaded().count(), 0, "{row}: stored");
     }
 }
+
+#[test]
+fn what_a_game_loads_after_its_hook_descends_from_what_was_pulled_before_it() {
+    let launcher = || Playing {
+        games: vec![Game { pid: 7, name: "emulatorlauncher".into(), started_boot_ms: 100 }],
+        reason: Some("`emulatorlauncher` is running (process 7)".into()),
+    };
+    let mut said = Some(Said { from_boot_ms: 1_000, seen: false });
+    assert_eq!(judge(&mut said, launcher(), 999), Playing::default(), "the firmware waits for us");
+    let playing = judge(&mut said, launcher(), 1_000);
+    assert_eq!((playing.reason.is_some(), playing.games[0].started_boot_ms), (true, 1_000));
+    assert_eq!(judge(&mut said, Playing::default(), 5_000), Playing::default(), "it was seen, and is gone");
+    assert_eq!(said, None);
+
+    let mut said = Some(Said { from_boot_ms: 1_000, seen: false });
+    let unseen = judge(&mut said, Playing::default(), 50_000);
+    assert!(unseen.reason.is_some(), "a game that no process shows is believed");
+    judge(&mut said, Playing::default(), 1_001 + SAID_MOST_MS);
+    assert_eq!(said, None, "but not for ever");
+    assert_eq!(judge(&mut None, launcher(), 5), launcher(), "nothing was said");
+}

@@ -37,10 +37,10 @@ const FLOORS: &[&[&str]] = &[
     &["apply"],
     &[
         "plan", "scan", "watch", "playing", "machine", "remote", "attic", "disk", "journal", "identity",
-        "network", "config",
+        "network", "config", "boot",
     ],
     &["root", "profile", "naming", "pace", "container", "facts", "retroarch_cfg"],
-    &["volume", "snapshot", "error", "nearest", "table"],
+    &["volume", "snapshot", "error", "nearest", "table", "supervise"],
 ];
 
 const WARN_LINES: usize = 500;

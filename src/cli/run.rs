@@ -86,6 +86,14 @@ Exit codes: 0 all well; 1 could not run; 3 done, but there are problems or quest
 };
 
 fn run(call: &Call) -> Result<Exit> {
+    daemon(call)
+}
+
+/// Keeps the saves in step until this process ends.
+///
+/// # Errors
+/// When it could not start.
+pub(crate) fn daemon(call: &Call) -> Result<Exit> {
     let ground = Arc::new(Ground::find(call.config()?)?);
     let (mut held, news) = loop {
         let mut taken = take_or_mark(&ground)?;

@@ -1,0 +1,319 @@
+//! What starts RetroSync at boot and tells it of games: files of ours in a firmware's hook folders, and single lines in
+//! scripts that others use too.
+//!
+//! Which they are says `hooks.toml` beside the program, one for each firmware. Installing is idempotent and writes only
+//! what is not so yet; removing leaves every byte of others as it was, and no folder that we made. What was made is
+//! remembered beside the program. Every write is whole or not there at all, as a boot script must be.
+
+use std::fs::{self, File};
+use std::io::{self, Write};
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+
+use serde::Deserialize;
+
+use crate::error::{Error, Kind, Result};
+use crate::table::Table;
+
+/// Ends each line of ours in a shared file.
+const TAG: &str = "# retrosync";
+/// Where is remembered which files and folders we made, one a line; empty: a person switched the hooks off.
+const MADE: &str = "hooks.made";
+/// Its first line while the hooks are on.
+const ON: &str = "on";
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Hooks {
+    #[serde(rename = "hook")]
+    hooks: Vec<Hook>,
+}
+
+/// One hook; `{app}` in any of its texts is the program's folder.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Hook {
+    /// Only where this is there.
+    when: Option<String>,
+    /// Only where this is not.
+    unless: Option<String>,
+    /// The file that the firmware runs.
+    file: Option<PathBuf>,
+    /// It is ours alone: a copy of this file, in which `{app}` is replaced too.
+    from: Option<PathBuf>,
+    /// It is shared: this line stands in it, as its first command.
+    line: Option<String>,
+    /// Where the shared file is not there yet, it begins with this.
+    first: Option<String>,
+    /// What else has to be run, by the shell, to switch it on.
+    on: Option<String>,
+    /// The same to switch it off.
+    off: Option<String>,
+}
+
+/// Whether hooks are there.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum State {
+    /// Nobody said yet.
+    New,
+    /// A person switched them off.
+    Off,
+    /// All of them are there.
+    On,
+    /// Some are missing: an update of the firmware may have removed them.
+    Gone,
+}
+
+/// The hooks of the app in one folder.
+pub struct Boot {
+    app: PathBuf,
+    hooks: Vec<Hook>,
+}
+
+impl Boot {
+    /// Those that `hooks.toml` in that folder names, as far as this machine is of their kind.
+    ///
+    /// # Errors
+    /// `Misused` without that file, or when it is of another form.
+    pub fn of(app: &Path) -> Result<Boot> {
+        let path = app.join("hooks.toml");
+        let refused = |cause: String| {
+            Error::new(Kind::Misused, format!("cannot read `{}`", path.display()), cause)
+                .help("the package for your firmware brings it; unzip it again")
+        };
+        let text = fs::read_to_string(&path).map_err(|error| refused(error.to_string()))?;
+        let text = filled(&text, app);
+        let read = Table::parse(&text).and_then(|table| table.read());
+        let mut hooks: Vec<Hook> =
+            read.map(|hooks: Hooks| hooks.hooks).map_err(|e| refused(e.to_string()))?;
+        let is_there = |path: &String| Path::new(path).exists();
+        hooks.retain(|hook| {
+            hook.when.as_ref().is_none_or(is_there) && !hook.unless.as_ref().is_some_and(is_there)
+        });
+        Ok(Boot { app: app.to_owned(), hooks })
+    }
+
+    /// Whether they are there.
+    pub fn state(&self) -> State {
+        match fs::read_to_string(self.app.join(MADE)).as_deref() {
+            Err(_) => State::New,
+            Ok("") => State::Off,
+            Ok(_) if self.hooks.iter().all(|hook| self.stands(hook)) => State::On,
+            Ok(_) => State::Gone,
+        }
+    }
+
+    /// Switches them on, or mends what is missing.
+    ///
+    /// # Errors
+    /// When a file cannot be written; those before it stay.
+    pub fn on(&self) -> Result<()> {
+        let fresh = self.state() != State::On;
+        let mut made = self.made();
+        for hook in &self.hooks {
+            self.install(hook, &mut made).map_err(|error| failed(hook, &error))?;
+            if let Some(command) = hook.on.as_ref().filter(|_| fresh) {
+                shell(command);
+            }
+        }
+        let lines = made.iter().map(|path| format!("{}\n", path.display()));
+        let text = format!("{ON}\n{}", lines.collect::<String>());
+        write(&self.app.join(MADE), &text).map_err(|error| Error::io("cannot remember what was made", &error))
+    }
+
+    /// Switches them off; what nobody else uses is gone, what others use is as it was.
+    ///
+    /// # Errors
+    /// When a file cannot be written.
+    pub fn off(&self) -> Result<()> {
+        let made = self.made();
+        for hook in &self.hooks {
+            if let Some(command) = &hook.off {
+                shell(command);
+            }
+            self.remove(hook, &made).map_err(|error| failed(hook, &error))?;
+        }
+        // The innermost were made last. One in which something lies by now is not ours alone any more, and stays.
+        made.iter().rev().for_each(|folder| drop(fs::remove_dir(folder)));
+        write(&self.app.join(MADE), "").map_err(|error| Error::io("cannot remember the choice", &error))
+    }
+
+    /// What we made, in that order.
+    fn made(&self) -> Vec<PathBuf> {
+        let text = fs::read_to_string(self.app.join(MADE)).unwrap_or_default();
+        text.lines().skip(1).map(PathBuf::from).collect()
+    }
+
+    /// The text of a file that is ours alone.
+    fn own(&self, from: &Path) -> io::Result<String> {
+        Ok(filled(&fs::read_to_string(from)?, &self.app))
+    }
+
+    fn stands(&self, hook: &Hook) -> bool {
+        let Some(file) = &hook.file else { return true };
+        let Ok(text) = fs::read_to_string(file) else { return false };
+        match (&hook.from, &hook.line) {
+            (Some(from), _) => self.own(from).is_ok_and(|own| own == text),
+            (None, Some(line)) => with_line(&text, line) == text,
+            (None, None) => true,
+        }
+    }
+
+    fn install(&self, hook: &Hook, made: &mut Vec<PathBuf>) -> io::Result<()> {
+        let Some(file) = hook.file.as_ref().filter(|_| !self.stands(hook)) else { return Ok(()) };
+        let mut missing: Vec<&Path> =
+            file.ancestors().skip(1).take_while(|folder| !folder.exists()).collect();
+        missing.reverse();
+        for folder in missing {
+            fs::create_dir(folder)?;
+            made.push(folder.to_owned());
+        }
+        let text = match (&hook.from, &hook.line) {
+            (Some(from), _) => self.own(from)?,
+            (None, Some(line)) => match fs::read_to_string(file) {
+                Err(error) if error.kind() == io::ErrorKind::NotFound => {
+                    made.push(file.clone());
+                    let first = hook.first.iter().map(|first| format!("{first}\n"));
+                    with_line(&first.collect::<String>(), line)
+                }
+                text => with_line(&text?, line),
+            },
+            (None, None) => return Ok(()),
+        };
+        write(file, &text)
+    }
+
+    fn remove(&self, hook: &Hook, made: &[PathBuf]) -> io::Result<()> {
+        let Some(file) = hook.file.as_ref().filter(|file| file.exists()) else { return Ok(()) };
+        if hook.from.is_some() {
+            return fs::remove_file(file);
+        }
+        let text = fs::read_to_string(file)?;
+        let rest = without_lines(&text);
+        if made.contains(file) && rest.lines().eq(hook.first.as_deref().unwrap_or_default().lines()) {
+            fs::remove_file(file)
+        } else if rest != text {
+            write(file, &rest)
+        } else {
+            Ok(())
+        }
+    }
+}
+
+fn filled(text: &str, app: &Path) -> String {
+    text.replace("{app}", &app.display().to_string())
+}
+
+/// The text with our line as the first command, and nowhere else: what follows may end the script.
+fn with_line(text: &str, line: &str) -> String {
+    let rest = without_lines(text);
+    let after = if rest.starts_with("#!") { rest.find('\n').map_or(rest.len(), |end| end + 1) } else { 0 };
+    let (head, tail) = rest.split_at(after);
+    let between = if head.is_empty() || head.ends_with('\n') { "" } else { "\n" };
+    format!("{head}{between}{line} {TAG}\n{tail}")
+}
+
+/// The text as it was before a line of ours came into it.
+fn without_lines(text: &str) -> String {
+    text.split_inclusive('\n').filter(|line| !line.trim_end().ends_with(TAG)).collect()
+}
+
+/// Replaces a file by a whole one. On FAT a new name is durable only once the same descriptor was flushed again.
+fn write(path: &Path, text: &str) -> io::Result<()> {
+    if fs::read(path).is_ok_and(|old| old == text.as_bytes()) {
+        return Ok(());
+    }
+    let mode = fs::metadata(path).map_or(0o755, |old| old.permissions().mode());
+    let mut name = path.file_name().unwrap_or_default().to_owned();
+    name.push(".new");
+    let new = path.with_file_name(name);
+    let mut file = File::create(&new)?;
+    file.write_all(text.as_bytes())?;
+    // FAT knows no modes.
+    let _ = file.set_permissions(fs::Permissions::from_mode(mode));
+    file.sync_all()?;
+    fs::rename(&new, path)?;
+    file.sync_all()?;
+    path.parent().map_or(Ok(()), |folder| File::open(folder)?.sync_all())
+}
+
+/// What a firmware's own tool says or fails at changes nothing: the next launch tries again.
+fn shell(command: &str) {
+    let mut shell = Command::new("/bin/sh");
+    shell.args(["-c", command]).stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
+    let _ = shell.status();
+}
+
+fn failed(hook: &Hook, error: &io::Error) -> Error {
+    let file = hook.file.as_deref().unwrap_or(Path::new("hooks.toml")).display();
+    Error::io(format!("cannot change the boot script `{file}`"), error)
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+
+    #[test]
+    fn another_s_lines_in_a_shared_script_are_as_they_were() {
+        let rows = [
+            (
+                "an interpreter's line first",
+                "#!/bin/sh\nother &\nexit 0\n",
+                "#!/bin/sh\nours # retrosync\nother &\nexit 0\n",
+            ),
+            ("no line end at the end", "#!/bin/sh\nother", "#!/bin/sh\nours # retrosync\nother"),
+            ("without an interpreter's line", "other\n", "ours # retrosync\nother\n"),
+            ("empty", "", "ours # retrosync\n"),
+            ("Windows line ends", "#!/bin/sh\r\nother\r\n", "#!/bin/sh\r\nours # retrosync\nother\r\n"),
+        ];
+        for (row, before, after) in rows {
+            assert_eq!(with_line(before, "ours"), after, "{row}");
+            assert_eq!(with_line(after, "ours"), after, "{row}: again");
+            assert_eq!(with_line(&with_line(before, "of an older version"), "ours"), after, "{row}: updated");
+            assert_eq!(without_lines(after), before, "{row}: removed");
+        }
+    }
+
+    #[test]
+    fn what_was_switched_on_and_off_again_left_no_trace() {
+        let dir = tempfile::tempdir().unwrap();
+        let (app, card) = (dir.path().join("app"), dir.path().join("card"));
+        fs::create_dir_all(card.join("startup")).unwrap();
+        fs::create_dir_all(&app).unwrap();
+        fs::write(card.join("auto.sh"), "#!/bin/sh\nother\n").unwrap();
+        fs::write(app.join("boot.sh"), "exec {app}/retrosync start\n").unwrap();
+        let hooks = format!(
+            "[[hook]]\nfile = \"{card}/startup/own.sh\"\nfrom = \"{{app}}/boot.sh\"\n\
+             [[hook]]\nfile = \"{card}/auto.sh\"\nline = \"{{app}}/boot.sh\"\n\
+             [[hook]]\nfile = \"{card}/new/deep/auto.sh\"\nline = \"{{app}}/boot.sh\"\nfirst = \"#!/bin/sh\"\n\
+             [[hook]]\nwhen = \"{card}/absent\"\nfile = \"{card}/absent/x\"\nline = \"x\"\n\
+             [[hook]]\non = \"echo on >> {card}/said\"\noff = \"rm {card}/said\"\n",
+            card = card.display()
+        );
+        fs::write(app.join("hooks.toml"), hooks).unwrap();
+        let boot = Boot::of(&app).unwrap();
+        assert_eq!(boot.state(), State::New);
+        boot.on().unwrap();
+        boot.on().unwrap();
+        assert_eq!(boot.state(), State::On);
+        let line = format!("{}/boot.sh # retrosync", app.display());
+        let read = |name: &str| fs::read_to_string(card.join(name)).unwrap();
+        assert_eq!(read("startup/own.sh"), format!("exec {}/retrosync start\n", app.display()));
+        assert_eq!(read("auto.sh"), format!("#!/bin/sh\n{line}\nother\n"));
+        assert_eq!(read("new/deep/auto.sh"), format!("#!/bin/sh\n{line}\n"));
+        assert_eq!(read("said"), "on\n", "once");
+
+        fs::write(card.join("auto.sh"), "#!/bin/sh\nother\n").unwrap();
+        assert_eq!(boot.state(), State::Gone, "the firmware was updated");
+        boot.on().unwrap();
+        assert_eq!(boot.state(), State::On);
+
+        boot.off().unwrap();
+        assert_eq!((boot.state(), read("auto.sh")), (State::Off, "#!/bin/sh\nother\n".into()));
+        let left: Vec<_> = fs::read_dir(&card).unwrap().map(|entry| entry.unwrap().file_name()).collect();
+        assert_eq!(left.len(), 2, "{left:?}");
+        assert!(fs::read_dir(card.join("startup")).unwrap().next().is_none());
+    }
+}

@@ -1,0 +1,170 @@
+//! `retrosync start` and `retrosync stop`: the daemon in the background, started again if it ends.
+//!
+//! What a firmware's boot script calls: it returns at once, with recovery done, and asks nothing of the shell. The
+//! supervisor holds a lock of its own, so that there is one of them a card; the daemon's lock is another.
+
+use std::fs::{File, OpenOptions, TryLockError};
+use std::io::{Read, Write};
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
+
+use serde_json::json;
+
+use crate::cli::{Call, Command, run};
+use crate::error::{Error, Kind, Result};
+use crate::logging;
+use crate::parts::Ground;
+use crate::report::Exit;
+use crate::root::STATE_FOLDER;
+use crate::supervise::{self, Ended};
+
+/// How long what was told to end may take.
+const GOODBYE: Duration = Duration::from_secs(5);
+
+/// `retrosync start`.
+pub const START: Command = Command {
+    name: "start",
+    summary: "finish what a power cut interrupted, then `run` in the background; for boot scripts",
+    words: (0, 0),
+    flags: &[],
+    run: start,
+    help: "\
+Usage: retrosync start
+
+Does what `retrosync recover` does and returns; `retrosync run` then goes on in the background, on its
+own, and is started again if it ends. After five quick ends in a row it is left alone until the next
+`start`; the log on the card (`.retrosync/log.txt`) says why. Does nothing if it is running already.
+
+Examples:
+  retrosync start
+  retrosync start && retrosync status
+
+Exit codes: 0 running; 1 could not start; 2 the configuration is wrong.
+",
+};
+
+/// `retrosync stop`.
+pub const STOP: Command = Command {
+    name: "stop",
+    summary: "end what `start` began",
+    words: (0, 0),
+    flags: &[],
+    run: stop,
+    help: "\
+Usage: retrosync stop
+
+Ends the daemon that `retrosync start` began, until the next start or boot. Any instant is a safe one.
+
+Examples:
+  retrosync stop
+
+Exit codes: 0 not running any more; 1 it does not end.
+",
+};
+
+fn start(call: &Call) -> Result<Exit> {
+    let ground = Ground::find(call.config()?)?;
+    let running = |already: bool| {
+        call.output.value(&json!({ "running": true, "already": already }));
+        call.output.line(if already { "it is running already" } else { "running in the background" });
+        Ok(Exit::Well)
+    };
+    // Without an address there is nothing to run, and nothing is written.
+    ground.remote_settings(&ground.identity_as_it_is()?)?;
+    ground.mark()?;
+    let locked = lock(&ground)?;
+    if locked.is_none() || ground.is_taken() {
+        return running(true);
+    }
+    drop(locked);
+    for problem in ground.recover()? {
+        log::warn!("{}", problem.error);
+    }
+    let doing = "cannot go to the background";
+    supervise::in_background(|| supervise(call, &ground)).map_err(|error| Error::io(doing, &error))?;
+    running(false)
+}
+
+/// The supervisor's whole life.
+fn supervise(call: &Call, ground: &Ground) {
+    let Ok(Some(_lock)) = lock(ground) else { return };
+    if let Ok(card) = ground.primary() {
+        logging::keep_in(card.join(STATE_FOLDER).join("log.txt"));
+    }
+    let why = supervise::keep_running(&mut || match run::daemon(call) {
+        Err(error) => {
+            log::error!("{error}");
+            match error.kind {
+                Kind::Misused | Kind::Unpaired | Kind::Refused(_) => Ended::ForGood,
+                _ => Ended::Again,
+            }
+        }
+        Ok(_) => Ended::Again,
+    });
+    log::error!("the daemon is not started again: {why}; `retrosync start` tries it anew");
+}
+
+/// The supervisor's lock with this process's id in it; `None` if another has it.
+fn lock(ground: &Ground) -> Result<Option<File>> {
+    let path = supervisor(ground)?;
+    let failed = |error: &std::io::Error| Error::io("cannot lock the card for a supervisor", error);
+    let mut file =
+        OpenOptions::new().write(true).create(true).truncate(false).open(path).map_err(|e| failed(&e))?;
+    match file.try_lock() {
+        Err(TryLockError::WouldBlock) => return Ok(None),
+        Err(TryLockError::Error(error)) if error.kind() != std::io::ErrorKind::Unsupported => {
+            return Err(failed(&error));
+        }
+        _ => {}
+    }
+    file.write_all(format!("{:<10}\n", std::process::id()).as_bytes()).map_err(|e| failed(&e))?;
+    Ok(Some(file))
+}
+
+fn supervisor(ground: &Ground) -> Result<PathBuf> {
+    Ok(ground.primary()?.join(STATE_FOLDER).join("supervisor"))
+}
+
+fn stop(call: &Call) -> Result<Exit> {
+    let ground = Ground::find(call.config()?)?;
+    let state = ground.primary()?.join(STATE_FOLDER);
+    // The supervisor first, or it would start the daemon again.
+    let mut stopped = false;
+    for name in ["supervisor", "lock"] {
+        stopped |= end(&state.join(name))?;
+    }
+    call.output.value(&json!({ "running": false, "was_running": stopped }));
+    call.output.line(if stopped { "stopped" } else { "it was not running" });
+    Ok(Exit::Well)
+}
+
+/// Ends the process that has this lock, and waits until it has it no more; false if there was none.
+fn end(lock: &Path) -> Result<bool> {
+    let Ok(mut file) = File::open(lock) else { return Ok(false) };
+    let is_held = |file: &File| matches!(file.try_lock_shared(), Err(TryLockError::WouldBlock));
+    if !is_held(&file) {
+        return Ok(false);
+    }
+    let mut text = String::new();
+    let _ = file.read_to_string(&mut text);
+    let began = Instant::now();
+    // The id was written by who held the lock then; what is not one of us is left alone.
+    if let Some(pid) = text.trim().parse().ok().filter(|pid| is_ours(*pid)) {
+        // SAFETY: plain numbers.
+        unsafe { libc::kill(pid, libc::SIGTERM) };
+        while began.elapsed() < GOODBYE {
+            if !is_held(&file) {
+                return Ok(true);
+            }
+            std::thread::sleep(Duration::from_millis(20));
+        }
+    }
+    Err(Error::new(Kind::Busy, "cannot end the running daemon", "it still has the card")
+        .help("switch the device off and on; any instant is a safe one"))
+}
+
+fn is_ours(pid: i32) -> bool {
+    let line = std::fs::read(format!("/proc/{pid}/cmdline")).unwrap_or_default();
+    let program = line.split(|byte| *byte == 0).next().unwrap_or_default();
+    program.rsplit(|byte| *byte == b'/').next() == Some(b"retrosync")
+}

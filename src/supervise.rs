@@ -1,0 +1,138 @@
+//! Keeps a piece of work running in the background, apart from whoever started it.
+//!
+//! Firmwares wait for their boot scripts, stop the children of their menus (Onion's suspend) and kill the process groups
+//! of their tasks (muOS). So what runs here has init for its parent, a session of its own and no descriptor of its
+//! caller's: two forks and a `setsid`. The supervisor sleeps until its daemon has ended, starts it again after a pause,
+//! and gives up after [`MOST`] quick ends in a row: then a person must look (safe mode). Must be called while the process
+//! has one thread. Knows nothing of cards.
+
+use std::fs::File;
+use std::io::{self, Read, Write};
+use std::os::fd::{AsRawFd, RawFd};
+use std::process::exit;
+use std::thread::sleep;
+use std::time::{Duration, Instant};
+
+/// Ends as quick as this are counted.
+const QUICK: Duration = Duration::from_secs(60);
+/// That many in a row are enough.
+pub const MOST: u32 = 5;
+/// The pause after the first of them; each further one doubles it.
+const PAUSE: Duration = Duration::from_secs(1);
+/// No process here has more descriptors.
+const DESCRIPTORS: RawFd = 1024;
+
+/// Why the work ended, by its own word.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Ended {
+    /// Trying again may help.
+    Again = 1,
+    /// Only a person can help.
+    ForGood = 2,
+}
+
+/// Runs `work` in a process of its own and returns at once.
+///
+/// # Errors
+/// When the system gives no process.
+pub fn in_background(work: impl FnOnce()) -> io::Result<()> {
+    apart(None, work)
+}
+
+/// Runs `work` in a process of its own, again and again; returns when that has no point any more, and why.
+pub fn keep_running(work: &mut dyn FnMut() -> Ended) -> String {
+    let mut quick = 0;
+    loop {
+        let began = Instant::now();
+        match once(work) {
+            Ok(Some(Ended::ForGood)) => return "it needs a person".into(),
+            Ok(_) => {}
+            Err(error) => log::warn!("cannot start the daemon: {error}"),
+        }
+        match pause(&mut quick, began.elapsed()) {
+            Some(pause) => sleep(pause),
+            None => return format!("safe mode: it ended {MOST} times within a minute of its start"),
+        }
+    }
+}
+
+/// How long to wait before the next start, after a run of that length; `None`: not at all any more.
+fn pause(quick: &mut u32, lasted: Duration) -> Option<Duration> {
+    *quick = if lasted < QUICK { *quick + 1 } else { 0 };
+    (*quick < MOST).then(|| PAUSE * 2u32.pow(quick.saturating_sub(1)))
+}
+
+/// One run: `None` where it ended without a word, as by a signal.
+fn once(work: &mut dyn FnMut() -> Ended) -> io::Result<Option<Ended>> {
+    // Its other end closes with the daemon's process, however that ends: nothing has to be asked meanwhile.
+    let (mut reader, writer) = io::pipe()?;
+    let descriptor = writer.as_raw_fd();
+    apart(Some(descriptor), || {
+        let word = [work() as u8];
+        let _ = (&writer).write_all(&word);
+    })?;
+    drop(writer);
+    let mut word = Vec::new();
+    reader.read_to_end(&mut word)?;
+    Ok(match word.first() {
+        Some(1) => Some(Ended::Again),
+        Some(2) => Some(Ended::ForGood),
+        _ => None,
+    })
+}
+
+/// Two forks and a session: the process that runs `work` is nobody's child but init's.
+fn apart(kept: Option<RawFd>, work: impl FnOnce()) -> io::Result<()> {
+    // SAFETY: this process has one thread (the caller's promise), so the child may do whatever it could.
+    match unsafe { libc::fork() } {
+        -1 => Err(io::Error::last_os_error()),
+        0 => {
+            // SAFETY: no arguments; a child that was just forked leads no group, so it cannot fail.
+            unsafe { libc::setsid() };
+            // SAFETY: as above.
+            if unsafe { libc::fork() } == 0 {
+                leave(kept);
+                work();
+            }
+            exit(0)
+        }
+        child => {
+            let mut status = 0;
+            // SAFETY: `status` lives until the call returns.
+            unsafe { libc::waitpid(child, &mut status, 0) };
+            Ok(())
+        }
+    }
+}
+
+/// Lets go of all that the caller had: its descriptors and its working directory.
+fn leave(kept: Option<RawFd>) {
+    let _ = std::env::set_current_dir("/");
+    for descriptor in (3..DESCRIPTORS).filter(|descriptor| Some(*descriptor) != kept) {
+        // SAFETY: whatever owned them is in a frame of the caller's, to which this process never returns.
+        unsafe { libc::close(descriptor) };
+    }
+    if let Ok(null) = File::options().read(true).write(true).open("/dev/null") {
+        for standard in 0..3 {
+            // SAFETY: both are descriptors of ours.
+            unsafe { libc::dup2(null.as_raw_fd(), standard) };
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_daemon_that_keeps_ending_is_started_ever_more_slowly_and_then_not_at_all() {
+        let (mut quick, second) = (0, Duration::from_secs(1));
+        let pauses: Vec<_> = (0..5).map(|_| pause(&mut quick, second)).collect();
+        assert_eq!(
+            pauses,
+            [1, 2, 4, 8].map(|s| Some(second * s)).into_iter().chain([None]).collect::<Vec<_>>()
+        );
+        let (mut quick, long) = (4, QUICK);
+        assert_eq!((pause(&mut quick, long), quick), (Some(second), 0), "a long run makes good for all");
+    }
+}
