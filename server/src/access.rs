@@ -20,7 +20,7 @@ use crate::catalog::{self, Catalog, SessionRecord, User, UserId};
 use crate::library::{Answer, Asker};
 use crate::refusal::Refusal;
 use passwords::Passwords;
-use tries::Tries;
+use tries::{Misuses, Tries};
 
 /// How long a session of the dashboard lasts.
 const SESSION_S: i64 = 30 * 24 * 3600;
@@ -43,6 +43,7 @@ pub struct Access {
     /// Rings whenever a pairing is answered.
     answered: watch::Sender<u64>,
     code_tries: Tries,
+    code_misuses: Misuses,
     login_tries: Tries,
     pairing_starts: Tries,
 }
@@ -103,6 +104,7 @@ impl Access {
             answered: watch::Sender::new(0),
             // README 3: five wrong codes a minute from one address, or 20 in all.
             code_tries: Tries::new(5, 20),
+            code_misuses: Misuses::default(),
             login_tries: Tries::new(10, 100),
             pairing_starts: Tries::new(20, 200),
         }
@@ -119,11 +121,20 @@ impl Access {
     /// Registers a user; the first becomes admin.
     ///
     /// # Errors
-    /// `access_denied` when closed; `malformed` for a bad or taken name or a password under 8 characters.
-    pub async fn register(&self, name: &str, password: &str, now_unix_s: i64) -> Answer<UserId> {
+    /// `access_denied` when closed; `malformed` for a bad or taken name or a password under 8 characters; `slow_down` after
+    /// too many.
+    pub async fn register(
+        &self,
+        name: &str,
+        password: &str,
+        from: Address,
+        now_unix_s: i64,
+    ) -> Answer<UserId> {
         if !self.may_register().await? {
             return Err(closed());
         }
+        // Each hash is slow on purpose: who makes accounts by the thousand waits as who guesses passwords.
+        self.login_tries.count(from, now_unix_s)?;
         let password_hash = self.checked_hash(name, password).await?;
         let mut tx = self.catalog.begin(catalog::Access::Write).await?;
         // Looked at again inside: two could come as the first at once.

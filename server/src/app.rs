@@ -11,6 +11,7 @@ use tokio::sync::watch;
 
 use crate::access::Access;
 use crate::library::{Answer, Library};
+use crate::proxies::Proxies;
 
 /// The program and its version, as it names itself in `GET /health`.
 pub const SERVER_NAME: &str = concat!("retrosync-server/", env!("CARGO_PKG_VERSION"));
@@ -27,6 +28,8 @@ pub struct App {
     pub epoch: Epoch,
     /// Where users reach the server, if the owner said so: without a slash at the end.
     pub public_url: Option<String>,
+    /// The proxies that may say whom a request is from.
+    pub proxies: Proxies,
     stop: watch::Sender<bool>,
 }
 
@@ -35,10 +38,15 @@ impl App {
     ///
     /// # Errors
     /// When the catalog cannot tell its epoch.
-    pub async fn new(library: Library, access: Access, public_url: Option<String>) -> Answer<Arc<App>> {
+    pub async fn new(
+        library: Library,
+        access: Access,
+        public_url: Option<String>,
+        proxies: Proxies,
+    ) -> Answer<Arc<App>> {
         let epoch = library.epoch().await?;
         let public_url = public_url.map(|url| url.trim_end_matches('/').to_owned());
-        Ok(Arc::new(App { library, access, epoch, public_url, stop: watch::Sender::new(false) }))
+        Ok(Arc::new(App { library, access, epoch, public_url, proxies, stop: watch::Sender::new(false) }))
     }
 
     /// Unix seconds; the only clock below `main`.

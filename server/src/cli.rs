@@ -5,6 +5,7 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
 use retrosync_protocol::UserCode;
+use retrosync_server::proxies::Network;
 
 /// The self-hosted RetroSync server.
 #[derive(Debug, Parser)]
@@ -26,7 +27,7 @@ pub(crate) struct Cli {
 pub(crate) enum Command {
     /// Run the server; needs no configuration
     #[command(
-        after_help = "Examples:\n  retrosync-server serve\n  retrosync-server serve --data /srv/retrosync --listen 127.0.0.1:8377 --public-url https://saves.example.org\n\nStop it with Ctrl-C or SIGTERM; pulling the plug loses nothing that was answered."
+        after_help = "Examples:\n  retrosync-server serve\n  retrosync-server serve --data /srv/retrosync --listen 127.0.0.1:8377 --public-url https://saves.example.org --trusted-proxy 127.0.0.1\n\nStop it with Ctrl-C or SIGTERM; pulling the plug loses nothing that was answered."
     )]
     Serve(Serve),
     /// Add users, make pairing codes
@@ -87,6 +88,9 @@ pub(crate) struct Serve {
     /// How users reach the server, if that is not where it listens (behind a proxy)
     #[arg(long, value_name = "URL", value_parser = public_url)]
     pub(crate) public_url: Option<String>,
+    /// A proxy before the server, whose `Forwarded` or `X-Forwarded-For` says whom a request is from; may be given again
+    #[arg(long, value_name = "ADDR[/BITS]", value_delimiter = ',')]
+    pub(crate) trusted_proxy: Vec<Network>,
     /// Let anybody who reaches the dashboard make an account; else only the first user can
     #[arg(long)]
     pub(crate) open_registration: bool,

@@ -19,5 +19,6 @@ pub mod library;
 pub mod listen;
 pub mod notice;
 mod patience;
+pub mod proxies;
 pub mod refusal;
 pub mod web;

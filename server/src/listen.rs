@@ -5,7 +5,7 @@
 
 use std::convert::Infallible;
 use std::io;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Context, Poll};
@@ -49,7 +49,7 @@ pub async fn serve(app: Arc<App>, pages: Router, listener: TcpListener, stop: im
             Ok((stream, address)) => {
                 let (app, pages) = (app.clone(), pages.clone());
                 tokio::spawn(async move {
-                    connection(&app, pages, stream, Peer(address.ip().to_canonical())).await;
+                    connection(&app, pages, stream, address.ip().to_canonical()).await;
                     drop(place);
                 });
             }
@@ -68,15 +68,17 @@ pub async fn serve(app: Arc<App>, pages: Router, listener: TcpListener, stop: im
     }
 }
 
-async fn connection(app: &App, pages: Router, stream: TcpStream, peer: Peer) {
+async fn connection(app: &App, pages: Router, stream: TcpStream, peer: IpAddr) {
     let _ = stream.set_nodelay(true);
     let busy = Busy::default();
     let stream = Patient::new(stream, busy.clone());
-    let service = hyper::service::service_fn(move |request| {
+    let proxies = app.proxies.clone();
+    let service = hyper::service::service_fn(move |request: Request<Incoming>| {
         let (pages, busy) = (pages.clone(), busy.clone());
+        let from = Peer(proxies.client(peer, request.headers()));
         async move {
             busy.set(true);
-            let answered = answer(pages, peer, request).await;
+            let answered = answer(pages, from, request).await;
             busy.set(false);
             answered
         }
@@ -98,9 +100,9 @@ async fn connection(app: &App, pages: Router, stream: TcpStream, peer: Peer) {
     }
 }
 
-async fn answer(mut pages: Router, peer: Peer, request: Request<Incoming>) -> Result<Response, Infallible> {
+async fn answer(mut pages: Router, from: Peer, request: Request<Incoming>) -> Result<Response, Infallible> {
     let (mut head, body) = request.into_parts();
-    head.extensions.insert(peer);
+    head.extensions.insert(from);
     let body = Shared(Arc::new(Mutex::new(body)));
     let rest = Shared(body.0.clone());
     let response = pages.call(Request::from_parts(head, Body::new(body))).await?;

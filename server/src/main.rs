@@ -24,6 +24,7 @@ use retrosync_server::catalog::sqlite::SqliteCatalog;
 use retrosync_server::catalog::{Catalog, User};
 use retrosync_server::library::Library;
 use retrosync_server::notice::Notice;
+use retrosync_server::proxies::Proxies;
 use retrosync_server::{api, keep, listen, web};
 use tokio::signal::unix::{SignalKind, signal};
 
@@ -135,7 +136,8 @@ async fn serve(options: cli::Serve) -> Outcome {
     parts.blobs.clear_incoming()?;
     let access = parts.access(options.open_registration);
     let first_user = access.users().await?.is_empty();
-    let app = App::new(parts.library(), access, options.public_url).await?;
+    let proxies = Proxies::new(options.trusted_proxy);
+    let app = App::new(parts.library(), access, options.public_url, proxies).await?;
     let listener = listen::bind(options.listen).await.map_err(|error| {
         format!("cannot listen on `{}`: {error}; choose another with `--listen ADDR:PORT`", options.listen)
     })?;

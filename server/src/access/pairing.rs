@@ -42,8 +42,10 @@ impl Access {
         let mut tx = self.catalog.begin(catalog::Access::Write).await?;
         refuse_used_token(tx.as_mut(), request.token_sha256).await?;
         let open = tx.pairing_by_token(request.token_sha256).await?;
-        if let Some(open) = open.filter(|p| p.state == PairingState::Waiting && p.expires_unix_s > now_unix_s)
-        {
+        let lives = |p: &Pairing| {
+            p.state == PairingState::Waiting && p.expires_unix_s > now_unix_s && !self.is_void(p)
+        };
+        if let Some(open) = open.filter(lives) {
             return Ok(offer(open.code, open.expires_unix_s - now_unix_s));
         }
         let pairing = Pairing {
@@ -115,7 +117,7 @@ impl Access {
     pub async fn applicant(&self, code: &UserCode, from: Address, now_unix_s: i64) -> Answer<Applicant> {
         self.code_tries.count(from, now_unix_s)?;
         let mut tx = self.catalog.begin(catalog::Access::Read).await?;
-        let pairing = waiting(tx.pairing(code).await?, now_unix_s)?;
+        let pairing = self.waiting(tx.pairing(code).await?, now_unix_s)?;
         self.code_tries.forgive(from, now_unix_s);
         Ok(Applicant {
             user_code: pairing.code,
@@ -144,7 +146,7 @@ impl Access {
             self.code_tries.forgive(from, now_unix_s);
             return paired(tx.as_mut(), &done).await;
         }
-        let mut pairing = waiting(pairing, now_unix_s)?;
+        let mut pairing = self.waiting(pairing, now_unix_s)?;
         let token_sha256 = pairing.token_sha256.ok_or_else(unknown_code)?;
         pairing.user = Some(user);
         let answer = let_in(tx.as_mut(), user, pairing, token_sha256, now_unix_s).await?;
@@ -161,7 +163,7 @@ impl Access {
     pub async fn deny(&self, user: UserId, code: &UserCode, from: Address, now_unix_s: i64) -> Answer<()> {
         self.code_tries.count(from, now_unix_s)?;
         let mut tx = self.catalog.begin(catalog::Access::Write).await?;
-        let pairing = waiting(tx.pairing(code).await?, now_unix_s)?;
+        let pairing = self.waiting(tx.pairing(code).await?, now_unix_s)?;
         tx.put_pairing(&Pairing { state: PairingState::Denied, user: Some(user), ..pairing }).await?;
         tx.commit().await?;
         self.code_tries.forgive(from, now_unix_s);
@@ -205,11 +207,8 @@ impl Access {
             self.code_tries.forgive(from, now_unix_s);
             return paired(tx.as_mut(), &done).await;
         }
-        let pairing = pairing.filter(|p| p.state == PairingState::Offered).ok_or_else(unknown_code)?;
+        let pairing = self.in_state(pairing, PairingState::Offered, now_unix_s)?;
         let user = pairing.user.ok_or_else(unknown_code)?;
-        if pairing.expires_unix_s <= now_unix_s {
-            return Err(expired());
-        }
         refuse_used_token(tx.as_mut(), device.token_sha256).await?;
         let pairing = Pairing {
             token_sha256: Some(device.token_sha256),
@@ -222,6 +221,25 @@ impl Access {
         tx.commit().await?;
         self.code_tries.forgive(from, now_unix_s);
         Ok(answer)
+    }
+
+    /// The pairing, if a device shows its code and nobody has said anything.
+    fn waiting(&self, pairing: Option<Pairing>, now_unix_s: i64) -> Answer<Pairing> {
+        self.in_state(pairing, PairingState::Waiting, now_unix_s)
+    }
+
+    /// The pairing, if its code is there for this use. All others get one answer: no such code.
+    fn in_state(&self, pairing: Option<Pairing>, state: PairingState, now_unix_s: i64) -> Answer<Pairing> {
+        let pairing = pairing.filter(|pairing| !self.is_void(pairing)).ok_or_else(unknown_code)?;
+        if pairing.state != state {
+            self.code_misuses.count(&pairing.code);
+            return Err(unknown_code());
+        }
+        if pairing.expires_unix_s <= now_unix_s { Err(expired()) } else { Ok(pairing) }
+    }
+
+    fn is_void(&self, pairing: &Pairing) -> bool {
+        self.code_misuses.is_void(&pairing.code)
     }
 
     fn ring(&self) {
@@ -268,12 +286,6 @@ async fn free_code(tx: &mut dyn Tx, now_unix_s: i64) -> Answer<UserCode> {
 
 fn offer(user_code: UserCode, left_s: i64) -> Offer {
     Offer { user_code, expires_in_s: left_s.max(0).unsigned_abs(), interval_s: INTERVAL_S }
-}
-
-/// The pairing, if a device shows its code and nobody has said anything.
-fn waiting(pairing: Option<Pairing>, now_unix_s: i64) -> Answer<Pairing> {
-    let pairing = pairing.filter(|p| p.state == PairingState::Waiting).ok_or_else(unknown_code)?;
-    if pairing.expires_unix_s <= now_unix_s { Err(expired()) } else { Ok(pairing) }
 }
 
 /// The device that a code was used for, if it is the one meant: the same request came again.

@@ -94,6 +94,9 @@ fn argon2() -> Result<Argon2<'static>, argon2::password_hash::Error> {
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used)]
+    use std::sync::atomic::{AtomicUsize, Ordering};
+    use std::sync::{Arc, Barrier};
+
     use super::*;
 
     #[tokio::test]
@@ -104,5 +107,25 @@ mod tests {
         assert!(passwords.verify("correct horse", Some(hash.clone())).await.unwrap());
         assert!(!passwords.verify("correct house", Some(hash)).await.unwrap());
         assert!(!passwords.verify("correct horse", None).await.unwrap());
+    }
+
+    #[tokio::test]
+    async fn a_flood_of_logins_hashes_two_at_a_time() {
+        let passwords = Passwords::default();
+        let (running, most) = (AtomicUsize::new(0), AtomicUsize::new(0));
+        let (running, most) = (Arc::new(running), Arc::new(most));
+        // Two must meet here each time, so that the bound is reached; a third would raise `most`.
+        let meet = Arc::new(Barrier::new(AT_ONCE));
+        let flood = (0..4 * AT_ONCE).map(|_| {
+            let (running, most, meet) = (running.clone(), most.clone(), meet.clone());
+            passwords.run(move || {
+                most.fetch_max(running.fetch_add(1, Ordering::SeqCst) + 1, Ordering::SeqCst);
+                meet.wait();
+                running.fetch_sub(1, Ordering::SeqCst);
+                Ok(())
+            })
+        });
+        futures_util::future::try_join_all(flood).await.unwrap();
+        assert_eq!(most.load(Ordering::SeqCst), AT_ONCE);
     }
 }

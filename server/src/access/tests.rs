@@ -66,15 +66,15 @@ fn code<T: std::fmt::Debug>(answer: Result<T, Refusal>) -> Code {
 async fn the_first_to_register_is_admin_and_then_the_door_closes() {
     let catalog = Arc::new(MemoryCatalog::new(Epoch::from_random(&[7; 16])));
     let access = Access::new(catalog.clone(), AccessOptions::default());
-    assert_eq!(code(access.register("ada", "short", NOW_UNIX_S).await), Code::Malformed);
-    assert_eq!(code(access.register(" ", "long enough", NOW_UNIX_S).await), Code::Malformed);
+    assert_eq!(code(access.register("ada", "short", HOME, NOW_UNIX_S).await), Code::Malformed);
+    assert_eq!(code(access.register(" ", "long enough", HOME, NOW_UNIX_S).await), Code::Malformed);
     assert!(access.may_register().await.unwrap());
-    let ada = access.register(" ada ", "correct horse", NOW_UNIX_S).await.unwrap();
+    let ada = access.register(" ada ", "correct horse", HOME, NOW_UNIX_S).await.unwrap();
     assert!(!access.may_register().await.unwrap());
-    assert_eq!(code(access.register("bob", "correct horse", NOW_UNIX_S).await), Code::AccessDenied);
+    assert_eq!(code(access.register("bob", "correct horse", HOME, NOW_UNIX_S).await), Code::AccessDenied);
     let open = Access::new(catalog, AccessOptions { open_registration: true });
-    open.register("bob", "correct horse", NOW_UNIX_S).await.unwrap();
-    assert_eq!(code(open.register("ADA", "correct horse", NOW_UNIX_S).await), Code::Malformed, "taken");
+    open.register("bob", "correct horse", HOME, NOW_UNIX_S).await.unwrap();
+    assert_eq!(code(open.register("ADA", "correct horse", HOME, NOW_UNIX_S).await), Code::Malformed, "taken");
     let users = access.users().await.unwrap();
     let shown: Vec<_> = users.iter().map(|user| (user.name.as_str(), user.admin)).collect();
     assert_eq!(shown, [("ada", true), ("bob", false)]);
@@ -239,4 +239,85 @@ async fn a_sign_of_life_is_written_once_a_minute() {
         world.access.device(&token, NOW_UNIX_S + asked).await.unwrap();
         assert_eq!(seen().await, Some(NOW_UNIX_S + noted), "asked at {asked}");
     }
+}
+
+#[tokio::test]
+async fn a_code_that_somebody_tried_in_the_wrong_way_five_times_is_void_and_the_device_shows_another() {
+    let world = World::new().await;
+    let access = &world.access;
+    let away = |number: u8| Address::from([203, 0, 113, number]);
+    let shown = access.start_pairing(&request(1), HOME, NOW_UNIX_S).await.unwrap();
+    let claim = ClaimRequest { user_code: shown.user_code.clone(), device: request(2) };
+    for number in 0..5 {
+        assert_eq!(code(access.claim(&claim, away(number), NOW_UNIX_S).await), Code::CodeUnknown);
+    }
+    assert_eq!(code(access.approve(world.ada, &shown.user_code, HOME, NOW_UNIX_S).await), Code::CodeUnknown);
+    let next = access.start_pairing(&request(1), HOME, NOW_UNIX_S).await.unwrap();
+    assert_ne!(next.user_code, shown.user_code);
+    access.approve(world.ada, &next.user_code, HOME, NOW_UNIX_S).await.unwrap();
+    assert_eq!(access.poll_pairing(&token(1), NOW_UNIX_S).await.unwrap().user, "ada");
+
+    let made = access.make_code(world.ada, NOW_UNIX_S).await.unwrap();
+    for number in 5..10 {
+        assert_eq!(
+            code(access.applicant(&made.user_code, away(number), NOW_UNIX_S).await),
+            Code::CodeUnknown
+        );
+    }
+    let claim = ClaimRequest { user_code: made.user_code, device: request(3) };
+    assert_eq!(code(access.claim(&claim, HOME, NOW_UNIX_S).await), Code::CodeUnknown);
+}
+
+#[tokio::test]
+async fn no_answer_tells_a_code_that_is_there_from_one_that_is_not() {
+    let world = World::new().await;
+    let access = &world.access;
+    let made = async || access.make_code(world.ada, NOW_UNIX_S).await.unwrap().user_code;
+    let shown =
+        async |number| access.start_pairing(&request(number), HOME, NOW_UNIX_S).await.unwrap().user_code;
+    let (used, denied, waiting) = (made().await, shown(2).await, shown(3).await);
+    let claim = |code: &UserCode, number| ClaimRequest { user_code: code.clone(), device: request(number) };
+    access.claim(&claim(&used, 1), HOME, NOW_UNIX_S).await.unwrap();
+    access.deny(world.ada, &denied, HOME, NOW_UNIX_S).await.unwrap();
+    let nobodys = UserCode::from_random(&[9; 8]);
+    let mut answers = Vec::new();
+    for (at, code) in [&nobodys, &used, &denied, &waiting].into_iter().enumerate() {
+        let from = Address::from([203, 0, 113, u8::try_from(at).unwrap()]);
+        let refused = access.claim(&claim(code, 4), from, NOW_UNIX_S).await.unwrap_err();
+        answers.push(serde_json::to_string(refused.problem()).unwrap());
+    }
+    for code in [&nobodys, &used, &denied] {
+        let refused = access.approve(world.bob, code, AWAY, NOW_UNIX_S).await.unwrap_err();
+        answers.push(serde_json::to_string(refused.problem()).unwrap());
+    }
+    answers.dedup();
+    assert_eq!(answers.len(), 1, "{answers:#?}");
+}
+
+#[test]
+fn a_code_has_forty_bits() {
+    let mut drawn: Vec<String> =
+        (0..1000).map(|_| UserCode::from_random(&super::random().unwrap()).to_string()).collect();
+    for place in [0, 1, 2, 3, 5, 6, 7, 8] {
+        let mut letters: Vec<u8> = drawn.iter().map(|code| code.as_bytes()[place]).collect();
+        letters.sort_unstable();
+        letters.dedup();
+        assert_eq!(letters.len(), 32, "place {place}: 5 bits each");
+    }
+    drawn.sort_unstable();
+    drawn.dedup();
+    assert_eq!(drawn.len(), 1000, "drawn twice among a thousand");
+}
+
+#[tokio::test]
+async fn who_makes_accounts_or_guesses_passwords_by_the_dozen_waits() {
+    let catalog = Arc::new(MemoryCatalog::new(Epoch::from_random(&[7; 16])));
+    let access = Access::new(catalog, AccessOptions { open_registration: true });
+    for _ in 0..10 {
+        // Refused before it is hashed, so that the test need not wait; a try all the same.
+        assert_eq!(code(access.register("ada", "short", AWAY, NOW_UNIX_S).await), Code::Malformed);
+    }
+    assert_eq!(code(access.register("ada", "long enough", AWAY, NOW_UNIX_S).await), Code::SlowDown);
+    assert_eq!(code(access.login("ada", "long enough", AWAY, NOW_UNIX_S).await), Code::SlowDown);
+    access.register("ada", "long enough", HOME, NOW_UNIX_S).await.unwrap();
 }

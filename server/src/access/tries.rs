@@ -6,12 +6,16 @@ use std::collections::HashMap;
 use std::net::{IpAddr, Ipv6Addr};
 use std::sync::{Mutex, PoisonError};
 
-use retrosync_protocol::Code;
+use retrosync_protocol::{Code, UserCode};
 
 use crate::library::Answer;
 use crate::refusal::Refusal;
 
 const MINUTE_S: i64 = 60;
+/// How often a code may be tried in a way that it is not meant for.
+const MOST_MISUSES: u32 = 5;
+/// More codes than this are not remembered; far fewer are open at once.
+const MOST_CODES: usize = 10_000;
 /// More addresses than this are not remembered beyond a minute.
 const MOST_ADDRESSES: usize = 10_000;
 
@@ -81,6 +85,26 @@ impl Tries {
                 minute.tries = minute.tries.saturating_sub(1);
             }
         }
+    }
+}
+
+/// Codes that are there and were tried in a way that they are not meant for: claimed while a device shows them, or approved by
+/// another user. Whoever does so knows the code and should not; after a few times it is void. In memory, as the rest.
+#[derive(Default)]
+pub(super) struct Misuses(Mutex<HashMap<UserCode, u32>>);
+
+impl Misuses {
+    pub(super) fn count(&self, code: &UserCode) {
+        let mut counts = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if counts.len() >= MOST_CODES {
+            counts.clear();
+        }
+        *counts.entry(code.clone()).or_default() += 1;
+    }
+
+    pub(super) fn is_void(&self, code: &UserCode) -> bool {
+        let counts = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        counts.get(code).is_some_and(|count| *count >= MOST_MISUSES)
     }
 }
 

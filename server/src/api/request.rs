@@ -10,7 +10,7 @@ use std::sync::Arc;
 use axum::body::{Body, Bytes};
 use axum::extract::rejection::RawPathParamsRejection;
 use axum::extract::{FromRequest, FromRequestParts, Query, RawPathParams, Request};
-use axum::http::{HeaderMap, header, request::Parts};
+use axum::http::{header, request::Parts};
 use http_body_util::{BodyExt as _, LengthLimitError, Limited};
 use retrosync_protocol::{Code, OperationId, Token};
 use serde::de::DeserializeOwned;
@@ -27,7 +27,7 @@ pub(crate) fn malformed(detail: impl Into<String>) -> Refusal {
     Refusal::new(Code::Malformed, detail)
 }
 
-/// The address a connection came from; the connection puts it into each request.
+/// The address a request came from; the connection puts it into each request (`listen`).
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Peer(pub(crate) Address);
 
@@ -36,15 +36,8 @@ impl<S: Sync> FromRequestParts<S> for Peer {
 
     async fn from_request_parts(parts: &mut Parts, _: &S) -> Answer<Peer> {
         let peer = parts.extensions.get::<Peer>().copied();
-        let peer = peer.map_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED), |Peer(address)| address);
-        Ok(Peer(forwarded_for(&parts.headers).filter(|_| peer.is_loopback()).unwrap_or(peer)))
+        Ok(peer.unwrap_or(Peer(IpAddr::V4(Ipv4Addr::UNSPECIFIED))))
     }
-}
-
-/// Behind a proxy on the same machine the client is the last that the proxy names.
-fn forwarded_for(headers: &HeaderMap) -> Option<Address> {
-    let last = headers.get_all("x-forwarded-for").iter().next_back()?;
-    last.to_str().ok()?.rsplit(',').next()?.trim().parse().ok()
 }
 
 /// The bearer token of a request.

@@ -101,7 +101,7 @@ pub(super) async fn register(
     Peer(from): Peer,
     DoorForm(form): DoorForm<Credentials>,
 ) -> PageReply {
-    let registered = app.access.register(&form.name, &form.password, app.now_unix_s()).await;
+    let registered = app.access.register(&form.name, &form.password, from, app.now_unix_s()).await;
     let refusal = match registered {
         Ok(_) => match enter(&app, &form, from).await {
             Ok(reply) => return reply,

@@ -1,0 +1,21 @@
+//! The fuzzer: libFuzzer's own `main`, which calls the target that `FUZZ_TARGET` names. `scripts/fuzz` runs it.
+#![no_main]
+
+use std::sync::LazyLock;
+
+use libfuzzer_sys::fuzz_target;
+
+mod daemon;
+mod server;
+
+/// A target: must return whatever it is given, and may take no longer than a second.
+type Target = fn(&[u8]);
+
+static TARGET: LazyLock<Target> = LazyLock::new(|| {
+    let name = std::env::var("FUZZ_TARGET").unwrap_or_default();
+    let mut targets = daemon::TARGETS.iter().chain(server::TARGETS);
+    let found = targets.find(|(known, _)| *known == name);
+    found.unwrap_or_else(|| panic!("there is no target `{name}`")).1
+});
+
+fuzz_target!(|bytes: &[u8]| TARGET(bytes));
