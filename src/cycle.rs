@@ -22,6 +22,7 @@ use crate::error::{Kind, Result};
 use crate::facts;
 use crate::identity::Identity;
 use crate::journal::{Entry, Journal};
+use crate::machine;
 use crate::naming::Naming;
 use crate::pace::Trigger;
 use crate::plan::{ConflictPolicy, Halt, Plan, Policy, Question, Step, plan};
@@ -242,7 +243,7 @@ fn paused(parts: &Parts) -> Option<String> {
 /// were not known before are heard of or lie here.
 fn look_for_games(parts: &mut Parts, report: &mut CycleReport) {
     if !parts.memory.games_are_known() {
-        let (games, problems) = facts::games(&parts.profile, &parts.site);
+        let (games, problems) = facts::games(&*parts.volume, &parts.profile, &parts.site);
         parts.naming = Naming::new(&parts.profile, &parts.site, games);
         parts.memory.games_read();
         report.problems.extend(problems);
@@ -324,7 +325,5 @@ fn act(parts: &mut Parts, base: &Base, plan: &Plan, report: &CycleReport) -> Res
 
 /// This device's own clock, for people, not to be trusted.
 fn own_clock() -> Told {
-    let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
-    let unix_s = now.map_or(0, |since| i64::try_from(since.as_secs()).unwrap_or(0));
-    Told { unix_s, trusted: false }
+    Told { unix_s: machine::unix_s(), trusted: false }
 }

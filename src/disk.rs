@@ -24,7 +24,6 @@ mod steps;
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
-use std::time::{Duration, Instant};
 
 use retrosync_protocol::{Content, Hasher, SaveId};
 
@@ -81,7 +80,7 @@ pub struct Disk {
     unused: Unused,
     slot: Slot,
     attic: Attic,
-    shown_at: Option<Instant>,
+    shown_at_boot_ms: Option<u64>,
 }
 
 /// May the first byte change now? Asked right before it does (promise 7: a running game owns its save).
@@ -99,7 +98,8 @@ impl Disk {
         let incoming = state_dir.join("incoming");
         let slot = Slot::open(volume.clone(), &state_dir).map_err(|e| Error::io(doing(), &e))?;
         let (root_dir, unused) = (root_dir.to_owned(), Unused::default());
-        let mut disk = Disk { volume, root_dir, incoming, last_name: 0, unused, slot, attic, shown_at: None };
+        let mut disk =
+            Disk { volume, root_dir, incoming, last_name: 0, unused, slot, attic, shown_at_boot_ms: None };
         disk.make_incoming().map_err(|e| Error::io(doing(), &e))?;
         let mut problems = disk.finish().unwrap_or_else(|error| vec![error.into()]);
         disk.clear_leftovers().map_err(|e| Error::io(doing(), &e))?;
@@ -210,9 +210,9 @@ impl Disk {
         }
     }
 
-    /// How long ago a game could first see what the last replacement put in place; what started later has loaded it.
-    pub fn shown_ago(&self) -> Duration {
-        self.shown_at.map_or(Duration::ZERO, |at| at.elapsed())
+    /// Since when a game could see what the last replacement put in place, in uptime; what started later has loaded it.
+    pub fn shown_at_boot_ms(&self) -> Option<u64> {
+        self.shown_at_boot_ms
     }
 
     /// Puts staged bytes in the place of a save, whose payload must be `expects` (`None`: nothing is there); the old bytes
@@ -349,17 +349,18 @@ impl Disk {
         let staged = intent.new.as_ref().map(|new| self.incoming.join(&new.name));
         if let (Way::InPlace, Some(staged), Some(new)) = (intent.way, &staged, &intent.new) {
             let shown = steps::overwrite(&*self.volume, staged, target).map_err(failed)?;
-            self.shown_at = Some(shown.at);
+            self.shown_at_boot_ms = Some(shown.at_boot_ms);
             self.close(Some(recovery::spare_of(new)))?;
             return Ok(Some(shown.stamp));
         }
         if intent.old.is_some() {
             let away = self.incoming.join(&intent.away);
-            self.shown_at = Some(steps::rename(&*self.volume, target, &away).map_err(failed)?.at);
+            let moved = steps::rename(&*self.volume, target, &away).map_err(failed)?;
+            self.shown_at_boot_ms = Some(moved.at_boot_ms);
         }
         let shown = staged.map(|staged| steps::rename(&*self.volume, &staged, target));
         let shown = shown.transpose().map_err(failed)?;
-        self.shown_at = shown.as_ref().map_or(self.shown_at, |shown| Some(shown.at));
+        self.shown_at_boot_ms = shown.as_ref().map(|shown| shown.at_boot_ms).or(self.shown_at_boot_ms);
         // Both renames are durable: what was moved away shares its clusters with nothing, and may be written again.
         let spare = |old: &Looked| Spare { name: intent.away.clone(), size_bytes: old.file.size_bytes };
         self.close(intent.old.as_ref().map(spare))?;

@@ -15,6 +15,7 @@ use crate::profile::{self, Profile};
 pub use crate::profile::{Facts, Site};
 use crate::retroarch_cfg::RetroarchCfg;
 use crate::snapshot::{Place, RelativePath};
+use crate::volume::{EntryKind, Volume};
 
 /// How deep game folders are walked.
 const GAMES_DEPTH: usize = 4;
@@ -113,19 +114,18 @@ pub fn no_card(card: &Path) -> Error {
 }
 
 /// The games on the card, by walking the game folders, and which folders the save folders have.
-pub fn games(profile: &Profile, site: &Site) -> (Games, Vec<Problem>) {
-    let mut games = Games::default();
-    let mut problems = Vec::new();
+pub fn games(volume: &dyn Volume, profile: &Profile, site: &Site) -> (Games, Vec<Problem>) {
+    let mut found = Walk { volume, profile, games: Games::default(), problems: Vec::new() };
     for folder in &site.games {
-        walk(profile, folder, None, GAMES_DEPTH, &mut games, &mut problems);
+        found.walk(folder, None, GAMES_DEPTH);
     }
+    let Walk { mut games, problems, .. } = found;
     for folder in Naming::new(profile, site, Games::default()).folders() {
         let Some(root) = site.roots.get(folder.place.root) else { continue };
-        for entry in entries(&folder.place.path.under(root)) {
-            let name = entry.file_name();
-            let path =
-                name.to_str().and_then(|name| RelativePath::new(&format!("{}/{name}", folder.place.path)));
-            if let Some(path) = path.filter(|_| entry.file_type().is_ok_and(|kind| kind.is_dir())) {
+        for entry in volume.list(&folder.place.path.under(root)).unwrap_or_default() {
+            let name = entry.name.to_str().filter(|_| entry.kind == EntryKind::Folder);
+            let path = name.and_then(|name| RelativePath::new(&format!("{}/{name}", folder.place.path)));
+            if let Some(path) = path {
                 games.add_save_folder(Place { root: folder.place.root, path });
             }
         }
@@ -133,29 +133,34 @@ pub fn games(profile: &Profile, site: &Site) -> (Games, Vec<Problem>) {
     (games, problems)
 }
 
-fn walk(
-    profile: &Profile,
-    dir: &Path,
-    within: Option<&GameFolder>,
-    depth: usize,
-    games: &mut Games,
-    problems: &mut Vec<Problem>,
-) {
-    let entries = match fs::read_dir(dir) {
-        Ok(entries) => entries,
-        Err(error) => {
-            problems.push(Error::io(format!("cannot read game folder `{}`", dir.display()), &error).into());
-            return;
-        }
-    };
-    for entry in entries.flatten() {
-        let name = entry.file_name();
-        let (Some(name), Ok(kind)) = (name.to_str(), entry.file_type()) else { continue };
-        if kind.is_dir() && depth > 0 && !naming::is_no_game_folder(name) {
-            let own = naming::game_folder(profile, name);
-            walk(profile, &entry.path(), own.as_ref().or(within), depth - 1, games, problems);
-        } else if let (true, Some(folder)) = (kind.is_file(), within) {
-            games.add(folder, name);
+/// A walk through game folders.
+struct Walk<'a> {
+    volume: &'a dyn Volume,
+    profile: &'a Profile,
+    games: Games,
+    problems: Vec<Problem>,
+}
+
+impl Walk<'_> {
+    fn walk(&mut self, dir: &Path, within: Option<&GameFolder>, depth: usize) {
+        let entries = match self.volume.list(dir) {
+            Ok(entries) => entries,
+            Err(error) => {
+                let doing = format!("cannot read game folder `{}`", dir.display());
+                self.problems.push(Error::io(doing, &error).into());
+                return;
+            }
+        };
+        for entry in entries {
+            let Some(name) = entry.name.to_str() else { continue };
+            match (entry.kind, within) {
+                (EntryKind::Folder, _) if depth > 0 && !naming::is_no_game_folder(name) => {
+                    let own = naming::game_folder(self.profile, name);
+                    self.walk(&dir.join(name), own.as_ref().or(within), depth - 1);
+                }
+                (EntryKind::File, Some(folder)) => self.games.add(folder, name),
+                _ => {}
+            }
         }
     }
 }

@@ -1,10 +1,11 @@
-//! What the daemon asks of the machine besides its card and its remote: uptime, random bytes, running games.
+//! What the daemon asks of the machine besides its card and its remote: uptime, its clock, random bytes, running games.
 //!
 //! One door for what no seed could repeat, so that a simulation can stand behind it: [`play`] lets another machine answer
 //! in this thread. Nobody calls it on a card, and then the real one answers. Decides nothing.
 
 use std::cell::RefCell;
 use std::sync::Arc;
+use std::time::{SystemTime, UNIX_EPOCH};
 
 use crate::playing::{Playing, Signs};
 
@@ -12,6 +13,8 @@ use crate::playing::{Playing, Signs};
 pub trait Machine {
     /// Milliseconds since it booted.
     fn boot_ms(&self) -> u64;
+    /// What its clock shows, in Unix seconds: set or not, right or not.
+    fn unix_s(&self) -> i64;
     /// Fills with bytes that nobody can guess.
     fn random(&self, bytes: &mut [u8]);
     /// Which games run.
@@ -31,6 +34,15 @@ pub fn play(machine: Option<Arc<dyn Machine>>) -> Option<Arc<dyn Machine>> {
 pub(crate) fn ask<T>(question: impl FnOnce(&dyn Machine) -> T) -> Option<T> {
     let played = PLAYED.with(|played| played.borrow().clone());
     played.map(|machine| question(&*machine))
+}
+
+/// What the clock shows, in Unix seconds. For people: never compared with another.
+pub(crate) fn unix_s() -> i64 {
+    let shown = || {
+        let now = SystemTime::now().duration_since(UNIX_EPOCH);
+        now.map_or(0, |since| i64::try_from(since.as_secs()).unwrap_or(0))
+    };
+    ask(|machine| machine.unix_s()).unwrap_or_else(shown)
 }
 
 /// Random bytes.

@@ -94,7 +94,7 @@ impl Ground {
 
     /// The names of the saves on this device, from the games on its card; and what was odd.
     pub fn naming(&self) -> (Naming, Vec<Problem>) {
-        let (games, problems) = facts::games(&self.profile, &self.site);
+        let (games, problems) = facts::games(&*self.volume, &self.profile, &self.site);
         (Naming::new(&self.profile, &self.site, games), problems)
     }
 

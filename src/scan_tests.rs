@@ -127,7 +127,7 @@ impl Bench {
         let site = facts::locate(&onion, Path::new("/"), Some(card.path())).unwrap();
         let odd = Arc::new(Odd::default());
         Bench {
-            naming: Naming::new(&onion, &site, facts::games(&onion, &site).0),
+            naming: Naming::new(&onion, &site, facts::games(&Os, &onion, &site).0),
             scanner: Scanner::new(Arc::clone(&odd) as Arc<dyn Volume>),
             card,
             odd,

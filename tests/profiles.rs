@@ -11,6 +11,7 @@ use retrosync::facts;
 use retrosync::naming::{Identified, Naming};
 use retrosync::profile::{self, Example, Profile, Site};
 use retrosync::snapshot::{Place, RelativePath};
+use retrosync::volume::Os;
 use retrosync_protocol::SaveId;
 
 /// The profiles with their examples, which the binary leaves out.
@@ -52,7 +53,7 @@ impl Card {
 
     fn naming(&self, profile: &Profile) -> (Naming, Site) {
         let site = facts::locate(profile, Path::new("/"), Some(self.path())).unwrap();
-        let (games, problems) = facts::games(profile, &site);
+        let (games, problems) = facts::games(&Os, profile, &site);
         assert_eq!(problems, []);
         (Naming::new(profile, &site, games), site)
     }
@@ -193,7 +194,7 @@ fn muos_prefers_the_card_that_holds_saves() {
     let machine = Card::new();
     machine.file("/mnt/mmc/MUOS/save/x").file("/mnt/mmc/ROMS/gb/One.gb").file("/mnt/sdcard/ROMS/gb/Two.gb");
     let site = facts::locate(&muos, machine.path(), None).unwrap();
-    let naming = Naming::new(&muos, &site, facts::games(&muos, &site).0);
+    let naming = Naming::new(&muos, &site, facts::games(&Os, &muos, &site).0);
     for title in ["One", "Two"] {
         let home = naming.home(&save(&format!("gb/sram/{title}")));
         assert_eq!(

@@ -70,12 +70,7 @@ impl Device {
         bug: Option<Bug>,
         seed: u64,
     ) -> Device {
-        let fat = Fat::new();
-        for folder in
-            [".retrosync", "Saves/CurrentProfile/saves/Gambatte", "Saves/CurrentProfile/states/Gambatte"]
-        {
-            fat.create_folder(&Path::new(ROOT).join(folder)).unwrap();
-        }
+        let fat = new_card();
         Root::create(fat.volume(), Path::new(ROOT)).unwrap();
         fat.settle();
         let paths = kind.places.iter().map(|place| Path::new(ROOT).join(place)).collect();
@@ -224,15 +219,33 @@ impl Device {
     }
 }
 
+/// A card with two games.
+fn new_card() -> Fat {
+    let fat = Fat::new();
+    let saves = ["Saves/CurrentProfile/saves/Gambatte", "Saves/CurrentProfile/states/Gambatte"];
+    for folder in [".retrosync", "Roms/GB"].into_iter().chain(saves) {
+        fat.create_folder(&Path::new(ROOT).join(folder)).unwrap();
+    }
+    for title in ["Tetris", "Zelda"] {
+        fat.write(&format!("{ROOT}/Roms/GB/{title}.gb"), b"rom");
+    }
+    fat.settle();
+    fat
+}
+
 /// What every device is: Onion with two games.
 ///
 /// # Panics
 /// When the profile is not there or its names have changed.
-pub fn onion(games: &Path) -> Kind {
+pub fn onion() -> Kind {
     let profiles = retrosync::profile::built_in();
     let profile = profiles.into_iter().find(|profile| profile.name == "onion").unwrap();
-    let site = Site { roots: vec![PathBuf::from(ROOT)], games: vec![games.to_owned()], ..Site::default() };
-    let (found, _) = facts::games(&profile, &site);
+    let site = Site {
+        roots: vec![PathBuf::from(ROOT)],
+        games: vec![Path::new(ROOT).join("Roms")],
+        ..Site::default()
+    };
+    let (found, _) = facts::games(&new_card(), &profile, &site);
     let naming = Naming::new(&profile, &site, found);
     let places = vec![
         "Saves/CurrentProfile/saves/Gambatte/Tetris.srm",

@@ -149,6 +149,11 @@ impl Machine for Stage {
         self.0.get().clock_ms
     }
 
+    /// In 1970, as on a handheld without a clock.
+    fn unix_s(&self) -> i64 {
+        i64::try_from(self.0.get().clock_ms / 1_000).unwrap_or(0)
+    }
+
     fn random(&self, bytes: &mut [u8]) {
         let mut handheld = self.0.get();
         bytes.iter_mut().for_each(|byte| *byte = handheld.dice.throw() as u8);

@@ -1,7 +1,6 @@
 //! One history from its seed: run, judged, and made shorter when it fails.
 
 use std::fmt::Write as _;
-use std::fs;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use retrosync_protocol::Digest;
@@ -15,10 +14,9 @@ use crate::world::World;
 /// How many events a history has.
 pub const STEPS: usize = 40;
 
-/// What runs histories: it holds the games' folder.
+/// What runs histories: it holds what all devices have in common.
 pub struct Theatre {
     kind: Kind,
-    _games: tempfile::TempDir,
 }
 
 /// A history as it was drawn.
@@ -67,16 +65,8 @@ impl Default for Theatre {
 
 impl Theatre {
     /// Sets up what all histories share.
-    ///
-    /// # Panics
-    /// When there is no folder for temporary files.
     pub fn new() -> Theatre {
-        let games = tempfile::tempdir().unwrap();
-        fs::create_dir_all(games.path().join("GB")).unwrap();
-        for title in ["Tetris", "Zelda"] {
-            fs::write(games.path().join(format!("GB/{title}.gb")), "rom").unwrap();
-        }
-        Theatre { kind: onion(games.path()), _games: games }
+        Theatre { kind: onion() }
     }
 
     /// Runs a history; the digest of all that it left behind.

@@ -1,7 +1,6 @@
 //! Downloads and retirements: all contents into the staging folder by one `fetch`, then one by one into place.
 
 use std::collections::BTreeMap;
-use std::time::{Duration, Instant};
 
 use retrosync_protocol::{Content, SaveId, VersionId};
 
@@ -16,7 +15,7 @@ use crate::snapshot::{Place, Stamp};
 /// How coarse the clock of process starts is.
 const GRAIN_MS: u64 = 20;
 /// How old a look may be where nothing is replaced.
-const LATELY: Duration = Duration::from_millis(500);
+const LATELY_MS: u64 = 500;
 
 /// One `Download` step.
 struct Wanted<'a> {
@@ -34,7 +33,7 @@ struct Wanted<'a> {
 pub fn download(hands: &mut Hands<'_>, steps: &[Step], outcome: &mut Outcome) -> Result<()> {
     let wanted: Vec<Wanted<'_>> = steps.iter().filter_map(wanted).collect();
     let mut staged = fetch(hands, &wanted, outcome);
-    let mut looked = Looked { signs: hands.signs, at: None };
+    let mut looked = Looked { signs: hands.signs, at_boot_ms: None };
     for want in &wanted {
         let Some(bytes) = staged.remove(&(want.place.root, want.content)) else {
             // Not fetched (its problem is told), or a twin took the bytes: the next round fetches them for this one.
@@ -141,8 +140,7 @@ fn place(
 
 /// When a game could first see what was put in place: a game that started while a slow card made it durable has it.
 fn shown_boot_ms(disk: &Disk) -> u64 {
-    let ago_ms = u64::try_from(disk.shown_ago().as_millis()).unwrap_or(0);
-    boot_ms().saturating_sub(ago_ms) + GRAIN_MS
+    disk.shown_at_boot_ms().unwrap_or_else(boot_ms) + GRAIN_MS
 }
 
 fn agreed<'a>(want: &Wanted<'a>, stamp: Stamp) -> Agreed<'a> {
@@ -180,21 +178,22 @@ fn retire(
 /// Does a game run? Asked right before the first byte changes (promise 7: a running game owns its save).
 struct Looked<'a> {
     signs: &'a Signs,
-    at: Option<Instant>,
+    at_boot_ms: Option<u64>,
 }
 
 impl Looked<'_> {
     fn now(&mut self) -> Result<()> {
-        self.at = None;
+        self.at_boot_ms = None;
         if let Some(reason) = playing::look(self.signs).reason {
             return Err(Error::new(Kind::Busy, "cannot put a save in place now", reason));
         }
-        self.at = Some(Instant::now());
+        self.at_boot_ms = Some(boot_ms());
         Ok(())
     }
 
     /// For a file that is not there yet no game holds bytes: a thousand of them need not look a thousand times.
     fn lately(&mut self) -> Result<()> {
-        if self.at.is_some_and(|at| at.elapsed() < LATELY) { Ok(()) } else { self.now() }
+        let is_late = |at: u64| boot_ms().saturating_sub(at) >= LATELY_MS;
+        if self.at_boot_ms.is_none_or(is_late) { self.now() } else { Ok(()) }
     }
 }

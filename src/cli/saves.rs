@@ -58,7 +58,7 @@ pub struct Counted {
 
 /// Counts saves and games by their names; reads no save.
 pub fn count(ground: &Ground) -> (Counted, Vec<Problem>) {
-    let (games, mut problems) = facts::games(&ground.profile, &ground.site);
+    let (games, mut problems) = facts::games(&Os, &ground.profile, &ground.site);
     let games_count = games.count();
     let naming = Naming::new(&ground.profile, &ground.site, games);
     let (mut found, mut left_out) = (BTreeSet::new(), Vec::new());

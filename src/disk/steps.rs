@@ -7,8 +7,8 @@
 
 use std::io::{self, Read};
 use std::path::Path;
-use std::time::Instant;
 
+use crate::playing::boot_ms;
 use crate::snapshot::Stamp;
 use crate::volume::Volume;
 
@@ -18,8 +18,8 @@ const PIECE_BYTES: usize = 64 * 1024;
 pub(super) struct Shown {
     /// The file's stamp, taken before anybody else could write to it.
     pub(super) stamp: Stamp,
-    /// Since when all of them are seen: what starts later loads them. That they are durable takes longer.
-    pub(super) at: Instant,
+    /// Since when all of them are seen, in uptime: what starts later loads them. That they are durable takes longer.
+    pub(super) at_boot_ms: u64,
 }
 
 /// Overwrites `to` with the bytes of `from`, of one size, without truncation.
@@ -40,7 +40,7 @@ pub(super) fn overwrite(volume: &dyn Volume, from: &Path, to: &Path) -> io::Resu
         offset += count as u64;
     }
     // Before the sync, which takes its time: what a game writes meanwhile must not pass under the stamp of our bytes.
-    let shown = Shown { stamp: file.stamp()?, at: Instant::now() };
+    let shown = Shown { stamp: file.stamp()?, at_boot_ms: boot_ms() };
     file.sync()?;
     Ok(shown)
 }
@@ -51,7 +51,7 @@ pub(super) fn rename(volume: &dyn Volume, from: &Path, to: &Path) -> io::Result<
     // Before anybody can write to it by its new name.
     let stamp = file.stamp()?;
     volume.rename(from, to)?;
-    let shown = Shown { stamp, at: Instant::now() };
+    let shown = Shown { stamp, at_boot_ms: boot_ms() };
     settle_rename(volume, &mut *file, from, to)?;
     Ok(shown)
 }

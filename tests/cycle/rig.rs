@@ -301,7 +301,7 @@ impl Device {
         assert!(problems.is_empty(), "{problems:?}");
         let writer = Some(identity.writer().clone());
         let inner = Folder::open(&self.store, &settings(writer)).unwrap();
-        let (games, _) = facts::games(&profile, &site);
+        let (games, _) = facts::games(&*volume, &profile, &site);
         self.parts = Some(Parts {
             naming: Naming::new(&profile, &site, games),
             profile,

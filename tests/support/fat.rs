@@ -9,8 +9,10 @@
 //!
 //! Simpler than the real thing: folders are durable at once, and a chain is freed as a whole.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
+use std::ffi::OsStr;
 use std::io::{self, Read, Seek, SeekFrom};
+use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard};
 
@@ -21,6 +23,9 @@ pub(crate) const SECTOR: usize = 512;
 type Sector = [u8; SECTOR];
 /// What a sector holds that was allocated and never written.
 const GARBAGE: Sector = [0xDD; SECTOR];
+
+/// A file's sectors, shared until somebody writes: cards are copied often.
+type Sectors = Arc<Vec<Sector>>;
 
 /// What a folder entry says: which chain, how many bytes.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -36,27 +41,42 @@ const EMPTY: Dirent = Dirent { chain: None, size: 0 };
 struct Node {
     dirent: Dirent,
     /// Where its entry is; none once it is removed.
-    home: Option<PathBuf>,
+    home: Option<Home>,
     dirty: bool,
     mtime: i64,
 }
 
+/// A folder's number and a name in it.
+type Home = (usize, Arc<OsStr>);
+
 #[derive(Clone, Default)]
 struct Chain {
-    durable: Vec<Sector>,
-    now: Vec<Sector>,
+    durable: Sectors,
+    now: Sectors,
     freed: bool,
     freed_durably: bool,
 }
 
 #[derive(Clone, Default)]
+struct Folder {
+    path: Arc<[u8]>,
+    names: BTreeMap<Arc<OsStr>, Name>,
+}
+
+/// One name in a folder.
+#[derive(Clone, Copy, Default)]
+struct Name {
+    /// The durable entry.
+    durable: Option<Dirent>,
+    /// What an `fsync` of the folder would make of the entry: gone, or there with this in it.
+    pending: Option<Option<Dirent>>,
+    /// The file that has the name now.
+    node: Option<usize>,
+}
+
+#[derive(Clone, Default)]
 struct Card {
-    folders: BTreeSet<PathBuf>,
-    /// The durable entries.
-    disk: BTreeMap<PathBuf, Dirent>,
-    /// What an `fsync` of the folder would make of an entry: gone, or there with this in it.
-    pending: BTreeMap<PathBuf, Option<Dirent>>,
-    names: BTreeMap<PathBuf, usize>,
+    folders: Vec<Folder>,
     nodes: Vec<Node>,
     chains: Vec<Chain>,
     clock: i64,
@@ -64,6 +84,8 @@ struct Card {
     /// Calls so far: those that change something, and all.
     changes: usize,
     calls: usize,
+    /// Changes ever.
+    generation: u64,
     cut_at: Option<usize>,
     fail_at: Option<(usize, io::ErrorKind)>,
     off: bool,
@@ -97,15 +119,15 @@ impl Fat {
     /// Everything reaches the card.
     pub(crate) fn settle(&self) {
         let mut card = self.card();
+        card.generation += 1;
         for node in 0..card.nodes.len() {
             card.write_inode(node);
         }
-        for path in card.pending.keys().cloned().collect::<Vec<_>>() {
-            card.write_presence(&path);
+        for folder in 0..card.folders.len() {
+            card.write_names(folder);
         }
-        for chain in &mut card.chains {
-            chain.durable = chain.now.clone();
-            chain.freed_durably = chain.freed;
+        for chain in 0..card.chains.len() {
+            card.write_data(chain);
         }
     }
 
@@ -166,10 +188,11 @@ impl Fat {
     /// Which other names share the clusters of this one?
     pub(crate) fn shares(&self, path: &Path) -> Vec<PathBuf> {
         let card = self.card();
-        let chain = |node: &usize| card.nodes[*node].dirent.chain;
-        let Some(mine) = card.names.get(path).and_then(chain) else { return Vec::new() };
-        let same = card.names.iter().filter(|(name, node)| *name != path && chain(node) == Some(mine));
-        same.map(|(name, _)| name.clone()).collect()
+        let Ok(node) = card.node_at(path) else { return Vec::new() };
+        let Some(mine) = card.nodes[node].dirent.chain else { return Vec::new() };
+        let same =
+            card.files().filter(|(_, other)| *other != node && card.nodes[*other].dirent.chain == Some(mine));
+        same.map(|(name, _)| name).collect()
     }
 
     /// The bytes of a file; none if there is none.
@@ -189,14 +212,26 @@ impl Fat {
     #[allow(dead_code, reason = "the simulation looks at whole cards")]
     pub(crate) fn files(&self) -> Vec<(PathBuf, Vec<u8>)> {
         let card = self.card();
-        let bytes = |node: usize| -> Option<Vec<u8>> {
-            let Dirent { chain, size } = card.nodes[node].dirent;
-            let Some(chain) = chain else { return Some(Vec::new()) };
-            let chain = &card.chains[chain];
-            let size = usize::try_from(size).ok()?;
-            (!chain.freed && chain.now.len() * SECTOR >= size).then(|| chain.now.concat()[..size].to_vec())
-        };
-        card.names.iter().filter_map(|(path, node)| Some((path.clone(), bytes(*node)?))).collect()
+        card.files().filter_map(|(path, node)| Some((path, card.extent(node)?.bytes().to_vec()))).collect()
+    }
+
+    /// What a file holds, if it can be read; counts as no call.
+    #[allow(dead_code, reason = "the simulation looks at many files, and often")]
+    pub(crate) fn peek(&self, path: &Path) -> Option<Extent> {
+        let card = self.card();
+        if card.off { None } else { card.extent(card.node_at(path).ok()?) }
+    }
+
+    /// Grows with every change: between two equal ones nothing on this card has changed.
+    #[allow(dead_code, reason = "the simulation looks only at what changed")]
+    pub(crate) fn generation(&self) -> u64 {
+        self.card().generation
+    }
+
+    /// Is it this very card, not a copy?
+    #[allow(dead_code, reason = "the simulation swaps cards")]
+    pub(crate) fn is(&self, other: &Fat) -> bool {
+        Arc::ptr_eq(&self.0, &other.0)
     }
 
     /// Does something that no fault befalls: what was to fail or be cut is put off until after it.
@@ -218,6 +253,32 @@ impl Fat {
     }
 }
 
+/// What a file holds: shared with the card until the file is written again.
+#[derive(Clone)]
+pub(crate) struct Extent {
+    sectors: Sectors,
+    size: usize,
+}
+
+impl Extent {
+    pub(crate) fn bytes(&self) -> &[u8] {
+        &self.sectors.as_flattened()[..self.size]
+    }
+
+    /// Surely the same bytes? Sectors that somebody still holds are never written, so equal ones are equal for ever.
+    #[allow(dead_code, reason = "the simulation looks only at what changed")]
+    pub(crate) fn is(&self, other: &Extent) -> bool {
+        self.size == other.size && Arc::ptr_eq(&self.sectors, &other.sectors)
+    }
+}
+
+/// The folder of a path, and the name in it.
+fn split(path: &Path) -> (&[u8], &OsStr) {
+    let bytes = path.as_os_str().as_bytes();
+    let at = bytes.iter().rposition(|byte| *byte == b'/').unwrap_or(0);
+    (&bytes[..at], OsStr::from_bytes(&bytes[(at + 1).min(bytes.len())..]))
+}
+
 impl Card {
     /// Counts a call; `Err` if the power is off, goes now, or the call is to fail.
     fn call(&mut self, is_change: bool) -> io::Result<()> {
@@ -225,6 +286,7 @@ impl Card {
             return Err(io::Error::other("the power is off"));
         }
         if is_change {
+            self.generation += 1;
             if self.cut_at == Some(self.changes) {
                 self.off = true;
                 return Err(io::Error::other("the power is off"));
@@ -241,35 +303,72 @@ impl Card {
         }
     }
 
+    fn folder_at(&self, path: &[u8]) -> io::Result<usize> {
+        let found = self.folders.iter().position(|folder| *folder.path == *path);
+        found.ok_or_else(|| io::ErrorKind::NotFound.into())
+    }
+
     fn node_at(&self, path: &Path) -> io::Result<usize> {
-        self.names.get(path).copied().ok_or_else(|| io::ErrorKind::NotFound.into())
+        let (folder, name) = split(path);
+        let name = self.folders[self.folder_at(folder)?].names.get(name);
+        name.and_then(|name| name.node).ok_or_else(|| io::ErrorKind::NotFound.into())
+    }
+
+    fn name(&mut self, (folder, name): &Home) -> &mut Name {
+        self.folders[*folder].names.entry(Arc::clone(name)).or_default()
+    }
+
+    fn home_of(&self, path: &Path) -> io::Result<Home> {
+        let (folder, name) = split(path);
+        let folder = self.folder_at(folder)?;
+        let known = self.folders[folder].names.get_key_value(name).map(|(name, _)| Arc::clone(name));
+        Ok((folder, known.unwrap_or_else(|| name.into())))
+    }
+
+    /// Every name with its file.
+    fn files(&self) -> impl Iterator<Item = (PathBuf, usize)> {
+        self.folders.iter().flat_map(|folder| {
+            let named = folder.names.iter().filter_map(|(name, of)| Some((name, of.node?)));
+            named.map(|(name, node)| (Path::new(OsStr::from_bytes(&folder.path)).join(&**name), node))
+        })
+    }
+
+    fn extent(&self, node: usize) -> Option<Extent> {
+        let Dirent { chain, size } = self.nodes[node].dirent;
+        let Some(chain) = chain else { return Some(Extent { sectors: Sectors::default(), size: 0 }) };
+        let (Chain { now, freed, .. }, size) = (&self.chains[chain], usize::try_from(size).ok()?);
+        (!freed && now.len() * SECTOR >= size).then(|| Extent { sectors: Arc::clone(now), size })
     }
 
     /// The inode goes to the entry where the file is now.
     fn write_inode(&mut self, node: usize) {
         let Node { dirent, home, dirty, .. } = &mut self.nodes[node];
-        if let Some(home) = home.clone().filter(|_| *dirty) {
-            if let Some(entry) = self.disk.get_mut(&home) {
-                *entry = *dirent;
-            }
-            if let Some(entry) = self.pending.get_mut(&home) {
-                *entry = Some(*dirent);
-            }
+        if !std::mem::take(dirty) {
+            return;
         }
-        self.nodes[node].dirty = false;
+        if let Some((folder, name)) = home
+            && let Some(name) = self.folders[*folder].names.get_mut(name)
+        {
+            name.durable = name.durable.map(|_| *dirent);
+            // An entry that an `fsync` of the folder would remove gets it too: the file is there by that name now.
+            name.pending = name.pending.map(|_| Some(*dirent));
+        }
     }
 
-    fn write_presence(&mut self, path: &Path) {
-        match self.pending.remove(path) {
-            Some(Some(dirent)) => drop(self.disk.insert(path.to_owned(), dirent)),
-            Some(None) => drop(self.disk.remove(path)),
-            None => {}
+    /// The presence of a folder's entries.
+    fn write_names(&mut self, folder: usize) {
+        for name in self.folders[folder].names.values_mut() {
+            name.write();
         }
     }
 
     fn write_data(&mut self, chain: usize) {
-        self.chains[chain].durable = self.chains[chain].now.clone();
-        // The FAT goes with it: what was freed before is durably free.
+        self.chains[chain].durable = Arc::clone(&self.chains[chain].now);
+        self.write_fat();
+    }
+
+    /// What was freed is durably free.
+    fn write_fat(&mut self) {
         for chain in &mut self.chains {
             chain.freed_durably = chain.freed;
         }
@@ -284,36 +383,57 @@ impl Card {
     }
 
     fn crash(&mut self, fate: &mut dyn Fate) {
+        self.generation += 1;
         for node in 0..self.nodes.len() {
             if self.nodes[node].dirty && self.nodes[node].home.is_some() && fate.reaches() {
                 self.write_inode(node);
             }
         }
-        for path in self.pending.keys().cloned().collect::<Vec<_>>() {
-            if fate.reaches() {
-                self.write_presence(&path);
+        for folder in &mut self.folders {
+            for name in folder.names.values_mut() {
+                if name.pending.is_some() && fate.reaches() {
+                    name.write();
+                }
+                name.pending = None;
             }
         }
-        for chain in &mut self.chains {
-            let Chain { durable, now, freed, freed_durably } = chain;
-            durable.resize(durable.len().max(now.len()), GARBAGE);
-            for (old, new) in durable.iter_mut().zip(now.iter()).filter(|(old, new)| old != new) {
-                if fate.reaches() {
-                    let upto = if fate.tears() { SECTOR / 2 } else { SECTOR };
-                    old[..upto].copy_from_slice(&new[..upto]);
+        for Chain { durable, now, freed, freed_durably } in &mut self.chains {
+            if !Arc::ptr_eq(durable, now) {
+                let durable = Arc::make_mut(durable);
+                durable.resize(durable.len().max(now.len()), GARBAGE);
+                for (old, new) in durable.iter_mut().zip(now.iter()).filter(|(old, new)| old != new) {
+                    if fate.reaches() {
+                        let upto = if fate.tears() { SECTOR / 2 } else { SECTOR };
+                        old[..upto].copy_from_slice(&new[..upto]);
+                    }
                 }
             }
             *freed_durably |= *freed && fate.reaches();
-            (*freed, *now) = (*freed_durably, durable.clone());
+            (*freed, *now) = (*freed_durably, Arc::clone(durable));
         }
-        self.pending.clear();
-        self.nodes.clear();
-        self.names.clear();
-        for (path, dirent) in self.disk.clone() {
-            self.names.insert(path.clone(), self.nodes.len());
-            self.nodes.push(Node { dirent, home: Some(path), dirty: false, mtime: self.clock });
-        }
+        self.mount();
         (self.cut_at, self.fail_at, self.off) = (None, None, false);
+    }
+
+    /// Only what is durable is there.
+    fn mount(&mut self) {
+        self.nodes.clear();
+        for (folder, of) in self.folders.iter_mut().enumerate() {
+            of.names.retain(|_, name| name.durable.is_some());
+            for (name, Name { durable, node, .. }) in &mut of.names {
+                let (dirent, home) = (durable.unwrap_or(EMPTY), Some((folder, Arc::clone(name))));
+                *node = Some(self.nodes.len());
+                self.nodes.push(Node { dirent, home, dirty: false, mtime: self.clock });
+            }
+        }
+    }
+}
+
+impl Name {
+    fn write(&mut self) {
+        if let Some(entry) = self.pending.take() {
+            self.durable = entry;
+        }
     }
 }
 
@@ -333,17 +453,14 @@ impl Volume for Fat {
     fn create_new(&self, path: &Path) -> io::Result<Box<dyn VolumeFile>> {
         let mut card = self.card();
         card.call(true)?;
-        if card.names.contains_key(path) {
+        let home = card.home_of(path)?;
+        let (node, mtime) = (card.nodes.len(), card.clock);
+        let name = card.name(&home);
+        if name.node.is_some() {
             return Err(io::ErrorKind::AlreadyExists.into());
         }
-        if !path.parent().is_some_and(|folder| card.folders.contains(folder)) {
-            return Err(io::ErrorKind::NotFound.into());
-        }
-        let node = card.nodes.len();
-        let (home, mtime) = (Some(path.to_owned()), card.clock);
-        card.nodes.push(Node { dirent: EMPTY, home, dirty: false, mtime });
-        card.names.insert(path.to_owned(), node);
-        card.pending.insert(path.to_owned(), Some(EMPTY));
+        (name.node, name.pending) = (Some(node), Some(Some(EMPTY)));
+        card.nodes.push(Node { dirent: EMPTY, home: Some(home), dirty: false, mtime });
         drop(card);
         Ok(Box::new(FatFile { fat: self.clone(), node, at: 0 }))
     }
@@ -352,18 +469,18 @@ impl Volume for Fat {
         let mut card = self.card();
         card.call(true)?;
         let node = card.node_at(from)?;
-        if let Some(replaced) = card.names.remove(to) {
+        let (from, home) = (card.home_of(from)?, card.home_of(to)?);
+        if let Some(replaced) = card.name(&home).node.replace(node) {
             // The entry stays and keeps pointing at this chain until the renamed inode is written into it.
             let dirent = card.nodes[replaced].dirent;
             card.nodes[replaced].home = None;
             card.free(dirent.chain, to);
         } else {
-            card.pending.insert(to.to_owned(), Some(EMPTY));
+            card.name(&home).pending = Some(Some(EMPTY));
         }
-        card.names.remove(from);
-        card.names.insert(to.to_owned(), node);
-        card.pending.insert(from.to_owned(), None);
-        card.nodes[node].home = Some(to.to_owned());
+        let left = card.name(&from);
+        (left.node, left.pending) = (None, Some(None));
+        card.nodes[node].home = Some(home);
         card.nodes[node].dirty = true;
         Ok(())
     }
@@ -374,9 +491,10 @@ impl Volume for Fat {
         let node = card.node_at(path)?;
         let chain = card.nodes[node].dirent.chain;
         card.free(chain, path);
-        card.names.remove(path);
+        let home = card.home_of(path)?;
+        let left = card.name(&home);
+        (left.node, left.pending) = (None, Some(None));
         card.nodes[node].home = None;
-        card.pending.insert(path.to_owned(), None);
         Ok(())
     }
 
@@ -384,7 +502,10 @@ impl Volume for Fat {
         let mut card = self.card();
         card.call(true)?;
         for folder in path.ancestors() {
-            card.folders.insert(folder.to_owned());
+            let path: Arc<[u8]> = folder.as_os_str().as_bytes().into();
+            if card.folder_at(&path).is_err() {
+                card.folders.push(Folder { path, names: BTreeMap::new() });
+            }
         }
         Ok(())
     }
@@ -392,31 +513,28 @@ impl Volume for Fat {
     fn sync_folder(&self, path: &Path) -> io::Result<()> {
         let mut card = self.card();
         card.call(true)?;
-        for name in
-            card.pending.keys().filter(|name| name.parent() == Some(path)).cloned().collect::<Vec<_>>()
-        {
-            card.write_presence(&name);
+        if let Ok(folder) = card.folder_at(path.as_os_str().as_bytes()) {
+            card.write_names(folder);
         }
         // The FAT goes with it.
-        for chain in &mut card.chains {
-            chain.freed_durably = chain.freed;
-        }
+        card.write_fat();
         Ok(())
     }
 
     fn list(&self, path: &Path) -> io::Result<Vec<Entry>> {
         let mut card = self.card();
         card.call(false)?;
-        if !card.folders.contains(path) {
-            return Err(io::ErrorKind::NotFound.into());
-        }
-        let of = |names: Vec<&PathBuf>, kind| {
-            let here = names.into_iter().filter(|name| name.parent() == Some(path));
-            here.map(|name| Entry { name: name.file_name().unwrap().to_owned(), kind }).collect::<Vec<_>>()
-        };
-        let mut listed = of(card.names.keys().collect(), EntryKind::File);
-        listed.extend(of(card.folders.iter().collect(), EntryKind::Folder));
-        Ok(listed)
+        let path = path.as_os_str().as_bytes();
+        let names = &card.folders[card.folder_at(path)?].names;
+        let files = names.iter().filter(|(_, name)| name.node.is_some());
+        let files = files.map(|(name, _)| Entry { name: name.as_ref().to_owned(), kind: EntryKind::File });
+        let folders = card.folders.iter().filter_map(|folder| {
+            let below = Some(folder.path.strip_prefix(path)?.strip_prefix(b"/")?);
+            below.filter(|name| !name.is_empty() && !name.contains(&b'/'))
+        });
+        let folders =
+            folders.map(|name| Entry { name: OsStr::from_bytes(name).to_owned(), kind: EntryKind::Folder });
+        Ok(files.chain(folders).collect())
     }
 
     fn stamp(&self, path: &Path) -> io::Result<Stamp> {
@@ -449,16 +567,11 @@ impl Read for FatFile {
         if card.chains[chain].freed {
             return Err(io::Error::other("the clusters are free: file system set read-only"));
         }
-        let mut read = 0;
-        while read < buffer.len() && self.at < size {
-            let (sector, within) = (self.at as usize / SECTOR, self.at as usize % SECTOR);
-            let count = (SECTOR - within).min(buffer.len() - read).min((size - self.at) as usize);
-            let bytes = &card.chains[chain].now[sector][within..within + count];
-            buffer[read..read + count].copy_from_slice(bytes);
-            read += count;
-            self.at += count as u64;
-        }
-        Ok(read)
+        let rest = size.saturating_sub(self.at) as usize;
+        let (at, count) = (self.at as usize, rest.min(buffer.len()));
+        buffer[..count].copy_from_slice(&card.chains[chain].now.as_flattened()[at..at + count]);
+        self.at += count as u64;
+        Ok(count)
     }
 }
 
@@ -486,11 +599,9 @@ impl VolumeFile for FatFile {
         }
         let end = offset as usize + bytes.len();
         dirent = Dirent { chain: Some(chain), size: dirent.size.max(end as u64) };
-        let sectors = &mut card.chains[chain].now;
+        let sectors = Arc::make_mut(&mut card.chains[chain].now);
         sectors.resize(sectors.len().max(end.div_ceil(SECTOR)), GARBAGE);
-        for (at, byte) in (offset as usize..).zip(bytes) {
-            sectors[at / SECTOR][at % SECTOR] = *byte;
-        }
+        sectors.as_flattened_mut()[offset as usize..end].copy_from_slice(bytes);
         let mtime = card.clock;
         let node = &mut card.nodes[self.node];
         node.dirty |= node.dirent != dirent;
@@ -504,7 +615,8 @@ impl VolumeFile for FatFile {
         let Node { dirent, home, .. } = card.nodes[self.node].clone();
         assert!(length <= dirent.size, "the model does not grow files by set_len");
         if length == 0 {
-            card.free(dirent.chain, &home.unwrap_or_default());
+            let name = home.map(|(_, name)| PathBuf::from(name.as_ref())).unwrap_or_default();
+            card.free(dirent.chain, &name);
             card.nodes[self.node].dirent = EMPTY;
         } else {
             card.nodes[self.node].dirent.size = length;
