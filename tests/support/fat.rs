@@ -80,6 +80,10 @@ struct Card {
     nodes: Vec<Node>,
     chains: Vec<Chain>,
     clock: i64,
+    /// What the device's own clock says; without it each write has a time of its own.
+    told: Option<i64>,
+    /// How many more sectors fit; none: no end of them.
+    room: Option<usize>,
     violations: Vec<String>,
     /// Calls so far: those that change something, and all.
     changes: usize,
@@ -141,6 +145,32 @@ impl Fat {
     pub(crate) fn fail_at(&self, at: usize, kind: io::ErrorKind) {
         let mut card = self.card();
         (card.calls, card.fail_at) = (0, Some((at, kind)));
+    }
+
+    /// From here on files get this time, in FAT's steps of two seconds: two writes may look alike.
+    #[allow(dead_code, reason = "the simulation has clocks")]
+    pub(crate) fn tell_time(&self, unix_s: Option<i64>) {
+        self.card().told = unix_s.map(|unix_s| unix_s & !1);
+    }
+
+    /// What a firmware's file-system check does at boot: a file whose clusters are free, or too few, is emptied.
+    #[allow(dead_code, reason = "the simulation's emulators lose power")]
+    pub(crate) fn check(&self) {
+        let mut card = self.card();
+        card.generation += 1;
+        for node in 0..card.nodes.len() {
+            let Some((folder, name)) = card.nodes[node].home.clone() else { continue };
+            if card.extent(node).is_none() {
+                card.nodes[node].dirent = EMPTY;
+                card.name(&(folder, name)).durable = Some(EMPTY);
+            }
+        }
+    }
+
+    /// From here on so many sectors fit, and no more.
+    #[allow(dead_code, reason = "the simulation fills cards")]
+    pub(crate) fn set_room(&self, sectors: Option<usize>) {
+        self.card().room = sectors;
     }
 
     pub(crate) fn is_off(&self) -> bool {
@@ -237,11 +267,14 @@ impl Fat {
     /// Does something that no fault befalls: what was to fail or be cut is put off until after it.
     #[allow(dead_code, reason = "the simulation's emulators do not fail")]
     pub(crate) fn undisturbed<T>(&self, act: impl FnOnce(&Fat) -> T) -> T {
-        let take = |card: &mut Card| (card.cut_at.take(), card.fail_at.take(), card.changes, card.calls);
-        let (cut_at, fail_at, changes, calls) = take(&mut self.card());
+        let take = |card: &mut Card| {
+            (card.cut_at.take(), card.fail_at.take(), card.room.take(), card.changes, card.calls)
+        };
+        let (cut_at, fail_at, room, changes, calls) = take(&mut self.card());
         let done = act(self);
         let mut card = self.card();
-        (card.cut_at, card.fail_at, card.changes, card.calls) = (cut_at, fail_at, changes, calls);
+        (card.cut_at, card.fail_at, card.room, card.changes, card.calls) =
+            (cut_at, fail_at, room, changes, calls);
         drop(card);
         done
     }
@@ -380,6 +413,20 @@ impl Card {
             self.violations.push(format!("clusters freed twice by `{}`", why.display()));
         }
         self.chains[chain].freed = true;
+        let sectors = self.chains[chain].now.len();
+        self.room = self.room.map(|room| room + sectors);
+    }
+
+    /// Takes so many more sectors, if they fit.
+    fn take_room(&mut self, sectors: usize) -> io::Result<()> {
+        match &mut self.room {
+            Some(room) if *room < sectors => Err(io::ErrorKind::StorageFull.into()),
+            Some(room) => {
+                *room -= sectors;
+                Ok(())
+            }
+            None => Ok(()),
+        }
     }
 
     fn crash(&mut self, fate: &mut dyn Fate) {
@@ -587,7 +634,10 @@ impl VolumeFile for FatFile {
     fn write_all_at(&mut self, bytes: &[u8], offset: u64) -> io::Result<()> {
         let mut card = self.fat.card();
         card.call(true)?;
-        card.clock += 1;
+        let held = card.nodes[self.node].dirent.chain.map_or(0, |chain| card.chains[chain].now.len());
+        let needed = (offset as usize + bytes.len()).div_ceil(SECTOR);
+        card.take_room(needed.saturating_sub(held))?;
+        card.clock = card.told.unwrap_or(card.clock + 1);
         let mut dirent = card.nodes[self.node].dirent;
         let chain = dirent.chain.unwrap_or_else(|| {
             card.chains.push(Chain::default());
