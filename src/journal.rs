@@ -9,7 +9,6 @@
 
 mod record;
 
-use std::collections::BTreeMap;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -108,7 +107,8 @@ struct Force {
 struct State {
     base: Base,
     listing: Listing,
-    loaded: BTreeMap<SaveId, Option<BaseEntry>>,
+    /// A list, for it is nearly always empty.
+    loaded: Vec<(SaveId, Option<BaseEntry>)>,
 }
 
 impl Journal {
@@ -189,7 +189,7 @@ impl Journal {
     }
 
     /// What running games loaded, where that is not what the base says.
-    pub fn loaded(&self) -> &BTreeMap<SaveId, Option<BaseEntry>> {
+    pub fn loaded(&self) -> &[(SaveId, Option<BaseEntry>)] {
         &self.state.loaded
     }
 
@@ -289,7 +289,7 @@ impl State {
         match entry {
             Entry::Settled { save, entry } => {
                 let news = self.base.saves.insert(save.clone(), entry.clone()).as_ref() != Some(entry);
-                let ended = self.loaded.remove(save).is_some();
+                let ended = self.ends(save);
                 self.know_head(save, entry) || news || ended
             }
             Entry::Aside { save, digest } => self
@@ -303,10 +303,16 @@ impl State {
                 news
             }),
             Entry::Loaded { save, before } => {
-                self.loaded.insert(save.clone(), before.clone()).as_ref() != Some(before)
+                let now = (save.clone(), before.clone());
+                let known = self.loaded.contains(&now);
+                if !known {
+                    self.ends(save);
+                    self.loaded.push(now);
+                }
+                !known
             }
             Entry::Forgotten { save } => {
-                let ended = self.loaded.remove(save).is_some();
+                let ended = self.ends(save);
                 self.base.saves.remove(save).is_some() || ended
             }
             Entry::Heads(SaveHeads { save, heads }) if heads.is_empty() => {
@@ -330,6 +336,13 @@ impl State {
                 demoted + heads > 0 || cursor > 0
             }
         }
+    }
+
+    /// No game holds older bytes of this save any more; says whether one did.
+    fn ends(&mut self, save: &SaveId) -> bool {
+        let before = self.loaded.len();
+        self.loaded.retain(|(loaded, _)| loaded != save);
+        self.loaded.len() < before
     }
 
     /// What both sides agree on is a head, until the remote says otherwise: else the plan would fetch an older one back.

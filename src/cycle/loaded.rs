@@ -25,7 +25,8 @@ pub(super) fn recall(parts: &mut Parts) {
 pub(super) fn keep(parts: &mut Parts) -> Result<()> {
     let known: Vec<(SaveId, _)> =
         parts.memory.launches.loaded().map(|(save, before)| (save.clone(), before.cloned())).collect();
-    let ended = parts.journal.loaded().keys().filter(|save| known.iter().all(|(known, _)| known != *save));
+    let loaded = parts.journal.loaded().iter().map(|(save, _)| save);
+    let ended = loaded.filter(|save| known.iter().all(|(known, _)| known != *save));
     for save in ended.cloned().collect::<Vec<_>>() {
         let heads = parts.journal.listing().saves.get(&save).cloned().unwrap_or_default();
         let entry = match parts.journal.base().saves.get(&save) {
