@@ -452,6 +452,28 @@ fn a_newer_save_still_comes_after_a_game_ended_that_had_loaded_an_older_one() {
 }
 
 #[test]
+fn what_a_game_writes_is_stored_although_the_store_has_forgotten_what_it_had_loaded() {
+    let rig = Rig::new(&["Tetris"]);
+    let (mut a, mut b) = (rig.device(), rig.device());
+    rig.back_up();
+    a.plays("Tetris", b"level 1");
+    a.cycle();
+    b.cycle();
+    a.plays("Tetris", b"a: level 2");
+    a.cycle();
+    let mut emulator = b.starts_an_unseen_game("Tetris");
+    assert_eq!(kinds(&b.cycle().deeds), ["placed"]);
+    b.sees_all_games();
+    b.cycle();
+    rig.restore();
+    b.plays("Tetris", b"b: level 2");
+    emulator.ends();
+    b.cycle();
+    assert_eq!(rig.newest("gb/sram/Tetris"), b"b: level 2");
+    assert!(b.cycle().is_quiet());
+}
+
+#[test]
 fn what_a_game_writes_that_loaded_the_old_save_is_a_branch_of_that() {
     let rig = Rig::new(&["Tetris"]);
     let (mut a, mut b) = (rig.device(), rig.device());

@@ -176,6 +176,7 @@ fn refused(hands: &mut Hands<'_>, save: &SaveId, refusal: Refusal, outcome: &mut
         Code::UnknownParent => {
             // The server does not know what we once agreed on: nothing of it counts, and all heads are asked for anew.
             hands.journal.record(Entry::Forgotten { save: save.clone() })?;
+            hands.launches.forget(save);
             if let Some(epoch) = hands.journal.base().epoch.clone() {
                 hands.journal.record(Entry::Cursor { epoch, cursor: 0 })?;
             }
