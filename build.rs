@@ -1,5 +1,6 @@
-//! Puts the data into the binary: `protocol/systems.toml` and `protocol/cores.toml` as compact tables, and each
-//! `device-profiles/*.toml` without its comments and examples. A new device, system or core needs no Rust.
+//! Puts the data into the binary, deflated: `protocol/systems.toml` and `protocol/cores.toml` as compact tables, and each
+//! `device-profiles/*.toml` without its comments, its examples and what only the packages read. A new device, system or
+//! core needs no Rust.
 //!
 //! Refuses what would make two systems of one folder or one core of two; `naming/tables.rs` reads the tables.
 
@@ -22,11 +23,16 @@ fn main() -> Outcome<()> {
         println!("cargo:rustc-env=RETROSYNC_BUILD_UNIX_S={built}");
     }
     let systems = read(Path::new("protocol/systems.toml"))?;
-    fs::write(out.join("systems.tsv"), system_lines(&systems)?)?;
     let cores = read(Path::new("protocol/cores.toml"))?;
-    fs::write(out.join("cores.tsv"), core_lines(&cores, &systems)?)?;
-    fs::write(out.join("profiles.rs"), profile_list(Path::new("device-profiles"), &out)?)?;
+    let tables = [system_lines(&systems, &cores)?, core_lines(&cores, &systems)?];
+    fs::write(out.join("tables.z"), packed(&tables))?;
+    fs::write(out.join("profiles.z"), packed(&profile_texts(Path::new("device-profiles"))?))?;
     Ok(())
+}
+
+/// The texts with a zero between, as `src/packed.rs` unpacks them.
+fn packed(texts: &[String]) -> Vec<u8> {
+    miniz_oxide::deflate::compress_to_vec(texts.join("\0").as_bytes(), 10)
 }
 
 fn read(path: &Path) -> Outcome<Table> {
@@ -34,18 +40,23 @@ fn read(path: &Path) -> Outcome<Table> {
     Ok(fs::read_to_string(path)?.parse::<Table>().map_err(|e| format!("{}: {e}", path.display()))?)
 }
 
-/// `name TAB title TAB save TAB keyed (TAB column=folder|folder …)*`
-fn system_lines(systems: &Table) -> Outcome<String> {
+/// `name TAB core TAB save TAB keyed (TAB column=folder|folder …)*`
+fn system_lines(systems: &Table, cores: &Table) -> Outcome<String> {
     let mut text = String::new();
     let mut owners = BTreeMap::new();
     for (name, system) in systems {
         let system = table(name, system)?;
-        let title = system.get("title").and_then(Value::as_str).ok_or(format!("[{name}] has no title"))?;
+        system.get("title").and_then(Value::as_str).ok_or(format!("[{name}] has no title"))?;
+        let core = system.get("core").and_then(Value::as_str).unwrap_or_default();
+        let runs = cores.get(core).and_then(|core| core.get("systems")).and_then(Value::as_array);
+        if !core.is_empty() && !runs.is_some_and(|runs| runs.iter().any(|one| one.as_str() == Some(name))) {
+            return Err(format!("[{name}]: no core `{core}` runs it in cores.toml").into());
+        }
         let save = system.get("save").and_then(Value::as_str).unwrap_or("sram");
         let keyed = system.get("keyed").and_then(Value::as_bool).unwrap_or(false);
-        write!(text, "{name}\t{title}\t{save}\t{}", u8::from(keyed))?;
+        write!(text, "{name}\t{core}\t{save}\t{}", u8::from(keyed))?;
         for (column, folders) in
-            system.iter().filter(|(key, _)| !["title", "save", "keyed"].contains(&&***key))
+            system.iter().filter(|(key, _)| !["title", "core", "save", "keyed"].contains(&&***key))
         {
             let folders = words(name, folders)?;
             for folder in &folders {
@@ -94,30 +105,33 @@ fn core_lines(cores: &Table, systems: &Table) -> Outcome<String> {
     Ok(text)
 }
 
-/// `&[("onion", include_str!(…)), …]`
-fn profile_list(folder: &Path, out: &Path) -> Outcome<String> {
+/// Each profile's text, without what the program does not read.
+fn profile_texts(folder: &Path) -> Outcome<Vec<String>> {
     println!("cargo:rerun-if-changed={}", folder.display());
-    let mut list = String::from("&[\n");
     let mut paths: Vec<PathBuf> =
         fs::read_dir(folder)?.map(|e| e.map(|e| e.path())).collect::<Result<_, _>>()?;
     paths.retain(|path| path.extension().is_some_and(|extension| extension == "toml"));
     paths.sort();
-    for path in paths {
+    let text = |path: &PathBuf| {
         println!("cargo:rerun-if-changed={}", path.display());
-        let name = path.file_stem().and_then(|stem| stem.to_str()).ok_or("a profile without a name")?;
-        let text = fs::read_to_string(&path)?;
+        let text = fs::read_to_string(path)?;
         let (rules, examples) = text.split_once("\n[[example]]").unwrap_or((&text, ""));
         if let Some(late) = examples.lines().find(|l| l.starts_with('[') && l.trim() != "[[example]]") {
             return Err(format!("{}: `{late}` stands after the examples", path.display()).into());
         }
-        let bare: Vec<&str> =
-            rules.lines().map(str::trim).filter(|line| !line.is_empty() && !line.starts_with('#')).collect();
-        let compact = out.join(format!("{name}.toml"));
-        fs::write(&compact, bare.join("\n"))?;
-        writeln!(list, "({name:?}, include_str!({:?})),", compact.display().to_string())?;
-    }
-    list.push(']');
-    Ok(list)
+        let mut for_packages = false;
+        let mut bare: Vec<&str> = Vec::new();
+        for line in rules.lines().map(str::trim).filter(|line| !line.is_empty() && !line.starts_with('#')) {
+            // A list over several lines may begin a line with a bracket, but not with a name after it.
+            if line.starts_with('[') && line.ends_with(']') && !line.contains(['"', ',']) {
+                let name = line.trim_matches(['[', ']']).split('.').next().unwrap_or_default();
+                for_packages = ["app", "boot", "hooks"].contains(&name);
+            }
+            bare.extend((!for_packages).then_some(line));
+        }
+        Ok(bare.join("\n"))
+    };
+    paths.iter().map(text).collect()
 }
 
 fn table<'a>(name: &str, value: &'a Value) -> Outcome<&'a Table> {

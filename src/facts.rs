@@ -11,7 +11,7 @@ use std::path::{Path, PathBuf};
 
 use crate::error::{Error, Kind, Problem, Result};
 use crate::naming::{self, GameFolder, Games, Naming};
-use crate::profile::{self, Profile};
+use crate::profile::{self, MinuiSettings, Profile};
 pub use crate::profile::{Facts, Site};
 use crate::retroarch_cfg::RetroarchCfg;
 use crate::snapshot::{Place, RelativePath};
@@ -19,6 +19,8 @@ use crate::volume::{EntryKind, Volume};
 
 /// How deep game folders are walked.
 const GAMES_DEPTH: usize = 4;
+/// Where a desktop keeps configurations, if not in `~/.config`.
+const XDG: &str = "XDG_CONFIG_HOME";
 /// More than any retroarch.cfg or os-release.
 const TEXT_LIMIT_BYTES: u64 = 1 << 20;
 
@@ -58,7 +60,19 @@ pub fn gather(prefix: &Path, profiles: &[Profile]) -> Facts {
     let asked = profiles.iter().flat_map(|profile| profile.patterns(&profile.card, false));
     let found = asked.filter(|pattern| exists(&device_path(prefix, pattern))).collect();
     let os_release = text(&prefix.join("etc/os-release")).unwrap_or_default();
-    Facts { found, os_release: assignments(&os_release), played_card: None }
+    let rules = || profiles.iter().flat_map(|profile| &profile.detect);
+    let contained = rules().flat_map(|rule| &rule.contains).filter(|(path, word)| {
+        text(&device_path(prefix, path))
+            .is_some_and(|text| text.to_lowercase().contains(&word.to_lowercase()))
+    });
+    let variables = rules().flat_map(|rule| rule.environment.keys());
+    Facts {
+        found,
+        os_release: assignments(&os_release),
+        contained: contained.map(|(path, word)| (path.clone(), word.clone())).collect(),
+        environment: variables.filter_map(|name| Some((name.clone(), env::var(name).ok()?))).collect(),
+        played_card: None,
+    }
 }
 
 /// The same where the folder `card` plays the card (`--root`): then nothing of the machine itself is asked.
@@ -70,7 +84,7 @@ pub fn gather_card(card: &Path, profiles: &[Profile]) -> Facts {
         pattern.strip_prefix(&name).is_some_and(|rest| exists_below(card, rest.trim_start_matches('/')))
     };
     let found: BTreeSet<String> = asked.filter(here).collect();
-    Facts { found, os_release: BTreeMap::new(), played_card: Some(name) }
+    Facts { found, played_card: Some(name), ..Facts::default() }
 }
 
 /// Where this profile's folders are. `card`: the folder that plays the card (`--root`), else the machine's own is found
@@ -88,18 +102,20 @@ pub fn locate(profile: &Profile, prefix: &Path, card: Option<&Path>) -> Result<S
     }?;
     let mut site = Site { mounts: mounts(profile, prefix, &card), roots: vec![card], ..Site::default() };
     let configs = profile.retroarch.iter().flat_map(|spec| &spec.config);
-    site.retroarch = configs.map(|config| site.resolve(profile, config)).find_map(|path| {
+    site.retroarch = configs.map(|config| site.resolve(profile, config)).find_map(|pattern| {
+        let path = the_one(&pattern)?;
         let cfg = RetroarchCfg::parse(&text(&path)?);
         Some((path.parent()?.to_owned(), cfg))
     });
+    let settings = profile.minui.as_ref().map(|spec| text(&site.resolve(profile, &spec.settings)));
+    site.minui = settings.map(|text| MinuiSettings::parse(&text.unwrap_or_default()));
     let folders = profile.games.folders.iter().map(|folder| site.resolve(profile, folder));
     let mut games: Vec<PathBuf> = folders.filter(|folder| folder.is_dir()).collect();
     // Two names of one folder (a mount seen twice, a card that does not tell `roms` from `ROMs`).
     let mut seen = BTreeSet::new();
     games.retain(|folder| seen.insert(fs::canonicalize(folder).unwrap_or_else(|_| folder.clone())));
     site.games = games;
-    for folder in naming::folders_outside(profile, &site) {
-        let root = folder.parent().filter(|parent| parent.parent().is_some()).unwrap_or(&folder).to_owned();
+    for root in naming::roots_outside(profile, &site) {
         if !site.roots.contains(&root) {
             site.roots.push(root);
         }
@@ -115,34 +131,29 @@ pub fn no_card(card: &Path) -> Error {
 
 /// The games on the card, by walking the game folders, and which folders the save folders have.
 pub fn games(volume: &dyn Volume, profile: &Profile, site: &Site) -> (Games, Vec<Problem>) {
-    let mut found = Walk { volume, profile, games: Games::default(), problems: Vec::new() };
+    let mut walk = Walk { volume, profile, site, games: Games::default(), problems: Vec::new() };
     for folder in &site.games {
-        found.walk(folder, None, GAMES_DEPTH);
+        walk.games(folder, None, GAMES_DEPTH);
     }
-    let Walk { mut games, problems, .. } = found;
     for folder in Naming::new(profile, site, Games::default()).folders() {
-        let Some(root) = site.roots.get(folder.place.root) else { continue };
-        for entry in volume.list(&folder.place.path.under(root)).unwrap_or_default() {
-            let name = entry.name.to_str().filter(|_| entry.kind == EntryKind::Folder);
-            let path = name.and_then(|name| RelativePath::new(&format!("{}/{name}", folder.place.path)));
-            if let Some(path) = path {
-                games.add_save_folder(Place { root: folder.place.root, path });
-            }
+        if let Some(root) = site.roots.get(folder.place.root) {
+            walk.save_folders(root, &folder.place, folder.grouped);
         }
     }
-    (games, problems)
+    (walk.games, walk.problems)
 }
 
-/// A walk through game folders.
+/// A walk through game folders and save folders.
 struct Walk<'a> {
     volume: &'a dyn Volume,
     profile: &'a Profile,
+    site: &'a Site,
     games: Games,
     problems: Vec<Problem>,
 }
 
 impl Walk<'_> {
-    fn walk(&mut self, dir: &Path, within: Option<&GameFolder>, depth: usize) {
+    fn games(&mut self, dir: &Path, within: Option<&GameFolder>, depth: usize) {
         let entries = match self.volume.list(dir) {
             Ok(entries) => entries,
             Err(error) => {
@@ -151,15 +162,35 @@ impl Walk<'_> {
                 return;
             }
         };
+        let within = within.map(|folder| GameFolder { at: self.site.place(dir), ..folder.clone() });
+        if let Some(folder) = &within {
+            self.games.add_folder(folder);
+        }
         for entry in entries {
             let Some(name) = entry.name.to_str() else { continue };
-            match (entry.kind, within) {
+            match (entry.kind, &within) {
                 (EntryKind::Folder, _) if depth > 0 && !naming::is_no_game_folder(name) => {
                     let own = naming::game_folder(self.profile, name);
-                    self.walk(&dir.join(name), own.as_ref().or(within), depth - 1);
+                    self.games(&dir.join(name), own.as_ref().or(within.as_ref()), depth - 1);
                 }
                 (EntryKind::File, Some(folder)) => self.games.add(folder, name),
                 _ => {}
+            }
+        }
+    }
+
+    /// The subfolders of a save folder, as deep as they are named after something.
+    fn save_folders(&mut self, root: &Path, place: &Place, depth: usize) {
+        if depth == 0 {
+            return;
+        }
+        for entry in self.volume.list(&place.path.under(root)).unwrap_or_default() {
+            let name = entry.name.to_str().filter(|_| entry.kind == EntryKind::Folder);
+            let path = name.and_then(|name| RelativePath::new(&format!("{}/{name}", place.path)));
+            if let Some(path) = path {
+                let below = Place { root: place.root, path };
+                self.save_folders(root, &below, depth - 1);
+                self.games.add_save_folder(below);
             }
         }
     }
@@ -167,17 +198,43 @@ impl Walk<'_> {
 
 /// The place of the card that is mounted and has what the profile wants there; else one that is mounted.
 fn mounted(profile: &Profile, prefix: &Path) -> Option<PathBuf> {
-    let there = || profile.card.iter().map(|card| device_path(prefix, card)).filter(|card| card.is_dir());
-    let has = |card: &PathBuf| profile.card_has.iter().any(|pattern| exists_below(card, pattern));
-    there().find(has).or_else(|| there().next())
+    let fstab = text(&prefix.join("etc/fstab")).unwrap_or_default();
+    let in_fstab = |card: &String| {
+        let mut points = fstab.lines().filter_map(|line| line.split_whitespace().nth(1));
+        !profile.card_in_fstab.contains(card) || points.any(|point| point == card.as_str())
+    };
+    let places = profile.card.iter().filter(|card| in_fstab(card));
+    let there: Vec<PathBuf> =
+        places.flat_map(|card| matching(&device_path(prefix, card))).filter(|card| card.is_dir()).collect();
+    let has = |card: &&PathBuf| profile.card_has.iter().any(|pattern| exists_below(card, pattern));
+    there.iter().find(has).or_else(|| there.first()).cloned()
+}
+
+/// The one file that fits: the only one, or the one of this kind of device where the environment tells it.
+fn the_one(pattern: &Path) -> Option<PathBuf> {
+    let mut found = matching(pattern);
+    if found.len() > 1 {
+        let platform = env::var("PLATFORM").ok().filter(|word| !word.is_empty())?;
+        found.retain(|path| path.file_stem().is_some_and(|stem| stem.to_string_lossy().ends_with(&platform)));
+    }
+    if found.len() == 1 { found.pop() } else { None }
 }
 
 /// What the device's paths begin with: the card's usual places, home, and the machine itself.
 fn mounts(profile: &Profile, prefix: &Path, card: &Path) -> Vec<(String, PathBuf)> {
-    let played = !profile.card.iter().any(|usual| device_path(prefix, usual) == card);
+    let played =
+        !profile.card.iter().any(|usual| matching(&device_path(prefix, usual)).iter().any(|at| at == card));
     let home = if played { card.to_owned() } else { device_path(prefix, "~") };
-    let mut mounts = vec![(card.display().to_string(), card.to_owned()), ("~".to_owned(), home)];
+    let config = if played { card.join(".config") } else { device_path(prefix, &format!("${XDG}")) };
+    let mut mounts = vec![
+        (card.display().to_string(), card.to_owned()),
+        ("~".to_owned(), home),
+        (format!("${XDG}"), config),
+    ];
     for usual in &profile.card {
+        if usual.contains('*') {
+            continue;
+        }
         // On the machine a second place is another card; where a folder plays the card, it plays all of them.
         let here = if played { card.to_owned() } else { device_path(prefix, usual) };
         mounts.push((usual.clone(), here));
@@ -189,27 +246,44 @@ fn mounts(profile: &Profile, prefix: &Path, card: &Path) -> Vec<(String, PathBuf
 /// The path below `prefix` that a device's path (absolute, or below `~`) means.
 fn device_path(prefix: &Path, path: &str) -> PathBuf {
     let home = || env::var("HOME").unwrap_or_else(|_| "/root".into());
-    let path = match path.strip_prefix('~') {
-        Some(rest) => home() + rest,
-        None => path.to_owned(),
+    let config = || env::var(XDG).ok().filter(|folder| folder.starts_with('/'));
+    let path = match (path.strip_prefix('~'), path.strip_prefix('$').and_then(|path| path.strip_prefix(XDG)))
+    {
+        (Some(rest), _) => home() + rest,
+        (_, Some(rest)) => config().unwrap_or_else(|| home() + "/.config") + rest,
+        _ => path.to_owned(),
     };
     prefix.join(path.trim_start_matches('/'))
 }
 
 /// Does anything fit the path, whose names may have `*`?
 fn exists(pattern: &Path) -> bool {
-    let Some(pattern) = pattern.to_str() else { return false };
-    exists_below(Path::new("/"), pattern.trim_start_matches('/'))
+    !matching(pattern).is_empty()
 }
 
 fn exists_below(dir: &Path, pattern: &str) -> bool {
+    !matching_below(dir, pattern).is_empty()
+}
+
+/// Everything that fits an absolute path, whose names may have `*`.
+fn matching(pattern: &Path) -> Vec<PathBuf> {
+    let below =
+        pattern.to_str().map(|pattern| matching_below(Path::new("/"), pattern.trim_start_matches('/')));
+    below.unwrap_or_default()
+}
+
+fn matching_below(dir: &Path, pattern: &str) -> Vec<PathBuf> {
     let (name, rest) = pattern.split_once('/').map_or((pattern, None), |(name, rest)| (name, Some(rest)));
-    let on = |path: &Path| rest.map_or_else(|| path.exists(), |rest| exists_below(path, rest));
-    if !name.contains('*') {
-        return on(&dir.join(name));
-    }
     let fits = |entry: &fs::DirEntry| entry.file_name().to_str().is_some_and(|own| naming::fits(name, own));
-    entries(dir).iter().filter(|entry| fits(entry)).any(|entry| on(&entry.path()))
+    let mut here: Vec<PathBuf> = match name.contains('*') {
+        true => entries(dir).iter().filter(|entry| fits(entry)).map(fs::DirEntry::path).collect(),
+        false => vec![dir.join(name)],
+    };
+    here.sort();
+    match rest {
+        Some(rest) => here.iter().flat_map(|path| matching_below(path, rest)).collect(),
+        None => here.into_iter().filter(|path| path.exists()).collect(),
+    }
 }
 
 fn entries(dir: &Path) -> Vec<fs::DirEntry> {

@@ -33,6 +33,7 @@ pub mod naming;
 pub mod nearest;
 pub mod network;
 pub mod pace;
+mod packed;
 pub mod parts;
 pub mod plan;
 pub mod playing;

@@ -7,7 +7,9 @@
 //!    (Gambatte: Game Boy and Color) leaves the system open: it is that of the game folder that has a game of this name. So
 //!    the save of a game that lies in the folder of Game Boy Color is `gbc`, whatever the cartridge was.
 //! 3. In a flat folder the games tell the system.
-//! 4. What cannot be told is `Unknown` with its reason: reported, never guessed, never touched.
+//! 4. What no table knows (a core's folder, a core's own file) is kept by its path among firmwares of one family: a save
+//!    of kind `file`.
+//! 5. What cannot be told is `Unknown` with its reason: reported, never guessed, never touched.
 //!
 //! `home` is the way back (`naming/home.rs`), and only where the game is. Bytes that load in one core only carry the core in
 //! their id; MinUI's states do not load in RetroArch and back, so they carry `minarch-` and the core.
@@ -27,10 +29,10 @@ use retrosync_protocol::SaveId;
 pub use games::{GameFolder, Games, game_folder, is_no_game_folder};
 pub(crate) use names::fits;
 
-use crate::profile::{FileNames, Profile, Site};
-use crate::snapshot::Place;
+use crate::profile::{FileNames, FolderStyle, MinuiSettings, Profile, Site};
+use crate::snapshot::{Place, RelativePath};
 use layouts::InForce;
-use tables::{Core, tables};
+use tables::{Core, System, tables};
 
 /// What MinUI's states are keyed by, before the core's name.
 const MINARCH: &str = "minarch-";
@@ -53,7 +55,14 @@ pub struct SaveFolder {
     pub place: Place,
     /// How many levels of subfolders hold saves.
     pub depth: usize,
+    /// How many of them are named after a core or a system.
+    pub grouped: usize,
 }
+
+/// How deep files that are kept by their path may lie below what is named after a core or a system.
+const OPAQUE_DEPTH: usize = 2;
+/// The largest file that is kept by its path: what is larger is hardly a save, and cards are small.
+pub const OPAQUE_MOST_BYTES: u64 = 4 << 20;
 
 /// The names of one device.
 #[derive(Clone, Debug, Default)]
@@ -64,6 +73,9 @@ pub struct Naming {
     default_cores: BTreeMap<String, String>,
     ignore: Vec<String>,
     file_names: FileNames,
+    folder_style: FolderStyle,
+    family: String,
+    minui: Option<MinuiSettings>,
     games: Games,
 }
 
@@ -77,18 +89,38 @@ impl Naming {
             default_cores: default_cores.map(|(word, core)| (word.to_lowercase(), core.clone())).collect(),
             ignore: profile.ignore.names.clone(),
             file_names: profile.file_names,
+            folder_style: profile.games.named_by,
+            family: profile.family.clone().unwrap_or_else(|| profile.name.clone()),
+            minui: site.minui,
             games,
         }
     }
 
     /// The save folders to scan and to watch; each once.
     pub fn folders(&self) -> Vec<SaveFolder> {
-        let mut folders: BTreeMap<Place, usize> = BTreeMap::new();
+        let mut folders: BTreeMap<Place, (usize, usize)> = BTreeMap::new();
+        let mut add = |root: usize, path: &str, depth: usize, grouped: usize| {
+            let Some(path) = RelativePath::new(path) else { return };
+            let known = folders.entry(Place { root, path }).or_default();
+            *known = (known.0.max(depth), known.1.max(grouped));
+        };
         for layout in &self.layouts {
-            let depth = folders.entry(layout.place.clone()).or_default();
-            *depth = layout.grouped_by.len().max(*depth);
+            if layout.mirrors.is_some() {
+                let games = self.games.folders().iter().filter_map(|folder| layout.beside(folder));
+                games.for_each(|path| add(layout.root, &path, 0, 0));
+            } else {
+                let grouped = layout.grouped_by.len();
+                let deeper = if layout.keeps_strangers() { OPAQUE_DEPTH } else { 0 };
+                add(layout.root, &layout.path, grouped + deeper, grouped);
+            }
         }
-        folders.into_iter().map(|(place, depth)| SaveFolder { place, depth }).collect()
+        let all = folders.into_iter();
+        all.map(|(place, (depth, grouped))| SaveFolder { place, depth, grouped }).collect()
+    }
+
+    /// Does the player choose how saves are called? Then the form that is set now tells which of two files is in use.
+    pub fn names_are_chosen(&self) -> bool {
+        self.minui.is_some()
     }
 
     /// The games that this naming knows of.
@@ -96,11 +128,17 @@ impl Naming {
         &self.games
     }
 
-    /// The core that runs a game folder, or a system, unless the player chose another.
+    /// The core that the profile says runs a game folder, or a system, unless the player chose another.
     fn default_core(&self, word: &str, system: &str) -> Option<&'static Core> {
         let word = self.default_cores.get(&word.to_lowercase());
         let name = word.or_else(|| self.default_cores.get(system))?;
         tables().core(name)
+    }
+
+    /// The same; where the profile is silent, the one that most firmwares take. Good enough to place a save that loads in
+    /// any core, not to tell which core wrote a state.
+    fn likely_core(&self, word: &str, system: &System) -> Option<&'static Core> {
+        self.default_core(word, system.name).or_else(|| tables().core(system.core))
     }
 }
 
@@ -123,7 +161,7 @@ pub fn faults(profile: &Profile) -> Vec<String> {
         .collect()
 }
 
-/// Save folders of the profile (as a live `retroarch.cfg` moves them) that lie below none of the site's roots.
-pub fn folders_outside(profile: &Profile, site: &Site) -> Vec<PathBuf> {
+/// The roots that the profile's save folders (as a live `retroarch.cfg` moves them) need beside the site's.
+pub fn roots_outside(profile: &Profile, site: &Site) -> Vec<PathBuf> {
     layouts::outside(profile, site)
 }

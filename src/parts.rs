@@ -67,9 +67,9 @@ impl Ground {
                     Some(card) => facts::gather_card(card, &profiles),
                     None => facts::gather(machine, &profiles),
                 };
-                let found = profile::detect(&facts, &profiles)
+                let (found, marks) = profile::detect(&facts, &profiles)
                     .ok_or_else(|| unknown_device(&profiles, config.root.as_deref()))?;
-                (found, format!("its marks were found: {}", listed(facts.found.iter().map(String::as_str))))
+                (found, format!("its marks were found: {marks}"))
             }
         };
         let profile = profile.clone();

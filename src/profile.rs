@@ -4,14 +4,22 @@
 //! in by `build.rs`, a `profiles/` folder beside the program overrides them by name. This module parses and judges;
 //! it never looks at the machine (`facts.rs` does, and hands over [`Facts`] and [`Site`]).
 
-use std::collections::{BTreeMap, BTreeSet};
-use std::path::{Path, PathBuf};
+mod detect;
+mod minui;
+mod site;
+
+use std::collections::BTreeMap;
 
 use serde::Deserialize;
+use serde::de::IgnoredAny;
 
 use crate::error::{Error, Kind, Result};
-use crate::retroarch_cfg::RetroarchCfg;
+use crate::packed;
 use crate::table::Table;
+
+pub use detect::{Facts, detect};
+pub use minui::{MinuiSettings, SaveNames, StateNames};
+pub use site::Site;
 
 /// One device and firmware.
 #[derive(Clone, Debug, Deserialize)]
@@ -28,6 +36,12 @@ pub struct Profile {
     /// What must be on the card at that place, any of it (patterns); empty: nothing.
     #[serde(default)]
     pub card_has: Vec<String>,
+    /// Of these places, one counts only if `/etc/fstab` mounts something there.
+    #[serde(default)]
+    pub card_in_fstab: Vec<String>,
+    /// Firmwares of one family lay out their save folders alike: what no table knows is kept by its path among them.
+    /// Absent: a family of its own, called as the profile.
+    pub family: Option<String>,
     /// Which names the file system takes.
     #[serde(default)]
     pub file_names: FileNames,
@@ -38,6 +52,8 @@ pub struct Profile {
     pub games: GamesSpec,
     /// RetroArch's own configuration, if it is to be believed.
     pub retroarch: Option<RetroarchSpec>,
+    /// NextUI's settings.
+    pub minui: Option<MinuiSpec>,
     /// The save folders.
     #[serde(rename = "layout")]
     pub layouts: Vec<Layout>,
@@ -53,6 +69,15 @@ pub struct Profile {
     /// What else in save folders is no save.
     #[serde(default)]
     pub ignore: Ignore,
+    /// For the packages; the daemon does not read it.
+    #[serde(default)]
+    pub app: IgnoredAny,
+    /// For the packages.
+    #[serde(default)]
+    pub boot: IgnoredAny,
+    /// For the packages.
+    #[serde(default)]
+    pub hooks: IgnoredAny,
     /// Path and save, proved both ways by the tests.
     #[serde(default, rename = "example")]
     pub examples: Vec<Example>,
@@ -82,9 +107,20 @@ pub struct Rule {
     /// `/etc/os-release` has these values.
     #[serde(default)]
     pub os_release: BTreeMap<String, String>,
+    /// These files (absolute) have these words in them, in any case.
+    #[serde(default)]
+    pub contains: BTreeMap<String, String>,
+    /// The environment has these values.
+    #[serde(default)]
+    pub environment: BTreeMap<String, String>,
     /// This rule counts only where a folder plays the card (`--root`).
     #[serde(default)]
     pub only_with_root: bool,
+    /// False: inferred.
+    #[serde(default = "yes")]
+    pub confirmed: bool,
+    /// Why it is not confirmed.
+    pub reason: Option<String>,
 }
 
 /// Where games are.
@@ -109,21 +145,37 @@ pub enum FolderStyle {
     Name,
     /// The tag in the last parentheses: `Game Boy (GB)`.
     Tag,
+    /// The whole name, else the tag.
+    Either,
 }
 
 /// RetroArch's own configuration.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct RetroarchSpec {
-    /// Where `retroarch.cfg` may be, best first: below the card, absolute, or below `~`.
+    /// Where `retroarch.cfg` may be, best first: below the card, absolute, or below `~`. `*` stands for any part of a
+    /// name, and counts where one file fits, or one that has the environment's `PLATFORM` in its name.
     pub config: Vec<String>,
+    /// False: inferred.
+    #[serde(default = "yes")]
+    pub confirmed: bool,
+    /// Why it is not confirmed.
+    pub reason: Option<String>,
+}
+
+/// What NextUI's player has set.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct MinuiSpec {
+    /// The file of settings, below the card.
+    pub settings: String,
 }
 
 /// One save folder and how its files are named.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Layout {
-    /// Below the card.
+    /// Below the card; `.` is the card itself.
     pub folder: String,
     /// What lies in it.
     pub holds: Vec<Holds>,
@@ -140,6 +192,14 @@ pub struct Layout {
     pub states: StateStyle,
     /// The emulator that keeps this folder for itself.
     pub core: Option<String>,
+    /// The firmware sets this folder itself at each start of a game: a live `retroarch.cfg` does not move it.
+    #[serde(default)]
+    pub fixed: bool,
+    /// False: inferred, not seen on a device or in the firmware's source.
+    #[serde(default = "yes")]
+    pub confirmed: bool,
+    /// Why it is not confirmed, for people.
+    pub reason: Option<String>,
 }
 
 /// What a save folder holds.
@@ -162,6 +222,9 @@ pub enum Group {
     System,
     /// Tag and core: `GB-gambatte`.
     SystemCore,
+    /// The path from the card to the folder that the game lies in: `Roms/GBA/Hacks`. With the folder `.` that is beside
+    /// the game.
+    Game,
 }
 
 /// What a save file is named after.
@@ -196,6 +259,11 @@ pub struct Running {
     /// A process of one of these names (the file name of its program) lives.
     #[serde(default)]
     pub process_names: Vec<String>,
+    /// False: inferred.
+    #[serde(default = "yes")]
+    pub confirmed: bool,
+    /// Why it is not confirmed.
+    pub reason: Option<String>,
 }
 
 /// Something on the card that stops syncing.
@@ -236,30 +304,6 @@ fn yes() -> bool {
     true
 }
 
-/// What the machine says, as far as the profiles asked.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Facts {
-    /// The patterns of profiles (with `{card}` filled in) that something fits.
-    pub found: BTreeSet<String>,
-    /// `/etc/os-release`.
-    pub os_release: BTreeMap<String, String>,
-    /// A folder that plays the card (`--root`): then nothing of the machine itself is asked.
-    pub played_card: Option<String>,
-}
-
-/// Where a profile's folders are on this machine. Made by `facts::locate`.
-#[derive(Clone, Debug, Default)]
-pub struct Site {
-    /// The roots; 0 is the card (the primary), further ones hold save folders that RetroArch's configuration names.
-    pub roots: Vec<PathBuf>,
-    /// Folders that hold one folder a system.
-    pub games: Vec<PathBuf>,
-    /// What paths of the device begin with, and where that is here (`/mnt/SDCARD`, `~` …).
-    pub mounts: Vec<(String, PathBuf)>,
-    /// The live configuration and the folder it lies in.
-    pub retroarch: Option<(PathBuf, RetroarchCfg)>,
-}
-
 impl Profile {
     /// Reads a profile; `source` names it in errors.
     ///
@@ -274,31 +318,6 @@ impl Profile {
             }
         })
     }
-
-    /// Every pattern that this profile asks the machine for, where its card may be at any of `cards`.
-    pub fn patterns(&self, cards: &[String], with_root: bool) -> BTreeSet<String> {
-        let asked = self.detect.iter().filter(|rule| rule.counts(with_root));
-        let patterns = asked.flat_map(|rule| rule.all.iter().chain(&rule.none));
-        patterns.flat_map(|pattern| cards.iter().map(|card| pattern.replace("{card}", card))).collect()
-    }
-}
-
-impl Rule {
-    /// Can this rule be asked? With `--root` only what is on the card can.
-    fn counts(&self, with_root: bool) -> bool {
-        let on_card = |pattern: &String| pattern.starts_with("{card}/");
-        if with_root {
-            self.os_release.is_empty() && self.all.iter().chain(&self.none).all(on_card)
-        } else {
-            !self.only_with_root
-        }
-    }
-
-    fn holds(&self, card: &str, facts: &Facts) -> bool {
-        let found = |pattern: &String| facts.found.contains(&pattern.replace("{card}", card));
-        let says = |(key, value): (&String, &String)| facts.os_release.get(key) == Some(value);
-        self.all.iter().all(found) && !self.none.iter().any(found) && self.os_release.iter().all(says)
-    }
 }
 
 /// The name that an unknown one was probably meant to be, from the list in the reader's message.
@@ -308,46 +327,13 @@ fn meant(message: &str) -> Option<&str> {
     crate::nearest::nearest(unknown, names)
 }
 
-impl Site {
-    /// The folder here that a path of the device or of the profile means: below the card, unless it is absolute, begins
-    /// with `~` (home), or with `:` or `{config}` (where `retroarch.cfg` lies).
-    pub fn resolve(&self, profile: &Profile, path: &str) -> PathBuf {
-        let card = self.roots.first().cloned().unwrap_or_default();
-        let beside_config = path.strip_prefix("{config}").or_else(|| path.strip_prefix(':'));
-        if let Some(rest) = beside_config {
-            let first = || profile.retroarch.as_ref().and_then(|spec| spec.config.first());
-            let dir = match (&self.retroarch, first()) {
-                (Some((dir, _)), _) => dir.clone(),
-                (None, Some(config)) => card.join(config).parent().unwrap_or(&card).to_owned(),
-                (None, None) => card,
-            };
-            return dir.join(rest.trim_start_matches('/'));
-        }
-        let mut mounts = self.mounts.iter().filter_map(|(from, to)| Some((strip(path, from)?, to)));
-        match mounts.next() {
-            Some((rest, to)) => join(to, rest),
-            None => join(&card, path),
-        }
-    }
-}
-
-/// What follows `from` in `path`, on a boundary of names.
-fn strip<'a>(path: &'a str, from: &str) -> Option<&'a str> {
-    let rest = path.strip_prefix(from)?;
-    (rest.is_empty() || rest.starts_with('/')).then(|| rest.trim_start_matches('/'))
-}
-
-fn join(dir: &Path, rest: &str) -> PathBuf {
-    // `join` of the empty path would leave a slash at the end.
-    if rest.is_empty() { dir.to_owned() } else { dir.join(rest.trim_end_matches('/')) }
-}
-
 /// The profiles that are compiled in, in the order in which they are tried.
 pub fn built_in() -> Vec<Profile> {
-    const TEXTS: &[(&str, &str)] = include!(concat!(env!("OUT_DIR"), "/profiles.rs"));
+    static PACKED: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/profiles.z"));
+    let texts = packed::unpack(PACKED);
     // The tests prove that each of them parses; a broken one would be left out.
     let mut profiles: Vec<Profile> =
-        TEXTS.iter().filter_map(|(name, text)| Profile::parse(text, name).ok()).collect();
+        texts.split('\0').filter_map(|text| Profile::parse(text, "built in").ok()).collect();
     sort(&mut profiles);
     profiles
 }
@@ -355,16 +341,4 @@ pub fn built_in() -> Vec<Profile> {
 /// Puts profiles in the order in which they are tried.
 pub fn sort(profiles: &mut [Profile]) {
     profiles.sort_by(|a, b| (a.order, &a.name).cmp(&(b.order, &b.name)));
-}
-
-/// Which device is this: the first profile, in their order, one of whose rules holds.
-pub fn detect<'a>(facts: &Facts, profiles: &'a [Profile]) -> Option<&'a Profile> {
-    let mut in_order: Vec<&Profile> = profiles.iter().collect();
-    in_order.sort_by(|a, b| (a.order, &a.name).cmp(&(b.order, &b.name)));
-    in_order.into_iter().find(|profile| {
-        let played = facts.played_card.as_ref();
-        let cards = played.map_or(&profile.card[..], std::slice::from_ref);
-        let rules = profile.detect.iter().filter(|rule| rule.counts(played.is_some()));
-        rules.into_iter().any(|rule| cards.iter().any(|card| rule.holds(card, facts)))
-    })
 }

@@ -10,11 +10,11 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use retrosync_protocol::{Content, SaveId};
+use retrosync_protocol::{Content, Kind as SaveKind, SaveId};
 
 use crate::container;
 use crate::error::{Error, Kind, Problem};
-use crate::naming::{Identified, Naming, SaveFolder};
+use crate::naming::{Identified, Naming, OPAQUE_MOST_BYTES, SaveFolder};
 use crate::root::STATE_FOLDER;
 use crate::snapshot::{
     Base, BaseEntry, Doubt, Listing, Local, LocalSave, Place, RelativePath, RootState, Stamp,
@@ -205,7 +205,8 @@ fn read_stably(volume: &dyn Volume, path: &Path) -> io::Result<Option<Seen>> {
     Ok(stood.then_some(Seen { stamp, content, doubt }))
 }
 
-/// Which of several files with one name is the save: the one that was synced so far, else the one in the save's home.
+/// Which of several files with one name is the save: the one that was synced so far, else the one in the save's home. Where the
+/// player chooses how saves are called, it is the one that is called so now.
 fn choose<'a>(
     save: &SaveId,
     places: &'a [(Place, Stamp)],
@@ -217,7 +218,9 @@ fn choose<'a>(
     }
     let is_at = |wanted: Option<&Place>| places.iter().find(|(place, _)| Some(place) == wanted);
     let base = request.base.saves.get(save).map(|entry| &entry.place);
-    let chosen = is_at(base).or_else(|| is_at(request.naming.home(save).as_ref()));
+    let home = request.naming.home(save);
+    let renamed = home.as_ref().filter(|_| request.naming.names_are_chosen());
+    let chosen = is_at(renamed).or_else(|| is_at(base)).or_else(|| is_at(home.as_ref()));
     let names: Vec<String> = places.iter().map(|(place, _)| format!("`{}`", place.path)).collect();
     match chosen {
         Some((kept, _)) => {
@@ -271,7 +274,7 @@ impl Visit<'_, '_> {
                 // One save folder may lie in another; each file counts once.
                 EntryKind::File if visited.insert(place.clone()) => self.file(place),
                 EntryKind::Folder if folder.depth > 0 && place.path.name() != STATE_FOLDER => {
-                    self.folder(&SaveFolder { place, depth: folder.depth - 1 }, visited);
+                    self.folder(&SaveFolder { place, depth: folder.depth - 1, grouped: 0 }, visited);
                 }
                 _ => {}
             }
@@ -281,6 +284,14 @@ impl Visit<'_, '_> {
     fn file(&mut self, place: Place) {
         match self.request.naming.identify(&place) {
             Identified::Save(save) => match self.volume.stamp(&place.path.under(self.dir)) {
+                Ok(stamp) if save.kind() == SaveKind::File && stamp.size_bytes > OPAQUE_MOST_BYTES => {
+                    self.found.local.unread.insert(save);
+                    let why = format!(
+                        "it is {} bytes, and only small files are kept by their path",
+                        stamp.size_bytes
+                    );
+                    self.found.left_out.push((place, why));
+                }
                 Ok(stamp) => self.files.entry(save).or_default().push((place, stamp)),
                 Err(error) => {
                     self.found.local.unread.insert(save.clone());

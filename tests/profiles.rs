@@ -3,69 +3,26 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
-use std::collections::BTreeSet;
+#[path = "profiles/card.rs"]
+mod card;
+#[path = "profiles/cross.rs"]
+mod cross;
+#[path = "profiles/detect.rs"]
+mod detect;
+#[path = "profiles/nextui.rs"]
+mod nextui;
+#[path = "profiles/strangers.rs"]
+mod strangers;
+
 use std::fs;
 use std::path::Path;
 
+use card::{Card, at, profile, profiles, save};
 use retrosync::facts;
 use retrosync::naming::{Identified, Naming};
-use retrosync::profile::{self, Example, Profile, Site};
+use retrosync::profile::{self as device, Example, Profile};
 use retrosync::snapshot::{Place, RelativePath};
 use retrosync::volume::Os;
-use retrosync_protocol::SaveId;
-
-/// The profiles with their examples, which the binary leaves out.
-fn profiles() -> Vec<Profile> {
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("device-profiles");
-    let (profiles, problems) = facts::profiles(&folder);
-    assert_eq!(problems, [], "a profile cannot be read");
-    profiles
-}
-
-fn profile(name: &str) -> Profile {
-    profiles().into_iter().find(|profile| profile.name == name).unwrap()
-}
-
-/// A card in a folder.
-struct Card {
-    folder: tempfile::TempDir,
-}
-
-impl Card {
-    fn new() -> Card {
-        Card { folder: tempfile::tempdir().unwrap() }
-    }
-
-    fn path(&self) -> &Path {
-        self.folder.path()
-    }
-
-    fn file(&self, path: &str) -> &Card {
-        self.text(path, "")
-    }
-
-    fn text(&self, path: &str, text: &str) -> &Card {
-        let path = self.path().join(path.trim_start_matches('/'));
-        fs::create_dir_all(path.parent().unwrap()).unwrap();
-        fs::write(path, text).unwrap();
-        self
-    }
-
-    fn naming(&self, profile: &Profile) -> (Naming, Site) {
-        let site = facts::locate(profile, Path::new("/"), Some(self.path())).unwrap();
-        let (games, problems) = facts::games(&Os, profile, &site);
-        assert_eq!(problems, []);
-        (Naming::new(profile, &site, games), site)
-    }
-}
-
-fn at(path: &str) -> Place {
-    Place { root: 0, path: RelativePath::new(path).unwrap() }
-}
-
-fn save(text: &str) -> SaveId {
-    text.parse().unwrap()
-}
 
 fn prove(profile: &Profile, example: &Example) {
     let card = Card::new();
@@ -102,78 +59,40 @@ fn every_profile_s_examples_hold_both_ways() {
 
 #[test]
 fn the_profiles_in_the_binary_are_those_of_the_folder() {
-    let built_in: Vec<_> = profile::built_in().into_iter().map(|p| (p.order, p.name)).collect();
+    let built_in: Vec<_> = device::built_in().into_iter().map(|p| (p.order, p.name)).collect();
     let folder: Vec<_> = profiles().into_iter().map(|p| (p.order, p.name)).collect();
     assert_eq!(built_in, folder);
+    let names: Vec<_> = built_in.iter().map(|(_, name)| name.as_str()).collect();
     assert_eq!(
-        built_in.iter().map(|(_, name)| name.as_str()).collect::<Vec<_>>(),
-        ["muos", "knulli", "minui", "onion", "linux-retroarch"]
+        names,
+        [
+            "muos",
+            "knulli",
+            "batocera",
+            "rocknix",
+            "amberelec",
+            "lakka",
+            "arkos",
+            "nextui",
+            "minui",
+            "onion",
+            "allium",
+            "koriki",
+            "spruce",
+            "crossmix",
+            "trimui-stock",
+            "miyoo-flip-stock",
+            "miyoo-a30-stock",
+            "garlicos",
+            "anbernic-stock",
+            "miyoo-mini-stock",
+            "retropie",
+            "retrodeck",
+            "emudeck",
+            "linux-retroarch"
+        ],
+        "the order in which they are tried"
     );
-}
-
-/// Each card and machine with its marks, and the leftovers of others that must not mislead.
-#[test]
-fn which_device_it_is() {
-    let onion = ".tmp_update/onionVersion/version.txt";
-    let minui = ".system/my282/paks/MinUI.pak/launch.sh";
-    for (what, marks, expected) in [
-        ("an empty card", &[][..], None),
-        ("Onion", &[onion], Some("onion")),
-        ("Onion with a stale spruce", &[onion, "spruce/spruce"], Some("onion")),
-        ("MinUI", &[minui], Some("minui")),
-        ("MinUI over an old Onion", &[minui, onion], Some("minui")),
-        ("NextUI is not MinUI", &[minui, ".system/tg5040/bin/nextui.elf"], None),
-        ("muOS", &["MUOS/save/file/.keep"], Some("muos")),
-        ("muOS with leftovers", &["MUOS/log/x", onion, minui], Some("muos")),
-        ("Knulli", &["system/batocera.conf"], Some("knulli")),
-        ("new Knulli", &["system/knulli.conf"], Some("knulli")),
-        ("RetroArch on a PC", &[".config/retroarch/retroarch.cfg"], Some("linux-retroarch")),
-    ] {
-        let card = Card::new();
-        marks.iter().for_each(|mark| {
-            card.file(mark);
-        });
-        let profiles = profiles();
-        let facts = facts::gather_card(card.path(), &profiles);
-        assert_eq!(profile::detect(&facts, &profiles).map(|p| p.name.as_str()), expected, "{what}");
-    }
-}
-
-#[test]
-fn which_machine_it_is() {
-    let onion = "/mnt/SDCARD/.tmp_update/onionVersion/version.txt";
-    let minui = "/mnt/SDCARD/.system/tg5040/paks/MinUI.pak/launch.sh";
-    for (what, marks, os_release, expected) in [
-        ("nothing known", &[][..], "", None),
-        ("Onion", &[onion], "", Some("onion")),
-        (
-            "MinUI on its second place",
-            &["/mnt/sdcard/.system/rg35xxplus/paks/MinUI.pak/x"],
-            "",
-            Some("minui"),
-        ),
-        (
-            "muOS with an Onion card",
-            &["/opt/muos/x", "/mnt/sdcard/.tmp_update/onionVersion/version.txt"],
-            "",
-            Some("muos"),
-        ),
-        ("muOS' folder alone is no muOS", &["/mnt/SDCARD/MUOS/save/x"], "", None),
-        ("Knulli by its file", &["/usr/share/knulli/knulli.version"], "", Some("knulli")),
-        ("Knulli by os-release", &[], "NAME=\"x\"\nOS_NAME=\"knulli\"\n", Some("knulli")),
-        ("Batocera is not Knulli", &["/userdata/system/batocera.conf"], "OS_NAME=batocera\n", None),
-        ("MinUI and Onion on one card", &[onion, minui], "", Some("minui")),
-    ] {
-        let machine = Card::new();
-        machine.text("/etc/os-release", os_release);
-        marks.iter().for_each(|mark| {
-            machine.file(mark);
-        });
-        // The home folder of whoever runs this test is below the prefix too, and not there.
-        let profiles = profiles();
-        let facts = facts::gather(machine.path(), &profiles);
-        assert_eq!(profile::detect(&facts, &profiles).map(|p| p.name.as_str()), expected, "{what}");
-    }
 }
 
 #[test]
@@ -203,99 +122,6 @@ fn muos_prefers_the_card_that_holds_saves() {
             "games of both cards count"
         );
     }
-}
-
-/// The folder names of each system on each firmware: read from the data, so that a new line is proved too.
-fn game_folders(column: &str) -> Vec<(String, String)> {
-    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("protocol/systems.toml");
-    let systems: toml::Table = fs::read_to_string(path).unwrap().parse().unwrap();
-    let folder = |system: &toml::Value| Some(system.get(column)?.as_array()?.first()?.as_str()?.to_owned());
-    systems.iter().filter_map(|(name, system)| Some((name.clone(), folder(system)?))).collect()
-}
-
-fn game_file(firmware: &str, folder: &str, title: &str) -> String {
-    match firmware {
-        "onion" => format!("Roms/{folder}/{title}.zip"),
-        "minui" => format!("Roms/Some Name ({folder})/{title}.zip"),
-        "muos" => format!("ROMS/{folder}/{title}.zip"),
-        "knulli" => format!("roms/{folder}/{title}.zip"),
-        _ => format!("Emulation/roms/{folder}/{title}.zip"),
-    }
-}
-
-fn column(firmware: &str) -> &str {
-    match firmware {
-        "knulli" | "linux-retroarch" => "batocera",
-        other => other,
-    }
-}
-
-/// Systems whose battery save loads in any core, and that every firmware here with that system saves.
-const PORTABLE: [&str; 17] = [
-    "nes",
-    "fds",
-    "snes",
-    "gb",
-    "gbc",
-    "gba",
-    "genesis",
-    "sms",
-    "gamegear",
-    "segacd",
-    "sega32",
-    "psx",
-    "tg16",
-    "turbografx-cd",
-    "virtualboy",
-    "wonderswan",
-    "pokemon-mini",
-];
-
-#[test]
-fn a_save_of_one_firmware_has_a_home_on_every_other_that_is_that_save() {
-    const TITLE: &str = "Pokémon - Odd (U) [!] v1.2, No. 1";
-    let profiles = profiles();
-    let mut proved = BTreeSet::new();
-    for from in &profiles {
-        for (system, folder) in game_folders(column(&from.name)) {
-            let card = Card::new();
-            card.file(&game_file(&from.name, &folder, TITLE));
-            let (naming, _) = card.naming(from);
-            let kind = if system == "psx" { "card.0" } else { "sram" };
-            let wanted = save(&format!("{system}/{kind}/{TITLE}"));
-            let Some(home) = naming.home(&wanted) else {
-                assert!(!PORTABLE.contains(&&*system), "{system} has no home on {}", from.name);
-                continue;
-            };
-            let Identified::Save(there) = naming.identify(&home) else { panic!("{} {home:?}", from.name) };
-            assert_eq!(there, wanted);
-            for to in profiles.iter().filter(|to| to.name != from.name) {
-                let known = game_folders(column(&to.name)).into_iter().find(|(name, _)| *name == system);
-                let Some((_, folder)) = known else { continue };
-                let card = Card::new();
-                card.file(&game_file(&to.name, &folder, TITLE));
-                let (naming, _) = card.naming(to);
-                match naming.home(&there) {
-                    Some(home) => {
-                        assert_eq!(
-                            naming.identify(&home),
-                            Identified::Save(there.clone()),
-                            "{} {home:?}",
-                            to.name
-                        );
-                        proved.insert((from.name.clone(), to.name.clone(), system.clone()));
-                    }
-                    None => assert!(
-                        !PORTABLE.contains(&&*system),
-                        "{there} of {} has no home on {}",
-                        from.name,
-                        to.name
-                    ),
-                }
-            }
-        }
-    }
-    assert!(proved.len() > 400, "only {} pairs were proved", proved.len());
 }
 
 #[test]
@@ -358,43 +184,6 @@ fn a_title_that_is_too_long_is_told_and_not_cut() {
     let long = "é".repeat(130);
     let found = naming.identify(&at(&format!("saves/gb/{long}.srm")));
     assert!(matches!(&found, Identified::Unknown(why) if why.contains("255")), "{found:?}");
-}
-
-#[test]
-fn what_is_no_save_is_ignored_and_what_cannot_be_told_is_said() {
-    let card = Card::new();
-    card.file("Roms/GB/Both.gb").file("Roms/GBA/Metroid.gba");
-    let (naming, _) = card.naming(&profile("onion"));
-    let saves = "Saves/CurrentProfile/saves";
-    for path in [
-        "currentTime.txt",
-        "playActivity.db",
-        "PlayActivityBackup/playActivity.db",
-        "gpSP/migration_status.log",
-        "gpSP/Metroid.srm.bak",
-        "gpSP/Metroid.srm.bak-2024",
-        "gpSP/Metroid.srm.tmp",
-        "gpSP/._Metroid.srm",
-        ".netplay/Metroid.srm",
-        "gpSP/Metroid_client.srm",
-        "gpSP/.retrosync/slot1",
-    ] {
-        let found = naming.identify(&at(&format!("{saves}/{path}")));
-        assert!(matches!(found, Identified::Ignored(_)), "{path} is {found:?}");
-    }
-    for (path, why) in [
-        ("Nobody/Both.srm", "no core is known whose save folder is `Nobody`"),
-        ("Gambatte/Gone.srm", "no game called `Gone` is here that tells its system"),
-        ("Gambatte/Both.xyz", "no core of this folder names a save `Both.xyz`"),
-        ("Both.srm", "it is not right in the folder of a core"),
-    ] {
-        let found = naming.identify(&at(&format!("{saves}/{path}")));
-        assert_eq!(found, Identified::Unknown(why.into()), "{path}");
-    }
-    assert_eq!(
-        naming.identify(&at("Roms/GB/Both.gb")),
-        Identified::Unknown("it is outside of the save folders".into())
-    );
 }
 
 #[test]
@@ -519,7 +308,7 @@ fn a_save_folder_outside_of_the_card_is_a_root_of_its_own() {
     assert_eq!(naming.identify(&Place { root: 1, path }), Identified::Save(save("gb/sram/Tetris")));
     let folders: Vec<_> =
         naming.folders().into_iter().map(|f| (f.place.root, f.place.path.to_string(), f.depth)).collect();
-    assert_eq!(folders, [(1, "saves".into(), 0), (1, "states".into(), 1)]);
+    assert_eq!(folders, [(1, "saves".into(), 2), (1, "states".into(), 3)], "and what no table knows below");
 }
 
 #[test]
@@ -546,7 +335,7 @@ fn a_profile_beside_the_program_replaces_the_built_in_one() {
         .text("x.txt", "");
     let (profiles, problems) = facts::profiles(folder.path());
     let onion: Vec<_> = profiles.iter().filter(|p| p.name == "onion").collect();
-    assert_eq!((onion.len(), profiles.len()), (1, 6));
+    assert_eq!((onion.len(), profiles.len()), (1, device::built_in().len() + 1));
     let causes: Vec<_> = problems.iter().map(|problem| problem.error.cause.as_str()).collect();
     assert_eq!(causes.len(), 3, "{causes:?}");
     assert!(causes[0].starts_with("line 1: invalid type"), "{causes:?}");

@@ -23,6 +23,10 @@ pub enum Kind {
     State,
     /// A folder that is one save.
     Tree,
+    /// A file that no table knows: kept by its path within one family of firmwares, which stands in the system's place.
+    File,
+    /// A kind of a newer program: kept, listed, and nothing else.
+    Newer,
 }
 
 impl Kind {
@@ -34,13 +38,15 @@ impl Kind {
             Kind::Card => "card",
             Kind::State => "state",
             Kind::Tree => "tree",
+            Kind::File => "file",
+            Kind::Newer => "newer",
         }
     }
 
     fn from_word(word: &str) -> Option<Kind> {
-        [Kind::Sram, Kind::Rtc, Kind::Card, Kind::State, Kind::Tree]
-            .into_iter()
-            .find(|kind| kind.as_str() == word)
+        let known = [Kind::Sram, Kind::Rtc, Kind::Card, Kind::State, Kind::Tree, Kind::File];
+        let is_word = (1..=16).contains(&word.len()) && word.bytes().all(|byte| byte.is_ascii_lowercase());
+        known.into_iter().find(|kind| kind.as_str() == word).or(is_word.then_some(Kind::Newer))
     }
 }
 
@@ -168,8 +174,7 @@ impl FromStr for SaveId {
         system.parse::<System>().map_err(|_| refuse("the system is not of a-z, 0-9 and -"))?;
         let (words, core) = words.split_once('@').map_or((words, None), |(left, core)| (left, Some(core)));
         let (word, slot) = words.split_once('.').map_or((words, None), |(left, slot)| (left, Some(slot)));
-        let kind =
-            Kind::from_word(word).ok_or_else(|| refuse("the kind is not sram, rtc, card, state or tree"))?;
+        let kind = Kind::from_word(word).ok_or_else(|| refuse("the kind is not 1 to 16 of a-z"))?;
         if slot.is_some_and(|slot| slot.parse::<Slot>().is_err()) {
             return Err(refuse("the slot is not 1 to 8 of a-z and 0-9"));
         }
@@ -270,6 +275,14 @@ mod tests {
     }
 
     #[test]
+    fn a_kind_of_a_newer_program_is_kept_as_it_is() {
+        let save = id("gb/replay.1@mgba/Tetris");
+        assert_eq!((save.kind(), save.slot(), save.core()), (Kind::Newer, Some("1"), Some("mgba")));
+        assert_eq!(save.to_string(), "gb/replay.1@mgba/Tetris");
+        assert_eq!(id("onion/file.saves/Nobody/x.dat").kind(), Kind::File);
+    }
+
+    #[test]
     fn spelling_does_not_make_another_save() {
         assert_eq!(id("gb/sram/Poke\u{301}mon"), id("gb/sram/POK\u{c9}MON"));
         assert_eq!(id("gb/sram/Straße"), id("gb/sram/STRASSE"));
@@ -283,7 +296,7 @@ mod tests {
             ("gb", "it has no kind"),
             ("gb/sram", "it has no title"),
             ("GB/sram/x", "the system is not of a-z, 0-9 and -"),
-            ("gb/ram/x", "the kind is not sram, rtc, card, state or tree"),
+            ("gb/s-ram/x", "the kind is not 1 to 16 of a-z"),
             ("gb/state@mgba/x", "a state has a slot and a core"),
             ("gb/state.1/x", "a state has a slot and a core"),
             ("gb/sram/", "a part of the title is empty"),

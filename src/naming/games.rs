@@ -4,9 +4,9 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use retrosync_protocol::compare_key;
 
-use super::names::title_of;
-use super::tables::tables;
-use crate::profile::{FolderStyle, GamesSpec, Profile};
+use super::names::{state, title_of};
+use super::tables::{System, tables};
+use crate::profile::{FolderStyle, Profile, StateStyle};
 use crate::snapshot::Place;
 
 /// File names beside games that are none.
@@ -16,8 +16,25 @@ const NO_GAMES: [&str; 24] = [
 ];
 
 /// Folders among the games that hold pictures and the like.
-const NO_GAME_FOLDERS: [&str; 8] =
-    ["imgs", "images", "videos", "media", "manuals", "boxart", "screenshots", "downloaded_images"];
+const NO_GAME_FOLDERS: [&str; 17] = [
+    "imgs",
+    "images",
+    "videos",
+    "media",
+    "manuals",
+    "boxart",
+    "screenshots",
+    "downloaded_images",
+    "downloaded_media",
+    "bios",
+    "themes",
+    "music",
+    "ports",
+    "tools",
+    "savestates",
+    "saves",
+    "System Volume Information",
+];
 
 /// A folder of games: its system and the word (folder name or tag) that names it on this firmware.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -26,20 +43,24 @@ pub struct GameFolder {
     pub system: &'static str,
     /// `GB`
     pub word: String,
+    /// Where it lies, if below a root: the root, and the path from there, which is empty for the root itself.
+    pub at: Option<(usize, String)>,
 }
 
 /// A game file.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Game {
     pub(crate) system: &'static str,
-    pub(crate) word: Box<str>,
     pub(crate) file: Box<str>,
+    /// The number of its folder.
+    folder: usize,
 }
 
 /// The games on the card, by title, and the subfolders that its save folders have.
 #[derive(Clone, Debug, Default)]
 pub struct Games {
     by_title: BTreeMap<Box<str>, Vec<Game>>,
+    folders: Vec<GameFolder>,
     save_folders: BTreeSet<Place>,
 }
 
@@ -50,16 +71,41 @@ impl Games {
         // A PICO-8 cartridge is a picture.
         let cartridge = file_name.to_ascii_lowercase().ends_with(".p8.png");
         let stray = NO_GAMES.iter().any(|no| no.eq_ignore_ascii_case(extension)) && !cartridge;
-        if stray || file_name.starts_with('.') {
+        if stray || file_name.starts_with('.') || state(StateStyle::Retroarch, file_name).is_some() {
             return;
         }
-        let game = Game { system: folder.system, word: folder.word.as_str().into(), file: file_name.into() };
+        let folder = self.add_folder(folder);
+        let system = self.folders[folder].system;
+        let game = Game { system, file: file_name.into(), folder };
         let games = self.by_title.entry(compare_key(title_of(file_name))).or_default();
         if !games.contains(&game) {
             games.push(game);
-            // Any order of adding gives the same names: the file that is launched first, then by name.
-            games.sort_by(|a, b| (rank(&a.file), &a.file, &a.word).cmp(&(rank(&b.file), &b.file, &b.word)));
+            // Any order of adding gives the same names: the file that is launched first, then by name and folder.
+            let order = |game: &Game| (rank(&game.file), game.file.clone(), self.folders[game.folder].key());
+            games.sort_by_cached_key(order);
         }
+    }
+
+    /// Adds a folder that games may lie in; its number.
+    pub fn add_folder(&mut self, folder: &GameFolder) -> usize {
+        // Games are added folder by folder.
+        match self.folders.iter().rposition(|known| known == folder) {
+            Some(number) => number,
+            None => {
+                self.folders.push(folder.clone());
+                self.folders.len() - 1
+            }
+        }
+    }
+
+    /// The folders that games may lie in.
+    pub(crate) fn folders(&self) -> &[GameFolder] {
+        &self.folders
+    }
+
+    /// The folder of a game.
+    pub(crate) fn folder_of(&self, game: &Game) -> &GameFolder {
+        &self.folders[game.folder]
     }
 
     /// Tells that a subfolder of a save folder exists (where several cores would do, the one in use is preferred).
@@ -93,6 +139,12 @@ impl Games {
     }
 }
 
+impl GameFolder {
+    fn key(&self) -> (String, Option<(usize, String)>) {
+        (self.word.clone(), self.at.clone())
+    }
+}
+
 /// Of several files of one title, which one a launcher starts: a play list, then a disc's sheet, then the rest.
 fn rank(file_name: &str) -> usize {
     let extension = file_name.rsplit_once('.').map_or("", |(_, extension)| extension).to_ascii_lowercase();
@@ -106,21 +158,26 @@ fn rank(file_name: &str) -> usize {
 
 /// The system of a game folder by its name, if the firmware knows it.
 pub fn game_folder(profile: &Profile, folder_name: &str) -> Option<GameFolder> {
-    let word = word_of(&profile.games, folder_name)?;
-    let system = tables().system_of_folder(&profile.games.names, word)?;
-    Some(GameFolder { system: system.name, word: word.to_owned() })
+    let (system, word) = system_of(profile.games.named_by, &profile.games.names, folder_name)?;
+    Some(GameFolder { system: system.name, word: word.to_owned(), at: None })
+}
+
+/// The system that a game folder's name tells, and the word in it that does.
+pub(crate) fn system_of<'a>(
+    style: FolderStyle,
+    columns: &[String],
+    folder_name: &'a str,
+) -> Option<(&'static System, &'a str)> {
+    let of = |word: &'a str| Some((tables().system_of_folder(columns, word)?, word));
+    let tag = || folder_name.trim_end().strip_suffix(')')?.rsplit_once('(').map(|(_, tag)| tag.trim());
+    match style {
+        FolderStyle::Name => of(folder_name),
+        FolderStyle::Tag => of(tag()?),
+        FolderStyle::Either => of(folder_name).or_else(|| of(tag()?)),
+    }
 }
 
 /// Does a folder among the games hold none (pictures, hidden)?
 pub fn is_no_game_folder(folder_name: &str) -> bool {
     folder_name.starts_with('.') || NO_GAME_FOLDERS.iter().any(|no| no.eq_ignore_ascii_case(folder_name))
-}
-
-fn word_of<'a>(spec: &GamesSpec, folder_name: &'a str) -> Option<&'a str> {
-    match spec.named_by {
-        FolderStyle::Name => Some(folder_name),
-        FolderStyle::Tag => {
-            folder_name.trim_end().strip_suffix(')')?.rsplit_once('(').map(|(_, tag)| tag.trim())
-        }
-    }
 }

@@ -9,12 +9,15 @@ use super::layouts::InForce;
 use super::names::{is_legal, state_name, title_of};
 use super::tables::{Core, Meaning, System, plain_meaning, tables};
 use super::{Identified, MINARCH, Naming};
-use crate::profile::{Group, Holds, NamedAfter, StateStyle};
+use crate::profile::{Group, Holds, NamedAfter, SaveNames, StateNames, StateStyle};
 use crate::snapshot::{Place, RelativePath};
 
 impl Naming {
     /// Where a save goes on this device, in its own spelling: only if its game is here.
     pub fn home(&self, save: &SaveId) -> Option<Place> {
+        if save.kind() == Kind::File {
+            return self.path_of(save);
+        }
         let system = tables().system(save.system())?;
         let games = self.games.titled(save.title()).iter().filter(|game| game.system == system.name);
         let holds = if save.kind() == Kind::State { Holds::States } else { Holds::Saves };
@@ -25,12 +28,24 @@ impl Naming {
             .find(|place| self.identify(place) == Identified::Save(save.clone()))
     }
 
+    /// The home of a save that is known by its path: the same path, within its family of firmwares.
+    fn path_of(&self, save: &SaveId) -> Option<Place> {
+        let fits = |layout: &&InForce| layout.core.map(|core| core.name) == save.core();
+        let places = self.layouts.iter().filter(fits).filter_map(|layout| {
+            let parts = [&*layout.path, save.title()].into_iter().filter(|part| !part.is_empty());
+            let path = RelativePath::new(&parts.collect::<Vec<_>>().join("/"))?;
+            let legal = save.title().split('/').all(|part| is_legal(self.file_names, part));
+            legal.then_some(Place { root: layout.root, path })
+        });
+        places.into_iter().find(|place| self.identify(place) == Identified::Save(save.clone()))
+    }
+
     /// Paths in one save folder that may be the save's, best first.
     fn candidates(&self, layout: &InForce, game: &Game, system: &System, save: &SaveId) -> Vec<Place> {
         let by_core = layout.grouped_by.contains(&Group::Core);
         let cores: Vec<Option<&'static Core>> = match layout.core {
             Some(core) => vec![Some(core)],
-            None if by_core => self.cores_for(layout, game, save).into_iter().map(Some).collect(),
+            None if by_core => self.cores_for(layout, game, system, save).into_iter().map(Some).collect(),
             None => self.cores_by_word(game, system, save),
         };
         cores.into_iter().filter_map(|core| self.candidate(layout, game, system, save, core)).collect()
@@ -38,14 +53,15 @@ impl Naming {
 
     /// The cores whose folder the save may go to: its own; else the usual one if its folder exists, others whose folder
     /// exists, the usual one.
-    fn cores_for(&self, layout: &InForce, game: &Game, save: &SaveId) -> Vec<&'static Core> {
+    fn cores_for(&self, layout: &InForce, game: &Game, system: &System, save: &SaveId) -> Vec<&'static Core> {
         if let Some(core) = save.core() {
             return tables().core(core).into_iter().collect();
         }
-        let usual = self.default_core(&game.word, game.system);
+        let usual = self.likely_core(&self.games.folder_of(game).word, system);
+        let above = self.above_core(layout, game);
         let mut existing: Vec<&Core> = self
             .games
-            .folders_below(layout.place.root, layout.place.path.as_str())
+            .folders_below(layout.root, &above)
             .filter_map(|folder| tables().core_of_folder(folder))
             .filter(|core| core.runs(game.system))
             .collect();
@@ -59,7 +75,7 @@ impl Naming {
         if let Some(own) = own {
             return tables().core(own).into_iter().map(Some).collect();
         }
-        let usual = self.default_core(&game.word, game.system);
+        let usual = self.likely_core(&self.games.folder_of(game).word, system);
         let others = tables().cores.iter().filter(|core| core.runs(system.name));
         usual.map(Some).into_iter().chain([None]).chain(others.map(Some)).collect()
     }
@@ -72,71 +88,105 @@ impl Naming {
         save: &SaveId,
         core: Option<&'static Core>,
     ) -> Option<Place> {
-        let mut parts = vec![layout.place.path.as_str().to_owned()];
-        for group in &layout.grouped_by {
-            parts.push(match group {
-                Group::System => game.word.to_string(),
-                Group::Core => self.core_folder(layout, core?)?,
-                Group::SystemCore => format!("{}-{}", game.word, core?.name),
-            });
+        let folder = self.games.folder_of(game);
+        let mut parts = Vec::new();
+        if layout.mirrors.is_some() {
+            parts.push(layout.beside(folder)?);
+        } else {
+            parts.push(layout.path.clone());
+            for group in &layout.grouped_by {
+                parts.push(match group {
+                    Group::System => folder.word.clone(),
+                    Group::Core => self.core_folder(layout.root, &self.above_core(layout, game), core?)?,
+                    Group::SystemCore => format!("{}-{}", folder.word, core?.name),
+                    Group::Game => return None,
+                });
+            }
         }
-        parts.push(file_name(layout, game, system, save, core)?);
+        parts.push(self.file_name(layout, game, system, save, core)?);
         let legal = parts.iter().skip(1).all(|part| is_legal(self.file_names, part));
-        let path = RelativePath::new(&parts.join("/")).filter(|_| legal)?;
-        Some(Place { root: layout.place.root, path })
+        let path = parts.into_iter().filter(|part| !part.is_empty()).collect::<Vec<_>>().join("/");
+        let path = RelativePath::new(&path).filter(|_| legal)?;
+        Some(Place { root: layout.root, path })
+    }
+
+    /// The folder that holds the folders of cores, for this game.
+    fn above_core(&self, layout: &InForce, game: &Game) -> String {
+        match layout.grouped_by.first() {
+            Some(Group::System) => format!("{}/{}", layout.path, self.games.folder_of(game).word),
+            _ => layout.path.clone(),
+        }
     }
 
     /// The core's folder as it is spelled here, else as RetroArch spells it; none for an emulator that is not RetroArch's.
-    fn core_folder(&self, layout: &InForce, core: &Core) -> Option<String> {
-        let mut existing = self.games.folders_below(layout.place.root, layout.place.path.as_str());
+    fn core_folder(&self, root: usize, above: &str, core: &Core) -> Option<String> {
+        let mut existing = self.games.folders_below(root, above);
         let here =
             existing.find(|folder| tables().core_of_folder(folder).is_some_and(|c| c.name == core.name));
         here.or(core.folders.first().copied()).map(str::to_owned)
     }
-}
 
-fn file_name(
-    layout: &InForce,
-    game: &Game,
-    system: &System,
-    save: &SaveId,
-    core: Option<&Core>,
-) -> Option<String> {
-    let title = title_of(&game.file);
-    let stem = match layout.named_after {
-        NamedAfter::Title => title,
-        NamedAfter::File => &game.file,
-    };
-    match save.kind() {
-        Kind::State => {
-            let minarch = save.core()?.starts_with(MINARCH);
-            let same_form = minarch == (layout.states == StateStyle::Minarch);
-            state_name(layout.states, stem, save.slot()?).filter(|_| same_form)
+    fn file_name(
+        &self,
+        layout: &InForce,
+        game: &Game,
+        system: &System,
+        save: &SaveId,
+        core: Option<&Core>,
+    ) -> Option<String> {
+        let title = title_of(&game.file);
+        let stem = match layout.named_after {
+            NamedAfter::Title => title,
+            NamedAfter::File => &game.file,
+        };
+        match save.kind() {
+            Kind::State => {
+                let minarch = save.core()?.starts_with(MINARCH);
+                let same_form = minarch == (layout.states == StateStyle::Minarch);
+                self.state_file(layout, title, stem, save.slot()?).filter(|_| same_form)
+            }
+            Kind::Rtc if save.core().is_none() => Some(format!("{stem}.rtc")),
+            _ => self.save_file(layout, title, stem, system, save, core),
         }
-        Kind::Rtc if save.core().is_none() => Some(format!("{stem}.rtc")),
-        _ => save_name(layout, title, stem, system, save, core),
     }
-}
 
-/// A save that the frontend writes is named after `stem`; one that the core itself writes after the title.
-fn save_name(
-    layout: &InForce,
-    title: &str,
-    stem: &str,
-    system: &System,
-    save: &SaveId,
-    core: Option<&Core>,
-) -> Option<String> {
-    let is_it = |meaning: &Meaning| {
-        (meaning.kind, meaning.slot, meaning.core) == (save.kind(), save.slot(), save.core())
-    };
-    let by_frontend = || format!("{stem}.{}", layout.save_extension.as_deref().unwrap_or("srm"));
-    match core {
-        None => plain_meaning(system).filter(is_it).map(|_| by_frontend()),
-        Some(core) => {
-            let rule = core.files(system.name).find(|rule| is_it(&core.meaning(rule, system)))?;
-            let own = rule.extension != "srm";
-            Some(if own { format!("{title}.{}", rule.extension) } else { by_frontend() })
+    fn state_file(&self, layout: &InForce, title: &str, stem: &str, slot: &str) -> Option<String> {
+        match self.minui.map(|settings| settings.states) {
+            None | Some(StateNames::File) => state_name(layout.states, stem, slot),
+            Some(StateNames::Dotted) if slot != "auto" => {
+                matches!(slot.as_bytes(), [b'0'..=b'8']).then(|| format!("{title}.state.{slot}"))
+            }
+            Some(_) => state_name(StateStyle::Retroarch, title, slot),
+        }
+    }
+
+    /// A save that the frontend writes is named after `stem`; one that the core itself writes after the title.
+    fn save_file(
+        &self,
+        layout: &InForce,
+        title: &str,
+        stem: &str,
+        system: &System,
+        save: &SaveId,
+        core: Option<&Core>,
+    ) -> Option<String> {
+        let is_it = |meaning: &Meaning| {
+            (meaning.kind, meaning.slot, meaning.core) == (save.kind(), save.slot(), save.core())
+        };
+        let by_frontend = || match self.minui.map(|settings| settings.saves) {
+            None | Some(SaveNames::File) => {
+                format!("{stem}.{}", layout.save_extension.as_deref().unwrap_or("srm"))
+            }
+            Some(SaveNames::Retroarch) => format!("{title}.srm"),
+            Some(SaveNames::Generic) => format!("{title}.sav"),
+        };
+        match core {
+            None => plain_meaning(system).filter(is_it).map(|_| by_frontend()),
+            Some(core) => {
+                let rule = core.files(system.name).find(|rule| is_it(&core.meaning(rule, system)))?;
+                let own = rule.extension != "srm";
+                Some(if own { format!("{title}.{}", rule.extension) } else { by_frontend() })
+            }
         }
     }
 }

@@ -5,8 +5,9 @@
 
 use retrosync_protocol::{Kind, SaveId, Slot, System as SystemName};
 
+use super::games::{is_no_game_folder, system_of};
 use super::layouts::InForce;
-use super::names::{fits, never, state, without};
+use super::names::{dotted_state, fits, never, state, without};
 use super::tables::{Core, Meaning, System, plain_meaning, tables};
 use super::{Identified, MINARCH, Naming};
 use crate::profile::{Group, Holds, NamedAfter, StateStyle};
@@ -23,28 +24,88 @@ struct Above<'a> {
 /// A file's system, title and meaning.
 type Named<'a> = (&'static System, &'a str, Meaning);
 
-/// Reasons; an `Err` of this module is an answer too.
-type Found<T> = Result<T, Identified>;
+/// Why a path is no save that the tables know; the first that comes says most.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum Miss {
+    /// It may be one, but which cannot be told.
+    Unknown(String),
+    /// It is one of a single core, which nothing tells: it may be kept by its path.
+    Untold(String),
+    /// No table knows it: it may be kept by its path.
+    Stranger(String),
+    /// It is none.
+    Ignored(&'static str),
+}
+
+type Found<T> = Result<T, Miss>;
 
 fn unknown<T>(why: impl Into<String>) -> Found<T> {
-    Err(Identified::Unknown(why.into()))
+    Err(Miss::Unknown(why.into()))
+}
+
+fn stranger<T>(why: impl Into<String>) -> Found<T> {
+    Err(Miss::Stranger(why.into()))
 }
 
 impl Naming {
     /// What the file at `place` is.
     pub fn identify(&self, place: &Place) -> Identified {
-        let mut answer = Identified::Unknown("it is outside of the save folders".into());
-        for layout in self.layouts.iter().filter(|layout| layout.place.root == place.root) {
-            let below = place.path.as_str().strip_prefix(layout.place.path.as_str());
-            let Some(below) = below.and_then(|rest| rest.strip_prefix('/')) else { continue };
-            match self.identify_in(layout, below) {
-                Ok(save) => return Identified::Save(save),
-                Err(Identified::Ignored(why)) => answer = Identified::Ignored(why),
-                Err(other) if !matches!(answer, Identified::Ignored(_)) => answer = other,
-                Err(_) => {}
+        let (layout, below, miss) = match self.read(place) {
+            Ok((_, save)) => return Identified::Save(save),
+            Err(None) => return Identified::Unknown("it is outside of the save folders".into()),
+            Err(Some(missed)) => missed,
+        };
+        match miss {
+            Miss::Unknown(why) => Identified::Unknown(why),
+            Miss::Ignored(why) => Identified::Ignored(why),
+            Miss::Untold(why) | Miss::Stranger(why) if !layout.keeps_strangers() => Identified::Unknown(why),
+            Miss::Untold(_) | Miss::Stranger(_) => match self.by_path(layout, below) {
+                Ok(save) => Identified::Save(save),
+                Err(why) => Identified::Unknown(why),
+            },
+        }
+    }
+
+    /// The save folder that the answer comes from (its number in the profile), and why a file there is kept by its path.
+    pub fn explain(&self, place: &Place) -> Option<(usize, Option<String>)> {
+        match self.read(place) {
+            Ok((layout, _)) => Some((layout.number, None)),
+            Err(missed) => missed.map(|(layout, _, miss)| match miss {
+                Miss::Untold(why) | Miss::Stranger(why) => (layout.number, Some(why)),
+                _ => (layout.number, None),
+            }),
+        }
+    }
+
+    /// The save that the tables tell; else the innermost save folder that holds the path, and why it is none there.
+    fn read<'a>(
+        &'a self,
+        place: &'a Place,
+    ) -> Result<(&'a InForce, SaveId), Option<(&'a InForce, &'a str, Miss)>> {
+        let mut missed: Option<(&InForce, &str, Miss)> = None;
+        for layout in &self.layouts {
+            let Some(below) = layout.below(place) else { continue };
+            let miss = match self.identify_in(layout, below) {
+                Ok(save) => return Ok((layout, save)),
+                Err(miss) => miss,
+            };
+            let says_more = missed.as_ref().is_none_or(|(other, _, so_far)| {
+                (other.path.len(), &miss) < (layout.path.len(), so_far)
+                    || other.path.len() < layout.path.len()
+            });
+            if says_more {
+                missed = Some((layout, below, miss));
             }
         }
-        answer
+        Err(missed)
+    }
+
+    /// A save that is known by its path, within this family of firmwares.
+    fn by_path(&self, layout: &InForce, below: &str) -> Result<SaveId, String> {
+        let slot = if layout.holds.contains(&Holds::Saves) { "saves" } else { "states" };
+        let core = layout.core.map(|core| format!("@{}", core.name)).unwrap_or_default();
+        let id = format!("{}/{}.{slot}{core}/{below}", self.family, Kind::File);
+        id.parse().map_err(|error: retrosync_protocol::SaveIdError| error.to_string())
     }
 
     fn identify_in(&self, layout: &InForce, below: &str) -> Found<SaveId> {
@@ -52,30 +113,56 @@ impl Naming {
         for part in &parts {
             let own = self.ignore.iter().any(|pattern| fits(pattern, part));
             if let Some(why) = own.then_some("this firmware's own file").or_else(|| never(part)) {
-                return Err(Identified::Ignored(why));
+                return Err(Miss::Ignored(why));
             }
         }
         let Some((name, folders)) = parts.split_last() else { return unknown("it has no name") };
-        let above = self.above(layout, folders).map_err(|why| {
+        let state = state_in(layout, name);
+        let only_states = !layout.holds.contains(&Holds::Saves);
+        if state.is_none() && only_states {
+            return Err(Miss::Ignored("not a save state"));
+        }
+        let above = match layout.mirrors {
+            Some(_) => self.above_mirrored(folders),
+            None => self.above(layout, folders),
+        };
+        let above = above.map_err(|why| {
             // Among games, and beside MinUI's own folders, what is no save is nobody's worry.
-            let quiet = layout.among_games || layout.grouped_by.contains(&Group::SystemCore);
-            if quiet { Identified::Ignored("not a folder of saves") } else { why }
+            let quiet = layout.among_games() || layout.grouped_by.contains(&Group::SystemCore);
+            if quiet { Miss::Ignored("not a folder of saves") } else { why }
         })?;
-        let found = match state(layout.states, name).filter(|_| layout.holds.contains(&Holds::States)) {
-            Some((stem, slot)) => self.state(layout, above, stem, &slot),
-            None if layout.holds.contains(&Holds::Saves) => self.save(layout, above, name),
-            None => Err(Identified::Ignored("not a save state")),
+        let found = match state {
+            Some((stem, slot)) if layout.holds.contains(&Holds::States) => {
+                self.state(layout, above, stem, &slot)
+            }
+            Some(_) => unknown("it is a save state, and these lie elsewhere"),
+            None => self.save(layout, above, name),
         };
         match found {
-            Err(Identified::Unknown(_)) if layout.among_games => Err(Identified::Ignored("not a save")),
+            Err(Miss::Stranger(_)) if layout.among_games() => Err(Miss::Ignored("not a save")),
             found => found,
+        }
+    }
+
+    /// Where saves lie as the games do, the innermost folder that names a system tells it.
+    fn above_mirrored<'a>(&self, folders: &[&'a str]) -> Found<Above<'a>> {
+        if folders.iter().any(|folder| is_no_game_folder(folder)) {
+            return Err(Miss::Ignored("not a folder of games"));
+        }
+        let named = |folder: &&'a str| system_of(self.folder_style, &self.columns, folder);
+        match folders.iter().rev().find_map(named) {
+            Some((system, word)) => Ok(Above { system: Some(system), word: Some(word), core: None }),
+            None => unknown("it lies in the folder of no system"),
         }
     }
 
     fn above<'a>(&self, layout: &InForce, folders: &[&'a str]) -> Found<Above<'a>> {
         let mut above = Above { core: layout.core, ..Above::default() };
         if folders.len() != layout.grouped_by.len() {
-            return unknown(match layout.grouped_by.first() {
+            if layout.holds == [Holds::States] && folders.len() < layout.grouped_by.len() {
+                return unknown("it is not in the folder of a core, and nothing else tells which wrote it");
+            }
+            return stranger(match layout.grouped_by.first() {
                 Some(Group::Core) => "it is not right in the folder of a core",
                 Some(_) => "it is not right in the folder of a system",
                 None => "it is in a subfolder",
@@ -87,12 +174,14 @@ impl Naming {
                 Group::Core => (None, Some(*folder)),
                 Group::SystemCore => match folder.split_once('-') {
                     Some((word, core)) => (Some(word), Some(core)),
-                    None => return unknown("its folder is not a tag and a core"),
+                    None => return stranger("its folder is not a tag and a core"),
                 },
+                // Such folders are read by `above_mirrored`.
+                Group::Game => (None, None),
             };
             if let Some(word) = word {
                 let Some(system) = tables().system_of_folder(&self.columns, word) else {
-                    return unknown(format!("no system is known whose folder is `{word}`"));
+                    return stranger(format!("no system is known whose folder is `{word}`"));
                 };
                 (above.system, above.word) = (Some(system), Some(word));
             }
@@ -102,7 +191,7 @@ impl Naming {
                     _ => tables().core_of_folder(core),
                 };
                 let Some(known) = known else {
-                    return unknown(format!("no core is known whose save folder is `{core}`"));
+                    return stranger(format!("no core is known whose save folder is `{core}`"));
                 };
                 above.core = Some(known);
             }
@@ -132,7 +221,7 @@ impl Naming {
         if let Some(stem) = layout.save_extension.as_deref().and_then(|extension| without(name, extension)) {
             let title = self.title(layout, above, stem);
             let system = self.system(above, title)?;
-            let Some(meaning) = self.battery(above, system) else { return unknown(nobodys(name)) };
+            let Some(meaning) = self.battery(above, system) else { return stranger(nobodys(name)) };
             return make(system, meaning.kind, meaning.slot, meaning.core, title);
         }
         let (system, title, meaning) = self.by_extension(above, name)?;
@@ -151,12 +240,15 @@ impl Naming {
     /// loads in any core, else as the only core that names a file so.
     fn by_extension<'a>(&self, above: Above<'_>, name: &'a str) -> Found<Named<'a>> {
         if let Some(core) = above.core {
-            return self.by_core(above, core, name)?.ok_or_else(|| Identified::Unknown(nobodys(name)));
+            return self
+                .by_core(above, core, name, &mut Vec::new())?
+                .ok_or_else(|| Miss::Stranger(nobodys(name)));
         }
-        let mut reason = Identified::Unknown(nobodys(name));
+        let mut reason = Miss::Stranger(nobodys(name));
         let mut found: Vec<(&str, Named<'a>)> = Vec::new();
+        let mut known = Vec::new();
         for core in &tables().cores {
-            match self.by_core(above, core, name) {
+            match self.by_core(above, core, name, &mut known) {
                 Ok(Some(named)) => found.push((core.name, named)),
                 Ok(None) => {}
                 Err(why) => reason = why,
@@ -180,28 +272,33 @@ impl Naming {
         match named.len() {
             1 => named.pop().ok_or(reason),
             0 => Err(reason),
-            _ => unknown("more than one core names a file so, and nothing tells which wrote it"),
+            _ => Err(Miss::Untold(
+                "more than one core names a file so, and nothing tells which wrote it".into(),
+            )),
         }
     }
 
-    /// What a core means by a file name, if it names a file so.
-    fn by_core<'a>(&self, above: Above<'_>, core: &'static Core, name: &'a str) -> Found<Option<Named<'a>>> {
+    /// What a core means by a file name, if it names a file so. `known`: the systems of the stems that were asked for so far.
+    fn by_core<'a>(
+        &self,
+        above: Above<'_>,
+        core: &'static Core,
+        name: &'a str,
+        known: &mut Vec<(&'a str, Found<&'static System>)>,
+    ) -> Found<Option<Named<'a>>> {
         if above.system.is_some_and(|system| !core.runs(system.name)) {
             return Ok(None);
         }
-        let systems = core.systems.iter().filter_map(|name| tables().system(name));
-        let files: Vec<_> = systems
-            .filter(|system| above.system.is_none_or(|own| own.name == system.name))
-            .flat_map(|system| core.files(system.name).map(move |rule| (system, rule)))
-            .filter_map(|(system, rule)| Some((system, without(name, rule.extension)?, rule)))
-            .collect();
         // `Game.1.mcr` is a card of `Game`, not of `Game.1`.
-        let Some(stem) = files.iter().map(|(_, stem, _)| *stem).min_by_key(|stem| stem.len()) else {
-            return Ok(None);
-        };
-        let system = self.system(above, stem)?;
-        let mut fitting = files.iter().filter(|(one, its, _)| one.name == system.name && *its == stem);
-        Ok(fitting.next().map(|(_, _, rule)| (system, stem, core.meaning(rule, system))))
+        let stems = core.extensions().filter_map(|extension| without(name, extension));
+        let Some(stem) = stems.min_by_key(|stem| stem.len()) else { return Ok(None) };
+        let at = known.iter().position(|(other, _)| *other == stem).unwrap_or_else(|| {
+            known.push((stem, self.system(above, stem)));
+            known.len() - 1
+        });
+        let system = known[at].1.clone()?;
+        let rule = core.files(system.name).find(|rule| without(name, rule.extension) == Some(stem));
+        Ok(rule.map(|rule| (system, stem, core.meaning(rule, system))))
     }
 
     /// What the player calls the game: the stem, without the game file's extension where the firmware keeps it.
@@ -234,7 +331,7 @@ impl Naming {
             systems.sort_unstable();
             systems.dedup();
             return match systems[..] {
-                [system] => tables().system(system).ok_or(Identified::Unknown(no_game(title))),
+                [system] => tables().system(system).ok_or(Miss::Unknown(no_game(title))),
                 [] => unknown(no_game(title)),
                 _ => unknown(format!("games of several systems are called `{title}`")),
             };
@@ -244,7 +341,19 @@ impl Naming {
             (Some(name), _) | (None, [name]) => name,
             (None, _) => return unknown(no_game(title)),
         };
-        tables().system(name).ok_or(Identified::Unknown(no_game(title)))
+        tables().system(name).ok_or(Miss::Unknown(no_game(title)))
+    }
+}
+
+/// What a state is named after, and its slot; NextUI's player chooses among three forms, all of which are read.
+fn state_in<'a>(layout: &InForce, name: &'a str) -> Option<(&'a str, String)> {
+    let retroarch = || state(StateStyle::Retroarch, name);
+    match (layout.states, layout.nextui) {
+        (StateStyle::Retroarch, _) => retroarch(),
+        (StateStyle::Minarch, false) => state(StateStyle::Minarch, name),
+        (StateStyle::Minarch, true) => {
+            state(StateStyle::Minarch, name).or_else(|| dotted_state(name)).or_else(retroarch)
+        }
     }
 }
 
@@ -257,7 +366,7 @@ fn nobodys(name: &str) -> String {
 }
 
 fn make(system: &System, kind: Kind, slot: Option<&str>, core: Option<&str>, title: &str) -> Found<SaveId> {
-    let refused = |why: String| Identified::Unknown(why);
+    let refused = Miss::Unknown;
     let name: SystemName = system.name.parse().map_err(|e| refused(format!("{e}")))?;
     let slot: Option<Slot> = slot.map(str::parse).transpose().map_err(|e| refused(format!("{e}")))?;
     let core = core.map(str::parse).transpose().map_err(|e| refused(format!("{e}")))?;

@@ -1,25 +1,58 @@
 //! PURE. The save folders as they are on this card: the profile's, moved and sorted as a live `retroarch.cfg` says.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
+use super::games::GameFolder;
 use super::tables::{Core, tables};
 use crate::profile::{Group, Holds, Layout, NamedAfter, Profile, Site, StateStyle};
 use crate::retroarch_cfg::{RetroarchCfg, folder};
-use crate::snapshot::{Place, RelativePath};
+use crate::snapshot::Place;
 
 /// A save folder in force.
 #[derive(Clone, Debug)]
 pub(crate) struct InForce {
-    pub(crate) place: Place,
+    /// Which root it is on.
+    pub(crate) root: usize,
+    /// The path from there; empty: the root itself.
+    pub(crate) path: String,
+    /// As the profile calls it, for people.
+    pub(crate) number: usize,
     pub(crate) holds: Vec<Holds>,
     pub(crate) grouped_by: Vec<Group>,
     pub(crate) named_after: NamedAfter,
     pub(crate) save_extension: Option<String>,
     pub(crate) states: StateStyle,
+    /// The player chooses how saves and states are called: all forms are read.
+    pub(crate) nextui: bool,
     /// The one emulator that uses it.
     pub(crate) core: Option<&'static Core>,
+    /// Its folders are those of the games: the path that stands before theirs.
+    pub(crate) mirrors: Option<String>,
+}
+
+impl InForce {
     /// Games lie in it too.
-    pub(crate) among_games: bool,
+    pub(crate) fn among_games(&self) -> bool {
+        self.mirrors.as_deref() == Some("")
+    }
+
+    /// Are files that no table knows kept by their path here? Not among games, nor among what else a frontend keeps.
+    pub(crate) fn keeps_strangers(&self) -> bool {
+        self.mirrors.is_none() && !self.grouped_by.contains(&Group::SystemCore)
+    }
+
+    /// The folder where a game of that folder has its saves, if this is on the same root.
+    pub(crate) fn beside(&self, folder: &GameFolder) -> Option<String> {
+        let prefix = self.mirrors.as_deref()?;
+        let (_, below) = folder.at.as_ref().filter(|(root, _)| *root == self.root)?;
+        Some(if prefix.is_empty() { below.clone() } else { format!("{prefix}/{below}") })
+    }
+
+    /// What follows this folder in a path of its root.
+    pub(crate) fn below<'a>(&self, place: &'a Place) -> Option<&'a str> {
+        let rest = Some(place.path.as_str()).filter(|_| place.root == self.root)?;
+        if self.path.is_empty() { Some(rest) } else { rest.strip_prefix(&*self.path)?.strip_prefix('/') }
+    }
 }
 
 /// A save folder with its absolute path, before it is known below which root it lies.
@@ -27,81 +60,108 @@ struct Wanted {
     dir: PathBuf,
     grouped_by: Vec<Group>,
     holds: Vec<Holds>,
-    among_games: bool,
+    mirrors: Option<String>,
+    /// The card that it is on, where that is known.
+    card: Option<PathBuf>,
 }
 
 /// The save folders in force; those outside of all roots are left out (see [`outside`]).
 pub(crate) fn in_force(profile: &Profile, site: &Site) -> Vec<InForce> {
     let mut list: Vec<InForce> = Vec::new();
-    for layout in &profile.layouts {
+    for (number, layout) in profile.layouts.iter().enumerate() {
         let core = layout.core.as_deref().and_then(|name| tables().core(name));
         for wanted in wanted(profile, layout, site) {
-            let Some(place) = place_of(site, &wanted.dir) else { continue };
+            let Some((root, path)) = site.place(&wanted.dir) else { continue };
             list.push(InForce {
-                place,
+                root,
+                path,
+                number,
                 holds: wanted.holds,
                 grouped_by: wanted.grouped_by,
                 named_after: layout.named_after,
                 save_extension: layout.save_extension.clone(),
                 states: layout.states,
+                nextui: site.minui.is_some(),
                 core,
-                among_games: wanted.among_games,
+                mirrors: wanted.mirrors,
             });
         }
     }
     list
 }
 
-/// Save folders that lie below none of the site's roots.
+/// The roots that save folders need which lie below none of the site's.
 pub(crate) fn outside(profile: &Profile, site: &Site) -> Vec<PathBuf> {
     let wanted = profile.layouts.iter().flat_map(|layout| wanted(profile, layout, site));
-    wanted.map(|wanted| wanted.dir).filter(|dir| place_of(site, dir).is_none()).collect()
+    wanted.filter(|wanted| site.place(&wanted.dir).is_none()).map(Wanted::root).collect()
 }
 
-/// The folder as a place below the innermost root that holds it.
-fn place_of(site: &Site, dir: &Path) -> Option<Place> {
-    let below = site.roots.iter().enumerate().filter_map(|(root, base)| {
-        let path = RelativePath::new(dir.strip_prefix(base).ok()?.to_str()?)?;
-        Some(Place { root, path })
-    });
-    below.min_by_key(|place| place.path.as_str().len())
+impl Wanted {
+    /// The folder that holds it; the folder itself right below `/`.
+    fn root(self) -> PathBuf {
+        let above = self.card.or_else(|| self.dir.parent().map(PathBuf::from));
+        above.filter(|above| above.parent().is_some()).unwrap_or(self.dir)
+    }
 }
 
 fn wanted(profile: &Profile, layout: &Layout, site: &Site) -> Vec<Wanted> {
     let usual = || site.resolve(profile, &layout.folder);
-    let as_written = || Wanted {
-        dir: usual(),
-        grouped_by: layout.grouped_by.clone(),
-        holds: layout.holds.clone(),
-        among_games: false,
+    let as_written = |holds: &[Holds]| match layout.grouped_by[..] {
+        [Group::Game] => beside(site, &layout.folder, holds),
+        _ => vec![Wanted {
+            dir: usual(),
+            grouped_by: layout.grouped_by.clone(),
+            holds: holds.to_vec(),
+            mirrors: None,
+            card: None,
+        }],
     };
     // A standalone emulator's folder, or a firmware whose retroarch.cfg has no say.
-    let live = profile.retroarch.is_some() && layout.core.is_none();
-    let Some((_, cfg)) = site.retroarch.as_ref().filter(|_| live) else { return vec![as_written()] };
+    let live = profile.retroarch.is_some() && layout.core.is_none() && !layout.fixed;
+    let Some((_, cfg)) = site.retroarch.as_ref().filter(|_| live) else { return as_written(&layout.holds) };
     let moved = |holds: Holds| {
         let rule = Rule::of(cfg, holds);
-        if rule.beside_game {
+        let usually_beside = layout.grouped_by == [Group::Game];
+        if rule.beside_game.unwrap_or(usually_beside) {
             // The sorting does not count there.
-            let folders = site.games.iter().cloned();
-            let beside =
-                |dir| Wanted { dir, grouped_by: vec![Group::System], holds: vec![holds], among_games: true };
-            return folders.map(beside).collect();
+            return beside(site, ".", &[holds]);
         }
-        let dir = rule.folder.map_or_else(usual, |path| site.resolve(profile, path));
-        vec![Wanted {
-            dir,
-            grouped_by: rule.groups(&layout.grouped_by),
-            holds: vec![holds],
-            among_games: false,
-        }]
+        let dir = match (rule.folder, usually_beside) {
+            (Some(path), _) => site.resolve(profile, path),
+            (None, false) => usual(),
+            (None, true) => return Vec::new(),
+        };
+        let grouped_by = rule.groups(&layout.grouped_by);
+        vec![Wanted { dir, grouped_by, holds: vec![holds], mirrors: None, card: None }]
     };
     layout.holds.iter().copied().flat_map(moved).collect()
+}
+
+/// One save folder for each folder of games, on the games' own card: `folder` there, and in it the games' path. With `.`
+/// that is beside the games.
+fn beside(site: &Site, folder: &str, holds: &[Holds]) -> Vec<Wanted> {
+    let folder = if folder == "." { "" } else { folder };
+    let of = |games: &PathBuf| {
+        let (card, below) = match site.place(games) {
+            Some((root, below)) => (site.roots.get(root).cloned().unwrap_or_default(), below),
+            // Another card; its root is the folder that holds the games' folder.
+            None => {
+                let card = games.parent().unwrap_or(games).to_owned();
+                (card, games.file_name().unwrap_or_default().to_string_lossy().into_owned())
+            }
+        };
+        let parts = [folder, &below].into_iter().filter(|part| !part.is_empty());
+        let dir = parts.fold(card.clone(), |dir, part| dir.join(part));
+        let mirrors = Some(folder.to_owned());
+        Wanted { dir, grouped_by: vec![Group::Game], holds: holds.to_vec(), mirrors, card: Some(card) }
+    };
+    site.games.iter().map(of).collect()
 }
 
 /// What `retroarch.cfg` says of saves, or of states.
 struct Rule<'a> {
     folder: Option<&'a str>,
-    beside_game: bool,
+    beside_game: Option<bool>,
     by_core: Option<bool>,
     by_content: Option<bool>,
 }
@@ -111,13 +171,13 @@ impl Rule<'_> {
         match holds {
             Holds::Saves => Rule {
                 folder: folder(cfg.savefile_directory.as_deref()),
-                beside_game: cfg.savefiles_in_content_dir.unwrap_or(false),
+                beside_game: cfg.savefiles_in_content_dir,
                 by_core: cfg.sort_savefiles_enable,
                 by_content: cfg.sort_savefiles_by_content_enable,
             },
             Holds::States => Rule {
                 folder: folder(cfg.savestate_directory.as_deref()),
-                beside_game: cfg.savestates_in_content_dir.unwrap_or(false),
+                beside_game: cfg.savestates_in_content_dir,
                 by_core: cfg.sort_savestates_enable,
                 by_content: cfg.sort_savestates_by_content_enable,
             },

@@ -2,12 +2,19 @@
 
 use crate::profile::{FileNames, StateStyle};
 
-/// Names that are no saves on any firmware, and what they are.
-const NEVER: [(&str, &str); 13] = [
+/// Names that are no saves on any firmware, and what they are. Cards are moved from one firmware to another, so the
+/// files of each are left out on all.
+const NEVER: [(&str, &str); 19] = [
     (".*", "a hidden file"),
     ("*.bak", "a backup"),
     ("*.bak-*", "a backup"),
     ("*.tmp", "a temporary file"),
+    ("*~", "a backup"),
+    ("*.sum", "a checksum"),
+    ("currentTime.txt", "a firmware's clock"),
+    ("playActivity.db", "a firmware's statistics"),
+    ("PlayActivityBackup", "a firmware's statistics"),
+    ("migration_status.log", "a log"),
     ("*_client.srm", "a netplay guest's copy"),
     ("*.png", "a picture"),
     ("*.bmp", "a picture"),
@@ -92,6 +99,13 @@ pub(crate) fn state(style: StateStyle, name: &str) -> Option<(&str, String)> {
         }
     };
     (!stem.is_empty()).then_some((stem, slot))
+}
+
+/// The same of NextUI's `Game.state.3`.
+pub(crate) fn dotted_state(name: &str) -> Option<(&str, String)> {
+    let (stem, slot) = name.rsplit_once('.')?;
+    let stem = without(stem, "state")?;
+    matches!(slot.as_bytes(), [b'0'..=b'8']).then(|| (stem, slot.to_owned()))
 }
 
 fn is_slot_number(text: &str) -> bool {

@@ -5,6 +5,8 @@ use std::sync::OnceLock;
 
 use retrosync_protocol::Kind;
 
+use crate::packed;
+
 /// One system.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct System {
@@ -13,6 +15,8 @@ pub(crate) struct System {
     save: &'static str,
     /// The bytes load in one core only.
     pub(crate) keyed: bool,
+    /// The core that most firmwares run it with; may be empty.
+    pub(crate) core: &'static str,
     columns: Vec<(&'static str, Vec<&'static str>)>,
 }
 
@@ -51,22 +55,26 @@ pub(crate) struct Tables {
 
 static PLAIN: FileRule = FileRule { extension: "srm", save: "", keyed: false, systems: Vec::new() };
 
+static TABLES_PACKED: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/tables.z"));
+
 /// The tables that are compiled in.
 pub(crate) fn tables() -> &'static Tables {
     static TABLES: OnceLock<Tables> = OnceLock::new();
-    TABLES.get_or_init(|| Tables {
-        systems: include_str!(concat!(env!("OUT_DIR"), "/systems.tsv")).lines().map(system).collect(),
-        cores: include_str!(concat!(env!("OUT_DIR"), "/cores.tsv")).lines().map(core).collect(),
+    TABLES.get_or_init(|| {
+        // Read once and kept: the names in it are used as long as the program runs.
+        let text: &'static str = packed::unpack(TABLES_PACKED).leak();
+        let (systems, cores) = text.split_once('\0').unwrap_or_default();
+        Tables { systems: systems.lines().map(system).collect(), cores: cores.lines().map(core).collect() }
     })
 }
 
 fn system(line: &'static str) -> System {
     let mut cells = line.split('\t');
     let mut next = || cells.next().unwrap_or_default();
-    let (name, _title, save, keyed) = (next(), next(), next(), next() == "1");
+    let (name, core, save, keyed) = (next(), next(), next(), next() == "1");
     let columns =
         cells.filter_map(|cell| cell.split_once('=')).map(|(name, words)| (name, list(words))).collect();
-    System { name, save, keyed, columns }
+    System { name, save, keyed, core, columns }
 }
 
 fn core(line: &'static str) -> Core {
@@ -127,6 +135,12 @@ impl Core {
     /// Does it run this system?
     pub(crate) fn runs(&self, system: &str) -> bool {
         self.systems.contains(&system)
+    }
+
+    /// What may follow a game's name in what it writes.
+    pub(crate) fn extensions(&self) -> impl Iterator<Item = &'static str> {
+        let plain = self.files.is_empty().then_some(PLAIN.extension);
+        plain.into_iter().chain(self.files.iter().map(|rule| rule.extension))
     }
 
     /// The files that it writes for a system, the battery save first.

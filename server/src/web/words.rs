@@ -95,6 +95,8 @@ pub(super) fn kind(save: &SaveId) -> String {
         Kind::State if slot == "auto" => "auto state".into(),
         Kind::State => format!("state {slot}"),
         Kind::Tree => "folder".into(),
+        Kind::File => "kept as it is".into(),
+        Kind::Newer => "of a newer program".into(),
     };
     format!("{}{core}", word.trim_end()).trim_start_matches(" · ").to_owned()
 }
@@ -108,6 +110,9 @@ pub(super) fn file_name(save: &SaveId) -> String {
         Kind::Card => "mcr",
         Kind::State => "state",
         Kind::Tree => "tree",
+        // Its title is a file's name.
+        Kind::File => return title.to_owned(),
+        Kind::Newer => "bin",
     };
     format!("{title}.{ending}")
 }

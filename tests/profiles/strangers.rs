@@ -1,0 +1,103 @@
+//! What is no save, what is kept by its path, and what cannot be told.
+
+use retrosync::naming::Identified;
+
+use crate::card::{Card, at, profile, save};
+
+#[test]
+fn what_is_no_save_is_ignored_and_what_cannot_be_told_is_said() {
+    let card = Card::new();
+    card.file("Roms/GB/Both.gb").file("Roms/GBA/Metroid.gba");
+    let (naming, _) = card.naming(&profile("onion"));
+    let saves = "Saves/CurrentProfile/saves";
+    for path in [
+        "currentTime.txt",
+        "playActivity.db",
+        "PlayActivityBackup/playActivity.db",
+        "gpSP/migration_status.log",
+        "gpSP/Metroid.srm.bak",
+        "gpSP/Metroid.srm.bak-2024",
+        "gpSP/Metroid.srm.tmp",
+        "gpSP/._Metroid.srm",
+        ".netplay/Metroid.srm",
+        "gpSP/Metroid_client.srm",
+        "gpSP/.retrosync/slot1",
+    ] {
+        let found = naming.identify(&at(&format!("{saves}/{path}")));
+        assert!(matches!(found, Identified::Ignored(_)), "{path} is {found:?}");
+    }
+    let why = "no game called `Gone` is here that tells its system";
+    let found = naming.identify(&at(&format!("{saves}/Gambatte/Gone.srm")));
+    assert_eq!(found, Identified::Unknown(why.into()));
+    assert_eq!(
+        naming.identify(&at("Roms/GB/Both.gb")),
+        Identified::Unknown("it is outside of the save folders".into())
+    );
+}
+
+/// What no table knows is kept by its path among cards of one family, and nowhere else.
+#[test]
+fn a_save_of_an_unknown_core_is_kept_by_its_path() {
+    let (card, other) = (Card::new(), Card::new());
+    card.file("Roms/GB/Both.gb");
+    let (onion, _) = card.naming(&profile("onion"));
+    for (path, expected) in [
+        ("saves/Nobody/Both.srm", "onion/file.saves/Nobody/Both.srm"),
+        ("saves/Gambatte/Both.xyz", "onion/file.saves/Gambatte/Both.xyz"),
+        ("saves/PicoDrive/deep/er/pcsx-card2.mcd", "onion/file.saves/PicoDrive/deep/er/pcsx-card2.mcd"),
+        ("saves/Both.srm", "onion/file.saves/Both.srm"),
+        ("states/Nobody/Both.state1", "onion/file.states/Nobody/Both.state1"),
+    ] {
+        let place = at(&format!("Saves/CurrentProfile/{path}"));
+        assert_eq!(onion.identify(&place), Identified::Save(save(expected)), "{path}");
+        assert!(onion.explain(&place).unwrap().1.is_some(), "{path}: and it is said why");
+        let (allium, _) = other.naming(&profile("allium"));
+        assert_eq!(allium.home(&save(expected)), Some(place), "{path}: a card of the same family");
+        let (koriki, _) = other.naming(&profile("koriki"));
+        assert_eq!(koriki.home(&save(expected)), None, "{path}: another family");
+    }
+    for path in ["states/Nobody/Both.txt", "saves/Nobody/Both.srm.bak", "saves/Nobody/.hidden/x.dat"] {
+        let found = onion.identify(&at(&format!("Saves/CurrentProfile/{path}")));
+        assert!(matches!(found, Identified::Ignored(_)), "{path} is {found:?}");
+    }
+}
+
+/// A file that a table comes to know later is a save of its own then; the two never claim one place.
+#[test]
+fn a_path_is_one_save_only() {
+    let card = Card::new();
+    card.file("Roms/GB/Tetris.gb");
+    let (naming, _) = card.naming(&profile("onion"));
+    let path = "Saves/CurrentProfile/saves/Gambatte/Tetris.srm";
+    assert_eq!(naming.identify(&at(path)), Identified::Save(save("gb/sram/Tetris")));
+    assert_eq!(naming.home(&save("onion/file.saves/Gambatte/Tetris.srm")), None);
+    for escape in ["onion/file.saves/.retrosync/identity", "onion/file.saves/a/.hidden"] {
+        assert_eq!(naming.home(&save(escape)), None, "{escape}");
+    }
+}
+
+/// Among games nothing is kept by its path: the games themselves would be.
+#[test]
+fn beside_the_games_only_saves_are_saves() {
+    let card = Card::new();
+    card.file("gb/Tetris.gb").file("gb/Hacks/Tetris 2.gb").file("bios/gb/x.srm");
+    let (naming, _) = card.naming(&profile("rocknix"));
+    for (path, expected) in [
+        ("gb/Tetris.srm", Some("gb/sram/Tetris")),
+        ("gb/Hacks/Tetris 2.srm", Some("gb/sram/Tetris 2")),
+        ("gb/New.srm", Some("gb/sram/New")),
+        ("gb/Tetris.gb", None),
+        ("gb/Tetris.xyz", None),
+        ("gb/images/Tetris.srm", None),
+        ("bios/gb/x.srm", None),
+        ("ports/x.srm", None),
+    ] {
+        let found = naming.identify(&at(path));
+        match expected {
+            Some(id) => assert_eq!(found, Identified::Save(save(id)), "{path}"),
+            None => assert!(!matches!(found, Identified::Save(_)), "{path} is {found:?}"),
+        }
+    }
+    let folders: Vec<_> = naming.folders().into_iter().map(|folder| folder.place.path.to_string()).collect();
+    assert_eq!(folders, ["gb", "gb/Hacks", "savestates"], "only folders of systems are looked into");
+}
