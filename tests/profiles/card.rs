@@ -11,43 +11,43 @@ use retrosync::volume::Os;
 use retrosync_protocol::SaveId;
 
 /// The profiles with their examples, which the binary leaves out.
-pub fn profiles() -> Vec<Profile> {
+pub(crate) fn profiles() -> Vec<Profile> {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("device-profiles");
     let (profiles, problems) = facts::profiles(&folder);
     assert_eq!(problems, [], "a profile cannot be read");
     profiles
 }
 
-pub fn profile(name: &str) -> Profile {
+pub(crate) fn profile(name: &str) -> Profile {
     profiles().into_iter().find(|profile| profile.name == name).unwrap()
 }
 
 /// A card in a folder.
-pub struct Card {
+pub(crate) struct Card {
     folder: tempfile::TempDir,
 }
 
 impl Card {
-    pub fn new() -> Card {
+    pub(crate) fn new() -> Card {
         Card { folder: tempfile::tempdir().unwrap() }
     }
 
-    pub fn path(&self) -> &Path {
+    pub(crate) fn path(&self) -> &Path {
         self.folder.path()
     }
 
-    pub fn file(&self, path: &str) -> &Card {
+    pub(crate) fn file(&self, path: &str) -> &Card {
         self.text(path, "")
     }
 
-    pub fn text(&self, path: &str, text: &str) -> &Card {
+    pub(crate) fn text(&self, path: &str, text: &str) -> &Card {
         let path = self.path().join(path.trim_start_matches('/'));
         fs::create_dir_all(path.parent().unwrap()).unwrap();
         fs::write(path, text).unwrap();
         self
     }
 
-    pub fn naming(&self, profile: &Profile) -> (Naming, Site) {
+    pub(crate) fn naming(&self, profile: &Profile) -> (Naming, Site) {
         let site = facts::locate(profile, Path::new("/"), Some(self.path())).unwrap();
         let (games, problems) = facts::games(&Os, profile, &site);
         assert_eq!(problems, []);
@@ -55,10 +55,10 @@ impl Card {
     }
 }
 
-pub fn at(path: &str) -> Place {
+pub(crate) fn at(path: &str) -> Place {
     Place { root: 0, path: RelativePath::new(path).unwrap() }
 }
 
-pub fn save(text: &str) -> SaveId {
+pub(crate) fn save(text: &str) -> SaveId {
     text.parse().unwrap()
 }

@@ -15,7 +15,7 @@ use crate::card::{Card, at, profiles};
 
 /// Profile, where a game lies, where its save lies. `F`: the game's folder (or tag), `T`: the title, `C`: RetroArch's name of
 /// the core, `E`: what the core calls its save; `X`: the same where the core writes it, `zip.sav` where MinUI does.
-pub const LAYOUTS: [(&str, &str, &str); 24] = [
+pub(crate) const LAYOUTS: [(&str, &str, &str); 24] = [
     ("allium", "Roms/F/T.zip", "Saves/CurrentProfile/saves/C/T.E"),
     ("amberelec", "F/T.zip", "F/T.E"),
     ("anbernic-stock", "Roms/F/T.zip", "saves_RA/Roms/F/T.E"),
@@ -43,7 +43,7 @@ pub const LAYOUTS: [(&str, &str, &str); 24] = [
 ];
 
 /// A data file of `protocol/`, read by a whole TOML reader.
-pub fn table(name: &str) -> toml::Table {
+pub(crate) fn table(name: &str) -> toml::Table {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("protocol").join(name);
     fs::read_to_string(path).unwrap().parse().unwrap()
 }
@@ -54,11 +54,11 @@ fn texts(value: Option<&toml::Value>) -> Vec<String> {
 }
 
 /// One firmware's card with a game of every system that it knows.
-pub struct World {
-    pub profile: Profile,
-    pub naming: Naming,
+pub(crate) struct World {
+    pub(crate) profile: Profile,
+    pub(crate) naming: Naming,
     /// By system: the game folder's name (or tag).
-    pub folders: BTreeMap<String, String>,
+    pub(crate) folders: BTreeMap<String, String>,
     /// By system: the core that most firmwares take.
     cores: BTreeMap<String, String>,
     save: &'static str,
@@ -97,7 +97,7 @@ impl World {
     }
 
     /// Where that core's emulator reads the battery save, by the layout and the core's own way of naming.
-    pub fn expected(&self, system: &str, cores: &toml::Table) -> Option<String> {
+    pub(crate) fn expected(&self, system: &str, cores: &toml::Table) -> Option<String> {
         let core = cores.get(&self.core(system)?)?;
         let folders = texts(core.get("folders"));
         let files = core.get("files").and_then(toml::Value::as_array).cloned().unwrap_or_default();
