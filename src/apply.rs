@@ -16,6 +16,7 @@ use crate::disk::Disk;
 use crate::error::{Error, Kind, Problem, Result};
 use crate::identity::Identity;
 use crate::journal::{Entry, Journal};
+use crate::naming::Naming;
 use crate::plan::Step;
 use crate::playing::{Launches, Signs, boot_ms};
 use crate::remote::Remote;
@@ -46,6 +47,8 @@ pub struct Hands<'a> {
     pub journal: &'a mut Journal,
     /// Where versions are kept.
     pub remote: &'a mut dyn Remote,
+    /// How this device names and keeps its saves.
+    pub naming: &'a Naming,
     /// How to see that a game runs.
     pub signs: &'a Signs,
     /// What was replaced under a game.

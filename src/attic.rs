@@ -7,7 +7,7 @@
 
 mod look;
 
-pub use look::{Looked, Measured, look};
+pub use look::{Looked, Measured, look, measure};
 
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
@@ -64,7 +64,7 @@ pub struct AtticEntry {
     pub save: SaveId,
     /// Where they were.
     pub path: RelativePath,
-    /// The payload (a container unwrapped): what versions speak of.
+    /// The payload (its form taken off): what versions speak of.
     pub content: Content,
     /// The file itself.
     pub file: Content,
@@ -281,7 +281,7 @@ impl Attic {
 
     /// Does the file of this number hold exactly these bytes, read back now?
     pub(crate) fn holds(&self, number: u64, file: &Content) -> bool {
-        matches!(look(&*self.volume, &self.path_of(number)), Ok(Some((looked, _))) if looked.file == *file)
+        measure(&*self.volume, &self.path_of(number)).is_ok_and(|content| content == *file)
     }
 
     /// Removes the oldest entries beyond `limits`, but only such as `holds` says the remote has; returns them.

@@ -8,13 +8,13 @@ use std::io::Read;
 use std::path::PathBuf;
 
 use retrosync_protocol::{
-    Content, Digest, Head, HistoryEntry, SaveHeads, SaveId, StoreResult, Version, VersionId,
+    Content, Digest, Head, HistoryEntry, Kind as SaveKind, SaveHeads, SaveId, StoreResult, Version, VersionId,
 };
 use serde::{Deserialize, Serialize};
 
-use crate::container;
 use crate::cycle::{self, Parts, Request};
 use crate::error::{Error, Kind, Result};
+use crate::formats;
 use crate::journal::Entry;
 use crate::pace::Trigger;
 use crate::plan::Halt;
@@ -213,10 +213,11 @@ fn restore_kept(parts: &mut Parts, save: &SaveId, root: usize, number: u64) -> R
                 .help("`retrosync history` shows which there are")
         })?;
     let place = place(parts, save).unwrap_or(Place { root, path: entry.path.clone() });
-    let expects = on_card(parts, &place)?;
+    let expects = on_card(parts, save, &place)?;
     if expects.is_some_and(|there| there.digest == entry.content.digest) {
         return Ok(settle_kept(parts, save, entry.content, before.failed));
     }
+    let packed = parts.naming.is_packed(&place, save.kind() == SaveKind::State);
     let signs = parts.signs.clone();
     let mut guard = || free_of_games(&signs, save);
     guard()?;
@@ -227,7 +228,7 @@ fn restore_kept(parts: &mut Parts, save: &SaveId, root: usize, number: u64) -> R
         .read(number)?;
     let card = parts.cards.get_mut(place.root).and_then(|card| card.disk.as_mut());
     let disk = card.ok_or_else(|| Error::new(Kind::Busy, doing(), "its card is not there"))?;
-    let staged = disk.stage(&entry.content, &mut container::payload(kept))?;
+    let staged = disk.stage(&entry.content, &mut formats::payload(save, kept))?.packed(packed);
     disk.replace(&place.path, save, expects.as_ref(), staged, &mut guard)?;
     Ok(settle_kept(parts, save, entry.content, None))
 }
@@ -306,7 +307,7 @@ fn settle(parts: &mut Parts, save: &SaveId, content: Content, version: VersionId
 fn put_in_place(parts: &mut Parts, save: &SaveId, content: Content) -> Result<()> {
     let doing = || format!("cannot restore `{save}`");
     let Some(place) = place(parts, save) else { return Ok(()) };
-    let expects = on_card(parts, &place)?;
+    let expects = on_card(parts, save, &place)?;
     let signs = parts.signs.clone();
     let mut guard = || free_of_games(&signs, save);
     guard()?;
@@ -322,6 +323,7 @@ fn put_in_place(parts: &mut Parts, save: &SaveId, content: Content) -> Result<()
     }
     let staged =
         staged.ok_or_else(|| Error::new(Kind::Offline, doing(), "the server did not send its bytes"))?;
+    let staged = staged.packed(parts.naming.is_packed(&place, save.kind() == SaveKind::State));
     disk.replace(&place.path, save, expects.as_ref(), staged, &mut guard).map(drop)
 }
 
@@ -390,14 +392,14 @@ fn path(parts: &Parts, place: &Place) -> Option<PathBuf> {
 
 /// What is on this device now.
 fn here(parts: &Parts, save: &SaveId) -> Option<Content> {
-    place(parts, save).and_then(|place| on_card(parts, &place).ok().flatten())
+    place(parts, save).and_then(|place| on_card(parts, save, &place).ok().flatten())
 }
 
-fn on_card(parts: &Parts, place: &Place) -> Result<Option<Content>> {
+fn on_card(parts: &Parts, save: &SaveId, place: &Place) -> Result<Option<Content>> {
     let Some(path) = path(parts, place) else { return Ok(None) };
     let read = |error: &std::io::Error| Error::io(format!("cannot read `{}`", place.path), error);
     match parts.volume.open(&path) {
-        Ok(file) => Ok(Some(container::inspect(file).map_err(|error| read(&error))?.0)),
+        Ok(file) => Ok(Some(formats::inspect(save, file).map_err(|error| read(&error))?.0)),
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),
         Err(error) => Err(read(&error)),
     }

@@ -303,6 +303,7 @@ fn act(parts: &mut Parts, base: &Base, plan: &Plan, report: &CycleReport) -> Res
         identity: &mut parts.identity,
         journal: &mut parts.journal,
         remote: &mut *parts.remote,
+        naming: &parts.naming,
         signs: &parts.signs,
         launches,
         base,

@@ -27,11 +27,12 @@ use std::sync::{Arc, Mutex};
 
 use retrosync_protocol::{Content, Hasher, SaveId};
 
-use crate::attic::{Attic, Looked, Reason, look};
+use crate::attic::{Attic, Looked, Reason, look, measure};
 use crate::error::{Error, Kind, Problem, Result};
+use crate::formats::{self, Form};
 use crate::root::STATE_FOLDER;
 use crate::snapshot::{RelativePath, Stamp};
-use crate::volume::{Volume, VolumeFile};
+use crate::volume::{Appender, Volume, VolumeFile};
 use intent::{Intent, New, SPARE_BYTES, Slot, Spare, Way};
 
 /// New bytes, verified and durable on the card, waiting to take a save's place. Dropped unused, the next bytes of their
@@ -41,6 +42,8 @@ pub struct Staged {
     /// The file's name in `incoming/`; empty once it is used.
     name: String,
     content: Content,
+    /// Where no file is yet, the emulator here packs its saves.
+    packed: bool,
     unused: Unused,
 }
 
@@ -62,6 +65,13 @@ impl Staged {
     /// What it holds.
     pub fn content(&self) -> &Content {
         &self.content
+    }
+
+    /// Where no file is yet, packs it as this device's RetroArch is configured to.
+    #[must_use]
+    pub fn packed(mut self, packed: bool) -> Staged {
+        self.packed = packed;
+        self
     }
 
     /// Takes the file out: from here on a record names it.
@@ -146,7 +156,7 @@ impl Disk {
         let doing = || format!("cannot stage {} bytes", content.size_bytes);
         self.reclaim();
         let (name, mut file, is_new) = self.staging_file(content).map_err(|e| Error::io(doing(), &e))?;
-        let staged = Staged { name, content: *content, unused: self.unused.clone() };
+        let staged = Staged { name, content: *content, packed: false, unused: self.unused.clone() };
         let written = fill(&mut *file, content, payload).and_then(|()| {
             file.sync()?;
             if is_new { self.volume.sync_folder(&self.incoming) } else { Ok(()) }
@@ -163,6 +173,66 @@ impl Disk {
                     self.give_back_spares();
                 }
                 Err(Error::io(doing(), &error))
+            }
+        }
+    }
+
+    /// The staged payload in the form of the file that it replaces, or of a new file of its name: what is staged then is
+    /// proved to hold this payload and no other.
+    fn formed(&mut self, path: &RelativePath, save: &SaveId, staged: Staged) -> Result<Staged> {
+        let doing = || format!("cannot put another version into `{path}`");
+        let form = match self.volume.open(&path.under(&self.root_dir)) {
+            Ok(file) => Form::of(save, file),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {
+                Ok(Form::of_new(save, path.name(), staged.packed))
+            }
+            Err(error) => Err(error),
+        };
+        let form = form.map_err(|error| Error::io(doing(), &error))?;
+        let payload = staged.content;
+        let staged = if form.is_plain() {
+            staged
+        } else {
+            self.in_form(&form, &staged).map_err(|error| {
+                let error = Error::io(doing(), &error);
+                error.help("it stays as it is on this device; every version is kept on the server")
+            })?
+        };
+        if !form.is_plain() || payload.size_bytes <= formats::SHAPED_MOST_BYTES as u64 {
+            let looked = look(&*self.volume, &self.incoming.join(&staged.name), save)?;
+            if looked.is_none_or(|(looked, _)| looked.payload != payload) {
+                let error = Error::new(Kind::Damaged, doing(), "it would not come back as the same bytes");
+                return Err(
+                    error.help("it stays as it is on this device; every version is kept on the server")
+                );
+            }
+        }
+        Ok(staged)
+    }
+
+    /// A staged file that holds the payload of another in this form; durable.
+    fn in_form(&mut self, form: &Form, staged: &Staged) -> io::Result<Staged> {
+        let mut payload = self.volume.open(&self.incoming.join(&staged.name))?;
+        let name = self.fresh_name();
+        let path = self.incoming.join(&name);
+        let mut file = self.volume.create_new(&path)?;
+        let size_bytes = staged.content.size_bytes;
+        let written =
+            form.write(&mut payload, size_bytes, &mut Appender::new(&mut *file, 0)).and_then(|()| {
+                file.sync()?;
+                self.volume.sync_folder(&self.incoming)?;
+                measure(&*self.volume, &path)
+            });
+        drop(file);
+        match written {
+            Ok(content) => Ok(Staged { name, content, packed: false, unused: self.unused.clone() }),
+            Err(error) => {
+                // Made by this very call: no other name can share its clusters.
+                let _ = steps::remove(&*self.volume, &path);
+                if error.kind() == io::ErrorKind::StorageFull {
+                    self.give_back_spares();
+                }
+                Err(error)
             }
         }
     }
@@ -215,7 +285,7 @@ impl Disk {
         self.shown_at_boot_ms
     }
 
-    /// Puts staged bytes in the place of a save, whose payload must be `expects` (`None`: nothing is there); the old bytes
+    /// Puts a staged payload in the place of a save, in the form that its file has there, whose payload must be `expects` (`None`: nothing is there); the old bytes
     /// are in the attic before (promise 1). Old or new after any cut (promise 8). Returns the new file's stamp.
     ///
     /// # Errors
@@ -228,6 +298,9 @@ impl Disk {
         staged: Staged,
         guard: &mut Guard<'_>,
     ) -> Result<Stamp> {
+        // One intent at a time: an earlier one that could not be finished comes first, or nothing does.
+        self.finish()?;
+        let staged = self.formed(path, save, staged)?;
         let new = New { name: staged.name.clone(), content: staged.content };
         let Some((intent, stamp)) = self.prepare(path, save, expects, Some(new), guard)? else {
             let stamp = self.volume.stamp(&path.under(&self.root_dir));
@@ -267,7 +340,7 @@ impl Disk {
         self.finish()?;
         guard()?;
         let target = path.under(&self.root_dir);
-        let here = look(&*self.volume, &target)?;
+        let here = look(&*self.volume, &target, save)?;
         if here.map(|(here, _)| here.payload) != expects.copied() {
             let cause = if here.is_some() { "it changed meanwhile" } else { "it is gone" };
             return Err(busy(path, if expects.is_none() { "something is there now" } else { cause }));
@@ -331,7 +404,7 @@ impl Disk {
             Err(error) => {
                 // As after a cut: look at what is there, finish or undo. If even that fails, the intent stays open.
                 self.finish()?;
-                let here = look(&*self.volume, &target)?;
+                let here = look(&*self.volume, &target, &intent.save)?;
                 let done = here.map(|(here, _)| here.file) == intent.new.map(|new| new.content);
                 if done { Ok(here.map(|(_, stamp)| stamp)) } else { Err(error) }
             }

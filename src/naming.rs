@@ -76,6 +76,8 @@ pub struct Naming {
     folder_style: FolderStyle,
     family: String,
     minui: Option<MinuiSettings>,
+    /// RetroArch packs battery saves, states.
+    packs: (bool, bool),
     games: Games,
 }
 
@@ -92,6 +94,7 @@ impl Naming {
             folder_style: profile.games.named_by,
             family: profile.family.clone().unwrap_or_else(|| profile.name.clone()),
             minui: site.minui,
+            packs: layouts::packs(profile, site),
             games,
         }
     }
@@ -121,6 +124,13 @@ impl Naming {
     /// Does the player choose how saves are called? Then the form that is set now tells which of two files is in use.
     pub fn names_are_chosen(&self) -> bool {
         self.minui.is_some()
+    }
+
+    /// Does RetroArch pack what it writes at this place? A container is always read, so this only makes it feel at home.
+    pub fn is_packed(&self, place: &Place, is_state: bool) -> bool {
+        let (saves, states) = self.packs;
+        let retroarchs = |layout: &InForce| layout.core.is_none() && layout.below(place).is_some();
+        (if is_state { states } else { saves }) && self.layouts.iter().any(retroarchs)
     }
 
     /// The games that this naming knows of.

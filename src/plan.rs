@@ -392,8 +392,13 @@ impl Decision<'_> {
 
     /// The reader's doubt, or: shorter than what was agreed on, where sizes do not change.
     fn doubt(&self, found: &LocalSave, agreed: Option<&BaseEntry>) -> Option<Doubt> {
-        let shrank = !matches!(self.save.kind(), Kind::State | Kind::Tree)
-            && agreed.and_then(|b| b.content).is_some_and(|c| found.content.size_bytes < c.size_bytes);
+        let shorter = |b: &BaseEntry| {
+            // The payload of a Game Boy Advance save ends where its chip is blank: only a shorter file has lost something.
+            let chip = self.save.system() == "gba" && found.stamp.size_bytes >= b.stamp.size_bytes;
+            b.content.is_some_and(|c| found.content.size_bytes < c.size_bytes) && !chip
+        };
+        let shrank =
+            !matches!(self.save.kind(), Kind::State | Kind::Tree | Kind::Rtc) && agreed.is_some_and(shorter);
         found.doubt.or(shrank.then_some(Doubt::Shrunk))
     }
 

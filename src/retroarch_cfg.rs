@@ -22,6 +22,10 @@ pub struct RetroarchCfg {
     pub sort_savefiles_by_content_enable: Option<bool>,
     /// One folder a game folder.
     pub sort_savestates_by_content_enable: Option<bool>,
+    /// Battery saves are written into containers.
+    pub save_file_compression: Option<bool>,
+    /// States are written into containers.
+    pub savestate_file_compression: Option<bool>,
 }
 
 /// A folder as `retroarch.cfg` writes it: a path of the device, which may begin with `~` (home) or `:` (the program's
@@ -52,6 +56,8 @@ impl RetroarchCfg {
                 "sort_savestates_by_content_enable" => {
                     first(&mut cfg.sort_savestates_by_content_enable, flag)
                 }
+                "save_file_compression" => first(&mut cfg.save_file_compression, flag),
+                "savestate_file_compression" => first(&mut cfg.savestate_file_compression, flag),
                 _ => {}
             }
         }

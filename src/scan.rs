@@ -12,8 +12,8 @@ use std::sync::Arc;
 
 use retrosync_protocol::{Content, Kind as SaveKind, SaveId};
 
-use crate::container;
 use crate::error::{Error, Kind, Problem};
+use crate::formats;
 use crate::naming::{Identified, Naming, OPAQUE_MOST_BYTES, SaveFolder};
 use crate::root::STATE_FOLDER;
 use crate::snapshot::{
@@ -147,7 +147,7 @@ impl Scanner {
             Some(seen) => seen,
             None => {
                 found.read += 1;
-                match self.read(request, place) {
+                match self.read(request, save, place) {
                     Ok(Some(seen)) => seen,
                     Ok(None) => {
                         found.changing.insert(save.clone());
@@ -183,9 +183,9 @@ impl Scanner {
     }
 
     /// The stable read; `None`: it changed meanwhile.
-    fn read(&self, request: &Request<'_>, place: &Place) -> io::Result<Option<Seen>> {
+    fn read(&self, request: &Request<'_>, save: &SaveId, place: &Place) -> io::Result<Option<Seen>> {
         let Some((dir, _)) = request.roots.get(place.root) else { return Ok(None) };
-        match read_stably(&*self.volume, &place.path.under(dir)) {
+        match read_stably(&*self.volume, &place.path.under(dir), save) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
             read => read,
         }
@@ -197,10 +197,10 @@ pub fn alike(one: &Stamp, other: &Stamp) -> bool {
     Stamp { inode: 0, ..*one } == Stamp { inode: 0, ..*other }
 }
 
-fn read_stably(volume: &dyn Volume, path: &Path) -> io::Result<Option<Seen>> {
+fn read_stably(volume: &dyn Volume, path: &Path, save: &SaveId) -> io::Result<Option<Seen>> {
     let mut file = volume.open(path)?;
     let stamp = file.stamp()?;
-    let (content, doubt) = container::inspect(&mut file)?;
+    let (content, doubt) = formats::inspect(save, &mut file)?;
     let stood = file.stamp()? == stamp && volume.stamp(path)? == stamp;
     Ok(stood.then_some(Seen { stamp, content, doubt }))
 }

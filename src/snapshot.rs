@@ -104,7 +104,7 @@ pub struct LocalSave {
     pub place: Place,
     /// The file's stamp when it was read.
     pub stamp: Stamp,
-    /// The payload (a container unwrapped).
+    /// The payload (its form taken off).
     pub content: Content,
     /// What the reader doubts of it by itself (`Shrunk` is the plan's to say).
     pub doubt: Option<Doubt>,

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 /// Values in, values out.
-const PURE: &[&str] = &["plan", "naming", "profile", "pace", "container", "nearest", "table"];
+const PURE: &[&str] = &["plan", "naming", "profile", "pace", "formats", "nearest", "table"];
 
 /// What a pure module may not even name.
 const IMPURE: &[&str] = &[
@@ -39,7 +39,7 @@ const FLOORS: &[&[&str]] = &[
         "plan", "scan", "watch", "playing", "machine", "remote", "attic", "disk", "journal", "identity",
         "network", "config", "boot",
     ],
-    &["root", "profile", "naming", "pace", "container", "facts", "retroarch_cfg"],
+    &["root", "profile", "naming", "pace", "formats", "facts", "retroarch_cfg"],
     &["volume", "snapshot", "error", "nearest", "table", "supervise"],
 ];
 

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use retrosync_protocol::{Content, SaveId, VersionId};
+use retrosync_protocol::{Content, Kind as SaveKind, SaveId, VersionId};
 
 use super::{Agreed, Deed, Hands, Outcome, entry_after, no_card};
 use crate::disk::{Disk, Staged};
@@ -119,6 +119,7 @@ fn place(
         outcome.problem(want.save, no_card(want.place));
         return Ok(());
     };
+    let bytes = bytes.packed(hands.naming.is_packed(want.place, want.save.kind() == SaveKind::State));
     let mut guard = || if want.expects.is_some() { looked.now() } else { looked.lately() };
     let stamp = match disk.replace(&want.place.path, want.save, want.expects, bytes, &mut guard) {
         Ok(stamp) => stamp,

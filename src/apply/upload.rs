@@ -7,8 +7,8 @@ use std::path::PathBuf;
 use retrosync_protocol::{Code, Problem as Refusal, SaveId, StoreResult, Version};
 
 use super::{Agreed, Deed, Hands, Outcome, entry_after};
-use crate::container;
 use crate::error::{Error, Kind, Result};
+use crate::formats;
 use crate::journal::Entry;
 use crate::plan::Step;
 use crate::scan::alike;
@@ -125,7 +125,7 @@ fn open<'a>(
         io::ErrorKind::NotFound => Error::new(Kind::Busy, doing(), "it was moved meanwhile"),
         _ => Error::io(doing(), &error),
     })?;
-    Ok(if payload.raw { Box::new(file) } else { Box::new(container::payload(file)) })
+    Ok(if payload.raw { Box::new(file) } else { Box::new(formats::payload(&version.save, file)) })
 }
 
 /// Records one answer; true if the writer is in doubt.

@@ -4,10 +4,10 @@ use serde::{Deserialize, Serialize};
 use std::io::{self, Read};
 use std::path::Path;
 
-use retrosync_protocol::{Content, Hasher};
+use retrosync_protocol::{Content, Hasher, SaveId};
 
-use crate::container;
 use crate::error::{Error, Kind, Result};
+use crate::formats;
 use crate::snapshot::Stamp;
 use crate::volume::Volume;
 
@@ -16,17 +16,17 @@ use crate::volume::Volume;
 pub struct Looked {
     /// The file itself.
     pub file: Content,
-    /// Its payload, a container unwrapped.
+    /// Its payload, whatever form the file has.
     pub payload: Content,
 }
 
-/// What the file at `path` is, and its stamp; nothing if there is none.
+/// What the file of this save at `path` is, and its stamp; nothing if there is none.
 ///
 /// # Errors
 /// `Busy` when it changed while it was read; `Damaged` when it cannot be read.
-pub fn look(volume: &dyn Volume, path: &Path) -> Result<Option<(Looked, Stamp)>> {
+pub fn look(volume: &dyn Volume, path: &Path, save: &SaveId) -> Result<Option<(Looked, Stamp)>> {
     let doing = || format!("cannot read `{}`", path.display());
-    match read(volume, path) {
+    match read(volume, path, save) {
         Ok((looked, before, after)) if before == after => Ok(Some((looked, before))),
         Ok(_) => Err(Error::new(Kind::Busy, doing(), "it changed while it was read")),
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
@@ -34,20 +34,30 @@ pub fn look(volume: &dyn Volume, path: &Path) -> Result<Option<(Looked, Stamp)>>
     }
 }
 
-fn read(volume: &dyn Volume, path: &Path) -> io::Result<(Looked, Stamp, Stamp)> {
+fn read(volume: &dyn Volume, path: &Path, save: &SaveId) -> io::Result<(Looked, Stamp, Stamp)> {
     let mut file = volume.open(path)?;
     let before = file.stamp()?;
     let mut tee = Measured::new(&mut *file);
-    let payload = payload_of(&mut tee)?;
-    // What follows the payload in its container is of the file too.
+    let payload = payload_of(save, &mut tee)?;
+    // What follows the payload is of the file too.
     io::copy(&mut tee, &mut io::sink())?;
     let file = tee.content();
     Ok((Looked { file, payload: payload.unwrap_or(file) }, before, volume.stamp(path)?))
 }
 
+/// The bytes of any file, as they are.
+///
+/// # Errors
+/// When it cannot be read.
+pub fn measure(volume: &dyn Volume, path: &Path) -> io::Result<Content> {
+    let mut file = Measured::new(volume.open(path)?);
+    io::copy(&mut file, &mut io::sink())?;
+    Ok(file.content())
+}
+
 /// The payload; nothing for a torn container, which stands for itself.
-fn payload_of(file: &mut dyn Read) -> io::Result<Option<Content>> {
-    let mut payload = Measured::new(container::payload(file));
+fn payload_of(save: &SaveId, file: &mut dyn Read) -> io::Result<Option<Content>> {
+    let mut payload = Measured::new(formats::payload(save, file));
     match io::copy(&mut payload, &mut io::sink()) {
         Ok(_) => Ok(Some(payload.content())),
         Err(error) if error.kind() == io::ErrorKind::InvalidData => Ok(None),

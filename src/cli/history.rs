@@ -8,8 +8,8 @@ use serde_json::{Value, json};
 use crate::attic::{Attic, AtticEntry};
 use crate::cli::survey::Survey;
 use crate::cli::{Call, Command, questions, saves};
-use crate::container;
 use crate::error::{Error, Kind, Result};
+use crate::formats;
 use crate::parts::{Ground, Looked};
 use crate::remote::Remote;
 use crate::report::{self, Exit};
@@ -138,7 +138,7 @@ fn here(ground: &Ground, looked: &Looked, save: &SaveId) -> Option<Digest> {
     let agreed = looked.journal.base().saves.get(save)?;
     let root = ground.site.roots.get(agreed.place.root)?;
     let file = Os.open(&agreed.place.path.under(root)).ok()?;
-    container::inspect(file).ok().map(|(content, _)| content.digest)
+    formats::inspect(save, file).ok().map(|(content, _)| content.digest)
 }
 
 fn version_value(entry: &HistoryEntry, here: Option<Digest>) -> Value {

@@ -5,7 +5,7 @@ use std::path::Path;
 
 use super::intent::SPARE_BYTES;
 use super::{Disk, steps};
-use crate::attic::look;
+use crate::attic::measure;
 use crate::error::{Error, Kind, Problem};
 use crate::volume::{EntryKind, Volume};
 
@@ -31,7 +31,7 @@ impl Disk {
             if named || self.volume.stamp(&path)?.size_bytes <= SPARE_BYTES {
                 continue;
             }
-            if let Ok(Some(_)) = look(&*self.volume, &path) {
+            if measure(&*self.volume, &path).is_ok() {
                 steps::remove(&*self.volume, &path)?;
             }
         }

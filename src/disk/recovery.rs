@@ -25,7 +25,7 @@ use retrosync_protocol::Content;
 
 use super::intent::{Intent, New, SPARE_BYTES, Spare, Way};
 use super::{Disk, Staged, steps};
-use crate::attic::{Looked, Reason, look};
+use crate::attic::{Looked, Reason, look, measure};
 use crate::error::{Error, Kind, Problem, Result};
 use crate::snapshot::RelativePath;
 
@@ -53,7 +53,7 @@ impl Disk {
         // In place nothing was renamed: the staged file shares its clusters with nothing.
         let spare = self.is(&staged, new).then(|| spare_of(new));
         let mut problems = Vec::new();
-        match look(&*self.volume, &target)? {
+        match look(&*self.volume, &target, &intent.save)? {
             Some((here, _)) if here.file == new.content || here.file == old.file => {
                 let mut file = self.volume.open(&target).map_err(|e| cannot(path, &e))?;
                 file.sync().map_err(|e| cannot(path, &e))?;
@@ -83,7 +83,7 @@ impl Disk {
 
     fn finish_move(&mut self, mut intent: Intent, path: &RelativePath) -> Result<Vec<Problem>> {
         let target = path.under(&self.root_dir);
-        let here = look(&*self.volume, &target)?.map(|(here, _)| here);
+        let here = look(&*self.volume, &target, &intent.save)?.map(|(here, _)| here);
         let staged = intent.new.clone().filter(|new| self.is(&self.incoming.join(&new.name), new));
         let moved = self.volume.stamp(&self.incoming.join(&intent.away)).is_ok();
         match here {
@@ -97,7 +97,7 @@ impl Disk {
                 intent.new = Some(self.stage(&twin.content, &mut file)?.take());
                 self.move_away_again(&mut intent, path, moved)?;
             }
-            Some(here) if intent.old == Some(here) => {
+            Some(here) if intent.old.is_some_and(|old| old.file == here.file) => {
                 if !moved && !intent.twin {
                     return self.abandon(staged).map(|()| Vec::new());
                 }
@@ -214,7 +214,7 @@ impl Disk {
     }
 
     fn is(&self, staged: &std::path::Path, new: &New) -> bool {
-        matches!(look(&*self.volume, staged), Ok(Some((looked, _))) if looked.file == new.content)
+        measure(&*self.volume, staged).is_ok_and(|content| content == new.content)
     }
 
     /// Is every byte of the save either the old one or the new one at its place? Then it is our own torn write.

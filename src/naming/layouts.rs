@@ -90,6 +90,13 @@ pub(crate) fn in_force(profile: &Profile, site: &Site) -> Vec<InForce> {
     list
 }
 
+/// Does RetroArch here pack battery saves, states?
+pub(crate) fn packs(profile: &Profile, site: &Site) -> (bool, bool) {
+    let cfg = site.retroarch.as_ref().filter(|_| profile.retroarch.is_some()).map(|(_, cfg)| cfg);
+    let is_on = |said: fn(&RetroarchCfg) -> Option<bool>| cfg.and_then(said).unwrap_or(false);
+    (is_on(|cfg| cfg.save_file_compression), is_on(|cfg| cfg.savestate_file_compression))
+}
+
 /// The roots that save folders need which lie below none of the site's.
 pub(crate) fn outside(profile: &Profile, site: &Site) -> Vec<PathBuf> {
     let wanted = profile.layouts.iter().flat_map(|layout| wanted(profile, layout, site));

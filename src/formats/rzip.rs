@@ -1,31 +1,76 @@
-//! PURE. What a save file holds: unwraps the RZIP container that RetroArch may write, and tells doubtful bytes.
+//! PURE. The container in which RetroArch keeps a save when `save_file_compression` is on: unwrapped and written.
 //!
 //! Format (libretro-common, `streams/rzip_stream.c`): `#RZIPv`, one byte 0x01, `#`; chunk size u32 LE; total size u64
 //! LE; then chunks, each a u32 LE length and a zlib stream. Any other version byte is no container: the file is raw.
-//! Streams; holds one window in memory, whatever a hostile header promises. Never writes a container: raw is always read.
+//! Streams; reading holds one window in memory, whatever a hostile header promises, writing one chunk.
 
-use std::io::{self, Read};
+use std::io::{self, Read, Write};
 
+use miniz_oxide::deflate::compress_to_vec_zlib;
 use miniz_oxide::inflate::stream::{InflateState, inflate};
 use miniz_oxide::{DataFormat, MZError, MZFlush, MZStatus};
-use retrosync_protocol::{Content, Hasher, MAX_CONTENT_BYTES};
-
-use crate::snapshot::Doubt;
+use retrosync_protocol::MAX_CONTENT_BYTES;
 
 const MAGIC: &[u8; 8] = b"#RZIPv\x01#";
 const HEADER_BYTES: usize = 20;
 const CHUNK_LIMIT_BYTES: u32 = 64 << 20;
 const WINDOW_BYTES: usize = 16 << 10;
+/// What RetroArch writes, and the most that is written here: a chunk is held in memory.
+pub(super) const CHUNK_BYTES: u32 = 128 << 10;
+/// As RetroArch packs.
+const LEVEL: u8 = 6;
 
-/// The payload of a file: a container unwrapped, anything else as it is. A torn container reads as `InvalidData`.
-pub fn payload<R: Read>(reader: R) -> Payload<R> {
-    Payload { reader, form: Form::Unread }
+/// A file with its container unwrapped, anything else as it is. A torn container reads as `InvalidData`.
+pub(super) fn unwrapped<R: Read>(reader: R) -> Unwrapped<R> {
+    Unwrapped { reader, form: Form::Unread }
 }
 
-/// See [`payload`].
-pub struct Payload<R> {
+/// See [`unwrapped`].
+pub(super) struct Unwrapped<R> {
     reader: R,
     form: Form,
+}
+
+impl<R: Read> Unwrapped<R> {
+    /// The size of the container's chunks, if it is one; known once something was read.
+    pub(super) fn chunk_bytes(&self) -> Option<u32> {
+        match &self.form {
+            Form::Rzip(unpacking) => Some(unpacking.chunk_bytes),
+            _ => None,
+        }
+    }
+}
+
+/// Writes a container around `total_bytes` of `payload`, in chunks of this size.
+///
+/// # Errors
+/// What reading and writing failed with; `UnexpectedEof` when the payload is shorter.
+pub(super) fn wrap(
+    payload: &mut dyn Read,
+    total_bytes: u64,
+    chunk_bytes: u32,
+    to: &mut dyn Write,
+) -> io::Result<()> {
+    let chunk_bytes = chunk_bytes.clamp(1, CHUNK_BYTES);
+    to.write_all(MAGIC)?;
+    to.write_all(&chunk_bytes.to_le_bytes())?;
+    to.write_all(&total_bytes.to_le_bytes())?;
+    let mut left_bytes = total_bytes;
+    let mut chunk = Vec::new();
+    while left_bytes > 0 {
+        let next_bytes = left_bytes.min(u64::from(chunk_bytes));
+        chunk.clear();
+        payload.take(next_bytes).read_to_end(&mut chunk)?;
+        if chunk.len() as u64 != next_bytes {
+            return Err(io::ErrorKind::UnexpectedEof.into());
+        }
+        left_bytes -= next_bytes;
+        let packed = compress_to_vec_zlib(&chunk, LEVEL);
+        let packed_bytes = u32::try_from(packed.len()).map_err(io::Error::other)?;
+        to.write_all(&packed_bytes.to_le_bytes())?;
+        to.write_all(&packed)?;
+    }
+    Ok(())
 }
 
 enum Form {
@@ -52,7 +97,7 @@ struct Unpacking {
     window_start: usize,
 }
 
-impl<R: Read> Read for Payload<R> {
+impl<R: Read> Read for Unwrapped<R> {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         if matches!(self.form, Form::Unread) {
             self.form = sniff(&mut self.reader)?;
@@ -202,87 +247,6 @@ fn torn(why: &'static str) -> io::Error {
     io::Error::new(io::ErrorKind::InvalidData, format!("the compressed save is torn: {why}"))
 }
 
-/// Tells content and doubt of a payload while it streams past.
-#[derive(Clone, Default)]
-pub struct Inspector {
-    hasher: Hasher,
-    size_bytes: u64,
-    has_content: bool,
-    blank: u8,
-}
-
-impl Inspector {
-    /// Adds bytes of the payload.
-    pub fn update(&mut self, bytes: &[u8]) {
-        if self.size_bytes == 0 {
-            self.blank = bytes.first().copied().unwrap_or_default();
-        }
-        let blank = matches!(self.blank, 0x00 | 0xff) && bytes.iter().all(|byte| *byte == self.blank);
-        self.has_content |= !blank && !bytes.is_empty();
-        self.hasher.update(bytes);
-        self.size_bytes += bytes.len() as u64;
-    }
-
-    /// What it was: `Empty`, or `Blank` (all 0x00, all 0xFF), or nothing to doubt.
-    pub fn finish(self) -> (Content, Option<Doubt>) {
-        let doubt = match (self.size_bytes, self.has_content) {
-            (0, _) => Some(Doubt::Empty),
-            (_, false) => Some(Doubt::Blank),
-            _ => None,
-        };
-        (Content { digest: self.hasher.finish(), size_bytes: self.size_bytes }, doubt)
-    }
-}
-
-/// Reads a whole file: the content of its payload and what is doubted of it.
-///
-/// A torn container is `Doubt::Torn` with the content of the bytes as they lie: read those without [`payload`].
-///
-/// # Errors
-/// When it cannot be read.
-pub fn inspect(file: impl Read) -> io::Result<(Content, Option<Doubt>)> {
-    let mut raw = Inspector::default();
-    let mut unpacked = Inspector::default();
-    let read = {
-        let mut tee = Tee { reader: file, inspector: &mut raw };
-        let read = pump(&mut payload(&mut tee), &mut unpacked);
-        // What follows a container, or is left of a torn one, still is of the file.
-        pump(&mut tee, &mut Inspector::default())?;
-        read
-    };
-    match read {
-        Ok(()) => Ok(unpacked.finish()),
-        Err(error) if error.kind() == io::ErrorKind::InvalidData => Ok((raw.finish().0, Some(Doubt::Torn))),
-        Err(error) => Err(error),
-    }
-}
-
-fn pump(reader: &mut impl Read, inspector: &mut Inspector) -> io::Result<()> {
-    let mut buffer = vec![0; WINDOW_BYTES];
-    loop {
-        match reader.read(&mut buffer) {
-            Ok(0) => return Ok(()),
-            Ok(count) => inspector.update(&buffer[..count]),
-            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-            Err(error) => return Err(error),
-        }
-    }
-}
-
-/// Lets an inspector see what is read.
-struct Tee<'a, R> {
-    reader: R,
-    inspector: &'a mut Inspector,
-}
-
-impl<R: Read> Read for Tee<'_, R> {
-    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        let count = self.reader.read(buffer)?;
-        self.inspector.update(&buffer[..count]);
-        Ok(count)
-    }
-}
-
 #[cfg(test)]
-#[path = "container_tests.rs"]
+#[path = "rzip_tests.rs"]
 mod tests;

@@ -1,0 +1,91 @@
+//! PURE. What a file holds and what is doubted of it, told while its bytes stream past.
+
+use std::io::{self, Read};
+
+use retrosync_protocol::{Content, Hasher, SaveId};
+
+use super::payload;
+use crate::snapshot::Doubt;
+
+const WINDOW_BYTES: usize = 16 << 10;
+
+/// Tells content and doubt of a payload while it streams past.
+#[derive(Clone, Default)]
+pub struct Inspector {
+    hasher: Hasher,
+    size_bytes: u64,
+    has_content: bool,
+    blank: u8,
+}
+
+impl Inspector {
+    /// Adds bytes of the payload.
+    pub fn update(&mut self, bytes: &[u8]) {
+        if self.size_bytes == 0 {
+            self.blank = bytes.first().copied().unwrap_or_default();
+        }
+        let blank = matches!(self.blank, 0x00 | 0xff) && bytes.iter().all(|byte| *byte == self.blank);
+        self.has_content |= !blank && !bytes.is_empty();
+        self.hasher.update(bytes);
+        self.size_bytes += bytes.len() as u64;
+    }
+
+    /// What it was: `Empty`, or `Blank` (all 0x00, all 0xFF), or nothing to doubt.
+    pub fn finish(self) -> (Content, Option<Doubt>) {
+        let doubt = match (self.size_bytes, self.has_content) {
+            (0, _) => Some(Doubt::Empty),
+            (_, false) => Some(Doubt::Blank),
+            _ => None,
+        };
+        (Content { digest: self.hasher.finish(), size_bytes: self.size_bytes }, doubt)
+    }
+}
+
+/// Reads a whole file: the content of its payload and what is doubted of it.
+///
+/// A torn container is `Doubt::Torn` with the content of the bytes as they lie: read those without [`payload`].
+///
+/// # Errors
+/// When it cannot be read.
+pub fn inspect(save: &SaveId, file: impl Read) -> io::Result<(Content, Option<Doubt>)> {
+    let mut raw = Inspector::default();
+    let mut unpacked = Inspector::default();
+    let read = {
+        let mut tee = Tee { reader: file, inspector: &mut raw };
+        let read = pump(&mut payload(save, &mut tee), &mut unpacked);
+        // What follows a container, or is left of a torn one, still is of the file.
+        pump(&mut tee, &mut Inspector::default())?;
+        read
+    };
+    match read {
+        Ok(()) => Ok(unpacked.finish()),
+        Err(error) if error.kind() == io::ErrorKind::InvalidData => Ok((raw.finish().0, Some(Doubt::Torn))),
+        Err(error) => Err(error),
+    }
+}
+
+fn pump(reader: &mut impl Read, inspector: &mut Inspector) -> io::Result<()> {
+    let mut buffer = vec![0; WINDOW_BYTES];
+    loop {
+        match reader.read(&mut buffer) {
+            Ok(0) => return Ok(()),
+            Ok(count) => inspector.update(&buffer[..count]),
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(error) => return Err(error),
+        }
+    }
+}
+
+/// Lets an inspector see what is read.
+struct Tee<'a, R> {
+    reader: R,
+    inspector: &'a mut Inspector,
+}
+
+impl<R: Read> Read for Tee<'_, R> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let count = self.reader.read(buffer)?;
+        self.inspector.update(&buffer[..count]);
+        Ok(count)
+    }
+}
