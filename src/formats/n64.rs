@@ -58,7 +58,7 @@ impl Memory {
         }
         let fits = match self {
             Memory::Eeprom => matches!(file.len(), 0x200 | 0x800),
-            Memory::Mempaks => !file.is_empty() && file.len() <= 0x20000 && file.len() % 0x8000 == 0,
+            Memory::Mempaks => !file.is_empty() && file.len() <= 0x20000 && file.len().is_multiple_of(0x8000),
             Memory::Sram | Memory::Flash => file.len() == self.range().len(),
         };
         let start = self.range().start;
@@ -74,7 +74,7 @@ impl Memory {
 
 /// Swaps the bytes of each 32-bit word; doing it twice changes nothing. A length that is no multiple of four stays as it is.
 pub fn swap(bytes: &mut [u8]) {
-    if bytes.len() % 4 == 0 {
+    if bytes.len().is_multiple_of(4) {
         bytes.chunks_exact_mut(4).for_each(<[u8]>::reverse);
     }
 }

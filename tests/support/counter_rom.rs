@@ -2,8 +2,10 @@
 //!
 //! The cartridge is MBC1+RAM+BATTERY with 32 KiB of ROM and 8 KiB of RAM, so any emulator keeps the RAM in an
 //! 8 KiB save file: a little-endian 32-bit counter at 0, a mark at 4, the rest as the emulator found it.
-//! The 48 bytes of the boot logo are somebody's artwork and are left out: a real Game Boy would refuse to start
-//! this ROM, emulators without a boot ROM (gambatte among them) do not look.
+//! The 48 bytes of the boot logo are somebody's artwork and are left out, but for the first four, by which mGBA knows a
+//! Game Boy game: a real Game Boy would refuse to start this ROM, emulators without a boot ROM do not look.
+//!
+//! The same game for two more consoles, in the language of their processors: the counter and the mark lie as here.
 
 /// Size of the battery-backed RAM, and so of the save file, in bytes.
 pub const SAVE_BYTES: usize = 8192;
@@ -41,6 +43,7 @@ const PROGRAM: [u8; 41] = [
 pub fn rom() -> Vec<u8> {
     let mut rom = vec![0; 0x8000];
     rom[0x100..0x104].copy_from_slice(&[0x00, 0xC3, 0x50, 0x01]); // nop; jp 0x0150
+    rom[0x104..0x108].copy_from_slice(&[0xCE, 0xED, 0x66, 0x66]);
     rom[0x134..0x13B].copy_from_slice(b"COUNTER");
     rom[0x147] = 0x03; // MBC1+RAM+BATTERY
     rom[0x149] = 0x02; // 8 KiB of RAM
@@ -54,16 +57,97 @@ pub fn rom() -> Vec<u8> {
 
 /// How many launches a save file has seen; `None` when it is no save of this game.
 pub fn launches(save: &[u8]) -> Option<u32> {
+    launches_of(save, SAVE_BYTES)
+}
+
+/// The same for a save of this size.
+pub fn launches_of(save: &[u8], save_bytes: usize) -> Option<u32> {
     let counter: [u8; 4] = save.get(..4)?.try_into().ok()?;
-    (save.len() == SAVE_BYTES && save[4] == MARK).then_some(u32::from_le_bytes(counter))
+    (save.len() == save_bytes && save[4] == MARK).then_some(u32::from_le_bytes(counter))
 }
 
 /// The save after one more launch, byte for byte as RetroArch with gambatte leaves it.
 pub fn play(save: Option<&[u8]>) -> Vec<u8> {
-    let counted = save.and_then(launches).unwrap_or(0).wrapping_add(1);
-    let mut next = save.map_or_else(|| vec![0xFF; SAVE_BYTES], <[u8]>::to_vec);
-    next.resize(SAVE_BYTES, 0xFF);
+    play_of(save, SAVE_BYTES)
+}
+
+/// The same for a save of this size, which may lie in a shorter file.
+pub fn play_of(save: Option<&[u8]>, save_bytes: usize) -> Vec<u8> {
+    let mut next = save.map_or_else(|| vec![0xFF; save_bytes], <[u8]>::to_vec);
+    next.resize(save_bytes, 0xFF);
+    let counted = save
+        .filter(|save| save.len() >= 512)
+        .and(launches_of(&next, save_bytes))
+        .unwrap_or(0)
+        .wrapping_add(1);
     next[..4].copy_from_slice(&counted.to_le_bytes());
     next[4] = MARK;
     next
+}
+
+/// Size of the save file of the game for the Game Boy Advance, in bytes.
+pub const GBA_SAVE_BYTES: usize = 32_768;
+
+/// The game for the Game Boy Advance, with 32 KiB of SRAM as the text in it says.
+pub fn gba() -> Vec<u8> {
+    #[rustfmt::skip]
+    const PROGRAM: [u32; 21] = [
+        0xE3A0040E,                         //        mov   r0, #0x0E000000
+        0xE5D01004,                         //        ldrb  r1, [r0, #4]
+        0xE3510000 | MARK as u32,           //        cmp   r1, #MARK
+        0x0A000006,                         //        beq   count
+        0xE3A01000 | MARK as u32,           //        mov   r1, #MARK            fresh RAM: set the mark …
+        0xE5C01004,                         //        strb  r1, [r0, #4]
+        0xE3A01000,                         //        mov   r1, #0               … and clear the counter
+        0xE5C01000, 0xE5C01001, 0xE5C01002, //        strb  r1, [r0, #0 …
+        0xE5C01003,                         //        … 3]
+        0xE3A02000,                         // count: mov   r2, #0
+        0xE7D01002,                         // carry: ldrb  r1, [r0, r2]
+        0xE2811001,                         //        add   r1, r1, #1
+        0xE7C01002,                         //        strb  r1, [r0, r2]
+        0xE21110FF,                         //        ands  r1, r1, #0xFF
+        0x1A000002,                         //        bne   done
+        0xE2822001,                         //        add   r2, r2, #1
+        0xE3520004,                         //        cmp   r2, #4
+        0x1AFFFFF7,                         //        bne   carry
+        0xEAFFFFFE,                         // done:  b     done
+    ];
+    let mut rom = vec![0; 0x8000];
+    rom[..4].copy_from_slice(&0xEA00_002E_u32.to_le_bytes()); // b 0xC0
+    rom[0xA0..0xA7].copy_from_slice(b"COUNTER");
+    rom[0xAC..0xB0].copy_from_slice(b"ZZZE");
+    rom[0xB2] = 0x96;
+    rom[0xBD] = rom[0xA0..0xBD].iter().fold(0u8, |sum, byte| sum.wrapping_sub(*byte)).wrapping_sub(0x19);
+    let program: Vec<u8> = PROGRAM.iter().flat_map(|word| word.to_le_bytes()).collect();
+    rom[0xC0..0xC0 + program.len()].copy_from_slice(&program);
+    rom[0x200..0x209].copy_from_slice(b"SRAM_V113");
+    rom
+}
+
+/// The game for the NES: MMC1 with 8 KiB of battery-backed RAM.
+pub fn nes() -> Vec<u8> {
+    #[rustfmt::skip]
+    const PROGRAM: [u8; 49] = [
+        0x78, 0xD8,                         //        sei / cld
+        0xAD, 0x04, 0x60,                   //        lda  $6004
+        0xC9, MARK,                         //        cmp  #MARK
+        0xF0, 0x13,                         //        beq  count
+        0xA9, MARK, 0x8D, 0x04, 0x60,       //        lda  #MARK / sta $6004     fresh RAM: set the mark …
+        0xA9, 0x00,                         //        lda  #0                    … and clear the counter
+        0x8D, 0x00, 0x60, 0x8D, 0x01, 0x60, //        sta  $6000 / sta $6001
+        0x8D, 0x02, 0x60, 0x8D, 0x03, 0x60, //        sta  $6002 / sta $6003
+        0xEE, 0x00, 0x60, 0xD0, 0x0D,       // count: inc  $6000 / bne done
+        0xEE, 0x01, 0x60, 0xD0, 0x08,       //        inc  $6001 / bne done
+        0xEE, 0x02, 0x60, 0xD0, 0x03,       //        inc  $6002 / bne done
+        0xEE, 0x03, 0x60,                   //        inc  $6003
+        0x4C, 0x2E, 0xC0,                   // done:  jmp  done
+    ];
+    let mut bank = vec![0; 0x4000];
+    bank[..PROGRAM.len()].copy_from_slice(&PROGRAM);
+    for (vector, to) in [(0x3FFA, 0xC02E_u16), (0x3FFC, 0xC000), (0x3FFE, 0xC02E)] {
+        bank[vector..vector + 2].copy_from_slice(&to.to_le_bytes());
+    }
+    // Two banks, no pictures; mapper 1, battery.
+    let header = [b'N', b'E', b'S', 0x1A, 2, 0, 0x12, 0, 0, 0, 0, 0, 0, 0, 0, 0];
+    [&header[..], &bank, &bank].concat()
 }

@@ -6,7 +6,7 @@ use std::process::Stdio;
 
 use serde_json::Value;
 
-use super::card::{Card, Firmware};
+use super::card::{Card, Firmware, Game};
 use super::program::{Ended, Program, Running};
 use super::server::Server;
 use super::wait_for;
@@ -34,9 +34,14 @@ impl Device {
 
     /// The same with these lines in its configuration, and the defaults for all else.
     pub fn with(firmware: Firmware, title: &str, lines: &str) -> Device {
+        Device::playing(firmware, title, Game::Gambatte, lines)
+    }
+
+    /// The same with another game.
+    pub fn playing(firmware: Firmware, title: &str, game: Game, lines: &str) -> Device {
         let folder = tempfile::tempdir().unwrap();
         let root = folder.path().join("card");
-        let card = Card::lay_out(&root, firmware, title).unwrap();
+        let card = Card::lay_out_for(&root, firmware, title, game).unwrap();
         let settings =
             format!("profile = \"{}\"\nroot = \"{}\"\n{lines}", firmware.profile(), root.display());
         let device = Device { folder, card, settings };

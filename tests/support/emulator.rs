@@ -1,4 +1,4 @@
-//! Somebody who plays: RetroArch with the gambatte core, without a screen, or where it is not installed a writer
+//! Somebody who plays: RetroArch with the core of the card's game, without a screen, or where it is not installed a writer
 //! that leaves the same bytes in the same file. Which of the two it is, is always said.
 //!
 //! RetroArch runs from a configuration made here, with the save folder and the sorting that the card's firmware
@@ -9,16 +9,16 @@ use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 use std::{fs, io};
 
-use super::card::{Card, Firmware};
+use super::card::{Card, Firmware, Game};
 use super::counter_rom;
 
-/// Where Debian and others put the core.
+/// Where Debian and others put the cores.
 const CORES: [&str; 5] = [
-    "/usr/lib/x86_64-linux-gnu/libretro/gambatte_libretro.so",
-    "/usr/lib/aarch64-linux-gnu/libretro/gambatte_libretro.so",
-    "/usr/lib/arm-linux-gnueabihf/libretro/gambatte_libretro.so",
-    "/usr/lib/libretro/gambatte_libretro.so",
-    "/usr/lib64/libretro/gambatte_libretro.so",
+    "/usr/lib/x86_64-linux-gnu/libretro",
+    "/usr/lib/aarch64-linux-gnu/libretro",
+    "/usr/lib/arm-linux-gnueabihf/libretro",
+    "/usr/lib/libretro",
+    "/usr/lib64/libretro",
 ];
 
 /// Three seconds of play: long enough to count, short enough to wait for.
@@ -30,10 +30,12 @@ const PATIENCE: Duration = Duration::from_secs(60);
 pub enum Emulator {
     /// The real one.
     RetroArch {
-        /// The gambatte core.
+        /// The core.
         core: PathBuf,
         /// A folder for configurations and logs.
         scratch: PathBuf,
+        /// It packs the saves that it writes.
+        packs: bool,
     },
     /// Adds one to the counter and writes the file in one go, as RetroArch does at exit.
     FileWriter,
@@ -42,20 +44,34 @@ pub enum Emulator {
 impl Emulator {
     /// RetroArch where it and its Game Boy core are installed, else the file writer.
     pub fn find(scratch: &Path) -> Self {
+        Self::of(scratch, Game::Gambatte)
+    }
+
+    /// RetroArch where it and this game's core are installed, else the file writer.
+    pub fn of(scratch: &Path, game: Game) -> Self {
         let mut version = Command::new("retroarch");
         version.arg("--version").stdout(Stdio::null()).stderr(Stdio::null());
         let installed = version.status().is_ok();
-        match CORES.iter().map(PathBuf::from).find(|core| core.exists()) {
-            Some(core) if installed => Self::RetroArch { core, scratch: scratch.to_owned() },
+        let file = format!("{}_libretro.so", game.core().0);
+        match CORES.iter().map(|folder| Path::new(folder).join(&file)).find(|core| core.exists()) {
+            Some(core) if installed => Self::RetroArch { core, scratch: scratch.to_owned(), packs: false },
             _ => Self::FileWriter,
         }
+    }
+
+    /// The same, and it packs its saves: `save_file_compression` is on.
+    pub fn packing(mut self) -> Self {
+        if let Self::RetroArch { packs, .. } = &mut self {
+            *packs = true;
+        }
+        self
     }
 
     /// Who plays, for people.
     pub fn describe(&self) -> String {
         match self {
             Self::RetroArch { core, .. } => format!("RetroArch plays, with {}", core.display()),
-            Self::FileWriter => "RetroArch or its Game Boy core is not installed: a file writer plays, \
+            Self::FileWriter => "RetroArch or its core is not installed: a file writer plays, \
                                  it adds one to the counter and writes the save as RetroArch would"
                 .to_owned(),
         }
@@ -65,14 +81,15 @@ impl Emulator {
     pub fn play(&self, card: &Card) -> io::Result<()> {
         match self {
             Self::FileWriter => {
-                fs::write(card.save(), counter_rom::play(fs::read(card.save()).ok().as_deref()))
+                let save = fs::read(card.save()).ok();
+                fs::write(card.save(), counter_rom::play_of(save.as_deref(), card.game.save_bytes()))
             }
-            Self::RetroArch { core, scratch } if card.firmware == Firmware::Minui => {
-                play_beside(core, scratch, card)
+            Self::RetroArch { core, scratch, packs } if card.firmware == Firmware::Minui => {
+                play_beside(core, scratch, *packs, card)
             }
-            Self::RetroArch { core, scratch } => {
+            Self::RetroArch { core, scratch, packs } => {
                 let (folder, sort) = sorting(card);
-                retroarch(core, scratch, &card.rom(), &folder, sort)
+                retroarch(core, scratch, *packs, &card.rom(), &folder, sort)
             }
         }
     }
@@ -98,7 +115,7 @@ fn sorting(card: &Card) -> (PathBuf, Sort) {
 
 /// MinUI's emulator names the save `Game.gb.sav`, which RetroArch cannot: it plays on a copy that is renamed on
 /// the way in and on the way out.
-fn play_beside(core: &Path, scratch: &Path, card: &Card) -> io::Result<()> {
+fn play_beside(core: &Path, scratch: &Path, packs: bool, card: &Card) -> io::Result<()> {
     let folder = scratch.join("beside");
     fs::create_dir_all(&folder)?;
     let copy = folder.join(card.rom().with_extension("srm").file_name().unwrap_or_default());
@@ -107,14 +124,21 @@ fn play_beside(core: &Path, scratch: &Path, card: &Card) -> io::Result<()> {
         Err(_) if copy.exists() => fs::remove_file(&copy)?,
         Err(_) => {}
     }
-    retroarch(core, scratch, &card.rom(), &folder, Sort::Flat)?;
+    retroarch(core, scratch, packs, &card.rom(), &folder, Sort::Flat)?;
     fs::write(card.save(), fs::read(&copy)?)
 }
 
-fn retroarch(core: &Path, scratch: &Path, rom: &Path, saves: &Path, sort: Sort) -> io::Result<()> {
+fn retroarch(
+    core: &Path,
+    scratch: &Path,
+    packs: bool,
+    rom: &Path,
+    saves: &Path,
+    sort: Sort,
+) -> io::Result<()> {
     fs::create_dir_all(scratch)?;
     let config = scratch.join("retroarch.cfg");
-    fs::write(&config, configuration(scratch, saves, sort))?;
+    fs::write(&config, configuration(scratch, saves, packs, sort))?;
     let log = fs::File::create(scratch.join("retroarch.log"))?;
     let mut running = Command::new("retroarch")
         .arg("--config")
@@ -146,7 +170,7 @@ fn retroarch(core: &Path, scratch: &Path, rom: &Path, saves: &Path, sort: Sort) 
     if status.success() { Ok(()) } else { Err(io::Error::other(format!("retroarch: {status}\n{}", said()))) }
 }
 
-fn configuration(scratch: &Path, saves: &Path, sort: Sort) -> String {
+fn configuration(scratch: &Path, saves: &Path, packs: bool, sort: Sort) -> String {
     let mut text = String::new();
     let mut set = |key: &str, value: &str| text += &format!("{key} = \"{value}\"\n");
     for driver in
@@ -161,6 +185,7 @@ fn configuration(scratch: &Path, saves: &Path, sort: Sort) -> String {
     set("savefile_directory", &saves.to_string_lossy());
     set("sort_savefiles_enable", if sort == Sort::ByCore { "true" } else { "false" });
     set("sort_savefiles_by_content_enable", "false");
+    set("save_file_compression", if packs { "true" } else { "false" });
     set("savefiles_in_content_dir", "false");
     set("system_directory", &scratch.to_string_lossy());
     text
