@@ -2,7 +2,7 @@
 
 use std::io::Read as _;
 
-use retrosync::container;
+use retrosync::formats;
 use retrosync::profile::Profile;
 use retrosync::table::{Table, Value};
 use retrosync_protocol::{
@@ -84,11 +84,22 @@ pub fn protocol(input: &[u8]) {
 /// More than this comes out of no input here; what a header promises is never believed before it came.
 const MOST_BYTES: u64 = 64 << 20;
 
-/// A save file: read in one go and in small pieces it is the same, and a torn container is told.
+/// One of each family of forms, and one that has none.
+const SAVES: [&str; 6] =
+    ["nes/sram/a", "gb/sram/a", "gba/sram/a", "nds/sram/a", "n64/sram/a", "psx/card.0/a"];
+
+/// A save file: read in one go and in small pieces it is the same, a torn container is told, and the payload comes back out
+/// of the form that it was in.
 pub fn container(input: &[u8]) {
-    let (content, doubt) = container::inspect(input).expect("bytes in memory can be read");
+    for save in SAVES {
+        one_save(&save.parse().expect("it is a save"), input);
+    }
+}
+
+fn one_save(save: &SaveId, input: &[u8]) {
+    let (content, doubt) = formats::inspect(save, input).expect("bytes in memory can be read");
     let mut whole = Vec::new();
-    let read = container::payload(input).take(MOST_BYTES).read_to_end(&mut whole);
+    let read = formats::payload(save, input).take(MOST_BYTES).read_to_end(&mut whole);
     assert!((whole.len() as u64) < MOST_BYTES, "{} bytes became {}", input.len(), whole.len());
     if doubt != Some(retrosync::snapshot::Doubt::Torn) {
         assert_eq!(read.expect("it was whole"), whole.len());
@@ -96,9 +107,16 @@ pub fn container(input: &[u8]) {
             (content.digest, content.size_bytes),
             (retrosync_protocol::Digest::of(&whole), whole.len() as u64)
         );
+        let form = formats::Form::of(save, input).expect("bytes in memory can be read");
+        let mut file = Vec::new();
+        if form.write(&mut &whole[..], whole.len() as u64, &mut file).is_ok() && !form.is_plain() {
+            let mut again = Vec::new();
+            formats::payload(save, &file[..]).read_to_end(&mut again).expect("it was just written");
+            assert!(again == whole, "{save}: what went into a form did not come out");
+        }
     }
     if whole.len() < 1 << 16 {
-        let (mut pieces, mut payload) = (Vec::new(), container::payload(input));
+        let (mut pieces, mut payload) = (Vec::new(), formats::payload(save, input));
         let mut piece = [0; 7];
         while let Ok(count @ 1..) = payload.read(&mut piece) {
             pieces.extend_from_slice(&piece[..count]);
