@@ -13,6 +13,7 @@ use retrosync_protocol::{Token, UserCode};
 use crate::error::{Error, Kind, Result};
 use crate::nearest::nearest;
 use crate::plan::ConflictPolicy;
+use crate::profile::{Overrides, sorting};
 use crate::table::{Table, Value};
 use crate::watch::How;
 
@@ -50,12 +51,31 @@ pub const KEYS: &[Key] = &[
     secret("token", "from `retrosync pair`", "this device's token, where it is given by hand"),
     secret("code", "none", "a pairing code made on the dashboard, used once"),
     key("name", "the firmware's and the host's", "what people call this device"),
-    key("profile", "detected", "the device profile: onion, muos, minui, knulli, linux-retroarch …"),
+    key(
+        "profile",
+        "detected",
+        "the device profile: `onion`, `muos`, `nextui`, `rocknix`, `linux-retroarch` …",
+    ),
     key("root", "the profile's", "the folder that plays the card, such as `/mnt/SDCARD`"),
     key(
         "profiles",
         "`profiles` beside the program",
         "a folder of device profiles that go before the built-in ones",
+    ),
+    key("saves_folder", "the profile's", "where battery saves are: absolute, or below the card"),
+    key("states_folder", "the profile's", "where save states are: absolute, or below the card"),
+    key(
+        "saves_sorted_by",
+        "the profile's",
+        "what the folders of battery saves are named after: `none`, `core`, `system`, `system core` or `game`",
+    ),
+    key("states_sorted_by", "the profile's", "the same of the save states"),
+    key("games_folder", "the profile's", "the folder with one folder of games a system"),
+    key("retroarch_cfg", "the profile's", "RetroArch's own configuration: absolute, or below the card"),
+    key(
+        "game_processes",
+        "the profile's",
+        "more names of processes that are running games, with blanks between",
     ),
     key("watch", "auto", "how changes are noticed: `inotify`, `poll` or `auto`"),
     key(
@@ -105,6 +125,8 @@ pub struct Config {
     pub root: Option<PathBuf>,
     /// A folder of profiles.
     pub profiles: Option<PathBuf>,
+    /// Where the profile is wrong.
+    pub overrides: Overrides,
     /// How changes are noticed.
     pub watch: How,
     /// What conflicts do.
@@ -219,6 +241,15 @@ impl Config {
             "profile" => self.profile = Some(text.into()),
             "root" => self.root = Some(absolute(text)?),
             "profiles" => self.profiles = Some(absolute(text)?),
+            "saves_folder" => self.overrides.saves_folder = Some(folder(text)?),
+            "states_folder" => self.overrides.states_folder = Some(folder(text)?),
+            "saves_sorted_by" => self.overrides.saves_sorted_by = Some(sorting(text)?),
+            "states_sorted_by" => self.overrides.states_sorted_by = Some(sorting(text)?),
+            "games_folder" => self.overrides.games_folder = Some(folder(text)?),
+            "retroarch_cfg" => self.overrides.retroarch_cfg = Some(folder(text)?),
+            "game_processes" => {
+                self.overrides.game_processes = text.split_whitespace().map(str::to_owned).collect();
+            }
             "watch" => {
                 self.watch =
                     one_of(text, &[("auto", How::Auto), ("inotify", How::Inotify), ("poll", How::Poll)])?;
@@ -320,6 +351,16 @@ fn address(text: &str) -> std::result::Result<String, String> {
         Some(host) if !host.is_empty() && !host.contains(char::is_whitespace) => Ok(text.into()),
         Some(_) => Err("it has no host".into()),
         None => Err("it does not begin with `https://`, `http://` or `folder:`".into()),
+    }
+}
+
+/// A folder or file of the device: absolute, in the home folder, or below the card.
+fn folder(text: &str) -> std::result::Result<String, String> {
+    let text = text.trim_end_matches('/');
+    match text.split('/').any(|part| part == "..") {
+        true => Err("it has `..` in it".into()),
+        false if text.is_empty() => Err("it is empty".into()),
+        false => Ok(text.to_owned()),
     }
 }
 

@@ -14,6 +14,7 @@
 //! `home` is the way back (`naming/home.rs`), and only where the game is. Bytes that load in one core only carry the core in
 //! their id; MinUI's states do not load in RetroArch and back, so they carry `minarch-` and the core.
 
+mod elsewhere;
 mod games;
 mod home;
 mod identify;
@@ -26,6 +27,7 @@ use std::path::PathBuf;
 
 use retrosync_protocol::SaveId;
 
+pub use elsewhere::elsewhere;
 pub use games::{GameFolder, Games, game_folder, is_no_game_folder};
 pub(crate) use names::fits;
 
@@ -119,6 +121,12 @@ impl Naming {
         }
         let all = folders.into_iter();
         all.map(|(place, (depth, grouped))| SaveFolder { place, depth, grouped }).collect()
+    }
+
+    /// The game file that a save is of, if it is here.
+    pub fn game_file(&self, save: &SaveId) -> Option<String> {
+        let mut games = self.games.titled(save.title()).iter();
+        games.find(|game| game.system == save.system()).map(|game| game.file.to_string())
     }
 
     /// Does the player choose how saves are called? Then the form that is set now tells which of two files is in use.

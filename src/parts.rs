@@ -72,7 +72,8 @@ impl Ground {
                 (found, format!("its marks were found: {marks}"))
             }
         };
-        let profile = profile.clone();
+        let mut profile = profile.clone();
+        profile.put_right(&config.overrides);
         let site = facts::locate(&profile, machine, config.root.as_deref())?;
         Ok(Ground { config, profile, reason, site, problems, volume: Arc::new(Os) })
     }

@@ -6,6 +6,7 @@
 
 mod detect;
 mod minui;
+mod overrides;
 mod site;
 
 use std::collections::BTreeMap;
@@ -19,6 +20,7 @@ use crate::table::Table;
 
 pub use detect::{Facts, detect};
 pub use minui::{MinuiSettings, SaveNames, StateNames};
+pub use overrides::{Overrides, sorting};
 pub use site::Site;
 
 /// One device and firmware.

@@ -5,12 +5,18 @@
 
 #[path = "profiles/card.rs"]
 mod card;
+#[path = "profiles/cost.rs"]
+mod cost;
+#[path = "profiles/coverage.rs"]
+mod coverage;
 #[path = "profiles/cross.rs"]
 mod cross;
 #[path = "profiles/detect.rs"]
 mod detect;
 #[path = "profiles/nextui.rs"]
 mod nextui;
+#[path = "profiles/put_right.rs"]
+mod put_right;
 #[path = "profiles/strangers.rs"]
 mod strangers;
 

@@ -1,8 +1,9 @@
 //! `retrosync doctor`: what this device is, where each setting came from, and what is wrong.
 
+mod explain;
 mod probe;
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use serde_json::json;
@@ -10,12 +11,11 @@ use serde_json::json;
 use crate::cli::{Call, Command, Flag, saves};
 use crate::config::DEFAULT;
 use crate::error::{Error, Kind, Problem, Result};
-use crate::naming::Identified;
 use crate::network;
 use crate::parts::{self, Ground};
 use crate::remote::{self, HttpRemote};
 use crate::report::{self, Exit};
-use crate::snapshot::{Place, RelativePath, RootState};
+use crate::snapshot::RootState;
 
 /// `retrosync doctor`.
 pub const COMMAND: Command = Command {
@@ -31,7 +31,7 @@ Shows which device this is and why, the roots and their markers, where each sett
 clock, the route, the server's health, whether the card can be written and whether file events
 arrive; then every problem with its next step. Changes nothing except a probe file of its own.
 
-  --explain PATH    which save a file is, or why it is none, and where it lies on this device
+  --explain PATH    which save a file is and by which rule, or why it is none; where it lies here and on other firmwares
 
 Examples:
   retrosync doctor
@@ -45,7 +45,7 @@ Exit codes: 0 all well; 1 could not run; 3 there are problems.
 fn run(call: &Call) -> Result<Exit> {
     let ground = Ground::find(call.config()?)?;
     if let Some(path) = call.value("explain") {
-        return explain(call, &ground, Path::new(path));
+        return explain::explain(call, &ground, Path::new(path));
     }
     let mut checkup = Checkup::default();
     checkup.device(&ground);
@@ -215,41 +215,4 @@ fn settings(ground: &Ground) -> Vec<(&'static str, String, String)> {
             None => (key.name, value, from),
         })
         .collect()
-}
-
-/// How a path is read, and why.
-fn explain(call: &Call, ground: &Ground, path: &Path) -> Result<Exit> {
-    let doing = || format!("cannot explain `{}`", path.display());
-    let path = std::path::absolute(path).map_err(|error| Error::io(doing(), &error))?;
-    let below = |root: &PathBuf| RelativePath::new(path.strip_prefix(root).ok()?.to_str()?);
-    let found =
-        ground.site.roots.iter().enumerate().find_map(|(root, dir)| Some(Place { root, path: below(dir)? }));
-    let place = found.ok_or_else(|| {
-        Error::new(Kind::Misused, doing(), "it lies in no root of this device")
-            .help("`retrosync doctor` lists the roots")
-    })?;
-    let (naming, _) = ground.naming();
-    let watched = naming.folders().into_iter().find(|folder| {
-        folder.place.root == place.root && place.path.as_str().starts_with(&format!("{}/", folder.place.path))
-    });
-    let (kind, text, save) = match naming.identify(&place) {
-        Identified::Save(save) => ("save", format!("is the save `{save}`"), Some(save)),
-        Identified::Ignored(why) => ("ignored", format!("is no save: {why}"), None),
-        Identified::Unknown(why) => ("unknown", format!("may be a save, but is not synced: {why}"), None),
-    };
-    let home = save.as_ref().and_then(|save| naming.home(save));
-    call.output.value(&json!({
-        "path": path, "root": place.root, "is": kind, "why": text, "save": save,
-        "save_folder": watched.as_ref().map(|folder| folder.place.path.as_str()),
-        "home": home.as_ref().map(|home| home.path.as_str()),
-    }));
-    call.output.line(format!("`{}` of root {} {text}", place.path, place.root));
-    match &watched {
-        Some(folder) => call.output.line(format!("it lies in the save folder `{}`", folder.place.path)),
-        None => call.output.line("it lies in no save folder of this device"),
-    }
-    if let Some(home) = home {
-        call.output.line(format!("a new version of it would be put at `{}`", home.path));
-    }
-    Ok(if kind == "unknown" { Exit::Problems } else { Exit::Well })
 }

@@ -125,6 +125,12 @@ impl Tables {
 }
 
 impl System {
+    /// What its folder is usually called where these columns count.
+    pub(crate) fn usual_folder(&self, columns: &[String]) -> Option<&'static str> {
+        let of = |column: &String| self.columns.iter().find(|(name, _)| name == column)?.1.first().copied();
+        columns.iter().find_map(of)
+    }
+
     fn has_folder(&self, column: &str, word: &str) -> bool {
         let mut columns = self.columns.iter().filter(|(name, _)| *name == column);
         columns.any(|(_, words)| words.iter().any(|one| one.eq_ignore_ascii_case(word)))

@@ -66,7 +66,7 @@ pub(crate) struct World {
 }
 
 /// The title of a system's game: odd, and of one system only.
-fn title(system: &str) -> String {
+pub(crate) fn title(system: &str) -> String {
     format!("Pokémon - Odd (U) [!] v1.2, No. 1 {system}")
 }
 
@@ -90,7 +90,7 @@ impl World {
     }
 
     /// The core that this firmware runs a system with.
-    fn core(&self, system: &str) -> Option<String> {
+    pub(crate) fn core(&self, system: &str) -> Option<String> {
         let own = &self.profile.default_cores;
         let folder = self.folders.get(system)?;
         own.get(folder).or_else(|| own.get(system)).or_else(|| self.cores.get(system)).cloned()
