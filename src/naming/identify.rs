@@ -47,10 +47,26 @@ fn stranger<T>(why: impl Into<String>) -> Found<T> {
     Err(Miss::Stranger(why.into()))
 }
 
+/// Where the answer comes from that a path is no save.
+struct Missed<'a> {
+    layout: &'a InForce,
+    /// The path below its folder.
+    below: &'a str,
+    miss: Miss,
+}
+
+impl Missed<'_> {
+    /// The innermost folder counts, and there the answer that says most.
+    fn says_more(&self, other: &Missed<'_>) -> bool {
+        let (own, its) = (self.layout.path.len(), other.layout.path.len());
+        own > its || (own == its && self.miss < other.miss)
+    }
+}
+
 impl Naming {
     /// What the file at `place` is.
     pub fn identify(&self, place: &Place) -> Identified {
-        let (layout, below, miss) = match self.read(place) {
+        let Missed { layout, below, miss } = match self.read(place) {
             Ok((_, save)) => return Identified::Save(save),
             Err(None) => return Identified::Unknown("it is outside of the save folders".into()),
             Err(Some(missed)) => missed,
@@ -70,31 +86,25 @@ impl Naming {
     pub fn explain(&self, place: &Place) -> Option<(usize, Option<String>)> {
         match self.read(place) {
             Ok((layout, _)) => Some((layout.number, None)),
-            Err(missed) => missed.map(|(layout, _, miss)| match miss {
-                Miss::Untold(why) | Miss::Stranger(why) => (layout.number, Some(why)),
-                _ => (layout.number, None),
+            Err(missed) => missed.map(|missed| match missed.miss {
+                Miss::Untold(why) | Miss::Stranger(why) => (missed.layout.number, Some(why)),
+                _ => (missed.layout.number, None),
             }),
         }
     }
 
-    /// The save that the tables tell; else the innermost save folder that holds the path, and why it is none there.
-    fn read<'a>(
-        &'a self,
-        place: &'a Place,
-    ) -> Result<(&'a InForce, SaveId), Option<(&'a InForce, &'a str, Miss)>> {
-        let mut missed: Option<(&InForce, &str, Miss)> = None;
+    /// The save that the tables tell; else why it is none, if it lies in a save folder.
+    fn read<'a>(&'a self, place: &'a Place) -> Result<(&'a InForce, SaveId), Option<Missed<'a>>> {
+        let mut missed: Option<Missed<'_>> = None;
         for layout in &self.layouts {
             let Some(below) = layout.below(place) else { continue };
             let miss = match self.identify_in(layout, below) {
                 Ok(save) => return Ok((layout, save)),
                 Err(miss) => miss,
             };
-            let says_more = missed.as_ref().is_none_or(|(other, _, so_far)| {
-                (other.path.len(), &miss) < (layout.path.len(), so_far)
-                    || other.path.len() < layout.path.len()
-            });
-            if says_more {
-                missed = Some((layout, below, miss));
+            let one = Missed { layout, below, miss };
+            if missed.as_ref().is_none_or(|other| one.says_more(other)) {
+                missed = Some(one);
             }
         }
         Err(missed)

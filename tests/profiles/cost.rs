@@ -181,8 +181,9 @@ fn a_quiet_cycle_over_5000_games_looks_at_the_saves_alone() {
         );
         let listed = of_others(&volume.listed);
         assert!(listed.len() <= most_listed, "{name}: {} folders were read: {listed:?}", listed.len());
-        assert_eq!(of_others(&volume.opened), [PathBuf::new(); 0], "{name}: nothing is read");
-        assert_eq!(*volume.written.lock().unwrap(), [PathBuf::new(); 0], "{name}: nothing is written");
+        let opened = of_others(&volume.opened);
+        assert!(opened.is_empty(), "{name}: nothing is read: {opened:?}");
+        assert!(volume.written.lock().unwrap().is_empty(), "{name}: nothing is written");
         if name == "onion" {
             assert!(
                 !listed.iter().any(|path| path.ends_with("GB") && path.to_string_lossy().contains("Roms"))
