@@ -9,9 +9,9 @@ use retrosync::cycle::{self, CycleReport, Memory, Parts, Request, Settings};
 use retrosync::disk::Disk;
 use retrosync::error::{Problem, Result};
 use retrosync::facts;
-use retrosync::identity::{Identity, Opened};
+use retrosync::identity::{Begun, Identity, Opened};
 use retrosync::journal::{Entry, Journal};
-use retrosync::machine;
+use retrosync::machine::{self, Machine as _};
 use retrosync::naming::Naming;
 use retrosync::plan::ConflictPolicy;
 use retrosync::playing::Signs;
@@ -19,10 +19,9 @@ use retrosync::profile::{Profile, Site};
 use retrosync::root::Root;
 use retrosync::snapshot::{Place, RelativePath};
 use retrosync::volume::Volume;
-use retrosync_protocol::{Changes, SaveId};
+use retrosync_protocol::{Changes, SaveId, Token};
 
 use crate::bug::Bug;
-use crate::dice::Dice;
 use crate::fat::Fat;
 use crate::handheld::{Handheld, ROOT, Shared, Stage, Watched};
 use crate::link::{Link, Weather};
@@ -58,6 +57,8 @@ pub struct Device {
     pub news: Option<(u64, Changes)>,
     /// The last cycle reached the server, and a long poll is open since.
     pub current: bool,
+    /// What its player wants conflicts to do.
+    pub prefers: ConflictPolicy,
     parts: Option<Parts>,
 }
 
@@ -74,17 +75,7 @@ impl Device {
         Root::create(fat.volume(), Path::new(ROOT)).unwrap();
         fat.settle();
         let paths = kind.places.iter().map(|place| Path::new(ROOT).join(place)).collect();
-        let handheld = Shared::new(Handheld {
-            fat,
-            clock_ms: 5_000,
-            game: None,
-            dice: Dice::new(seed),
-            written: Vec::new(),
-            changes: 0,
-            violations: Vec::new(),
-            bug,
-            paths,
-        });
+        let handheld = Shared::new(Handheld::new(fat, seed, bug, paths));
         let mut device = Device {
             number,
             kind: kind.clone(),
@@ -94,6 +85,7 @@ impl Device {
             hardware: String::new(),
             news: None,
             current: false,
+            prefers: ConflictPolicy::Ask,
             parts: None,
         };
         device.pair();
@@ -120,6 +112,50 @@ impl Device {
     pub fn stop(&mut self) {
         self.parts = None;
         (self.news, self.current) = (None, false);
+        self.weather.lock().unwrap().put_off.clear();
+        self.handheld.get().put_off.clear();
+    }
+
+    /// The device is paired again, in the order of `cli::pair::flow`: a token is durable, the server hears of it, then it
+    /// is the device's.
+    ///
+    /// # Errors
+    /// When the card fails on the way.
+    pub fn pair_again(&mut self) -> Result<()> {
+        self.stop();
+        self.play(|| {
+            let (mut parts, _) = self.open()?;
+            let facts = &mut parts.identity.facts;
+            let token = match &facts.begun {
+                Some(begun) => begun.token.clone(),
+                None => {
+                    let mut random = [0; 32];
+                    Stage(self.handheld.clone()).random(&mut random);
+                    Token::from_random(&random)
+                }
+            };
+            facts.begun = Some(Begun { token: token.clone(), server: "https://saves.example".into() });
+            self.handheld.get().pairs = true;
+            let begun = parts.identity.save();
+            self.handheld.get().pairs = false;
+            begun?;
+            self.server.lock().unwrap().learns(self.number, token.clone());
+            parts.journal.record(Entry::Distrusted)?;
+            parts.journal.sync()?;
+            (parts.identity.facts.token, parts.identity.facts.begun) = (Some(token), None);
+            parts.identity.save()
+        })
+    }
+
+    /// Does its card hold the token by which the server knows it?
+    pub fn has_its_token(&mut self) -> bool {
+        let server = self.server.lock().unwrap();
+        let Some(token) = server.token_of(self.number) else { return true };
+        self.parts.as_ref().is_none_or(|parts| {
+            let facts = &parts.identity.facts;
+            let begun = facts.begun.as_ref().map(|begun| &begun.token);
+            [facts.token.as_ref(), begun].contains(&Some(token))
+        })
     }
 
     /// Does the program run?
@@ -151,6 +187,9 @@ impl Device {
             journal.record(Entry::Distrusted)?;
             journal.sync()?;
         }
+        if journal.is_in_doubt() {
+            journal.record(Entry::Distrusted)?;
+        }
         let (attic, odd) = Attic::open(Arc::clone(&volume), &root.dir)?;
         problems.extend(odd);
         let (disk, odd) = Disk::open(Arc::clone(&volume), &root.dir, attic)?;
@@ -172,7 +211,7 @@ impl Device {
             remote: Box::new(remote),
             signs: Signs::default(),
             settings: Settings {
-                conflict: ConflictPolicy::Ask,
+                conflict: self.prefers,
                 fresh_save_s: 60,
                 accept_mass_change: false,
                 needs_route: false,
@@ -197,6 +236,11 @@ impl Device {
     /// The parts of the program, if it runs.
     pub fn parts(&mut self) -> Option<&mut Parts> {
         self.parts.as_mut()
+    }
+
+    /// Has the device ever agreed with the server on this save?
+    pub fn knows(&self, save: &SaveId) -> bool {
+        self.parts.as_ref().is_some_and(|parts| parts.journal.base().saves.contains_key(save))
     }
 
     /// One cycle, if the program runs.

@@ -18,6 +18,8 @@ use crate::fat::{Fat, Fate};
 
 /// Where the card is on every device.
 pub const ROOT: &str = "/card";
+/// The uptime when the daemon starts.
+pub const BOOT_MS: u64 = 5_000;
 
 /// What a running game holds.
 #[derive(Clone, Debug)]
@@ -75,6 +77,29 @@ pub struct Handheld {
     pub bug: Option<Bug>,
     /// Where each save lies.
     pub paths: Vec<PathBuf>,
+    /// Its own clock, if that is not the right one.
+    pub wall: Option<Wall>,
+    /// What the right clock says, in Unix seconds.
+    pub true_unix_s: i64,
+    /// When each save was last written, by the own clock.
+    pub written_unix_s: Vec<i64>,
+    /// The card is not in its slot: an empty folder is where it was.
+    pub is_out: bool,
+    /// The device is being paired.
+    pub pairs: bool,
+    /// What a planted bug has not synced yet.
+    pub put_off: Vec<PathBuf>,
+    /// A game that has ended and that a planted bug still sees.
+    pub ghost: bool,
+}
+
+/// A clock that is wrong.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Wall {
+    /// What it says at each boot, in Unix seconds.
+    pub boot_unix_s: i64,
+    /// How much faster than the right one it and the uptime run, in thousandths.
+    pub drift: i64,
 }
 
 /// A handheld, shared.
@@ -94,6 +119,41 @@ impl Shared {
 }
 
 impl Handheld {
+    /// A handheld that has just been switched on.
+    pub fn new(fat: Fat, seed: u64, bug: Option<Bug>, paths: Vec<PathBuf>) -> Handheld {
+        Handheld {
+            fat,
+            clock_ms: BOOT_MS,
+            game: None,
+            dice: Dice::new(seed),
+            written: Vec::new(),
+            changes: 0,
+            violations: Vec::new(),
+            bug,
+            wall: None,
+            true_unix_s: 0,
+            written_unix_s: vec![0; paths.len()],
+            is_out: false,
+            pairs: false,
+            put_off: Vec::new(),
+            ghost: false,
+            paths,
+        }
+    }
+
+    /// What its own clock says, in Unix seconds.
+    pub fn wall_unix_s(&self) -> i64 {
+        self.wall.map_or(self.true_unix_s, |wall| {
+            wall.boot_unix_s + i64::try_from(self.uptime_ms() / 1_000).unwrap_or(0)
+        })
+    }
+
+    /// Uptime as the device counts it.
+    pub fn uptime_ms(&self) -> u64 {
+        let drift = self.wall.map_or(0, |wall| wall.drift);
+        self.clock_ms.saturating_add_signed(i64::try_from(self.clock_ms).unwrap_or(0) / 1_000 * drift)
+    }
+
     /// What lies in a save's place.
     pub fn on_card(&self, save: usize) -> Option<Vec<u8>> {
         let path = self.paths[save].to_str().unwrap_or_default();
@@ -103,7 +163,7 @@ impl Handheld {
     /// A game starts: it loads its save.
     pub fn start_game(&mut self, save: usize) {
         let loaded = self.on_card(save).map(|bytes| Digest::of(&bytes));
-        let started_ms = self.clock_ms;
+        let started_ms = self.uptime_ms();
         let (is_seen, was_replaced, is_known, is_forgotten) = (true, false, false, false);
         self.game = Some(Running { save, loaded, started_ms, is_seen, was_replaced, is_known, is_forgotten });
     }
@@ -114,6 +174,7 @@ impl Handheld {
         let over = self.on_card(game.save).map(|bytes| Digest::of(&bytes));
         self.fat.undisturbed(|fat| put(fat, &self.paths[game.save], bytes, truncates))?;
         self.fat.settle();
+        self.written_unix_s[game.save] = self.wall_unix_s();
         let digest = Digest::of(bytes);
         let could_be_known = !game.was_replaced || (game.is_known && !game.is_forgotten);
         let Running { save, loaded: saw, was_replaced, .. } = game;
@@ -130,7 +191,7 @@ impl Handheld {
 }
 
 /// Writes a file as an emulator does.
-fn put(fat: &Fat, path: &Path, bytes: &[u8], truncates: bool) -> io::Result<()> {
+pub(crate) fn put(fat: &Fat, path: &Path, bytes: &[u8], truncates: bool) -> io::Result<()> {
     let mut file = match fat.open_write(path) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => fat.create_new(path)?,
         file => file?,
@@ -146,12 +207,11 @@ pub struct Stage(pub Shared);
 
 impl Machine for Stage {
     fn boot_ms(&self) -> u64 {
-        self.0.get().clock_ms
+        self.0.get().uptime_ms()
     }
 
-    /// In 1970, as on a handheld without a clock.
     fn unix_s(&self) -> i64 {
-        i64::try_from(self.0.get().clock_ms / 1_000).unwrap_or(0)
+        self.0.get().wall_unix_s()
     }
 
     fn random(&self, bytes: &mut [u8]) {
@@ -162,6 +222,11 @@ impl Machine for Stage {
     fn games(&self, _: &Signs) -> Playing {
         let mut handheld = self.0.get();
         let bug = handheld.bug;
+        handheld.ghost |= bug == Some(Bug::NeverThaws) && handheld.game.is_some();
+        if handheld.ghost && handheld.game.is_none() {
+            let game = Game { pid: 8, name: "ghost".into(), started_boot_ms: u64::MAX };
+            return Playing { reason: Some("`ghost` is running (process 8)".into()), games: vec![game] };
+        }
         let game = handheld.game.as_mut().filter(|game| game.is_seen);
         let Some(game) = game.filter(|_| bug != Some(Bug::WritesUnderGames)) else {
             return Playing::default();
@@ -177,10 +242,6 @@ impl Machine for Stage {
 pub struct Watched(pub Shared);
 
 impl Watched {
-    fn fat(&self) -> Fat {
-        self.0.get().fat.clone()
-    }
-
     /// A change is about to be made to a path.
     fn changes(&self, path: &Path) {
         let mut handheld = self.0.get();
@@ -195,6 +256,26 @@ impl Watched {
         }
     }
 
+    /// Is the card there to look at?
+    fn look(&self, path: &Path) -> io::Result<Fat> {
+        let handheld = self.0.get();
+        let is_believed = handheld.bug == Some(Bug::MarkerRecreated) && path.ends_with(".retrosync/root");
+        if handheld.is_out && !is_believed {
+            return Err(io::ErrorKind::NotFound.into());
+        }
+        Ok(handheld.fat.clone())
+    }
+
+    /// Is the card there to be changed? What is written into the empty folder in its place is a violation.
+    fn touch(&self, path: &Path) -> io::Result<Fat> {
+        let mut handheld = self.0.get();
+        if handheld.is_out {
+            handheld.violations.push(format!("`{}` was made where no card is", path.display()));
+            return Err(io::ErrorKind::NotFound.into());
+        }
+        Ok(handheld.fat.clone())
+    }
+
     fn file(&self, file: Box<dyn VolumeFile>, path: &Path) -> Box<dyn VolumeFile> {
         Box::new(WatchedFile { file, path: path.to_owned(), card: Watched(self.0.clone()) })
     }
@@ -202,43 +283,50 @@ impl Watched {
 
 impl Volume for Watched {
     fn open(&self, path: &Path) -> io::Result<Box<dyn VolumeFile>> {
-        Ok(self.file(self.fat().open(path)?, path))
+        Ok(self.file(self.look(path)?.open(path)?, path))
     }
 
     fn open_write(&self, path: &Path) -> io::Result<Box<dyn VolumeFile>> {
-        Ok(self.file(self.fat().open_write(path)?, path))
+        Ok(self.file(self.look(path)?.open_write(path)?, path))
     }
 
     fn create_new(&self, path: &Path) -> io::Result<Box<dyn VolumeFile>> {
+        let fat = self.touch(path)?;
         self.changes(path);
-        Ok(self.file(self.fat().create_new(path)?, path))
+        Ok(self.file(fat.create_new(path)?, path))
     }
 
     fn rename(&self, from: &Path, to: &Path) -> io::Result<()> {
+        let fat = self.touch(to)?;
         self.changes(from);
         self.changes(to);
-        self.fat().rename(from, to)
+        fat.rename(from, to)
     }
 
     fn remove(&self, path: &Path) -> io::Result<()> {
+        let fat = self.look(path)?;
         self.changes(path);
-        self.fat().remove(path)
+        fat.remove(path)
     }
 
     fn create_folder(&self, path: &Path) -> io::Result<()> {
-        self.fat().create_folder(path)
+        self.touch(path)?.create_folder(path)
     }
 
     fn sync_folder(&self, path: &Path) -> io::Result<()> {
-        self.fat().sync_folder(path)
+        self.look(path)?.sync_folder(path)
     }
 
     fn list(&self, path: &Path) -> io::Result<Vec<Entry>> {
-        self.fat().list(path)
+        match self.look(path) {
+            // An empty folder is mounted, or left, where the card was.
+            Err(_) if path == Path::new(ROOT) => Ok(Vec::new()),
+            fat => fat?.list(path),
+        }
     }
 
     fn stamp(&self, path: &Path) -> io::Result<Stamp> {
-        self.fat().stamp(path)
+        self.look(path)?.stamp(path)
     }
 }
 
@@ -261,13 +349,54 @@ impl WatchedFile {
             Some(Bug::SaveNotSynced) => handheld.is_save(&self.path),
             Some(Bug::IntentNotSynced) => name.starts_with("slot"),
             Some(Bug::NumbersNotReserved) => name.starts_with("identity"),
+            Some(Bug::TokenBeforeSync) => handheld.pairs && name.starts_with("identity"),
             _ => false,
         }
     }
 }
 
+impl WatchedFile {
+    /// A file of a card that is not in its slot any more fails.
+    fn is_there(&self) -> io::Result<()> {
+        if self.card.0.get().is_out { Err(io::Error::other("no such device")) } else { Ok(()) }
+    }
+
+    /// What planted bugs do to a write; true if it is done.
+    fn is_mistaken(&mut self, offset: u64) -> io::Result<bool> {
+        let (bug, is_save) = {
+            let handheld = self.card.0.get();
+            (handheld.bug, handheld.is_save(&self.path))
+        };
+        let folder = self.path.parent().and_then(|folder| folder.file_name()).unwrap_or_default();
+        match bug {
+            Some(Bug::AtticSkipped) => Ok(folder == "attic" && !self.path.ends_with("index")),
+            Some(Bug::TruncatesFirst) if is_save && offset == 0 => self.file.set_len(0).map(|()| false),
+            _ => Ok(false),
+        }
+    }
+
+    /// What a planted bug syncs too late: a save, only once the journal is durable. True if it is put off.
+    fn is_put_off(&self) -> io::Result<bool> {
+        let mut handheld = self.card.0.get();
+        if handheld.bug != Some(Bug::BaseBeforeData) {
+            return Ok(false);
+        }
+        if handheld.is_save(&self.path) {
+            handheld.put_off.push(self.path.clone());
+            return Ok(true);
+        }
+        let name = self.path.file_name().and_then(|name| name.to_str()).unwrap_or_default();
+        let late =
+            if name.starts_with("journal") { std::mem::take(&mut handheld.put_off) } else { Vec::new() };
+        let fat = handheld.fat.clone();
+        drop(handheld);
+        late.iter().try_for_each(|path| fat.open_write(path)?.sync()).map(|()| false)
+    }
+}
+
 impl io::Read for WatchedFile {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        self.is_there().or_else(|error| if self.path.ends_with("root") { Ok(()) } else { Err(error) })?;
         self.file.read(buffer)
     }
 }
@@ -280,20 +409,35 @@ impl io::Seek for WatchedFile {
 
 impl VolumeFile for WatchedFile {
     fn write_all_at(&mut self, bytes: &[u8], offset: u64) -> io::Result<()> {
+        self.is_there()?;
         self.card.changes(&self.path);
-        self.file.write_all_at(bytes, offset)
+        if self.is_mistaken(offset)? {
+            return Ok(());
+        }
+        match self.file.write_all_at(bytes, offset) {
+            Err(error)
+                if error.kind() == io::ErrorKind::StorageFull
+                    && self.card.0.get().bug == Some(Bug::SwallowsAFullCard) =>
+            {
+                Ok(())
+            }
+            written => written,
+        }
     }
 
     fn set_len(&mut self, length: u64) -> io::Result<()> {
+        self.is_there()?;
         self.card.changes(&self.path);
         self.file.set_len(length)
     }
 
     fn sync(&mut self) -> io::Result<()> {
-        if self.is_forgotten() { Ok(()) } else { self.file.sync() }
+        self.is_there()?;
+        if self.is_forgotten() || self.is_put_off()? { Ok(()) } else { self.file.sync() }
     }
 
     fn stamp(&self) -> io::Result<Stamp> {
+        self.is_there()?;
         self.file.stamp()
     }
 }

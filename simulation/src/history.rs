@@ -8,7 +8,7 @@ use retrosync_protocol::Digest;
 use crate::bug::Bug;
 use crate::device::{Kind, onion};
 use crate::dice::Dice;
-use crate::story::{self, Event};
+use crate::story::{self, Class, Classes, Event};
 use crate::world::World;
 
 /// How many events a history has.
@@ -42,9 +42,15 @@ pub struct Broken {
 impl History {
     /// The history of a seed.
     pub fn of(seed: u64, steps: usize) -> History {
+        History::drawn(seed, steps, &Classes::all(), &[])
+    }
+
+    /// The history of a seed with a random part of these kinds of trouble, and surely with those that it needs.
+    pub fn drawn(seed: u64, steps: usize, among: &Classes, needs: &[Class]) -> History {
         let mut dice = Dice::new(seed);
-        let devices = 2 + dice.below(2);
-        History { seed, devices, events: story::draw(&mut dice, devices, steps) }
+        let devices = [2, 2, 2, 2, 3, 3, 4, 5][dice.below(8)];
+        let trouble = among.draw(&mut dice).with(needs);
+        History { seed, devices, events: story::draw(&mut dice, devices, steps, &trouble) }
     }
 
     /// In plain words.

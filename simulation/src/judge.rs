@@ -129,8 +129,14 @@ impl World {
                 if record.writer == dashboard {
                     continue;
                 }
-                let is_choice = record.note.is_some() || self.truth.chosen.contains(&digest);
+                let is_choice = record.note.is_some()
+                    || self.truth.chosen.contains(&digest)
+                    || (record.parents.len() > 1 && self.is_newest(record, &history));
                 for parent in record.parents.iter().filter_map(&content).map(|content| content.digest) {
+                    if is_choice {
+                        // Whoever plays on from what was chosen goes on from all that it was chosen over.
+                        self.truth.saw(digest, Some(parent));
+                    }
                     if !(is_choice || record.suspect || self.truth.descends(digest, parent)) {
                         let (new, old) = (self.truth.name(&digest), self.truth.name(&parent));
                         return Err(format!("{save}: {new} replaces {old}, which its player never saw"));
@@ -166,6 +172,14 @@ impl World {
         for device in &self.devices {
             device.handheld.get().game = None;
         }
+        self.trouble_ends();
+        self.pass(61);
+        for device in 0..self.devices.len() {
+            let report = self.calm_cycle(device, Trigger::Retry);
+            if report.is_some_and(|report| report.failed.is_none() && report.halts.is_empty()) {
+                self.judge_contact(device)?;
+            }
+        }
         for round in 0..ROUNDS {
             self.pass(61);
             for device in 0..self.devices.len() {
@@ -186,6 +200,8 @@ impl World {
                 return Err(format!("{}: reading all again changes the card", name(device)));
             }
         }
+        self.judge_echoes()?;
+        self.judge_damage()?;
         self.judge_bytes()
     }
 
@@ -226,7 +242,9 @@ impl World {
             1 => digests.contains(&here) || asked,
             _ => asked,
         };
-        if agrees {
+        // A game that was started and never saved is nobody's business.
+        let is_nothing = here.is_some_and(|here| self.truth.nothing.contains(&here));
+        if agrees || (is_nothing && !self.devices[device].knows(id)) {
             return Ok(());
         }
         let called = |digest: &Option<Digest>| digest.map_or("nothing".into(), |d| self.truth.name(&d));

@@ -4,7 +4,7 @@ use std::sync::{Arc, Mutex};
 
 use bytes::Bytes;
 use retrosync::error::{Error, Kind, Result};
-use retrosync::remote::{Remote, Sink, Source};
+use retrosync::remote::{Heard, Remote, Sink, Source};
 use retrosync_protocol::{
     Changes, ChangesRequest, Code, Content, Digest, History, Problem, SaveId, StoreResult, Version, VersionId,
 };
@@ -12,6 +12,7 @@ use retrosync_server::refusal::Refusal;
 
 use crate::bug::Bug;
 use crate::handheld::Shared;
+use crate::mistakes;
 use crate::server::Server;
 
 /// What happens to one call.
@@ -21,11 +22,48 @@ pub enum Fault {
     Unreachable,
     /// The server does it, and the answer is lost.
     ReplyLost,
+    /// The answer breaks off in the middle of the bytes.
+    CutOff,
+    /// A bit is changed on the way.
+    BitFlipped,
     /// The request arrives twice.
     Twice,
+    /// The request is on its way so long that its sender gives up; it arrives after later ones.
+    Late,
+    /// The request arrives, and much later once more.
+    Echoed,
     /// Something else answers, as a captive portal does.
     Portal,
+    /// 500: the server fails.
+    Failing,
+    /// 503, with `Retry-After`.
+    Busy,
+    /// 429, with `Retry-After`.
+    TooMany,
+    /// 507: the server has no room for bytes.
+    NoRoom,
 }
+
+impl Fault {
+    /// All of them.
+    pub const ALL: [Fault; 12] = [
+        Fault::Unreachable,
+        Fault::ReplyLost,
+        Fault::CutOff,
+        Fault::BitFlipped,
+        Fault::Twice,
+        Fault::Late,
+        Fault::Echoed,
+        Fault::Portal,
+        Fault::Failing,
+        Fault::Busy,
+        Fault::TooMany,
+        Fault::NoRoom,
+    ];
+}
+
+/// What `Retry-After` says, in seconds.
+const RETRY_AFTER_S: u64 = 30;
 
 /// What the device's player, or somebody on the dashboard, does in the middle of a call.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -64,6 +102,10 @@ pub struct Weather {
     pub told: Vec<(SaveId, Digest)>,
     /// The server refused a number as used.
     pub reused: bool,
+    /// The last answer asked to stay away this long.
+    pub retry_after_s: Option<u64>,
+    /// What a planted bug called stored and has not sent yet.
+    pub put_off: Vec<Frame>,
 }
 
 /// The daemon's remote.
@@ -83,6 +125,9 @@ pub struct Link {
 fn lost(why: &str) -> Error {
     Error::new(Kind::Offline, "cannot reach the server", why)
 }
+
+/// A version and its bytes, as they travel.
+pub type Frame = (Version, Option<Bytes>);
 
 fn failed(refusal: Refusal) -> Error {
     let problem = refusal.into_problem();
@@ -136,18 +181,33 @@ impl Link {
         }
     }
 
+    /// The fault of an answer.
     fn end<T>(&self, fault: Option<Fault>, answer: T) -> Result<T> {
         match fault {
-            Some(Fault::ReplyLost) => Err(lost("the answer was lost")),
+            Some(Fault::ReplyLost | Fault::CutOff) => Err(lost("the answer was lost")),
+            Some(Fault::BitFlipped) => Err(lost("the answer is not our server's")),
             _ => Ok(answer),
         }
     }
 
-    fn bug(&self) -> Option<Bug> {
+    /// The server's door, or what stands before it, turns the call away: as `remote::http` tells it.
+    fn turned_away(&self, fault: Option<Fault>) -> Result<()> {
+        let (code, retry_after_s) = match fault {
+            Some(Fault::Portal) => return Err(lost("the answer is not our server's")),
+            Some(Fault::Failing) => (Code::Internal, None),
+            Some(Fault::Busy) => (Code::Unavailable, Some(RETRY_AFTER_S)),
+            Some(Fault::TooMany) => (Code::SlowDown, Some(RETRY_AFTER_S)),
+            _ => return Ok(()),
+        };
+        self.weather.lock().unwrap().retry_after_s = retry_after_s;
+        Err(Error::new(Kind::Offline, "the server refused", code.title()))
+    }
+
+    pub(crate) fn bug(&self) -> Option<Bug> {
         self.handheld.get().bug
     }
 
-    fn frames(&self, offers: &[Version], source: &Source<'_>) -> Vec<(Version, Option<Bytes>)> {
+    fn frames(&self, offers: &[Version], source: &Source<'_>, fault: Option<Fault>) -> Vec<Frame> {
         let mut frames = Vec::with_capacity(offers.len());
         for version in offers {
             let mut bytes = Vec::new();
@@ -156,16 +216,45 @@ impl Link {
                 // As over HTTP: what is not what was offered goes without its body.
                 (Digest::of(&bytes) == content.digest).then(|| Bytes::from(bytes))
             });
-            let mut version = version.clone();
-            if self.bug() == Some(Bug::StoresBlindly) {
-                let history = self.server.lock().unwrap().history(&version.save);
-                version.parents =
-                    history.iter().filter(|entry| entry.head).map(|entry| entry.version).collect();
-                version.parents.sort();
-            }
-            frames.push((version, body));
+            let body = if fault == Some(Fault::BitFlipped) { body.map(flipped) } else { body };
+            frames.push((version.clone(), body));
         }
-        frames
+        mistakes::frames(self, frames)
+    }
+
+    /// One request with frames, on whatever way it takes.
+    pub(crate) fn send(&self, frames: Vec<Frame>, fault: Option<Fault>) -> Result<Vec<StoreResult>> {
+        let mut server = self.server.lock().unwrap();
+        let again = mistakes::again(self.bug(), &frames);
+        match fault {
+            Some(Fault::Late) => {
+                server.delay(self.device, frames);
+                return Err(lost("no answer in time"));
+            }
+            Some(Fault::Echoed) => server.delay(self.device, again),
+            Some(Fault::NoRoom) => {
+                let full = || Problem::new(Code::DiskFull, "the server's disk is full");
+                return Ok(frames.iter().map(|_| StoreResult::Refused { problem: full() }).collect());
+            }
+            Some(Fault::Twice) => {
+                server.store(self.device, again).map_err(failed)?;
+            }
+            _ => {}
+        }
+        let reply = server.store(self.device, frames).map_err(failed)?;
+        drop(server);
+        self.end(fault.filter(|fault| *fault != Fault::BitFlipped), reply.results)
+    }
+
+    fn try_store(&mut self, offers: &[Version], source: &Source<'_>) -> Result<Vec<StoreResult>> {
+        self.weather.lock().unwrap().stores += 1;
+        let fault = self.begin()?;
+        self.turned_away(fault).or_else(|error| mistakes::turned_away(self.bug(), fault, error))?;
+        if fault == Some(Fault::Portal) {
+            return Ok(mistakes::all_stored(offers));
+        }
+        let frames = self.frames(offers, source, fault);
+        self.send(frames, fault)
     }
 
     fn note(&self, offers: &[Version], results: &[StoreResult]) {
@@ -182,26 +271,44 @@ impl Link {
     }
 }
 
+fn flipped(bytes: Bytes) -> Bytes {
+    let mut bytes = bytes.to_vec();
+    bytes.iter_mut().take(1).for_each(|byte| *byte ^= 0x40);
+    bytes.into()
+}
+
 impl Remote for Link {
     fn list(&mut self, request: &ChangesRequest) -> Result<Changes> {
+        mistakes::deliver(self);
         let fault = self.begin()?;
-        if fault == Some(Fault::Portal) {
-            return Err(lost("the answer is not our server's"));
+        self.turned_away(fault)?;
+        let request = mistakes::request(self.bug(), request);
+        let mut changes = self.server.lock().unwrap().changes(self.device, &request).map_err(failed)?;
+        mistakes::changes(self, &mut changes);
+        match self.end(fault, ()) {
+            Err(_) if self.bug() == Some(Bug::CursorBeforeNews) => changes.saves.clear(),
+            ended => ended?,
         }
-        let changes = self.server.lock().unwrap().changes(self.device, request).map_err(failed)?;
-        self.end(fault, changes)
+        Ok(changes)
     }
 
     fn fetch(&mut self, wanted: &[Content], sink: &mut Sink<'_>) -> Result<Vec<(Content, Error)>> {
         let fault = self.begin()?;
+        self.turned_away(fault)?;
         let mut missing = Vec::new();
         for (at, content) in wanted.iter().enumerate() {
             // The answer breaks off after the first content.
-            if fault == Some(Fault::Portal) || (at > 0 && fault == Some(Fault::ReplyLost)) {
+            if at > 0 && fault == Some(Fault::ReplyLost) {
                 return Err(lost("the answer broke off"));
             }
             let bytes = self.server.lock().unwrap().bytes(content.digest);
             let taken = match bytes {
+                Ok(bytes) if fault == Some(Fault::CutOff) => {
+                    return sink(content, &mut &bytes[..bytes.len() / 2]).map(|()| missing);
+                }
+                Ok(bytes) if fault == Some(Fault::BitFlipped) => {
+                    mistakes::take_flipped(self, content, &bytes, &flipped(bytes.clone().into()), sink)
+                }
                 Ok(bytes) => sink(content, &mut &bytes[..]),
                 Err(refusal) => Err(failed(refusal)),
             };
@@ -211,32 +318,20 @@ impl Remote for Link {
     }
 
     fn store(&mut self, offers: &[Version], source: &Source<'_>) -> Result<Vec<StoreResult>> {
-        self.weather.lock().unwrap().stores += 1;
-        let fault = self.begin()?;
-        if fault == Some(Fault::Portal) {
-            if self.bug() != Some(Bug::BelievesAnyAnswer) {
-                return Err(lost("the answer is not our server's"));
-            }
-            let yes = |version: &Version| StoreResult::Head { version: version.id(), heads: Vec::new() };
-            let results: Vec<StoreResult> = offers.iter().map(yes).collect();
-            self.note(offers, &results);
-            return Ok(results);
-        }
-        let frames = self.frames(offers, source);
-        let server = self.server.lock().unwrap();
-        if fault == Some(Fault::Twice) {
-            server.store(self.device, frames.clone()).map_err(failed)?;
-        }
-        let reply = server.store(self.device, frames).map_err(failed)?;
-        drop(server);
-        let results = self.end(fault, reply.results)?;
+        let results = self.try_store(offers, source);
+        let results = mistakes::results(self, offers, results)?;
         self.note(offers, &results);
         Ok(results)
     }
 
     fn history(&mut self, save: &SaveId, before: Option<VersionId>) -> Result<History> {
         let fault = self.begin()?;
+        self.turned_away(fault)?;
         let history = self.server.lock().unwrap().history_for(self.device, save, before);
         self.end(fault, history.map_err(failed)?)
+    }
+
+    fn heard(&self) -> Heard {
+        Heard { server_time_unix_s: None, retry_after_s: self.weather.lock().unwrap().retry_after_s }
     }
 }

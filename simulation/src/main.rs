@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 
 use retrosync_simulation::bug::Bug;
 use retrosync_simulation::history::{History, STEPS, Theatre};
+use retrosync_simulation::story::Classes;
 
 struct Asked {
     seed: Option<u64>,
@@ -14,6 +15,7 @@ struct Asked {
     bug: Option<Bug>,
     steps: usize,
     most: u64,
+    among: Classes,
 }
 
 const HELP: &str = "\
@@ -24,6 +26,7 @@ Hunts for a history of devices, cards, games and faults that breaks a promise.
   --first N    begin with this seed (1)
   --count N    at most so many histories
   --steps N    events in a history (40)
+  --faults A,B only these kinds: network, power, cards, server, errors, games, full, clocks, slots, pairing, newest
   --bug NAME   plant a bug; `--bug list` names them
 ";
 
@@ -40,7 +43,8 @@ fn main() -> ExitCode {
     let mut count = 0;
     loop {
         let seed = asked.seed.unwrap_or(asked.first + count);
-        let history = History::of(seed, asked.steps);
+        let needs = asked.bug.map_or(&[][..], Bug::needs);
+        let history = History::drawn(seed, asked.steps, &asked.among, needs);
         count += 1;
         if theatre.run(&history, asked.bug).is_err() {
             tell(&theatre, &history, asked.bug, count);
@@ -72,6 +76,7 @@ fn asked() -> Result<Asked, String> {
         bug: None,
         steps: STEPS,
         most: u64::MAX,
+        among: Classes::all(),
     };
     let mut words = std::env::args().skip(1);
     while let Some(word) = words.next() {
@@ -83,6 +88,10 @@ fn asked() -> Result<Asked, String> {
             "--count" => asked.most = number()?,
             "--steps" => asked.steps = number()? as usize,
             "--for" => asked.hunt = duration(&value).ok_or_else(|| format!("`{value}` is no time\n"))?,
+            "--faults" => {
+                asked.among =
+                    Classes::named(&value).ok_or_else(|| format!("`{value}` names no kinds of faults\n"))?;
+            }
             "--bug" => asked.bug = Some(Bug::named(&value).ok_or_else(|| format!("{:?}\n", Bug::ALL))?),
             _ => return Err(HELP.to_owned()),
         }

@@ -10,14 +10,16 @@ use bytes::Bytes;
 use futures_util::TryStreamExt as _;
 use object_store::memory::InMemory;
 use retrosync_protocol::{
-    Changes, ChangesRequest, ChoiceRequest, DeviceId, Digest, Epoch, HistoryEntry, SaveId, StoreReply,
-    Version, VersionId, WriterId,
+    Changes, ChangesRequest, ChoiceRequest, DeviceId, Digest, Epoch, HistoryEntry, SaveId, StoreReply, Token,
+    VersionId, WriterId,
 };
 use retrosync_server::blobs::objects::ObjectBlobs;
 use retrosync_server::catalog::memory::MemoryCatalog;
 use retrosync_server::catalog::{Access, Catalog, User, UserId};
 use retrosync_server::library::{Answer, Asker, Library};
 use retrosync_server::notice::Notice;
+
+use crate::link::Frame;
 
 /// When the simulation begins, in Unix seconds.
 const BEGIN_UNIX_S: i64 = 1_790_000_000;
@@ -29,6 +31,10 @@ pub struct Server {
     library: Library,
     user: UserId,
     epochs: u8,
+    /// Requests that are still on their way, by device.
+    late: Vec<(usize, Vec<Frame>)>,
+    /// The token by which it knows a device that was paired again.
+    tokens: BTreeMap<usize, Token>,
     /// Its clock, since the simulation began.
     pub now_ms: u64,
 }
@@ -82,10 +88,20 @@ impl Server {
             id
         });
         let library = library(&catalog, &blobs);
-        Server { catalog, blobs, library, user, epochs: 1, now_ms: 0 }
+        Server {
+            catalog,
+            blobs,
+            library,
+            user,
+            epochs: 1,
+            late: Vec::new(),
+            tokens: BTreeMap::new(),
+            now_ms: 0,
+        }
     }
 
-    fn now_unix_s(&self) -> i64 {
+    /// What time it is, in Unix seconds.
+    pub fn now_unix_s(&self) -> i64 {
         BEGIN_UNIX_S + i64::try_from(self.now_ms / 1_000).unwrap_or(0)
     }
 
@@ -107,7 +123,7 @@ impl Server {
     }
 
     /// Stores versions.
-    pub fn store(&self, device: usize, frames: Vec<(Version, Option<Bytes>)>) -> Answer<StoreReply> {
+    pub fn store(&self, device: usize, frames: Vec<Frame>) -> Answer<StoreReply> {
         ready(async {
             let mut batch = self.library.batch(&self.asker(Some(device)));
             for (version, body) in frames {
@@ -115,6 +131,28 @@ impl Server {
             }
             batch.finish(None, self.now_unix_s()).await
         })
+    }
+
+    /// A request takes its time.
+    pub fn delay(&mut self, device: usize, frames: Vec<Frame>) {
+        self.late.push((device, frames));
+    }
+
+    /// What was on its way arrives, the last first; nobody waits for the answers any more.
+    pub fn late_arrive(&mut self) {
+        while let Some((device, frames)) = self.late.pop() {
+            let _ = self.store(device, frames);
+        }
+    }
+
+    /// A device is paired again: from now on it is known by this token.
+    pub fn learns(&mut self, device: usize, token: Token) {
+        self.tokens.insert(device, token);
+    }
+
+    /// The token by which a device is known, if it was paired again.
+    pub fn token_of(&self, device: usize) -> Option<&Token> {
+        self.tokens.get(&device)
     }
 
     /// A content's bytes.
@@ -172,10 +210,10 @@ impl Server {
         Backup { catalog: self.catalog.copy(), blobs: self.blobs.fork() }
     }
 
-    /// The server is restored from a backup, which draws another epoch.
-    pub fn restore(&mut self, backup: &Backup) {
+    /// The server is restored from a backup, which draws another epoch (if nobody forgot that).
+    pub fn restore(&mut self, backup: &Backup, draws_epoch: bool) {
         self.epochs += 1;
-        let next = epoch(self.epochs);
+        let next = epoch(if draws_epoch { self.epochs } else { 1 });
         (self.catalog, self.blobs) = (Arc::new(backup.catalog.copy()), Arc::new(backup.blobs.fork()));
         ready(async {
             let mut tx = self.catalog.begin(Access::Write).await.unwrap();

@@ -14,6 +14,10 @@ pub struct Truth {
     /// Contents that may replace what their player never saw: a person put them on a card, or their game came and went
     /// unseen by the daemon.
     pub chosen: BTreeSet<Digest>,
+    /// Contents that are plainly damage: half of a save, a blank one.
+    pub damage: BTreeSet<Digest>,
+    /// Contents in which nothing was ever played: empty ones, blank ones.
+    pub nothing: BTreeSet<Digest>,
     /// Versions by which a person deleted a save.
     pub retired: BTreeSet<VersionId>,
     /// Contents that a daemon has had before it: they are somewhere, for ever.
@@ -35,6 +39,16 @@ impl Truth {
         }
         self.names.insert(Digest::of(&bytes), format!("content {count}"));
         bytes
+    }
+
+    /// What an emulator that crashed, or a cut, left of a save.
+    pub fn left_by_a_crash(&mut self, bytes: &[u8]) {
+        let name = format!("what a crash left ({} bytes)", bytes.len());
+        self.names.entry(Digest::of(bytes)).or_insert(name);
+        if bytes.iter().all(|byte| *byte == 0xff) {
+            self.nothing.insert(Digest::of(bytes));
+            self.damage.insert(Digest::of(bytes));
+        }
     }
 
     /// The player of `digest` had seen `before`.

@@ -20,6 +20,8 @@ use crate::server::{Backup, Server};
 use crate::story::{Act, Event, Mishap, SAVES};
 use crate::truth::Truth;
 
+mod actors;
+
 /// How often a start is tried whose card fails.
 const STARTS: usize = 4;
 /// The size of each save; the third, a state, changes its size.
@@ -94,6 +96,7 @@ impl World {
                 | Event::PutsImage { .. }
                 | Event::ForgetsJournal { .. }
                 | Event::RestoresServer
+                | Event::SwapsCards { .. }
         );
         self.happen(event);
         self.take_in();
@@ -178,6 +181,7 @@ impl World {
             Event::BacksUp => self.backup = Some(self.server.lock().unwrap().back_up()),
             Event::RestoresServer => self.restores_server(),
             Event::ClonesCard { .. } => {}
+            _ => self.act(event),
         }
     }
 
@@ -194,6 +198,7 @@ impl World {
             handheld.clock_ms += seconds * 1_000;
             handheld.game.iter_mut().for_each(|game| game.is_seen = true);
         }
+        self.tell_time();
     }
 
     fn bytes_for(&mut self, save: usize) -> Vec<u8> {
@@ -236,6 +241,7 @@ impl World {
             self.start(device);
         }
         self.about_to_sync(device);
+        self.tell_time();
         let fat = self.devices[device].handheld.get().fat.clone();
         match mishap {
             Some(Mishap::PowerGoes(at) | Mishap::Killed(at)) => fat.cut_at(at),
@@ -386,7 +392,7 @@ impl World {
     fn restores_server(&mut self) {
         let Some(backup) = &self.backup else { return };
         let mut server = self.server.lock().unwrap();
-        server.restore(backup);
+        server.restore(backup, self.bug != Some(Bug::RestoresWithoutEpoch));
         let contents = server.contents(&self.kind.saves);
         drop(server);
         self.truth.acknowledged.retain(|(save, digest)| contents[save].contains(digest));

@@ -1,0 +1,273 @@
+//! What befalls devices beside their cycles: emulators that crash, cards that are full, taken out or exchanged, clocks that
+//! are wrong, devices that are paired again.
+//!
+//! Whatever of a save's bytes a crash or a cut left behind is noted as written, as it is: damage that the daemon may keep
+//! and must not spread.
+
+use retrosync::choice::{self, Wish};
+use retrosync::plan::ConflictPolicy;
+use retrosync_protocol::{Digest, HistoryEntry, Version};
+
+use super::World;
+use crate::handheld::{BOOT_MS, Chance, put};
+use crate::server::name;
+use crate::story::{Crash, Event, SAVES};
+
+/// The save that is a state.
+const STATE: usize = 2;
+
+impl World {
+    /// What `happen` leaves to this file.
+    pub(super) fn act(&mut self, event: &Event) {
+        match *event {
+            Event::Autosaves { device } => self.autosaves(device),
+            Event::Crashes { device, how } => self.crashes(device, how),
+            Event::PowerGoesInSave { device, truncates } => self.power_goes_in_save(device, truncates),
+            Event::CardFills { device, sectors } => {
+                self.devices[device].handheld.get().fat.set_room(sectors);
+            }
+            Event::SetsClock { device, wall } => {
+                self.devices[device].handheld.get().wall = wall;
+                self.tell_time();
+            }
+            Event::CardOut { device } => self.card_out(device),
+            Event::CardIn { device } => self.card_in(device),
+            Event::SwapsCards { one, other } if one != other => self.swaps_cards(one, other),
+            Event::PairsAgain { device, cut } => self.pairs_again(device, cut),
+            Event::Prefers { device, newest } => {
+                self.devices[device].prefers =
+                    if newest { ConflictPolicy::Newest } else { ConflictPolicy::Ask };
+                self.start(device);
+            }
+            Event::RestoresHere { device, save, nth } => self.restores_here(device, save, nth),
+            Event::AcceptsMassChange { device } => {
+                self.about_to_sync(device);
+                self.devices[device]
+                    .with_parts(|parts| choice::carry_out(parts, &Wish::AcceptMassChange).is_ok());
+            }
+            Event::LateArrive => self.server.lock().unwrap().late_arrive(),
+            _ => {}
+        }
+    }
+
+    /// All trouble is over: cards are in their slots and have room, what was on its way has arrived.
+    pub(crate) fn trouble_ends(&mut self) {
+        self.server.lock().unwrap().late_arrive();
+        for device in 0..self.devices.len() {
+            self.devices[device].handheld.get().fat.set_room(None);
+            self.card_in(device);
+        }
+    }
+
+    /// Devices look at their clocks, and their cards get the time from them.
+    pub(crate) fn tell_time(&mut self) {
+        let now_unix_s = self.server.lock().unwrap().now_unix_s();
+        for device in &self.devices {
+            let mut handheld = device.handheld.get();
+            handheld.true_unix_s = now_unix_s;
+            let told = handheld.wall.map(|_| handheld.wall_unix_s());
+            handheld.fat.tell_time(told);
+        }
+    }
+
+    /// An emulator writes its memory again, which has not changed.
+    fn autosaves(&mut self, device: usize) {
+        let mut handheld = self.devices[device].handheld.get();
+        let Some(save) = handheld.game.as_ref().map(|game| game.save) else { return };
+        let held = handheld.game.as_ref().and_then(|game| game.loaded);
+        let there = handheld.on_card(save).filter(|bytes| Some(Digest::of(bytes)) == held);
+        // A game whose save was replaced under it is about to write the old one back: that is `Saves`' business.
+        if let Some(bytes) = there {
+            let _ = handheld.write_save(&bytes, false);
+        }
+    }
+
+    fn crashes(&mut self, device: usize, how: Crash) {
+        let save = self.devices[device].handheld.get().game.as_ref().map(|game| game.save);
+        let Some(save) = save else { return };
+        let whole = self.bytes_for(save);
+        let bytes = match how {
+            Crash::Idle => None,
+            Crash::Truncated => Some(Vec::new()),
+            Crash::Half => Some(whole[..whole.len() / 2].to_vec()),
+            Crash::Blank => Some(vec![0xff; whole.len()]),
+        };
+        if let Some(bytes) = bytes {
+            self.truth.left_by_a_crash(&bytes);
+            // A state may have any size: half of one looks like any other.
+            if how == Crash::Half && save != STATE {
+                self.truth.damage.insert(Digest::of(&bytes));
+            }
+            let _ = self.devices[device].handheld.get().write_save(&bytes, how != Crash::Blank);
+            self.devices[device].names(save);
+        }
+        self.devices[device].handheld.get().game = None;
+    }
+
+    /// The game writes, and none or some or all of it reaches the card.
+    fn power_goes_in_save(&mut self, device: usize, truncates: bool) {
+        let game = self.devices[device].handheld.get().game.clone();
+        let Some(game) = game else { return };
+        let bytes = self.bytes_for(game.save);
+        self.devices[device].stop();
+        let over = {
+            let mut handheld = self.devices[device].handheld.get();
+            let over = handheld.on_card(game.save);
+            let path = handheld.paths[game.save].clone();
+            let _ = handheld.fat.undisturbed(|fat| put(fat, &path, &bytes, truncates));
+            let fat = handheld.fat.crash(&mut Chance(&mut self.dice));
+            fat.check();
+            (handheld.fat, handheld.clock_ms) = (fat, BOOT_MS);
+            over
+        };
+        let left = self.devices[device].handheld.get().on_card(game.save);
+        if let Some(left) = &left {
+            self.truth.left_by_a_crash(left);
+            let digest = Digest::of(left);
+            self.truth.saw(digest, game.loaded);
+            // Nobody can tell what was loaded from what is left.
+            self.truth.chosen.insert(digest);
+        }
+        self.devices[device].handheld.get().game = None;
+        if let Some(over) = over.filter(|over| left.as_ref() != Some(over)) {
+            self.forget_if_gone(Digest::of(&over));
+        }
+        self.tell_time();
+        self.start(device);
+    }
+
+    fn card_out(&mut self, device: usize) {
+        let mut handheld = self.devices[device].handheld.get();
+        (handheld.is_out, handheld.game) = (true, None);
+    }
+
+    /// The device starts again: its program lies on that card.
+    fn card_in(&mut self, device: usize) {
+        let was_out = std::mem::take(&mut self.devices[device].handheld.get().is_out);
+        if was_out {
+            self.start(device);
+        }
+    }
+
+    fn swaps_cards(&mut self, one: usize, other: usize) {
+        for device in [one, other] {
+            self.card_in(device);
+            self.devices[device].stop();
+        }
+        let card = self.devices[other].handheld.get().fat.clone();
+        let card = self.swap(one, card);
+        self.swap(other, card);
+        self.deleted.swap(one, other);
+        self.forget_launches(one);
+        self.forget_launches(other);
+    }
+
+    fn pairs_again(&mut self, device: usize, cut: Option<usize>) {
+        self.devices[device].stop();
+        let fat = self.devices[device].handheld.get().fat.clone();
+        fat.cut_at(cut.unwrap_or(usize::MAX));
+        // The power may go; then it is tried again from what is durable, or left at that.
+        let _ = self.devices[device].pair_again();
+        fat.cut_at(usize::MAX);
+        if fat.is_off() {
+            self.power_goes(device);
+        } else {
+            self.start(device);
+        }
+        if !self.devices[device].has_its_token() {
+            let violation = format!("{}: the server knows a token that the card does not have", name(device));
+            self.devices[device].handheld.get().violations.push(violation);
+        }
+    }
+
+    fn restores_here(&mut self, device: usize, save: usize, nth: usize) {
+        let save = self.kind.saves[save].clone();
+        let history = self.server.lock().unwrap().history(&save);
+        let Some(entry) = history.iter().filter(|entry| entry.record.content.is_some()).nth(nth) else {
+            return;
+        };
+        self.about_to_sync(device);
+        let wish = Wish::Restore { save, digits: entry.version.to_string() };
+        self.devices[device].with_parts(|parts| choice::carry_out(parts, &wish).is_ok());
+    }
+
+    /// What both sides agreed on both sides have, as soon as they have spoken: a server that was set back is offered again
+    /// what it lost.
+    pub(crate) fn judge_contact(&mut self, device: usize) -> Result<(), String> {
+        let stored = self.server.lock().unwrap().contents(&self.kind.saves);
+        let Some(parts) = self.devices[device].parts() else { return Ok(()) };
+        let base = parts.journal.base().clone();
+        for save in 0..SAVES {
+            let id = &self.kind.saves[save];
+            let here = self.devices[device].handheld.get().on_card(save).map(|bytes| Digest::of(&bytes));
+            let agreed = base.saves.get(id).filter(|entry| entry.trusted).and_then(|entry| entry.content);
+            if let Some(agreed) = agreed.map(|content| content.digest)
+                && Some(agreed) == here
+                && !stored[id].contains(&agreed)
+            {
+                let content = self.truth.name(&agreed);
+                return Err(format!("{}: {content} is agreed on and is not stored", name(device)));
+            }
+        }
+        Ok(())
+    }
+
+    /// Does a version settle a question as a player's configuration says: one of its parents was surely played later
+    /// than all others, and stays?
+    pub(crate) fn is_newest(&self, record: &Version, history: &[HistoryEntry]) -> bool {
+        let is_asked_for = self.devices.iter().any(|device| device.prefers == ConflictPolicy::Newest);
+        let parents = history.iter().filter(|entry| record.parents.contains(&entry.version));
+        let (kept, left): (Vec<_>, Vec<_>) =
+            parents.partition(|entry| entry.record.content == record.content);
+        let is_later = |left: &&HistoryEntry| {
+            kept.iter().any(|kept| match (kept.record.played, left.record.played) {
+                (Some(kept), Some(left)) => kept.from_unix_s > left.to_unix_s,
+                _ => false,
+            })
+        };
+        is_asked_for && left.iter().all(is_later)
+    }
+
+    /// Damage never stands in the place of a save that was played, unless a person put it there.
+    pub(crate) fn judge_damage(&self) -> Result<(), String> {
+        for save in self.kind.saves.iter() {
+            let history = self.server.lock().unwrap().history(save);
+            let digest = |record: &Version| record.content.map(|content| content.digest);
+            let is_damage =
+                |record: &Version| digest(record).is_some_and(|digest| self.truth.damage.contains(&digest));
+            for HistoryEntry { record, device_name, .. } in &history {
+                let is_meant = record.suspect || record.note.is_some() || device_name == "dashboard";
+                let is_chosen = digest(record).is_some_and(|digest| self.truth.chosen.contains(&digest));
+                if !is_damage(record) || is_meant || is_chosen {
+                    continue;
+                }
+                let parents = history.iter().filter(|entry| record.parents.contains(&entry.version));
+                if let Some(parent) = parents.map(|parent| &parent.record).find(|parent| !is_damage(parent)) {
+                    let name =
+                        |record| digest(record).map_or("nothing".into(), |digest| self.truth.name(&digest));
+                    return Err(format!("{save}: {} replaces {}", name(record), name(parent)));
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// What was said once is stored once, however often it arrived.
+    pub(crate) fn judge_echoes(&self) -> Result<(), String> {
+        for save in self.kind.saves.iter().filter(|_| !self.copied) {
+            let history = self.server.lock().unwrap().history(save);
+            for (at, one) in history.iter().enumerate() {
+                let (one, older) = (&one.record, &history[at + 1..]);
+                let is_echo = |other: &Version| {
+                    one.content.is_some() && one.content == other.content && one.parents == other.parents
+                };
+                if older.iter().any(|other| is_echo(&other.record) && one.note.is_none() && !one.suspect) {
+                    let content =
+                        one.content.map_or("nothing".into(), |content| self.truth.name(&content.digest));
+                    return Err(format!("{save}: {content} is stored twice"));
+                }
+            }
+        }
+        Ok(())
+    }
+}

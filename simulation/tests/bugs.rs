@@ -1,0 +1,72 @@
+//! What proves that the hunt sees: every planted bug is found, and what finds it finds nothing without it.
+//!
+//! Each has a first seed, so that the test is short; `scripts/simulate --bug NAME` finds it from any.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
+use retrosync_simulation::bug::Bug;
+use retrosync_simulation::history::{History, STEPS, Theatre};
+use retrosync_simulation::story::Classes;
+
+/// Within so many histories from its first seed a bug is found.
+const WITHIN: u64 = 300;
+
+#[test]
+fn planted_bugs_are_found() {
+    let theatre = Theatre::new();
+    let hook = std::panic::take_hook();
+    std::panic::set_hook(Box::new(|_| {}));
+    let missed: Vec<Bug> =
+        SEEDS.iter().filter(|(bug, from)| !finds(&theatre, *bug, *from)).map(|(bug, _)| *bug).collect();
+    std::panic::set_hook(hook);
+    assert_eq!(missed, [], "not found within {WITHIN} histories");
+    assert_eq!(SEEDS.iter().map(|(bug, _)| *bug).collect::<Vec<_>>(), Bug::ALL, "each has its seed");
+}
+
+fn finds(theatre: &Theatre, bug: Bug, from: u64) -> bool {
+    let histories =
+        (from..from + WITHIN).map(|seed| History::drawn(seed, STEPS, &Classes::all(), bug.needs()));
+    let mut broken = histories.filter(|history| theatre.run(history, Some(bug)).is_err());
+    broken.next().is_some_and(|history| {
+        assert_eq!(
+            theatre.run(&history, None).err(),
+            None,
+            "seed {} breaks a promise without {bug:?}",
+            history.seed
+        );
+        true
+    })
+}
+
+/// Where the hunt for each begins.
+const SEEDS: &[(Bug, u64)] = &[
+    (Bug::NoSyncAfterRename, 6),
+    (Bug::AtticNotSynced, 23),
+    (Bug::AtticSkipped, 4),
+    (Bug::SaveNotSynced, 58),
+    (Bug::BaseBeforeData, 58),
+    (Bug::TruncatesFirst, 71),
+    (Bug::IntentNotSynced, 127),
+    (Bug::LeftoversRemoved, 1),
+    (Bug::SwallowsAFullCard, 6),
+    (Bug::MarkerRecreated, 10),
+    (Bug::NumbersNotReserved, 7),
+    (Bug::TokenBeforeSync, 15),
+    (Bug::WritesUnderGames, 4),
+    (Bug::LaunchForgotten, 2),
+    (Bug::NeverThaws, 4),
+    (Bug::StoresBlindly, 1),
+    (Bug::TrustsMtime, 1),
+    (Bug::RetriesOverAMovedHead, 1),
+    (Bug::SkipsBranchUpload, 2),
+    (Bug::SuspectMovesAHead, 178),
+    (Bug::DeletesOnAbsence, 1),
+    (Bug::BelievesAnyAnswer, 150),
+    (Bug::SettlesAFailedStore, 30),
+    (Bug::SettlesBeforeStored, 1),
+    (Bug::BelievesAnyBytes, 165),
+    (Bug::CursorBeforeNews, 17),
+    (Bug::ForgetsTheEpoch, 27),
+    (Bug::KeepsTheWriter, 23),
+    (Bug::DuplicateIsNew, 44),
+    (Bug::RestoresWithoutEpoch, 27),
+];
