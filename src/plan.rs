@@ -3,7 +3,8 @@
 //! L = local, B = base, R = the remote's heads, A = B's ancestors, H = "L is in the save's remote history".
 //!
 //! ```text
-//! L present ─┬─ a head has L's digest ............ settle: base = that head (heals lost replies, lost state)
+//! L present ─┬─ a head has L's digest ............ settle: base = that head (heals lost replies, lost state); upload again
+//!            │                                     if the remote lost the bytes: it is that head's content, no new version
 //!            ├─ L doubted (and L ≠ B) ............ store aside as suspect, once; ask. Blank and B unknown: download the one
 //!            │                                     head; without one it is a game that was never saved: nothing
 //!            ├─ B known ─┬─ L = B ─┬─ one head ... download (expects L)
@@ -282,7 +283,11 @@ impl Decision<'_> {
         if let Some(head) =
             same.clone().find(|h| agreed.is_some_and(|b| b.version == h.version)).or(same.clone().next())
         {
-            plan.steps.extend(self.settle(found, head, agreed));
+            if self.listing.lacking.contains(self.save) {
+                plan.steps.push(self.upload(found, vec![head.version], None));
+            } else {
+                plan.steps.extend(self.settle(found, head, agreed));
+            }
             return;
         }
         let changed = agreed.is_none_or(|b| b.content.map(|c| c.digest) != Some(found.content.digest));

@@ -146,6 +146,8 @@ pub struct Listing {
     pub saves: BTreeMap<SaveId, Vec<Head>>,
     /// Contents that the remote said are in the save's history (case H).
     pub known: BTreeSet<(SaveId, Digest)>,
+    /// Saves whose head the remote knows and whose bytes it has lost: whoever has them gives them again.
+    pub lacking: BTreeSet<SaveId>,
 }
 
 /// The version of one save that was last equal on both sides.

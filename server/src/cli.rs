@@ -48,10 +48,11 @@ pub(crate) enum Command {
     },
     /// Hash every content again and compare it with the records
     #[command(
-        after_help = "Examples:\n  retrosync-server check\n  retrosync-server check --repair     (while no server runs)\n\nExit code 0: all contents are whole. 1: some are missing or damaged; they are named, and nothing is changed."
+        after_help = "Examples:\n  retrosync-server check\n  retrosync-server check --repair     (while no server runs)\n\nExit code 0: all contents are whole. 1: some are missing or damaged; they are named. With --repair what is damaged is moved out\nof the way; a device that still has the save brings its bytes again, at its next start or within a day."
     )]
     Check {
-        /// Remove contents older than a day that no record speaks of (a crash can leave some; they do no harm)
+        /// Set damaged contents aside, so that devices bring them again, and remove contents older than a day that no record
+        /// speaks of (a crash can leave some; they do no harm)
         #[arg(long)]
         repair: bool,
         #[command(flatten)]

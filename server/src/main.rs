@@ -256,8 +256,18 @@ async fn check(data: &Path, repair: bool) -> Outcome {
             say(&format!("{what}  {line}"))?;
         }
     }
-    let verdict = if report.is_sound() { "all whole" } else { "damage found; nothing was changed" };
+    let verdict = match (report.is_sound(), report.set_aside) {
+        (true, _) => "all whole",
+        (false, 0) => "damage found; nothing was changed",
+        (false, _) => "damage found",
+    };
     say(&format!("{} contents, {} bytes: {verdict}", report.contents, report.size_bytes))?;
+    if report.set_aside > 0 {
+        say(&format!(
+            "moved {} out of the way; a device that has these saves brings them again",
+            report.set_aside
+        ))?;
+    }
     if report.removed > 0 {
         say(&format!("removed {} that no record speaks of", report.removed))?;
     }

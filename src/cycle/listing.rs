@@ -32,6 +32,7 @@ pub(super) fn bring(
         return Ok(false);
     }
     let mut distrusted = false;
+    let mut lacked = Vec::new();
     loop {
         let asked = std::mem::take(&mut asks);
         let changes = match brought.take() {
@@ -43,6 +44,7 @@ pub(super) fn bring(
         let base = parts.journal.base();
         let has_lost = unknown.iter().any(|(ask, _)| agreed_on(base, &ask.save) == Some(ask.digest));
         listing.known.extend(known.into_iter().map(|(ask, _)| (ask.save, ask.digest)));
+        lacked.extend(unknown.into_iter().map(|(ask, _)| ask));
         let more = changes.more;
         distrusted |= take_in(parts, changes)?;
         if has_lost {
@@ -55,6 +57,11 @@ pub(super) fn bring(
         }
     }
     listing.saves.clone_from(&parts.journal.listing().saves);
+    lacked.retain(|ask| {
+        let heads = listing.saves.get(&ask.save).into_iter().flatten();
+        heads.filter_map(|head| head.content).any(|content| content.digest == ask.digest)
+    });
+    listing.lacking = lacked.into_iter().map(|ask| ask.save).collect();
     // From here on what the journal knows is current; a further round need not ask, unless it must.
     request.current = !distrusted;
     request.trigger = Trigger::Changed;

@@ -283,3 +283,11 @@ pub(crate) fn observer(server: &Server) -> HttpRemote {
     let Answer::Paired(_) = client.wait(&token, 20).unwrap() else { panic!("the observer is not let in") };
     HttpRemote::open(&settings(Some(token))).unwrap()
 }
+
+/// The contents of all versions of a save, newest first, as a device lists them.
+pub(crate) fn contents(device: &Device, save: &str) -> Vec<String> {
+    let history = device.json(&["history", save]);
+    let versions = history["versions"].as_array().unwrap_or_else(|| panic!("{history}"));
+    let digest = |version: &Value| version["content"]["digest"].as_str().map(str::to_owned);
+    versions.iter().filter_map(digest).collect()
+}

@@ -95,6 +95,17 @@ impl Emulator {
     }
 }
 
+impl Emulator {
+    /// RetroArch with the game of this card for so many frames; nothing where it is not installed, or where the save must be
+    /// renamed on its way.
+    pub fn command(&self, card: &Card, frames: u32) -> Option<Command> {
+        let Self::RetroArch { core, scratch, packs } = self else { return None };
+        let (folder, sort) = sorting(card);
+        let can = card.firmware != Firmware::Minui;
+        command(core, scratch, &card.rom(), (&folder, *packs, sort), frames).ok().filter(|_| can)
+    }
+}
+
 /// How RetroArch finds its way from the save folder to the file.
 #[derive(Clone, Copy, PartialEq)]
 enum Sort {
@@ -136,25 +147,7 @@ fn retroarch(
     saves: &Path,
     sort: Sort,
 ) -> io::Result<()> {
-    fs::create_dir_all(scratch)?;
-    let config = scratch.join("retroarch.cfg");
-    fs::write(&config, configuration(scratch, saves, packs, sort))?;
-    let log = fs::File::create(scratch.join("retroarch.log"))?;
-    let mut running = Command::new("retroarch")
-        .arg("--config")
-        .arg(&config)
-        .arg("-L")
-        .arg(core)
-        .arg(format!("--max-frames={FRAMES}"))
-        .arg("--verbose")
-        .arg(rom)
-        // Without a session bus its game-mode client would end the program instead of doing without.
-        .env("DBUS_FATAL_WARNINGS", "0")
-        .env("HOME", scratch)
-        .stdin(Stdio::null())
-        .stdout(log.try_clone()?)
-        .stderr(log)
-        .spawn()?;
+    let mut running = command(core, scratch, rom, (saves, packs, sort), FRAMES)?.spawn()?;
     let started = Instant::now();
     let status = loop {
         match running.try_wait()? {
@@ -168,6 +161,26 @@ fn retroarch(
     };
     let said = || fs::read_to_string(scratch.join("retroarch.log")).unwrap_or_default();
     if status.success() { Ok(()) } else { Err(io::Error::other(format!("retroarch: {status}\n{}", said()))) }
+}
+
+fn command(
+    core: &Path,
+    scratch: &Path,
+    rom: &Path,
+    (saves, packs, sort): (&Path, bool, Sort),
+    frames: u32,
+) -> io::Result<Command> {
+    fs::create_dir_all(scratch)?;
+    let config = scratch.join("retroarch.cfg");
+    fs::write(&config, configuration(scratch, saves, packs, sort))?;
+    let log = fs::File::create(scratch.join("retroarch.log"))?;
+    let mut command = Command::new("retroarch");
+    command.arg("--config").arg(&config).arg("-L").arg(core);
+    command.arg(format!("--max-frames={frames}")).arg("--verbose").arg(rom);
+    // Without a session bus its game-mode client would end the program instead of doing without.
+    command.env("DBUS_FATAL_WARNINGS", "0").env("HOME", scratch);
+    command.stdin(Stdio::null()).stdout(log.try_clone()?).stderr(log);
+    Ok(command)
 }
 
 fn configuration(scratch: &Path, saves: &Path, packs: bool, sort: Sort) -> String {

@@ -60,6 +60,11 @@ impl Server {
         self.child.as_ref().map_or(0, Child::id)
     }
 
+    /// Did it end by itself, or was it killed by somebody else?
+    pub fn has_ended(&mut self) -> bool {
+        self.child.as_mut().is_none_or(|child| child.try_wait().unwrap().is_some())
+    }
+
     /// Where it keeps everything.
     pub fn data(&self) -> PathBuf {
         self.folder.path().join("data")
@@ -128,13 +133,22 @@ impl Server {
             .to_owned()
     }
 
+    /// Runs one of its commands; answers its exit code and its standard output.
+    pub fn says(&self, words: &[&str]) -> (i32, String) {
+        let output = self.command(words).stdin(Stdio::null()).output().unwrap();
+        (output.status.code().unwrap_or(-1), String::from_utf8_lossy(&output.stdout).into_owned())
+    }
+
+    fn command(&self, words: &[&str]) -> Command {
+        let mut command = Command::new(binary());
+        command.args(words).arg("--data").arg(self.data()).env_clear();
+        command
+    }
+
     /// Runs one of its commands beside the running server; answers its standard output.
     pub fn tell(&self, words: &[&str], input: &str) -> String {
-        let mut child = Command::new(binary())
-            .args(words)
-            .arg("--data")
-            .arg(self.data())
-            .env_clear()
+        let mut child = self
+            .command(words)
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())

@@ -152,6 +152,26 @@ impl Blobs for DiskBlobs {
         }
     }
 
+    async fn lacking(&self, digests: Vec<Digest>) -> Result<Vec<Digest>> {
+        self.run(move |folder| {
+            Ok(digests.into_iter().filter(|digest| !folder.path(*digest).exists()).collect())
+        })
+        .await
+    }
+
+    async fn set_aside(&self, digest: Digest) -> Result<bool> {
+        self.run(move |folder| {
+            let aside = folder.root.join("damaged");
+            let set_aside = || {
+                fs::create_dir_all(&aside)?;
+                fs::rename(folder.path(digest), aside.join(digest.to_string()))?;
+                sync_folder(&aside)
+            };
+            set_aside().map(|()| true).map_err(failed)
+        })
+        .await
+    }
+
     async fn delete(&self, digest: Digest) -> Result<()> {
         self.run(move |folder| absent_is_fine(fs::remove_file(folder.path(digest)))).await
     }

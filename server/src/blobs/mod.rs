@@ -111,6 +111,17 @@ pub trait Blobs: Send + Sync {
     async fn open(&self, digest: Digest, range: Range<u64>) -> Result<Option<BlobStream>>;
     /// How long it is; `None`: not there.
     async fn size_bytes(&self, digest: Digest) -> Result<Option<u64>>;
+    /// Which of these are not there. May cost no more than a look at each: a store that cannot tell cheaply says none.
+    async fn lacking(&self, digests: Vec<Digest>) -> Result<Vec<Digest>> {
+        drop(digests);
+        Ok(Vec::new())
+    }
+    /// Takes bytes that are not what their name says out of the way, without removing them; false: it cannot. They are not there
+    /// afterwards, and can be published again.
+    async fn set_aside(&self, digest: Digest) -> Result<bool> {
+        let _ = digest;
+        Ok(false)
+    }
     /// Removes a content; no record may speak of it.
     async fn delete(&self, digest: Digest) -> Result<()>;
     /// All contents, in any order.

@@ -27,6 +27,8 @@ pub struct Report {
     pub orphans: Vec<String>,
     /// Orphans that were removed.
     pub removed: u64,
+    /// Damaged ones that were taken out of the way, so that a device can bring the bytes again.
+    pub set_aside: u64,
 }
 
 impl Report {
@@ -36,8 +38,9 @@ impl Report {
     }
 }
 
-/// Hashes every blob again and compares with the records. With `repair`, orphans older than a day are removed: only while no
-/// server runs, for between its bytes and its record every content is an orphan.
+/// Hashes every blob again and compares with the records. With `repair`, damaged ones are set aside, so that a device that
+/// has the bytes brings them again, and orphans older than a day are removed: only while no server runs, for between its
+/// bytes and its record every content is an orphan.
 ///
 /// # Errors
 /// When the catalog or the blobs cannot be read at all.
@@ -64,6 +67,7 @@ pub async fn check(
             report.missing.push(line);
         } else if let Some(fault) = fault_of(blobs, content).await {
             report.damaged.push(line(catalog, content, &fault).await?);
+            report.set_aside += u64::from(repair && blobs.set_aside(content.digest).await?);
         }
     }
     report_orphans(catalog, blobs, found, repair.then_some(now_unix_s), &mut report).await?;

@@ -38,7 +38,7 @@ impl Library {
             _ => last,
         };
         let saves = with_heads(tx.as_mut(), changed).await?;
-        let known = known(tx.as_mut(), asker, request).await?;
+        let known = self.known(tx.as_mut(), asker, request).await?;
         Ok(Changes { epoch, cursor, more, reset, server_time_unix_s: now_unix_s, saves, known })
     }
 
@@ -64,6 +64,23 @@ impl Library {
             }
         }
         self.changes(asker, request, clock()).await
+    }
+
+    /// Which of the contents asked for are in their save's history, with their bytes: what the disk lost is offered again.
+    async fn known(&self, tx: &mut dyn Tx, asker: &Asker, request: &ChangesRequest) -> Answer<Vec<bool>> {
+        let mut known = Vec::with_capacity(request.ask.len());
+        for ask in &request.ask {
+            known.push(match tx.save(asker.user, &ask.save).await? {
+                Some(save) => tx.save_has_content(save.row, ask.digest).await?,
+                None => false,
+            });
+        }
+        let recorded = request.ask.iter().zip(&known).filter(|(_, known)| **known);
+        let lacking = self.blobs.lacking(recorded.map(|(ask, _)| ask.digest).collect()).await?;
+        for (ask, known) in request.ask.iter().zip(&mut known) {
+            *known &= !lacking.contains(&ask.digest);
+        }
+        Ok(known)
     }
 
     /// Is there anything that this asker did not store itself?
@@ -103,15 +120,4 @@ async fn with_heads(tx: &mut dyn Tx, saves: Vec<SaveRecord>) -> Answer<Vec<SaveH
         shown.push(SaveHeads { save: known.save, heads });
     }
     Ok(shown)
-}
-
-async fn known(tx: &mut dyn Tx, asker: &Asker, request: &ChangesRequest) -> Answer<Vec<bool>> {
-    let mut known = Vec::with_capacity(request.ask.len());
-    for ask in &request.ask {
-        known.push(match tx.save(asker.user, &ask.save).await? {
-            Some(save) => tx.save_has_content(save.row, ask.digest).await?,
-            None => false,
-        });
-    }
-    Ok(known)
 }

@@ -43,9 +43,15 @@ impl Library {
         now_unix_s: i64,
     ) -> Answer<UploadReply> {
         fits(request)?;
+        // Asked before the transaction: a disk may be slow.
+        let has_bytes = self.blobs.size_bytes(request.content.digest).await?.is_some();
         let mut tx = self.catalog.begin(Access::Write).await?;
         if tx.content(asker.user, request.content.digest).await?.is_some() {
-            return Ok(complete());
+            if has_bytes {
+                return Ok(complete());
+            }
+            // Its blocks are as gone as the whole.
+            tx.forget_blocks(request.content.digest).await?;
         }
         refuse_over_quota(tx.as_mut(), asker, request.content).await?;
         let mut forgotten = None;
@@ -130,8 +136,9 @@ impl Library {
         if !matches!(why, BlobError::Mismatch | BlobError::Missing(_)) {
             return Err(why.into());
         }
+        let has_bytes = self.blobs.size_bytes(upload.content.digest).await?.is_some();
         let mut tx = self.catalog.begin(Access::Write).await?;
-        if tx.content(asker.user, upload.content.digest).await?.is_some() {
+        if tx.content(asker.user, upload.content.digest).await?.is_some() && has_bytes {
             // The same upload was completed by another request meanwhile.
             return Ok(complete());
         }
