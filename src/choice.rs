@@ -290,7 +290,9 @@ fn settle(parts: &mut Parts, save: &SaveId, content: Content, version: VersionId
     let mut report = cycle::run(parts, Request::new(Trigger::Retry));
     let is_here = |parts: &Parts| here(parts, save).is_none_or(|here| here.digest == content.digest);
     let waits = report.waiting.iter().any(|step| step.save() == save);
-    if !is_here(parts) && !waits && report.failed.is_none() && report.playing.is_none() {
+    // A state that was moved out of the way is here only when it is back.
+    let aside = save.kind() == SaveKind::State && here(parts, save).is_none();
+    if (aside || !is_here(parts)) && !waits && report.failed.is_none() && report.playing.is_none() {
         // Bytes that the plan doubts stay where they are until a person says otherwise: this is it.
         put_in_place(parts, save, content)?;
         report = cycle::run(parts, Request::new(Trigger::Retry));

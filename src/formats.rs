@@ -13,7 +13,7 @@
 //! Converted, each where its proof is: the container of RetroArch (`rzip.rs`); the clock behind a Game Boy save, the padding
 //! of Game Boy Advance and Nintendo 64 saves and the block of VBA, headers of PlayStation cards, the footer of DeSmuME and
 //! DraStic (`shape.rs`). Not converted, because something would be lost or guessed: the clock of one Game Boy core into
-//! another's (`.rtc` is keyed by core), Neo Geo Pocket flash, Saturn and arcade memory, states.
+//! another's, Neo Geo Pocket flash, Saturn and arcade memory, states.
 //!
 //! Streams; what has a shape is small and is held whole, up to [`SHAPED_MOST_BYTES`]. Never looks at a file name but to
 //! tell a new file's form, never trusts a length.

@@ -24,6 +24,8 @@
 //! Then the guards: a root that looks emptied, or a round that would replace most of a device, halts and asks.
 //! Never looks at a clock; never sees a file.
 
+mod resume;
+
 use std::collections::{BTreeMap, BTreeSet};
 
 use retrosync_protocol::{Content, Digest, Head, Kind, SaveId, VersionId};
@@ -97,13 +99,13 @@ pub enum Step {
         /// What must be there now; `None`: nothing.
         expects: Option<Content>,
     },
-    /// A tombstone: move the local bytes to the attic.
+    /// A tombstone, or an automatic state that would hide a newer battery save: move the local bytes to the attic.
     Retire {
         /// Which save.
         save: SaveId,
         /// Where it is here.
         place: Place,
-        /// The tombstone.
+        /// The tombstone, or the state's version.
         head: VersionId,
         /// What must be there now.
         expects: Content,
@@ -246,6 +248,7 @@ pub fn plan(base: &Base, local: &Local, listing: &Listing, policy: &Policy) -> P
             Decision { save, base, local, listing, policy }.decide(&mut plan);
         }
     }
+    resume::unmask(base, local, listing, &mut plan);
     guard_roots(base, local, policy, &mut plan);
     guard_downloads(local, policy, &mut plan);
     let (now, waiting) = plan.steps.into_iter().partition(|step| {
@@ -320,6 +323,7 @@ impl Decision<'_> {
         match heads {
             // The remote knows no head of what it once agreed on: offer it again.
             [] => plan.steps.push(self.upload(found, Vec::new(), None)),
+            [head] if resume::is_outlived(self.save, head, self.listing) => {}
             [head] => plan.steps.push(match head.content {
                 Some(content) => self.download(found.place.clone(), head, content, Some(found.content)),
                 None => Step::Retire {
@@ -365,6 +369,13 @@ impl Decision<'_> {
     fn absent(&self, heads: &[Head]) -> Option<Step> {
         let place = self.local.homes.get(self.save)?;
         let [head] = heads else { return None };
+        // What was moved out of the way here stays away until there is another version of it.
+        let moved = |entry: &BaseEntry| entry.content.is_none() && entry.version == head.version;
+        if self.base.saves.get(self.save).is_some_and(moved)
+            || resume::is_outlived(self.save, head, self.listing)
+        {
+            return None;
+        }
         let content = head.content?;
         self.local.is_online(place.root).then(|| self.download(place.clone(), head, content, None))
     }

@@ -190,3 +190,67 @@ fn what_cannot_be_kept_in_a_devices_form_stays_and_is_told() {
     assert_eq!(b.save(), Some(Bytes(eeprom)), "what is there stays");
     assert!(Form::of(&"gba/sram/x".parse().unwrap(), &b.save().unwrap()[..]).is_ok());
 }
+
+/// Where RetroArch keeps the automatic state of the game.
+fn automatic_state(device: &Device) -> std::path::PathBuf {
+    let states = match device.card.firmware {
+        Firmware::Onion => "Saves/CurrentProfile/states",
+        _ => "MUOS/save/state",
+    };
+    device.card.root.join(states).join("Gambatte").join(format!("{TITLE}.state.auto"))
+}
+
+/// The server learns of what comes next in a later second.
+fn a_second_passes() {
+    let now = || std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap().as_secs();
+    let began = now();
+    support::wait_for("a second passes", 60, || (now() > began).then_some(()));
+}
+
+#[test]
+fn an_old_automatic_state_does_not_hide_the_newer_save_that_came_and_can_be_brought_back() {
+    const STATE: &str = "gb/state.auto@gambatte/Counter (World)";
+    let server = Server::start();
+    let (a, b) = (device(Firmware::Onion, Game::Gambatte), device(Firmware::Muos, Game::Gambatte));
+    let state = |device: &Device| fs::read(automatic_state(device)).ok();
+    a.pair(&server);
+    b.pair(&server);
+    b.plays(&support::device::bytes("first"));
+    fs::create_dir_all(automatic_state(&b).parent().unwrap()).unwrap();
+    fs::write(automatic_state(&b), b"left on b").unwrap();
+    b.once();
+    a.once();
+    assert_eq!(state(&a).as_deref(), Some(&b"left on b"[..]), "what was left together is resumed together");
+
+    a_second_passes();
+    a.plays(&support::device::bytes("second"));
+    a.once();
+    b.once();
+    assert_eq!(
+        (b.save(), state(&b)),
+        (Some(support::device::bytes("second")), None),
+        "the game starts from the newer save"
+    );
+    let quiet = b.once();
+    assert_eq!((&quiet["downloaded"], state(&b)), (&serde_json::json!([]), None), "it stays away");
+
+    b.run(&["restore", STATE, "attic:1"]).ends(0);
+    assert_eq!(state(&b).as_deref(), Some(&b"left on b"[..]), "it was only moved aside");
+    assert_eq!(b.once()["retired"], serde_json::json!([]), "what a person brought back stays");
+
+    a_second_passes();
+    fs::write(automatic_state(&a), b"left on a").unwrap();
+    a.once();
+    b.once();
+    assert_eq!(state(&b).as_deref(), Some(&b"left on a"[..]), "a newer state comes");
+
+    // A card that never had the state gets none that is older than the save.
+    a_second_passes();
+    a.plays(&support::device::bytes("third"));
+    a.once();
+    let c = device(Firmware::Muos, Game::Gambatte);
+    c.pair(&server);
+    c.once();
+    assert_eq!((c.save(), state(&c)), (Some(support::device::bytes("third")), None));
+    assert_eq!(c.once()["downloaded"], serde_json::json!([]));
+}

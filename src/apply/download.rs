@@ -34,6 +34,8 @@ pub fn download(hands: &mut Hands<'_>, steps: &[Step], outcome: &mut Outcome) ->
     let wanted: Vec<Wanted<'_>> = steps.iter().filter_map(wanted).collect();
     let mut staged = fetch(hands, &wanted, outcome);
     let mut looked = Looked { signs: hands.signs, at_boot_ms: None };
+    // First what would hide what comes: a cut in between leaves the old save, and the state in the attic.
+    retire_all(hands, steps, true, &mut looked, outcome)?;
     for want in &wanted {
         let Some(bytes) = staged.remove(&(want.place.root, want.content)) else {
             // Not fetched (its problem is told), or a twin took the bytes: the next round fetches them for this one.
@@ -42,11 +44,7 @@ pub fn download(hands: &mut Hands<'_>, steps: &[Step], outcome: &mut Outcome) ->
         };
         place(hands, want, bytes, &mut looked, outcome)?;
     }
-    for step in steps {
-        if let Step::Retire { save, place, head, expects } = step {
-            retire(hands, (save, place), *head, expects, &mut looked, outcome)?;
-        }
-    }
+    retire_all(hands, steps, false, &mut looked, outcome)?;
     // A game may have started between the last look and the write: then what it loaded is what was there before.
     if !outcome.deeds.is_empty() {
         hands.launches.look(&playing::look(hands.signs), boot_ms());
@@ -148,6 +146,27 @@ fn agreed<'a>(want: &Wanted<'a>, stamp: Stamp) -> Agreed<'a> {
     Agreed { version: want.head, content: Some(want.content), place: want.place, stamp }
 }
 
+/// All `Retire` steps of states, or all others.
+fn retire_all(
+    hands: &mut Hands<'_>,
+    steps: &[Step],
+    states: bool,
+    looked: &mut Looked<'_>,
+    outcome: &mut Outcome,
+) -> Result<()> {
+    for step in steps {
+        if let Step::Retire { save, place, head, expects } = step
+            && (save.kind() == SaveKind::State) == states
+        {
+            // A state that was stored just now is its new version.
+            let stored = hands.journal.base().saves.get(save).filter(|entry| entry.content == Some(*expects));
+            let head = stored.map_or(*head, |entry| entry.version);
+            retire(hands, (save, place), head, expects, looked, outcome)?;
+        }
+    }
+    Ok(())
+}
+
 fn retire(
     hands: &mut Hands<'_>,
     (save, place): (&SaveId, &Place),
@@ -171,7 +190,7 @@ fn retire(
     let now = Agreed { version: head, content: None, place, stamp: Stamp::default() };
     let entry = entry_after(before, now);
     hands.journal.record(Entry::Settled { save: save.clone(), entry })?;
-    log::info!("{save}: deleted elsewhere, `{}` is in the attic", place.path);
+    log::info!("{save}: deleted elsewhere or older than what came, `{}` is in the attic", place.path);
     outcome.deeds.push(Deed::Retired { save: save.clone(), version: head });
     Ok(())
 }

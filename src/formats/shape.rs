@@ -8,6 +8,7 @@
 //!                   flash of 0x20000 and EEPROM of 0x2000 in one block (libretro/vbam-libretro src/gba/EEprom.cpp)
 //! Nintendo DS       the bytes, then DeSmuME's footer of 122 bytes (DeSmuME src/mc.cpp); DraStic writes the same
 //! Nintendo 64       libretro's block of 0x48800 (`n64.rs`); what some builds append is blank
+//! Game Boy `.rtc`   Gambatte's Unix time, 8 bytes or 4; mGBA's block of 48: one is never put in the place of the other
 //! PlayStation       a card of 128 KiB behind the header of a DexDrive (`.gme`, 3,904 bytes) or a PSP (`.vmp`, 128 bytes)
 //! ```
 //!
@@ -26,6 +27,7 @@ pub(super) enum Family {
     Nds,
     N64,
     Psx,
+    Clock,
 }
 
 /// What stands around the payload.
@@ -37,6 +39,8 @@ pub(super) enum Shape {
     Around { before: Vec<u8>, least_bytes: usize, after: Vec<u8> },
     /// DeSmuME's footer: the file's own where the size is still that, else a new one.
     Footer(Option<(usize, Vec<u8>)>),
+    /// A clock of this length.
+    Clock(usize),
     /// VBA's block, from which nothing tells where this game keeps its bytes.
     Block,
 }
@@ -73,6 +77,7 @@ impl Family {
             ("nds", Kind::Sram, None) => Some(Family::Nds),
             ("n64", Kind::Sram, None) => Some(Family::N64),
             ("psx", Kind::Card, None) => Some(Family::Psx),
+            (_, Kind::Rtc, None) => Some(Family::Clock),
             _ => None,
         }
     }
@@ -108,6 +113,8 @@ pub(super) fn of(family: Family, bytes: &[u8]) -> Shape {
             Some(end) if end < bytes.len() => around(&[], 0, &bytes[end..]),
             _ => Shape::Plain,
         },
+        Family::Clock if !bytes.is_empty() => Shape::Clock(bytes.len()),
+        Family::Clock => Shape::Plain,
         // A header describes what is on its card: it does not fit another. Emulators read a card without.
         Family::Psx => Shape::Plain,
     }
@@ -142,6 +149,9 @@ pub(super) fn take_off(family: Family, bytes: &mut Vec<u8>) {
             }
         }
         Family::N64 => bytes.truncate(n64::end(bytes).unwrap_or(bytes.len())),
+        // Gambatte's time, as a 32-bit program writes it.
+        Family::Clock if bytes.len() == 4 => bytes.extend([0; 4]),
+        Family::Clock => {}
         Family::Psx => {
             let is_it = |(length, mark): &&(usize, &[u8])| {
                 bytes.len() == CARD_BYTES + length && bytes.starts_with(mark)
@@ -158,6 +168,12 @@ impl Shape {
     pub(super) fn put_on(&self, mut payload: Vec<u8>) -> Result<Vec<u8>, &'static str> {
         match self {
             Shape::Plain => Ok(payload),
+            Shape::Clock(length) if *length == payload.len() => Ok(payload),
+            Shape::Clock(4) if payload.len() == 8 && payload.ends_with(&[0; 4]) => {
+                payload.truncate(4);
+                Ok(payload)
+            }
+            Shape::Clock(_) => Err("the clock that is there is another core's: clocks are not converted"),
             Shape::Block => {
                 Err("the block of VBA that is there does not tell where this game keeps its bytes")
             }
