@@ -113,7 +113,7 @@ impl Disk {
         disk.make_incoming().map_err(|e| Error::io(doing(), &e))?;
         let mut problems = disk.finish().unwrap_or_else(|error| vec![error.into()]);
         disk.clear_leftovers().map_err(|e| Error::io(doing(), &e))?;
-        problems.extend(leftovers::found_by_checks(&*disk.volume, &disk.root_dir));
+        problems.extend(leftovers::found_by_checks(&disk.volume, &disk.root_dir, &disk.attic));
         Ok((disk, problems))
     }
 

@@ -1,12 +1,18 @@
 //! What cuts and file-system checks leave lying about: judged before anything is removed, and told where a person can act.
 
-use std::io;
+use std::collections::BTreeMap;
+use std::io::{self, Read};
 use std::path::Path;
+use std::sync::Arc;
+
+use retrosync_protocol::{Digest, Hasher, SaveId};
 
 use super::intent::SPARE_BYTES;
 use super::{Disk, steps};
-use crate::attic::measure;
+use crate::attic::{Attic, measure};
 use crate::error::{Error, Kind, Problem};
+use crate::journal::Journal;
+use crate::root::STATE_FOLDER;
 use crate::volume::{EntryKind, Volume};
 
 impl Disk {
@@ -39,8 +45,9 @@ impl Disk {
     }
 }
 
-/// What a file-system check found on this card and put aside: it may be somebody's save.
-pub(super) fn found_by_checks(volume: &dyn Volume, root_dir: &Path) -> Option<Problem> {
+/// What a file-system check found on this card and put aside: it may be somebody's save. Named where its bytes are ones that
+/// the attic holds or both sides agreed on; then nothing of it is lost.
+pub(super) fn found_by_checks(volume: &Arc<dyn Volume>, root_dir: &Path, attic: &Attic) -> Option<Problem> {
     let listed = volume.list(root_dir).ok()?;
     let mut names: Vec<_> = listed
         .iter()
@@ -53,8 +60,57 @@ pub(super) fn found_by_checks(volume: &dyn Volume, root_dir: &Path) -> Option<Pr
     names.sort_unstable();
     let first = names.first()?;
     let doing = format!("a file-system check put something aside in `{}`", root_dir.display());
-    let cause =
+    let mut cause =
         format!("`{first}` and the like, {} in all: pieces of files that a power cut damaged", names.len());
-    let help = "if a save is missing or damaged, look there; `retrosync history` shows what is kept";
+    let known = known(volume, root_dir, attic);
+    let mut unknown = names.len();
+    for name in &names {
+        if let Some(save) = recognised(&**volume, &root_dir.join(name), &known) {
+            cause.push_str(&format!("; `{name}` is {save}"));
+            unknown -= 1;
+        }
+    }
+    let help = match unknown {
+        0 => "nothing of them is lost: `retrosync history` shows what is kept",
+        _ => "if a save is missing or damaged, look there; `retrosync history` shows what is kept",
+    };
     Some(Error::new(Kind::Damaged, doing, cause).help(help).into())
+}
+
+/// Contents that can be given back, by their size in bytes: a check restores whole clusters, and only the beginning of
+/// them was the save.
+fn known(volume: &Arc<dyn Volume>, root_dir: &Path, attic: &Attic) -> BTreeMap<u64, Vec<(Digest, SaveId)>> {
+    let journal = Journal::open(Arc::clone(volume), &root_dir.join(STATE_FOLDER));
+    let base = journal.ok().map(|(journal, _)| journal.base().saves.clone()).unwrap_or_default();
+    let agreed = base.into_iter().filter_map(|(save, entry)| Some((entry.content?, save)));
+    let kept = attic.list(None).into_iter().map(|entry| (entry.file, entry.save));
+    let mut known: BTreeMap<u64, Vec<(Digest, SaveId)>> = BTreeMap::new();
+    for (content, save) in agreed.chain(kept).filter(|(content, _)| content.size_bytes > 0) {
+        known.entry(content.size_bytes).or_default().push((content.digest, save));
+    }
+    known
+}
+
+/// Whose bytes the file begins with; reads no further than the largest that it could be.
+fn recognised<'a>(
+    volume: &dyn Volume,
+    path: &Path,
+    known: &'a BTreeMap<u64, Vec<(Digest, SaveId)>>,
+) -> Option<&'a SaveId> {
+    let mut file = volume.open(path).ok()?;
+    let (mut hasher, mut read_bytes) = (Hasher::default(), 0);
+    let mut buffer = [0; 4096];
+    for (size_bytes, saves) in known {
+        while read_bytes < *size_bytes {
+            let left = usize::try_from(size_bytes - read_bytes).unwrap_or(usize::MAX);
+            let count = file.read(&mut buffer[..left.min(4096)]).ok().filter(|count| *count > 0)?;
+            hasher.update(&buffer[..count]);
+            read_bytes += count as u64;
+        }
+        let digest = hasher.clone().finish();
+        if let Some((_, save)) = saves.iter().find(|(known, _)| *known == digest) {
+            return Some(save);
+        }
+    }
+    None
 }

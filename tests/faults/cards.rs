@@ -259,3 +259,26 @@ fn a_guest_on_the_card_neither_gives_nor_gets_a_save() {
     }
     assert!(!contents(&b, SAVE).contains(&digest(&bytes("the guest's"))));
 }
+
+#[test]
+fn what_a_file_system_check_put_aside_is_named_where_its_bytes_are_known() {
+    let (_server, a, b) = in_step(Firmware::Minui);
+    b.plays(&bytes("second"));
+    b.once();
+    a.once();
+    // A check restores whole clusters: behind the save lies what lay there before.
+    let clusters = |bytes: &Bytes| [&bytes[..], &[7; 4096]].concat();
+    fs::write(a.card.root.join("FSCK0000.REC"), clusters(&bytes("first"))).unwrap();
+    fs::write(a.card.root.join("FSCK0001.REC"), clusters(&bytes("second"))).unwrap();
+    let told = |a: &Device| a.run(&["once", "--json"]).ends(3).json()["problems"].to_string();
+    let known = told(&a);
+    // One is in the attic, the other is what both sides agreed on last.
+    for name in ["FSCK0000.REC", "FSCK0001.REC"] {
+        assert!(known.contains(&format!("`{name}` is {SAVE}")), "{known}");
+    }
+    assert!(known.contains("nothing of them is lost"), "{known}");
+    fs::write(a.card.root.join("FSCK0002.REC"), clusters(&bytes("never seen"))).unwrap();
+    let known = told(&a);
+    assert!(!known.contains("nothing of them is lost") && !known.contains("`FSCK0002.REC` is"), "{known}");
+    assert_eq!(a.save(), Some(bytes("second")));
+}

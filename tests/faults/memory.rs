@@ -1,0 +1,137 @@
+//! Little memory: a handheld has 64 MB for everything. Both programs under a cap of 32 MB, a state of 100 MB, 5,000 saves.
+//!
+//! The cap is a memory cgroup of version 1 where one can be made, which counts every page, the page cache too; else
+//! `ulimit -d`, which counts what a program can write to.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use std::time::Instant;
+
+use serde_json::Value;
+
+use crate::support::card::{Card, Firmware};
+use crate::support::device::Device;
+use crate::support::server::Server;
+use crate::world::{short_or_long, tell};
+
+const CAP_BYTES: u64 = 32 << 20;
+const GAME: &str = "Big (World)";
+
+/// A limit on memory; gone when dropped.
+struct Cap(Option<PathBuf>);
+
+impl Cap {
+    fn new(name: &str) -> Cap {
+        let folder =
+            Path::new("/sys/fs/cgroup/memory").join(format!("retrosync-{name}-{}", std::process::id()));
+        let made = fs::create_dir(&folder)
+            .and_then(|()| fs::write(folder.join("memory.limit_in_bytes"), CAP_BYTES.to_string()));
+        if made.is_err() {
+            println!("-- no memory cgroup here: `ulimit -d` stands in for it");
+        }
+        Cap(made.is_ok().then_some(folder))
+    }
+
+    /// The command under this limit.
+    fn over(&self, command: &Command) -> Command {
+        let mut capped = Command::new("sh");
+        let script = match &self.0 {
+            Some(folder) => format!("echo $$ > '{}/cgroup.procs' && exec \"$@\"", folder.display()),
+            None => format!("ulimit -d {} && exec \"$@\"", CAP_BYTES / 1024),
+        };
+        capped.args(["-c", &script, "sh"]).arg(command.get_program()).args(command.get_args()).env_clear();
+        capped.envs(command.get_envs().filter_map(|(name, value)| Some((name, value?))));
+        capped.stdin(Stdio::null());
+        capped
+    }
+
+    /// Moves a running process under it.
+    fn take(&self, pid: u32) {
+        if let Some(folder) = &self.0 {
+            fs::write(folder.join("cgroup.procs"), pid.to_string()).unwrap();
+        }
+    }
+}
+
+impl Drop for Cap {
+    fn drop(&mut self) {
+        if let Some(folder) = &self.0 {
+            let _ = fs::remove_dir(folder);
+        }
+    }
+}
+
+/// The most that a process ever had resident, in KiB.
+fn peak_kib(pid: u32) -> u64 {
+    let status = fs::read_to_string(format!("/proc/{pid}/status")).unwrap_or_default();
+    let peak = status.lines().find(|line| line.starts_with("VmHWM")).unwrap_or_default();
+    peak.split_whitespace().nth(1).and_then(|kib| kib.parse().ok()).unwrap_or(0)
+}
+
+/// Bytes that nothing makes smaller.
+fn noise(seed: usize, size_bytes: usize) -> Vec<u8> {
+    let mut state = seed as u64 ^ 0x9e37_79b9_7f4a_7c15;
+    let word = || {
+        state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        (state ^ (state >> 33)).to_le_bytes()
+    };
+    std::iter::repeat_with(word).take(size_bytes / 8).flatten().collect()
+}
+
+/// One sync under the cap that must end well; answers its peak.
+fn sync(device: &Device, cap: &Cap) -> u64 {
+    let mut command = device.program().into_command();
+    command.args(["once", "--json"]);
+    let said = device.folder().join("said");
+    let mut child = cap.over(&command).stdout(fs::File::create(&said).unwrap()).spawn().unwrap();
+    let mut peak = 0;
+    let status = loop {
+        peak = peak.max(peak_kib(child.id()));
+        match child.try_wait().unwrap() {
+            Some(status) => break status,
+            None => std::thread::sleep(std::time::Duration::from_millis(5)),
+        }
+    };
+    let said: Value = serde_json::from_slice(&fs::read(said).unwrap()).unwrap_or_default();
+    assert!(status.success(), "{status}: {said}");
+    peak
+}
+
+#[test]
+fn a_hundred_megabytes_and_five_thousand_saves_fit_into_32_mb_on_both_sides() {
+    let began = Instant::now();
+    let (saves, state_bytes) = (short_or_long(300, 5_000), short_or_long(8_000_000, 100_000_000));
+    let server = Server::start();
+    let (a, b) = (Device::new(Firmware::Onion, GAME), Device::new(Firmware::Muos, GAME));
+    for number in 0..saves {
+        let title = format!("Game {number:04}");
+        let card = Card::lay_out(&a.card.root, Firmware::Onion, &title).unwrap();
+        fs::write(card.save(), noise(number, 8192)).unwrap();
+        // Its game: small, for only its name counts here.
+        for card in [card, Card::lay_out(&b.card.root, Firmware::Muos, &title).unwrap()] {
+            fs::write(card.rom(), title.as_bytes()).unwrap();
+        }
+    }
+    a.plays(&noise(saves, state_bytes));
+    a.pair(&server);
+    b.pair(&server);
+    let (handheld, house) = (Cap::new("handheld"), Cap::new("server"));
+    house.take(server.id());
+    let first = sync(&a, &handheld);
+    let down = sync(&b, &handheld);
+    let quiet = sync(&a, &handheld);
+    let size = |device: &Device| fs::metadata(device.card.save()).map_or(0, |metadata| metadata.len());
+    assert_eq!((size(&a), size(&b)), (state_bytes as u64, state_bytes as u64));
+    let same = Command::new("cmp").arg(a.card.save()).arg(b.card.save()).status().unwrap();
+    assert!(same.success());
+    let last = format!("Game {:04}", saves - 1);
+    let there = Card::lay_out(&b.card.root, Firmware::Muos, &last).unwrap();
+    assert_eq!(fs::read(there.save()).unwrap(), noise(saves - 1, 8192));
+    let house_kib = peak_kib(server.id());
+    println!(
+        "-- peaks in KiB: first sync {first}, second handheld {down}, quiet {quiet}, server {house_kib}"
+    );
+    assert!(first.max(down).max(quiet) * 1024 < CAP_BYTES, "the handheld's program");
+    tell("memory", &format!("32 MB: {saves} saves and {} MB, both sides", state_bytes / 1_000_000), 3, began);
+}
