@@ -16,6 +16,7 @@ use retrosync::naming::Naming;
 use retrosync::plan::ConflictPolicy;
 use retrosync::playing::Signs;
 use retrosync::profile::{Profile, Site};
+use retrosync::remote::Remote;
 use retrosync::root::Root;
 use retrosync::snapshot::{Place, RelativePath};
 use retrosync::volume::Volume;
@@ -26,6 +27,8 @@ use crate::fat::Fat;
 use crate::handheld::{Handheld, ROOT, Shared, Stage, Watched};
 use crate::link::{Link, Weather};
 use crate::server::Server;
+use crate::share::Share;
+use crate::share_link::ShareLink;
 
 /// What all devices of a history have in common.
 #[derive(Clone)]
@@ -40,6 +43,8 @@ pub struct Kind {
     pub places: Vec<&'static str>,
     /// The saves.
     pub saves: Arc<Vec<SaveId>>,
+    /// A folder that all devices write is the store; else our server is.
+    pub shares: bool,
 }
 
 /// A device.
@@ -194,12 +199,17 @@ impl Device {
         problems.extend(odd);
         let (disk, odd) = Disk::open(Arc::clone(&volume), &root.dir, attic)?;
         problems.extend(odd);
-        let remote = Link {
+        let link = Link {
             device: self.number,
             server: Arc::clone(&self.server),
             handheld: self.handheld.clone(),
             weather: Arc::clone(&self.weather),
             saves: Arc::clone(&self.kind.saves),
+        };
+        let folder = self.server.lock().unwrap().share().map(Share::open);
+        let remote: Box<dyn Remote> = match folder {
+            Some(folder) => Box::new(ShareLink { link, folder }),
+            None => Box::new(link),
         };
         let parts = Parts {
             profile: self.kind.profile.clone(),
@@ -208,7 +218,7 @@ impl Device {
             cards: vec![Card { root, disk: Some(disk) }],
             identity,
             journal,
-            remote: Box::new(remote),
+            remote,
             signs: Signs::default(),
             settings: Settings {
                 conflict: self.prefers,
@@ -307,5 +317,5 @@ pub fn onion() -> Kind {
     for (save, place) in saves.iter().zip(&places) {
         assert_eq!(naming.home(save).map(|home| home.path.as_str().to_owned()).as_deref(), Some(*place));
     }
-    Kind { profile, site, naming, places, saves: Arc::new(saves) }
+    Kind { profile, site, naming, places, saves: Arc::new(saves), shares: false }
 }

@@ -91,6 +91,8 @@ pub struct Handheld {
     pub put_off: Vec<PathBuf>,
     /// A game that has ended and that a planted bug still sees.
     pub ghost: bool,
+    /// A planted bug has taken bytes for what they are not: the next save that is put in place is wrong.
+    pub flips: bool,
 }
 
 /// A clock that is wrong.
@@ -137,6 +139,7 @@ impl Handheld {
             pairs: false,
             put_off: Vec::new(),
             ghost: false,
+            flips: false,
             paths,
         }
     }
@@ -270,7 +273,12 @@ impl Watched {
     fn touch(&self, path: &Path) -> io::Result<Fat> {
         let mut handheld = self.0.get();
         if handheld.is_out {
-            handheld.violations.push(format!("`{}` was made where no card is", path.display()));
+            // Below a folder that is not there nothing can be made.
+            let marked = Path::new(ROOT).join(".retrosync");
+            let is_marked = handheld.bug == Some(Bug::MarkerRecreated) && path.parent() == Some(&marked);
+            if is_marked || path.parent() == Some(Path::new(ROOT)) {
+                handheld.violations.push(format!("`{}` was made where no card is", path.display()));
+            }
             return Err(io::ErrorKind::NotFound.into());
         }
         Ok(handheld.fat.clone())
@@ -300,7 +308,12 @@ impl Volume for Watched {
         let fat = self.touch(to)?;
         self.changes(from);
         self.changes(to);
-        fat.rename(from, to)
+        fat.rename(from, to)?;
+        let mut handheld = self.0.get();
+        if handheld.is_save(to) && std::mem::take(&mut handheld.flips) {
+            fat.undisturbed(|fat| fat.open_write(to)?.write_all_at(b"?", 0))?;
+        }
+        Ok(())
     }
 
     fn remove(&self, path: &Path) -> io::Result<()> {
@@ -414,7 +427,11 @@ impl VolumeFile for WatchedFile {
         if self.is_mistaken(offset)? {
             return Ok(());
         }
-        match self.file.write_all_at(bytes, offset) {
+        let flips = {
+            let mut handheld = self.card.0.get();
+            handheld.is_save(&self.path) && std::mem::take(&mut handheld.flips)
+        };
+        match self.file.write_all_at(if flips { b"?" } else { bytes }, offset) {
             Err(error)
                 if error.kind() == io::ErrorKind::StorageFull
                     && self.card.0.get().bug == Some(Bug::SwallowsAFullCard) =>

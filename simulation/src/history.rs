@@ -75,6 +75,13 @@ impl Theatre {
         Theatre { kind: onion() }
     }
 
+    /// The same without a server: the devices share a folder.
+    pub fn over_folder() -> Theatre {
+        let mut theatre = Theatre::new();
+        theatre.kind.shares = true;
+        theatre
+    }
+
     /// Runs a history; the digest of all that it left behind.
     ///
     /// # Errors

@@ -20,6 +20,8 @@ pub(crate) mod judge;
 pub(crate) mod link;
 pub(crate) mod mistakes;
 pub(crate) mod server;
+pub(crate) mod share;
+pub(crate) mod share_link;
 pub mod story;
 pub(crate) mod truth;
 pub(crate) mod world;

@@ -122,7 +122,7 @@ pub struct Link {
     pub saves: Arc<Vec<SaveId>>,
 }
 
-fn lost(why: &str) -> Error {
+pub(crate) fn lost(why: &str) -> Error {
     Error::new(Kind::Offline, "cannot reach the server", why)
 }
 
@@ -136,7 +136,7 @@ fn failed(refusal: Refusal) -> Error {
 
 impl Link {
     /// A call begins: what happens meanwhile happens; the fault of this call, if it has one.
-    fn begin(&self) -> Result<Option<Fault>> {
+    pub(crate) fn begin(&self) -> Result<Option<Fault>> {
         let (fault, meanwhile) = {
             let mut weather = self.weather.lock().unwrap();
             let call = weather.calls;
@@ -182,7 +182,7 @@ impl Link {
     }
 
     /// The fault of an answer.
-    fn end<T>(&self, fault: Option<Fault>, answer: T) -> Result<T> {
+    pub(crate) fn end<T>(&self, fault: Option<Fault>, answer: T) -> Result<T> {
         match fault {
             Some(Fault::ReplyLost | Fault::CutOff) => Err(lost("the answer was lost")),
             Some(Fault::BitFlipped) => Err(lost("the answer is not our server's")),
@@ -257,7 +257,7 @@ impl Link {
         self.send(frames, fault)
     }
 
-    fn note(&self, offers: &[Version], results: &[StoreResult]) {
+    pub(crate) fn note(&self, offers: &[Version], results: &[StoreResult]) {
         let mut weather = self.weather.lock().unwrap();
         for (version, result) in offers.iter().zip(results) {
             match (result, version.content) {

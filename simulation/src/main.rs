@@ -16,6 +16,7 @@ struct Asked {
     steps: usize,
     most: u64,
     among: Classes,
+    shares: bool,
 }
 
 const HELP: &str = "\
@@ -27,6 +28,7 @@ Hunts for a history of devices, cards, games and faults that breaks a promise.
   --count N    at most so many histories
   --steps N    events in a history (40)
   --faults A,B only these kinds: network, power, cards, server, errors, games, full, clocks, slots, pairing, newest
+  --store S    server (without it), or folder: a folder that all devices write
   --bug NAME   plant a bug; `--bug list` names them
 ";
 
@@ -38,7 +40,7 @@ fn main() -> ExitCode {
             return ExitCode::from(2);
         }
     };
-    let theatre = Theatre::new();
+    let theatre = if asked.shares { Theatre::over_folder() } else { Theatre::new() };
     let began = Instant::now();
     let mut count = 0;
     loop {
@@ -77,6 +79,7 @@ fn asked() -> Result<Asked, String> {
         steps: STEPS,
         most: u64::MAX,
         among: Classes::all(),
+        shares: false,
     };
     let mut words = std::env::args().skip(1);
     while let Some(word) = words.next() {
@@ -88,6 +91,7 @@ fn asked() -> Result<Asked, String> {
             "--count" => asked.most = number()?,
             "--steps" => asked.steps = number()? as usize,
             "--for" => asked.hunt = duration(&value).ok_or_else(|| format!("`{value}` is no time\n"))?,
+            "--store" if ["server", "folder"].contains(&value.as_str()) => asked.shares = value == "folder",
             "--faults" => {
                 asked.among =
                     Classes::named(&value).ok_or_else(|| format!("`{value}` names no kinds of faults\n"))?;

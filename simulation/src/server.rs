@@ -10,16 +10,18 @@ use bytes::Bytes;
 use futures_util::TryStreamExt as _;
 use object_store::memory::InMemory;
 use retrosync_protocol::{
-    Changes, ChangesRequest, ChoiceRequest, DeviceId, Digest, Epoch, HistoryEntry, SaveId, StoreReply, Token,
-    VersionId, WriterId,
+    Changes, ChangesRequest, ChoiceRequest, Code, DeviceId, Digest, Epoch, HistoryEntry, SaveId, StoreReply,
+    Token, VersionId, WriterId,
 };
 use retrosync_server::blobs::objects::ObjectBlobs;
 use retrosync_server::catalog::memory::MemoryCatalog;
 use retrosync_server::catalog::{Access, Catalog, User, UserId};
 use retrosync_server::library::{Answer, Asker, Library};
 use retrosync_server::notice::Notice;
+use retrosync_server::refusal::Refusal;
 
 use crate::link::Frame;
+use crate::share::Share;
 
 /// When the simulation begins, in Unix seconds.
 const BEGIN_UNIX_S: i64 = 1_790_000_000;
@@ -31,6 +33,8 @@ pub struct Server {
     library: Library,
     user: UserId,
     epochs: u8,
+    /// The folder that is the store instead, if one is.
+    share: Option<Share>,
     /// Requests that are still on their way, by device.
     late: Vec<(usize, Vec<Frame>)>,
     /// The token by which it knows a device that was paired again.
@@ -94,6 +98,7 @@ impl Server {
             library,
             user,
             epochs: 1,
+            share: None,
             late: Vec::new(),
             tokens: BTreeMap::new(),
             now_ms: 0,
@@ -133,6 +138,9 @@ impl Server {
         })
     }
 
+    /// Somebody is about to change what is stored, without asking this server.
+    pub fn is_changed(&self) {}
+
     /// A request takes its time.
     pub fn delay(&mut self, device: usize, frames: Vec<Frame>) {
         self.late.push((device, frames));
@@ -155,8 +163,23 @@ impl Server {
         self.tokens.get(&device)
     }
 
+    /// No server at all, but a folder that all devices write.
+    pub fn folder() -> Server {
+        Server { share: Some(Share::new()), ..Server::new() }
+    }
+
+    /// The folder that is the store, if one is.
+    pub fn share(&self) -> Option<&Share> {
+        self.share.as_ref()
+    }
+
     /// A content's bytes.
     pub fn bytes(&self, digest: Digest) -> Answer<Vec<u8>> {
+        if let Some(share) = &self.share {
+            return share
+                .bytes(digest)
+                .ok_or_else(|| Refusal::new(Code::NotFound, "it is not in the folder"));
+        }
         ready(async {
             let stream = self.library.open(&self.asker(None), digest, 0..u64::MAX).await?;
             let chunks: Vec<Bytes> = stream.try_collect().await.unwrap_or_default();
@@ -166,6 +189,9 @@ impl Server {
 
     /// A save's versions, newest first.
     pub fn history(&self, save: &SaveId) -> Vec<HistoryEntry> {
+        if let Some(share) = &self.share {
+            return share.history(save);
+        }
         ready(self.library.history(&self.asker(None), save, None, 1_000))
             .map(|history| history.versions)
             .unwrap_or_default()
@@ -183,6 +209,10 @@ impl Server {
 
     /// On the dashboard: a version is restored (or kept, which is the same), or the save is deleted.
     pub fn choose(&self, save: &SaveId, version: Option<VersionId>) -> Option<VersionId> {
+        // A folder has no dashboard.
+        if self.share.is_some() {
+            return None;
+        }
         let heads = self.history(save).iter().filter(|entry| entry.head).map(|entry| entry.version).collect();
         let request = ChoiceRequest { save: save.clone(), version, heads, note: None };
         let (asker, now) = (self.asker(None), self.now_unix_s());
@@ -207,11 +237,13 @@ impl Server {
 
     /// A backup of all that is stored.
     pub fn back_up(&self) -> Backup {
+        self.share.iter().for_each(Share::back_up);
         Backup { catalog: self.catalog.copy(), blobs: self.blobs.fork() }
     }
 
     /// The server is restored from a backup, which draws another epoch (if nobody forgot that).
     pub fn restore(&mut self, backup: &Backup, draws_epoch: bool) {
+        self.share.iter().for_each(|share| share.restore(draws_epoch));
         self.epochs += 1;
         let next = epoch(if draws_epoch { self.epochs } else { 1 });
         (self.catalog, self.blobs) = (Arc::new(backup.catalog.copy()), Arc::new(backup.blobs.fork()));

@@ -55,7 +55,8 @@ pub struct World {
 impl World {
     /// A world before its first event.
     pub fn new(kind: &Kind, devices: usize, seed: u64, bug: Option<Bug>) -> World {
-        let server = Arc::new(Mutex::new(Server::new()));
+        let server = if kind.shares { Server::folder() } else { Server::new() };
+        let server = Arc::new(Mutex::new(server));
         let mut dice = Dice::new(seed ^ 0x0077_0077);
         let devices: Vec<Device> =
             (0..devices).map(|number| Device::new(number, kind, &server, bug, dice.throw())).collect();
@@ -285,7 +286,9 @@ impl World {
     fn polls(&mut self, device: usize) {
         let of = &mut self.devices[device];
         let (handheld, weather) = (of.handheld.clone(), Arc::clone(&of.weather));
-        let Some(parts) = of.parts() else { return };
+        // A folder is looked at, not listened to.
+        let is_folder = self.server.lock().unwrap().share().is_some();
+        let Some(parts) = of.parts().filter(|_| !is_folder) else { return };
         let base = parts.journal.base();
         let request =
             ChangesRequest { since: base.cursor, epoch: base.epoch.clone(), ..ChangesRequest::default() };

@@ -22,10 +22,10 @@ use retrosync_protocol::{
 use serde::{Deserialize, Serialize};
 
 use self::index::{Index, Record};
-use super::trust::wall_unix_s;
 use super::verify::{Fault, Verified};
 use super::{Remote, RemoteSettings, Sink, Source};
 use crate::error::{Error, Kind, Result};
+use crate::machine;
 
 /// How often a folder is looked at while somebody waits for news.
 const LOOK_EVERY: Duration = Duration::from_secs(2);
@@ -65,7 +65,7 @@ impl Folder {
         let dir = store_dir(dir)?;
         let epoch = read_epoch(&dir)?;
         let mut random = [0; 4];
-        getrandom::fill(&mut random).map_err(|error| Error::new(Kind::Busy, doing(&dir, "open"), error))?;
+        machine::random(&mut random).map_err(|error| Error::new(Kind::Busy, doing(&dir, "open"), error))?;
         Ok(Folder {
             dir,
             epoch,
@@ -208,7 +208,7 @@ impl Folder {
             version: id,
             record: version.clone(),
             device_name: self.device_name.clone(),
-            stored_unix_s: wall_unix_s(),
+            stored_unix_s: machine::unix_s(),
         };
         let json = serde_json::to_vec(&record)
             .map_err(|error| Error::new(Kind::Damaged, doing(&self.dir, "write"), error))?;
@@ -245,7 +245,7 @@ impl Remote for Folder {
             cursor,
             more,
             reset,
-            server_time_unix_s: wall_unix_s(),
+            server_time_unix_s: machine::unix_s(),
             saves,
             known: request.ask.iter().map(|ask| self.index.knows(&ask.save, &ask.digest)).collect(),
         })

@@ -7,7 +7,7 @@
 use std::fmt;
 use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::Duration;
 
 use retrosync_protocol::Digest;
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
@@ -27,6 +27,7 @@ use rustls::{
 
 use super::{RemoteSettings, ServerAddress, signatures};
 use crate::error::{Error, Kind, Result};
+use crate::machine;
 
 /// When this program was built, or a time before it.
 const BUILD_UNIX_S: i64 = match option_env!("RETROSYNC_BUILD_UNIX_S") {
@@ -66,15 +67,8 @@ impl Clock {
 
     fn now_unix_s(&self) -> i64 {
         let server = *self.server_unix_s.lock().unwrap_or_else(PoisonError::into_inner);
-        judged_time(BUILD_UNIX_S, server, wall_unix_s())
+        judged_time(BUILD_UNIX_S, server, machine::unix_s())
     }
-}
-
-/// The clock on the wall; before 1970 reads as 0.
-pub(super) fn wall_unix_s() -> i64 {
-    SystemTime::now()
-        .duration_since(UNIX_EPOCH)
-        .map_or(0, |since| i64::try_from(since.as_secs()).unwrap_or(i64::MAX))
 }
 
 impl fmt::Debug for Clock {

@@ -242,7 +242,10 @@ impl World {
                     continue;
                 }
                 let parents = history.iter().filter(|entry| record.parents.contains(&entry.version));
-                if let Some(parent) = parents.map(|parent| &parent.record).find(|parent| !is_damage(parent)) {
+                if let Some(parent) = parents
+                    .map(|parent| &parent.record)
+                    .find(|parent| digest(parent).is_some() && !is_damage(parent))
+                {
                     let name =
                         |record| digest(record).map_or("nothing".into(), |digest| self.truth.name(&digest));
                     return Err(format!("{save}: {} replaces {}", name(record), name(parent)));
