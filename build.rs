@@ -71,13 +71,13 @@ fn system_lines(systems: &Table, cores: &Table) -> Outcome<String> {
     Ok(text)
 }
 
-/// `name TAB folder|folder TAB system|system (TAB extension:save:keyed:system|system)*`
+/// `name TAB folder|folder TAB system|system TAB subfolder (TAB extension:save:keyed:system|system)*`
 fn core_lines(cores: &Table, systems: &Table) -> Outcome<String> {
     let mut text = String::new();
     let mut owners = BTreeMap::new();
     for (name, core) in cores {
         let core = table(name, core)?;
-        only(name, core, &["folders", "systems", "files"])?;
+        only(name, core, &["folders", "systems", "subfolder", "files"])?;
         let folders = words(name, core.get("folders").ok_or(format!("[{name}] has no folders"))?)?;
         for folder in &folders {
             if let Some(other) = owners.insert(folder.to_lowercase(), name) {
@@ -88,7 +88,8 @@ fn core_lines(cores: &Table, systems: &Table) -> Outcome<String> {
         if let Some(unknown) = runs.iter().find(|system| !systems.contains_key(**system)) {
             return Err(format!("[{name}] runs `{unknown}`, which systems.toml does not have").into());
         }
-        write!(text, "{name}\t{}\t{}", folders.join("|"), runs.join("|"))?;
+        let subfolder = core.get("subfolder").and_then(Value::as_str).unwrap_or_default();
+        write!(text, "{name}\t{}\t{}\t{subfolder}", folders.join("|"), runs.join("|"))?;
         for file in core.get("files").and_then(Value::as_array).map_or(&[][..], Vec::as_slice) {
             let file = table(name, file)?;
             only(name, file, &["extension", "save", "keyed", "systems"])?;

@@ -13,6 +13,8 @@ mod coverage;
 mod cross;
 #[path = "profiles/detect.rs"]
 mod detect;
+#[path = "profiles/explain.rs"]
+mod explain;
 #[path = "profiles/nextui.rs"]
 mod nextui;
 #[path = "profiles/put_right.rs"]

@@ -9,10 +9,11 @@ use super::tables::{System, tables};
 use crate::profile::{FolderStyle, Profile, StateStyle};
 use crate::snapshot::Place;
 
-/// File names beside games that are none.
-const NO_GAMES: [&str; 24] = [
+/// Extensions of files beside games that are none.
+const NO_GAMES: [&str; 35] = [
     "png", "jpg", "jpeg", "gif", "bmp", "txt", "xml", "db", "dat", "cfg", "ini", "opt", "srm", "sav", "rtc",
-    "state", "auto", "bak", "tmp", "pdf", "mp4", "log", "json", "sh",
+    "state", "auto", "bak", "tmp", "pdf", "mp4", "log", "json", "sh", "nv", "brm", "eep", "flash", "ngf",
+    "mcr", "mcd", "dsv", "bkr", "bcr", "smpc",
 ];
 
 /// Folders among the games that hold pictures and the like.

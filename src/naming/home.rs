@@ -103,6 +103,8 @@ impl Naming {
                 });
             }
         }
+        let own = core.map(|core| core.subfolder).filter(|own| !own.is_empty() && save.kind() != Kind::State);
+        parts.extend(own.map(str::to_owned));
         parts.push(self.file_name(layout, game, system, save, core)?);
         let legal = parts.iter().skip(1).all(|part| is_legal(self.file_names, part));
         let path = parts.into_iter().filter(|part| !part.is_empty()).collect::<Vec<_>>().join("/");

@@ -21,6 +21,9 @@ struct Above<'a> {
     core: Option<&'static Core>,
 }
 
+/// Folders whose files make up saves together.
+const WHOLE_FOLDERS: [&str; 4] = ["PSP", "SAVEDATA", "PPSSPP", "PPSSPP-Ext"];
+
 /// A file's system, title and meaning.
 type Named<'a> = (&'static System, &'a str, Meaning);
 
@@ -114,6 +117,9 @@ impl Naming {
     fn by_path(&self, layout: &InForce, below: &str) -> Result<SaveId, String> {
         let slot = if layout.holds.contains(&Holds::Saves) { "saves" } else { "states" };
         let core = layout.core.map(|core| format!("@{}", core.name)).unwrap_or_default();
+        if below.split('/').any(|part| WHOLE_FOLDERS.iter().any(|whole| whole.eq_ignore_ascii_case(part))) {
+            return Err("it is part of a folder that is one save: its files are not synced one by one".into());
+        }
         let id = format!("{}/{}.{slot}{core}/{below}", self.family, Kind::File);
         id.parse().map_err(|error: retrosync_protocol::SaveIdError| error.to_string())
     }
@@ -132,10 +138,15 @@ impl Naming {
         if state.is_none() && only_states {
             return Err(Miss::Ignored("not a save state"));
         }
+        let (folders, own) = own_folder(layout, folders);
         let above = match layout.mirrors {
             Some(_) => self.above_mirrored(folders),
             None => self.above(layout, folders),
         };
+        let above = above.and_then(|above| match (above.core, own) {
+            (Some(core), Some(own)) if core.name != own.name => stranger(nobodys(name)),
+            _ => Ok(Above { core: own.or(above.core), ..above }),
+        });
         let above = above.map_err(|why| {
             // Among games, and beside MinUI's own folders, what is no save is nobody's worry.
             let quiet = layout.among_games() || layout.grouped_by.contains(&Group::SystemCore);
@@ -352,6 +363,18 @@ impl Naming {
             (None, _) => return unknown(no_game(title)),
         };
         tables().system(name).ok_or(Miss::Unknown(no_game(title)))
+    }
+}
+
+/// The folders without the one in which a core keeps its own files, and that core.
+fn own_folder<'a, 'b>(layout: &InForce, folders: &'a [&'b str]) -> (&'a [&'b str], Option<&'static Core>) {
+    let whole = (folders, None);
+    let Some((last, before)) = folders.split_last() else { return whole };
+    let deeper =
+        if layout.mirrors.is_some() { !before.is_empty() } else { before.len() == layout.grouped_by.len() };
+    match tables().core_of_subfolder(last).filter(|_| deeper) {
+        Some(core) => (before, Some(core)),
+        None => whole,
     }
 }
 

@@ -26,6 +26,8 @@ pub(crate) struct Core {
     pub(crate) name: &'static str,
     pub(crate) folders: Vec<&'static str>,
     pub(crate) systems: Vec<&'static str>,
+    /// Where its own files lie below the save folder; empty: in it.
+    pub(crate) subfolder: &'static str,
     files: Vec<FileRule>,
 }
 
@@ -80,7 +82,7 @@ fn system(line: &'static str) -> System {
 fn core(line: &'static str) -> Core {
     let mut cells = line.split('\t');
     let mut next = || cells.next().unwrap_or_default();
-    let (name, folders, systems) = (next(), list(next()), list(next()));
+    let (name, folders, systems, subfolder) = (next(), list(next()), list(next()), next());
     let files = cells
         .map(|cell| {
             let mut words = cell.split(':');
@@ -88,7 +90,7 @@ fn core(line: &'static str) -> Core {
             FileRule { extension: next(), save: next(), keyed: next() == "1", systems: list(next()) }
         })
         .collect();
-    Core { name, folders, systems, files }
+    Core { name, folders, systems, subfolder, files }
 }
 
 fn list(cell: &'static str) -> Vec<&'static str> {
@@ -114,6 +116,12 @@ impl Tables {
     /// The core of this name.
     pub(crate) fn core(&self, name: &str) -> Option<&Core> {
         self.cores.iter().find(|core| core.name == name)
+    }
+
+    /// The core that keeps its own files in a folder of that name.
+    pub(crate) fn core_of_subfolder(&self, folder: &str) -> Option<&Core> {
+        let mut cores = self.cores.iter().filter(|core| !core.subfolder.is_empty());
+        cores.find(|core| core.subfolder.eq_ignore_ascii_case(folder))
     }
 
     /// The core whose RetroArch folder is called `folder`.

@@ -98,7 +98,8 @@ impl World {
 
     /// Where that core's emulator reads the battery save, by the layout and the core's own way of naming.
     pub(crate) fn expected(&self, system: &str, cores: &toml::Table) -> Option<String> {
-        let core = cores.get(&self.core(system)?)?;
+        let name = self.core(system)?;
+        let core = cores.get(&name)?;
         let folders = texts(core.get("folders"));
         let files = core.get("files").and_then(toml::Value::as_array).cloned().unwrap_or_default();
         let of_system = |file: &&toml::Value| {
@@ -108,6 +109,11 @@ impl World {
         let own = files.iter().find(of_system).and_then(|file| file.get("extension")?.as_str());
         let own = own.filter(|extension| *extension != "srm");
         let mut path = String::new();
+        // An emulator of its own keeps a folder of its own.
+        let alone = self.profile.layouts.iter().find(|layout| layout.core.as_ref() == Some(&name));
+        if let Some(layout) = alone {
+            return Some(format!("{}/{}.{}", layout.folder, title(system), own?));
+        }
         for part in self.save.split('/') {
             let part = match part {
                 "F" => self.folders.get(system)?.clone(),
@@ -116,6 +122,11 @@ impl World {
                 "T.X" => format!("{}.{}", title(system), own.unwrap_or("zip.sav")),
                 other => other.to_owned(),
             };
+            let below = core
+                .get("subfolder")
+                .and_then(toml::Value::as_str)
+                .filter(|_| part.starts_with(&title(system)));
+            let part = below.map_or_else(|| part.clone(), |below| format!("{below}/{part}"));
             path = if path.is_empty() { part } else { format!("{path}/{part}") };
         }
         Some(path)

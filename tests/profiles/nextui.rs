@@ -1,8 +1,14 @@
 //! NextUI's player chooses among four names for a save and three for a state: all are read, the one that is set is written.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
+use std::sync::Arc;
 
 use retrosync::naming::Identified;
+use retrosync::scan::{Request, Scanner, Sweep};
+use retrosync::snapshot::{Base, BaseEntry, Listing, RootState, Stamp};
+use retrosync::volume::Os;
+use retrosync_protocol::{Content, Digest};
 
 use crate::card::{Card, at, profile, save};
 
@@ -77,4 +83,34 @@ fn a_setting_that_changes_moves_the_home_and_loses_no_name() {
         Identified::Save(save("gb/sram/Tetris")),
         "the older file is still it"
     );
+}
+
+/// After the player has changed the setting, NextUI reads and writes the new name; the old file stays beside it.
+#[test]
+fn what_is_played_after_a_changed_setting_is_not_hidden_by_the_old_file() {
+    let card = Card::new();
+    card.file("Roms/Game Boy (GB)/Tetris.gb").text(SETTINGS, "saveFormat=3\n");
+    card.text("Saves/GB/Tetris.gb.sav", "level 1").text("Saves/GB/Tetris.srm", "level 2");
+    let (naming, site) = card.naming(&profile("nextui"));
+    let old = BaseEntry {
+        version: "0".repeat(64).parse().unwrap(),
+        content: Some(Content { digest: Digest::of(b"level 1"), size_bytes: 7 }),
+        place: at("Saves/GB/Tetris.gb.sav"),
+        stamp: Stamp::default(),
+        ancestors: [].into(),
+        trusted: true,
+        aside: None,
+    };
+    let tetris = save("gb/sram/Tetris");
+    let base = Base { saves: BTreeMap::from([(tetris.clone(), old)]), ..Base::default() };
+    let found = Scanner::new(Arc::new(Os)).scan(Request {
+        roots: &[(site.roots[0].clone(), RootState::Online)],
+        naming: &naming,
+        base: &base,
+        listing: &Listing::default(),
+        sweep: Sweep::Full,
+        named: &BTreeSet::new(),
+    });
+    let here = found.local.saves.get(&tetris).unwrap();
+    assert_eq!((&here.place, here.content.digest), (&at("Saves/GB/Tetris.srm"), Digest::of(b"level 2")));
 }

@@ -101,3 +101,36 @@ fn beside_the_games_only_saves_are_saves() {
     let folders: Vec<_> = naming.folders().into_iter().map(|folder| folder.place.path.to_string()).collect();
     assert_eq!(folders, ["gb", "gb/Hacks", "savestates"], "only folders of systems are looked into");
 }
+
+/// FinalBurn Neo keeps its files in a folder of its own, which lies elsewhere on each firmware.
+#[test]
+fn a_core_s_own_folder_is_found_on_every_layout() {
+    for (name, game, path) in [
+        ("onion", "Roms/ARCADE/mslug.zip", "Saves/CurrentProfile/saves/FinalBurn Neo/fbneo/mslug.nv"),
+        ("knulli", "roms/fbneo/mslug.zip", "saves/fbneo/fbneo/mslug.nv"),
+        ("minui", "Roms/Arcade (FBN)/mslug.zip", "Saves/FBN/fbneo/mslug.nv"),
+        ("lakka", "roms/arcade/mslug.zip", "savefiles/fbneo/mslug.nv"),
+        ("rocknix", "arcade/mslug.zip", "arcade/fbneo/mslug.nv"),
+    ] {
+        let card = Card::new();
+        card.file(game).file(path);
+        let (naming, _) = card.naming(&profile(name));
+        let id = save("arcade/sram@fbneo/mslug");
+        assert_eq!(naming.identify(&at(path)), Identified::Save(id.clone()), "{name}");
+        assert_eq!(naming.home(&id), Some(at(path)), "{name}");
+    }
+}
+
+/// Half a folder of a PSP game is worse than none.
+#[test]
+fn a_folder_that_is_one_save_is_not_taken_apart() {
+    let card = Card::new();
+    let (naming, _) = card.naming(&profile("muos"));
+    for path in [
+        "MUOS/save/file/PPSSPP-Ext/ULUS10041DATA00/PARAM.SFO",
+        "MUOS/save/file/PPSSPP/PSP/SAVEDATA/ULUS10041DATA00/DATA.BIN",
+    ] {
+        let found = naming.identify(&at(path));
+        assert!(!matches!(found, Identified::Save(_)), "{path} is {found:?}");
+    }
+}

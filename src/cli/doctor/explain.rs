@@ -92,14 +92,15 @@ fn rule(layout: &Layout) -> String {
         Group::SystemCore => "by system and core",
         Group::Game => "as the games are",
     });
-    let words =
-        |words: Vec<&str>| if words.is_empty() { "not sorted".to_owned() } else { words.join(", then ") };
+    let sorted: Vec<&str> = sorted.collect();
+    let sorted =
+        if sorted.is_empty() { "not sorted".into() } else { format!("sorted {}", sorted.join(", then ")) };
     let doubt = layout.reason.as_ref().filter(|_| !layout.confirmed);
     format!(
         "`{}` holds {}, {}{}{}",
         layout.folder,
         holds.collect::<Vec<_>>().join(" and "),
-        words(sorted.collect()),
+        sorted,
         layout.core.as_ref().map(|core| format!("; of {core} alone")).unwrap_or_default(),
         doubt.map(|why| format!(". Not confirmed: {why}")).unwrap_or_default(),
     )
