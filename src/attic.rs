@@ -18,7 +18,7 @@ use std::sync::Arc;
 
 use retrosync_protocol::{Content, Digest, SaveId};
 
-use crate::durable::{Log, Order};
+use crate::durable::{self, Log, Order};
 use crate::error::{Error, Kind, Problem, Result};
 use crate::root::STATE_FOLDER;
 use crate::snapshot::RelativePath;
@@ -214,8 +214,9 @@ impl Attic {
         let mut source = Measured::new(self.volume.open(from)?);
         let mut file = self.volume.create_new(to)?;
         io::copy(&mut source, &mut Appender::new(&mut *file, 0))?;
-        file.sync()?;
+        // On FAT the table must be durable before the entry speaks of its clusters: the folder's sync writes it.
         self.volume.sync_folder(&self.folder)?;
+        file.sync()?;
         Ok(source.content())
     }
 
@@ -316,8 +317,7 @@ impl Attic {
             // The index first: a file that a cut leaves behind is then unknown to it, and never touched again.
             self.note(&Record::Gone { number: entry.number })?;
             self.entries.remove(&entry.number);
-            self.volume
-                .remove(&self.path_of(entry.number))
+            durable::remove(&*self.volume, &self.path_of(entry.number))
                 .map_err(|error| Error::io(format!("cannot let go of kept copy {}", entry.number), &error))?;
             gone.push(entry);
         }

@@ -158,8 +158,11 @@ impl Disk {
         let (name, mut file, is_new) = self.staging_file(content).map_err(|e| Error::io(doing(), &e))?;
         let staged = Staged { name, content: *content, packed: false, unused: self.unused.clone() };
         let written = fill(&mut *file, content, payload).and_then(|()| {
-            file.sync()?;
-            if is_new { self.volume.sync_folder(&self.incoming) } else { Ok(()) }
+            if is_new {
+                // On FAT the table must be durable before the entry speaks of its clusters: the folder's sync writes it.
+                self.volume.sync_folder(&self.incoming)?;
+            }
+            file.sync()
         });
         drop(file);
         match written {

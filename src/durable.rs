@@ -7,7 +7,7 @@
 mod log;
 mod pair;
 
-pub use log::{Log, Order};
+pub use log::{Log, Order, remove};
 pub use pair::Pair;
 
 use serde::Serialize;

@@ -15,7 +15,7 @@ use std::sync::Arc;
 
 use retrosync_protocol::{Digest, Epoch, Head, SaveHeads, SaveId, WriterId};
 
-use crate::durable::{Log, Order};
+use crate::durable::{Log, Order, seal};
 use crate::error::{Error, Kind, Problem, Result};
 use crate::snapshot::{Base, BaseEntry, Listing, Place, Stamp};
 use crate::volume::Volume;
@@ -80,6 +80,8 @@ const READS: usize = 3;
 const COMPACT_BYTES: u64 = 64 * 1024;
 /// … and this many times as long as what it began with.
 const COMPACT_TIMES: u64 = 4;
+/// What is left free in a new file for the entries that make it too long.
+const ROOM_BYTES: u64 = 32 * 1024;
 /// How much is gathered before it is written, while rewriting.
 const PIECE_BYTES: usize = 64 * 1024;
 
@@ -168,7 +170,11 @@ impl Journal {
                     }
                 }
             })?;
-        let Some(began_bytes) = began_bytes else { return Ok(Replayed::Unfinished) };
+        let Some(began_bytes) = began_bytes else {
+            // Nothing but blank: made, and cut before the first line.
+            let is_blank = generation == 0 && !torn;
+            return Ok(if is_blank { Replayed::Missing } else { Replayed::Unfinished });
+        };
         Ok(Replayed::Whole(Box::new(state), Force { number, generation, log, began_bytes, torn }))
     }
 
@@ -233,7 +239,13 @@ impl Journal {
     fn compact(&mut self) -> io::Result<()> {
         let (number, generation) =
             self.force.as_ref().map_or((0, 1), |force| (1 - force.number, force.generation + 1));
-        let mut log = Log::restart(&self.volume, &self.files[number], Order::Chained)?;
+        let mut need = 0;
+        for record in self.state.records() {
+            need += seal(0, &record)?.0.len() as u64;
+        }
+        // Room until it is rewritten, and some for the last entries.
+        let room = COMPACT_BYTES.max(need * COMPACT_TIMES) + ROOM_BYTES;
+        let mut log = Log::restart(&self.volume, &self.files[number], Order::Chained, room)?;
         log.append(&Record::Begin { generation })?;
         for record in self.state.records() {
             log.append(&record)?;

@@ -206,8 +206,9 @@ fn write_marker(volume: &dyn Volume, dir: &Path, id: &RootId) -> io::Result<()> 
     };
     let (line, _) = seal(0, &Marker { root: id.clone() })?;
     file.write_all_at(&line, 0)?;
-    file.sync()?;
-    volume.sync_folder(&folder)
+    // On FAT the table must be durable before the entry speaks of its cluster: the folder's sync writes it.
+    volume.sync_folder(&folder)?;
+    file.sync()
 }
 
 #[cfg(test)]

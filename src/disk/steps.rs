@@ -8,6 +8,7 @@
 use std::io::{self, Read};
 use std::path::Path;
 
+pub(super) use crate::durable::remove;
 use crate::playing::boot_ms;
 use crate::snapshot::Stamp;
 use crate::volume::Volume;
@@ -54,16 +55,6 @@ pub(super) fn rename(volume: &dyn Volume, from: &Path, to: &Path) -> io::Result<
     let shown = Shown { stamp, at_boot_ms: boot_ms() };
     settle_rename(volume, &mut *file, from, to)?;
     Ok(shown)
-}
-
-/// Removes a file that shares its clusters with nothing. The name is durably gone while the open file still holds them: a cut
-/// leaves no name on clusters that are free, or another file's by then.
-pub(super) fn remove(volume: &dyn Volume, path: &Path) -> io::Result<()> {
-    let file = volume.open(path)?;
-    volume.remove(path)?;
-    volume.sync_folder(path.parent().unwrap_or(Path::new(".")))?;
-    drop(file);
-    Ok(())
 }
 
 /// What makes a rename durable that was done by `file`'s owner, or by one before a cut.

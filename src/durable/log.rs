@@ -3,11 +3,16 @@
 //! Opening reads every whole line in order. Appending never touches what was read. A line that is not whole ends the
 //! log where the order of records matters (`Chained`: each line's CRC continues the one before, so that a stale tail left
 //! by an earlier cut can never come alive again), and is skipped where it does not (`Loose`).
+//!
+//! On FAT a file that grows changes its folder entry (the size) and the table (its clusters). An entry that is ahead of the
+//! table cannot be read, and reading it makes the kernel set the card read-only; one that is behind has clusters too many, and
+//! growing it does the same. So a file is made with room, which is blank, and lines are written into that; where it
+//! must grow all the same, clusters too many are given back before, and the table is made durable before the entry.
 
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use std::io::{self, BufRead, BufReader, Read};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use super::{seal, unseal};
@@ -25,12 +30,25 @@ pub enum Order {
     Loose,
 }
 
+/// What a new file has room for: no append within it changes the table or an entry.
+const ROOM_BYTES: u64 = 64 * 1024;
+
 /// An open log.
 pub struct Log {
+    volume: Arc<dyn Volume>,
+    folder: PathBuf,
     file: Box<dyn VolumeFile>,
     order: Order,
     /// Where the next line goes.
     end: u64,
+    /// Up to here there may be pieces of lines after `end`.
+    stale_end: u64,
+    /// The file's length; beyond `end` it is blank.
+    room: u64,
+    /// It was opened, not made, and has not grown since.
+    is_as_found: bool,
+    /// It grew since the last sync.
+    has_grown: bool,
     /// The last line's CRC.
     chain: u32,
     /// Sealed and not yet written.
@@ -48,63 +66,107 @@ impl Log {
         order: Order,
         each: &mut dyn FnMut(T, u64),
     ) -> io::Result<(Log, bool)> {
-        let mut file = match volume.open_write(path) {
+        let file = match volume.open_write(path) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => {
-                let mut file = volume.create_new(path)?;
-                file.sync()?;
-                volume.sync_folder(path.parent().unwrap_or(Path::new(".")))?;
-                file
+                return Log::make(volume, path, order, ROOM_BYTES).map(|log| (log, false));
             }
             file => file?,
         };
-        let (mut end, mut chain, mut torn) = (0, 0, false);
-        let mut reader = BufReader::new(&mut file);
-        let mut line = Vec::new();
-        loop {
-            line.clear();
-            let read = (&mut reader).take(MAX_LINE_BYTES).read_until(b'\n', &mut line)? as u64;
-            if read == 0 {
-                break;
-            }
-            let seed = if order == Order::Chained { chain } else { 0 };
-            let record = line.strip_suffix(b"\n").and_then(|line| unseal::<T>(seed, line));
-            match record {
-                Some((record, crc)) => {
-                    each(record, end + read);
-                    chain = crc;
-                }
-                // The empty line that separates what is appended from a torn tail.
-                None if order == Order::Loose && line == b"\n" => {}
-                None => {
-                    torn = true;
-                    if order == Order::Chained {
-                        break;
-                    }
-                }
-            }
-            end += read;
-        }
-        drop(reader);
-        let mut log = Log { file, order, end, chain, buffer: Vec::new() };
+        let mut log = Log::over(volume, path, order, file);
+        let torn = log.replay(each)?;
         if torn && order == Order::Loose {
             log.buffer.push(b'\n');
         }
         Ok((log, torn))
     }
 
-    /// Empties `path` and begins a new log in it. Whatever it held is gone: only for the file that is not in force.
+    /// Reads all lines; says whether any was not whole.
+    fn replay<T: DeserializeOwned>(&mut self, each: &mut dyn FnMut(T, u64)) -> io::Result<bool> {
+        let (mut at, mut torn, mut closed) = (0, false, false);
+        let mut reader = BufReader::new(&mut self.file);
+        let mut line = Vec::new();
+        loop {
+            let blank = reader.fill_buf()?.iter().take_while(|byte| **byte == b'\n').count();
+            if blank > 0 {
+                // Where the order counts, what comes after the first blank is no line.
+                closed |= self.order == Order::Chained;
+                at += blank as u64;
+                reader.consume(blank);
+                continue;
+            }
+            line.clear();
+            let read = (&mut reader).take(MAX_LINE_BYTES).read_until(b'\n', &mut line)? as u64;
+            if read == 0 {
+                break;
+            }
+            at += read;
+            self.stale_end = at;
+            let seed = if self.order == Order::Chained { self.chain } else { 0 };
+            let whole = line.strip_suffix(b"\n").filter(|_| !closed);
+            if let Some((record, crc)) = whole.and_then(|line| unseal::<T>(seed, line)) {
+                each(record, at);
+                (self.chain, self.end) = (crc, at);
+                continue;
+            }
+            torn = true;
+            closed |= self.order == Order::Chained;
+            if self.order == Order::Loose {
+                self.end = at;
+            }
+        }
+        self.room = at;
+        Ok(torn)
+    }
+
+    fn over(volume: &Arc<dyn Volume>, path: &Path, order: Order, file: Box<dyn VolumeFile>) -> Log {
+        Log {
+            volume: volume.clone(),
+            folder: folder_of(path).to_owned(),
+            file,
+            order,
+            end: 0,
+            stale_end: 0,
+            room: 0,
+            is_as_found: true,
+            has_grown: false,
+            chain: 0,
+            buffer: Vec::new(),
+        }
+    }
+
+    fn make(volume: &Arc<dyn Volume>, path: &Path, order: Order, room: u64) -> io::Result<Log> {
+        let mut log = Log::over(volume, path, order, volume.create_new(path)?);
+        log.is_as_found = false;
+        log.grow(room)?;
+        volume.sync_folder(&log.folder)?;
+        log.file.sync()?;
+        log.has_grown = false;
+        Ok(log)
+    }
+
+    /// Removes `path` and begins a new log of this name, with room for `room` bytes at least. Whatever it held is gone: only
+    /// for the file that is not in force.
     ///
     /// # Errors
     /// When the card cannot.
-    pub fn restart(volume: &Arc<dyn Volume>, path: &Path, order: Order) -> io::Result<Log> {
-        let mut file = match volume.open_write(path) {
-            Err(error) if error.kind() == io::ErrorKind::NotFound => volume.create_new(path)?,
-            file => file?,
-        };
-        file.set_len(0)?;
-        file.sync()?;
-        volume.sync_folder(path.parent().unwrap_or(Path::new(".")))?;
-        Ok(Log { file, order, end: 0, chain: 0, buffer: Vec::new() })
+    pub fn restart(volume: &Arc<dyn Volume>, path: &Path, order: Order, room: u64) -> io::Result<Log> {
+        remove(&**volume, path)?;
+        Log::make(volume, path, order, room.max(ROOM_BYTES))
+    }
+
+    /// Makes the file longer, blank.
+    fn grow(&mut self, room: u64) -> io::Result<()> {
+        if std::mem::take(&mut self.is_as_found) {
+            self.file.set_len(self.room)?;
+        }
+        let blank = [b'\n'; 4096];
+        while self.room < room {
+            let count = (room - self.room).min(blank.len() as u64);
+            self.file.write_all_at(&blank[..count as usize], self.room)?;
+            self.room += count;
+            self.has_grown = true;
+        }
+        Ok(())
     }
 
     /// Adds a record to the buffer.
@@ -121,8 +183,9 @@ impl Log {
 
     /// Forgets what could not be written: the caller's own step failed with it.
     pub fn drop_unwritten(&mut self) {
-        self.buffer.clear();
         // Whatever part of it did reach the card must not run into the next line.
+        self.stale_end = self.stale_end.max(self.size_bytes());
+        self.buffer.clear();
         self.buffer.push(b'\n');
     }
 
@@ -131,9 +194,21 @@ impl Log {
     /// # Errors
     /// When the card cannot take it.
     pub fn write(&mut self) -> io::Result<()> {
-        self.file.write_all_at(&self.buffer, self.end)?;
-        self.end += self.buffer.len() as u64;
+        self.write_buffer()?;
+        self.end = self.size_bytes();
         self.buffer.clear();
+        Ok(())
+    }
+
+    fn write_buffer(&mut self) -> io::Result<()> {
+        let end = self.size_bytes();
+        if end > self.room {
+            self.grow(end + ROOM_BYTES)?;
+        }
+        self.file.write_all_at(&self.buffer, self.end)?;
+        if end < self.stale_end {
+            self.file.write_all_at(&vec![b'\n'; (self.stale_end - end) as usize], end)?;
+        }
         Ok(())
     }
 
@@ -144,9 +219,15 @@ impl Log {
     /// failed one which pages were not written.
     pub fn sync(&mut self) -> io::Result<()> {
         if !self.buffer.is_empty() {
-            self.file.write_all_at(&self.buffer, self.end)?;
+            self.write_buffer()?;
+            if self.has_grown {
+                // The table before the entry.
+                self.volume.sync_folder(&self.folder)?;
+            }
             self.file.sync()?;
-            self.end += self.buffer.len() as u64;
+            self.has_grown = false;
+            self.end = self.size_bytes();
+            self.stale_end = self.end;
             self.buffer.clear();
         }
         Ok(())
@@ -157,8 +238,28 @@ impl Log {
         self.buffer.len()
     }
 
-    /// How long the log is, with what is buffered.
+    /// How long the log is, with what is buffered; the file has room for more.
     pub fn size_bytes(&self) -> u64 {
         self.end + self.buffer.len() as u64
     }
+}
+
+fn folder_of(path: &Path) -> &Path {
+    path.parent().unwrap_or(Path::new("."))
+}
+
+/// Removes a file if it is there. The name is durably gone while the open file still holds its clusters: a cut leaves no name
+/// on clusters that are free, or another file's by then. Only for one that shares its clusters with nothing.
+///
+/// # Errors
+/// When the card cannot.
+pub fn remove(volume: &dyn Volume, path: &Path) -> io::Result<()> {
+    let file = match volume.open(path) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
+        file => file?,
+    };
+    volume.remove(path)?;
+    volume.sync_folder(folder_of(path))?;
+    drop(file);
+    Ok(())
 }

@@ -105,9 +105,9 @@ impl Pair {
             let mut whole = line;
             whole.resize(SLOT_BYTES, b'\n');
             file.write_all_at(&whole, 0)?;
-            file.sync()?;
-            // A new name: without this the slot's bytes are durable under no name.
+            // A new name; and on FAT the table must be durable before the entry speaks of its clusters.
             self.volume.sync_folder(path.parent().unwrap_or(Path::new(".")))?;
+            file.sync()?;
         }
         (self.generation, self.holder) = (generation, other);
         Ok(())

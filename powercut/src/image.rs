@@ -1,0 +1,121 @@
+//! A card's sectors as they are durable, and a crash on top of them. What was never written is zero.
+
+use std::collections::HashMap;
+use std::hash::{BuildHasherDefault, Hasher};
+use std::sync::Arc;
+
+/// Bytes of a sector: what a card writes wholly or not at all.
+pub const SECTOR: usize = 512;
+/// One sector's bytes.
+pub type Sector = [u8; SECTOR];
+const PAGE_SECTORS: u64 = 8;
+const PAGE: usize = SECTOR * PAGE_SECTORS as usize;
+
+/// Spreads numbers; nobody chooses them against us.
+#[derive(Default)]
+pub struct Spread(u64);
+
+impl Hasher for Spread {
+    fn finish(&self) -> u64 {
+        self.0
+    }
+    fn write(&mut self, bytes: &[u8]) {
+        for byte in bytes {
+            self.write_u64(u64::from(*byte));
+        }
+    }
+    fn write_u64(&mut self, number: u64) {
+        self.0 = (self.0 ^ number).wrapping_mul(0x9e37_79b9_7f4a_7c15).rotate_left(29);
+    }
+    fn write_u32(&mut self, number: u32) {
+        self.write_u64(u64::from(number));
+    }
+}
+
+/// A map by number.
+pub type ByNumber<K, V> = HashMap<K, V, BuildHasherDefault<Spread>>;
+
+/// The sectors that are durable.
+#[derive(Clone, Default)]
+pub struct Image {
+    pages: ByNumber<u64, Box<[u8]>>,
+}
+
+impl Image {
+    /// One sector.
+    pub fn sector(&self, number: u64) -> &[u8] {
+        static ZERO: Sector = [0; SECTOR];
+        let at = (number % PAGE_SECTORS) as usize * SECTOR;
+        self.pages.get(&(number / PAGE_SECTORS)).map_or(&ZERO[..], |page| &page[at..at + SECTOR])
+    }
+
+    /// Writes whole sectors.
+    pub fn write(&mut self, first: u64, bytes: &[u8]) {
+        for (number, sector) in (first..).zip(bytes.chunks(SECTOR)) {
+            let at = (number % PAGE_SECTORS) as usize * SECTOR;
+            let number = number / PAGE_SECTORS;
+            if sector.iter().all(|byte| *byte == 0) && !self.pages.contains_key(&number) {
+                continue;
+            }
+            let page = self.pages.entry(number).or_insert_with(|| vec![0; PAGE].into());
+            page[at..at + sector.len()].copy_from_slice(sector);
+        }
+    }
+
+    /// All that is not known to be zero: first sector and bytes of each run.
+    pub fn runs(&self) -> impl Iterator<Item = (u64, &[u8])> {
+        self.pages.iter().map(|(number, page)| (number * PAGE_SECTORS, &page[..]))
+    }
+}
+
+/// A card as it is found after a cut: what was durable, and what of the rest had reached it.
+#[derive(Clone)]
+pub struct Crash {
+    durable: Arc<Image>,
+    over: ByNumber<u64, Sector>,
+}
+
+impl Crash {
+    /// Nothing but what was durable.
+    pub fn of(durable: &Arc<Image>) -> Crash {
+        Crash { durable: durable.clone(), over: ByNumber::default() }
+    }
+
+    /// One sector reached the card, its first `upto` bytes at least.
+    pub fn reach(&mut self, number: u64, sector: &[u8], upto: usize) {
+        let mut now = [0; SECTOR];
+        now.copy_from_slice(self.sector(number));
+        now[..upto].copy_from_slice(&sector[..upto]);
+        self.over.insert(number, now);
+    }
+
+    /// One sector.
+    pub fn sector(&self, number: u64) -> &[u8] {
+        self.over.get(&number).map_or_else(|| self.durable.sector(number), |sector| &sector[..])
+    }
+
+    /// Tells two crashes of one durable image apart.
+    pub fn fingerprint(&self) -> u64 {
+        let mut sum = 0u64;
+        for (number, sector) in &self.over {
+            if sector == self.durable.sector(*number) {
+                continue;
+            }
+            let mut spread = Spread(*number);
+            for word in sector.chunks_exact(8) {
+                spread.write_u64(word.iter().fold(0, |word, byte| word << 8 | u64::from(*byte)));
+            }
+            sum = sum.wrapping_add(spread.finish() | 1);
+        }
+        sum
+    }
+
+    /// The whole of it, to be written to a real card.
+    pub fn flatten(&self) -> Image {
+        let mut image = Image::clone(&self.durable);
+        for (number, sector) in &self.over {
+            image.write(*number, sector);
+        }
+        image
+    }
+}

@@ -1,0 +1,322 @@
+//! What is done to a card: stories of steps, carried out by the daemon's own code on any volume, and the bytes they move.
+//!
+//! The same story is played on a real card and told to the judge: all bytes follow from the numbers alone.
+
+use std::collections::VecDeque;
+use std::path::Path;
+use std::sync::Arc;
+
+use retrosync::attic::{Attic, Limits};
+use retrosync::disk::{Disk, recover};
+use retrosync::error::{Problem, Result};
+use retrosync::identity::Identity;
+use retrosync::journal::{Entry, Journal};
+use retrosync::root::Root;
+use retrosync::snapshot::{BaseEntry, Place, RelativePath, Stamp};
+use retrosync::volume::Volume;
+use retrosync_protocol::{Content, Digest, Epoch, SaveId, Token};
+
+/// Where the card is mounted, there and here.
+pub const ROOT: &str = "/mnt/card";
+/// How many sequence numbers a step takes: one reservation at most.
+pub const TAKEN: u64 = 40;
+/// How many saves a story may speak of.
+pub const SAVES: [(&str, &str); 4] = [
+    ("gb/sram/Tetris", "Saves/Tetris.srm"),
+    (
+        "gba/sram/A Very Long Name of a Game - With a Subtitle (Europe) (En,Fr,De)",
+        "Saves/mGBA/A Very Long Name of a Game - With a Subtitle (Europe) (En,Fr,De).srm",
+    ),
+    ("snes/sram/Mixed Case", "Saves/Mixed Case.srm"),
+    ("nes/sram/Elsewhere", "Saves/New/Deep/Elsewhere.sav"),
+];
+
+/// One thing the daemon does. The numbers of a save's rounds grow by one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Step {
+    /// Brings bytes of this size for the save of this number.
+    Bring(usize, usize),
+    /// Another device retired it.
+    Retire(usize),
+    /// The journal learns something of every save, and syncs.
+    Learn,
+    /// The writer takes sequence numbers.
+    Count,
+    /// Pairing keeps a new token.
+    Pair,
+    /// The attic lets go of the oldest copies.
+    Thin,
+    /// What everybody's helper does: a temporary file, synced, renamed over the save, the folder synced.
+    Textbook(usize, usize),
+}
+
+/// A story.
+#[derive(Clone, Debug)]
+pub struct Story {
+    /// What is tested.
+    pub name: &'static str,
+    /// Saves that are there at the start: number and size.
+    pub begins: Vec<(usize, usize)>,
+    /// What is done.
+    pub steps: Vec<Step>,
+}
+
+/// The bytes of a save in a round; round 0 is none.
+pub fn bytes(save: usize, round: u64, size: usize) -> Vec<u8> {
+    let mut seed = (save as u64 + 1).wrapping_mul(0x9e37_79b9_7f4a_7c15) ^ round.wrapping_mul(0xd134_2543_de82_ef95);
+    let mut bytes = Vec::with_capacity(size + 8);
+    while bytes.len() < size {
+        seed ^= seed << 13;
+        seed ^= seed >> 7;
+        seed ^= seed << 17;
+        bytes.extend_from_slice(&seed.to_le_bytes());
+    }
+    bytes.truncate(size);
+    bytes
+}
+
+/// What is told of bytes.
+pub fn content(bytes: &[u8]) -> Content {
+    Content { digest: Digest::of(bytes), size_bytes: bytes.len() as u64 }
+}
+
+/// The save of a number and where it is.
+pub fn save(number: usize) -> (SaveId, RelativePath) {
+    let (save, path) = SAVES[number];
+    (known(save.parse().ok()), known(RelativePath::new(path)))
+}
+
+/// What is written in this program and cannot be wrong.
+fn known<T>(value: Option<T>) -> T {
+    value.unwrap_or_else(|| unreachable!("a name in this program is wrong"))
+}
+
+/// The token of a pairing.
+pub fn token(number: usize) -> Token {
+    Token::from_random(&[number as u8 + 1; 32])
+}
+
+/// The epoch of all journals here.
+pub fn epoch() -> Epoch {
+    Epoch::from_random(&[5; 16])
+}
+
+/// What the journal learns in the cycle of this number.
+pub fn learnt(cycle: u64) -> Vec<Entry> {
+    let settled = |number: usize| {
+        let (save, path) = save(number);
+        let bytes = bytes(number, cycle, 64);
+        let digest = Digest::of(&bytes);
+        let entry = BaseEntry {
+            version: digest,
+            content: Some(content(&bytes)),
+            place: Place { root: 0, path },
+            stamp: Stamp { size_bytes: cycle, mtime_s: -1, mtime_ns: 7, inode: 9 },
+            ancestors: VecDeque::from(vec![digest; 16]),
+            trusted: true,
+            aside: None,
+        };
+        Entry::Settled { save, entry }
+    };
+    let mut entries: Vec<_> = (0..2).map(settled).collect();
+    entries.push(Entry::Cursor { epoch: epoch(), cursor: cycle });
+    entries
+}
+
+/// What a save holds.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Held {
+    /// The number of its bytes; 0: never there.
+    pub round: u64,
+    /// Its size; `None`: not there.
+    pub size: Option<usize>,
+    /// What the attic must hold, oldest first.
+    pub kept: Vec<(u64, usize)>,
+}
+
+impl Held {
+    /// The bytes of it.
+    pub fn bytes(&self, save: usize) -> Option<Vec<u8>> {
+        self.size.map(|size| bytes(save, self.round, size))
+    }
+}
+
+/// What a card must hold after some steps.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Expected {
+    /// By number of the save.
+    pub saves: [Held; SAVES.len()],
+    /// Cycles that the journal learnt.
+    pub cycles: u64,
+    /// Sequence numbers that were given out.
+    pub counted: u64,
+    /// The token.
+    pub paired: usize,
+}
+
+impl Story {
+    /// What the card holds after `done` steps.
+    pub fn after(&self, done: usize) -> Expected {
+        let mut all = Expected::default();
+        for (save, size) in &self.begins {
+            (all.saves[*save].round, all.saves[*save].size) = (1, Some(*size));
+        }
+        for step in &self.steps[..done] {
+            all.take(*step);
+        }
+        all
+    }
+}
+
+impl Expected {
+    /// What one more step makes of it.
+    pub fn take(&mut self, step: Step) {
+        match step {
+            Step::Bring(save, size) => self.saves[save].become_(Some(size), true),
+            Step::Textbook(save, size) => self.saves[save].become_(Some(size), false),
+            Step::Retire(save) => self.saves[save].become_(None, true),
+            Step::Learn => self.cycles += 1,
+            Step::Count => self.counted += TAKEN,
+            Step::Pair => self.paired += 1,
+            Step::Thin => self.saves.iter_mut().for_each(|held| {
+                let gone = held.kept.len().saturating_sub(LIMITS.entries_per_save);
+                held.kept.drain(..gone);
+            }),
+        }
+    }
+}
+
+impl Held {
+    fn become_(&mut self, size: Option<usize>, keeps: bool) {
+        if let Some(old) = self.size.filter(|_| keeps) {
+            self.kept.push((self.round, old));
+        }
+        self.round += 1;
+        self.size = size;
+    }
+}
+
+const LIMITS: Limits = Limits { entries_per_save: 2, total_bytes: 64 << 20 };
+
+/// The daemon's parts on one card.
+pub struct Parts {
+    volume: Arc<dyn Volume>,
+    disk: Disk,
+    journal: Journal,
+    identity: Identity,
+}
+
+impl Parts {
+    /// Starts as the daemon does: recovery first, then all the rest.
+    ///
+    /// # Errors
+    /// What any part said.
+    pub fn open(volume: Arc<dyn Volume>) -> Result<(Parts, Vec<Problem>)> {
+        let root = Path::new(ROOT);
+        let mut problems = recover(volume.clone(), root)?;
+        let state_dir = Root::open(volume.clone(), root)?.state_dir();
+        let (attic, found) = Attic::open(volume.clone(), root)?;
+        problems.extend(found);
+        let (disk, found) = Disk::open(volume.clone(), root, attic)?;
+        problems.extend(found);
+        let (journal, found) = Journal::open(volume.clone(), &state_dir)?;
+        problems.extend(found);
+        let (identity, _) = Identity::open(volume.clone(), &state_dir, "serial:1")?;
+        Ok((Parts { volume, disk, journal, identity }, problems))
+    }
+
+    /// The disk with its attic.
+    pub fn disk(&self) -> &Disk {
+        &self.disk
+    }
+
+    /// The journal.
+    pub fn journal(&self) -> &Journal {
+        &self.journal
+    }
+
+    /// The identity.
+    pub fn identity(&mut self) -> &mut Identity {
+        &mut self.identity
+    }
+
+    /// Does one step. `now` is what the card holds before it.
+    ///
+    /// # Errors
+    /// What the daemon's code said.
+    pub fn take(&mut self, step: Step, now: &Expected) -> Result<()> {
+        match step {
+            Step::Bring(number, size) => {
+                let new = bytes(number, now.saves[number].round + 1, size);
+                let old = now.saves[number].bytes(number).map(|old| content(&old));
+                let (save, path) = save(number);
+                let staged = self.disk.stage(&content(&new), &mut &*new)?;
+                self.disk.replace(&path, &save, old.as_ref(), staged, &mut || Ok(())).map(|_| ())
+            }
+            Step::Retire(number) => {
+                let (save, path) = save(number);
+                let old = now.saves[number].bytes(number).unwrap_or_default();
+                self.disk.retire(&path, &save, &content(&old), &mut || Ok(()))
+            }
+            Step::Learn => {
+                for entry in learnt(now.cycles + 1) {
+                    self.journal.record(entry)?;
+                }
+                self.journal.sync()
+            }
+            Step::Count => (0..TAKEN).try_for_each(|_| self.identity.take_sequence().map(|_| ())),
+            Step::Pair => {
+                self.identity.facts.token = Some(token(now.paired + 1));
+                self.identity.save()
+            }
+            Step::Thin => self.disk.attic_mut().thin(&|_, _| true, &LIMITS).map(|_| ()),
+            Step::Textbook(number, size) => {
+                let new = bytes(number, now.saves[number].round + 1, size);
+                textbook(&*self.volume, &save(number).1.under(Path::new(ROOT)), &new)
+                    .map_err(|error| retrosync::error::Error::io("cannot do what the textbook says", &error))
+            }
+        }
+    }
+}
+
+fn textbook(volume: &dyn Volume, target: &Path, new: &[u8]) -> std::io::Result<()> {
+    let temporary = target.with_extension("tmp");
+    let mut file = volume.create_new(&temporary)?;
+    file.write_all_at(new, 0)?;
+    file.sync()?;
+    volume.rename(&temporary, target)?;
+    volume.sync_folder(target.parent().unwrap_or(target))
+}
+
+/// The stories of the daemon's write paths. `sizes` are those of saves.
+pub fn stories(size: usize) -> Vec<Story> {
+    use Step::{Bring, Count, Learn, Pair, Retire, Thin};
+    let story = |name, begins: &[(usize, usize)], steps: Vec<Step>| Story { name, begins: begins.to_vec(), steps };
+    vec![
+        story("same size", &[(0, size), (1, 8192)], vec![Bring(0, size), Bring(1, 8192), Bring(0, size), Bring(0, size)]),
+        story(
+            "other size",
+            &[(1, size), (2, 700)],
+            vec![Bring(1, size + 4096), Bring(1, size / 2), Bring(2, 9000), Bring(1, size * 2), Bring(2, 300)],
+        ),
+        story("new save", &[], vec![Bring(0, size), Bring(3, size), Bring(2, 1), Bring(1, 512)]),
+        story(
+            "attic and retirement",
+            &[(0, size), (1, 3000)],
+            vec![Retire(0), Bring(1, 3000), Bring(1, 3000), Bring(1, 2000), Thin, Retire(1), Bring(0, size), Bring(0, size)],
+        ),
+        story("journal", &[(0, 512)], vec![Learn; 26]),
+        story("identity and token", &[(0, 512)], vec![Pair, Count, Count, Pair, Count, Count, Pair]),
+        story(
+            "whole cycles",
+            &[(0, size), (2, 2048)],
+            vec![Bring(0, size), Count, Learn, Bring(2, 4096), Count, Learn, Bring(0, size), Learn, Bring(3, 600), Learn],
+        ),
+        story("large", &[(0, 1_200_000)], vec![Bring(0, 1_200_000), Bring(0, 1_100_000)]),
+    ]
+}
+
+/// The textbook's story: it must fail.
+pub fn textbook_story(size: usize) -> Story {
+    Story { name: "textbook", begins: vec![(0, size)], steps: vec![Step::Textbook(0, size); 4] }
+}
