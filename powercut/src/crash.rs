@@ -12,19 +12,19 @@ use crate::image::{Crash, Image, SECTOR};
 use crate::log::Entry;
 
 /// A state, and how it came about.
-pub struct State {
+pub(crate) struct State {
     /// The card.
-    pub crash: Crash,
+    pub(crate) crash: Crash,
     /// How many steps were reported done.
-    pub acked: usize,
+    pub(crate) acked: usize,
     /// Which one it is: the log's entry, and the order drawn (0: the log's own).
-    pub at: (usize, u64),
+    pub(crate) at: (usize, u64),
 }
 
 /// The first mark: what stands before is not looked at.
-pub const BEGIN: &str = "begin";
+pub(crate) const BEGIN: &str = "begin";
 /// The mark after each step.
-pub const DID: &str = "did";
+pub(crate) const DID: &str = "did";
 /// Up to so many sectors all subsets are tried.
 const EXHAUSTIVE: usize = 8;
 
@@ -34,7 +34,7 @@ struct Epoch<'a> {
 }
 
 /// Deals the states of a log out, `orders` for each epoch besides its prefixes. `each` says whether to go on.
-pub fn states(entries: &[Entry], orders: u64, each: &mut dyn FnMut(State) -> bool) {
+pub(crate) fn states(entries: &[Entry], orders: u64, each: &mut dyn FnMut(State) -> bool) {
     let (mut durable, mut begun, mut acked) = (Arc::new(Image::default()), false, 0);
     let mut epoch = Epoch { writes: Vec::new(), marks: Vec::new() };
     let mut first = true;
@@ -56,12 +56,17 @@ pub fn states(entries: &[Entry], orders: u64, each: &mut dyn FnMut(State) -> boo
                 }
             }
             Entry::Flush => {
-                if begun && !epoch.shuffle(&durable, orders, &mut |crash, order| {
-                    each(State { crash, acked, at: (at, order) })
-                }) {
+                if begun
+                    && !epoch.shuffle(&durable, orders, &mut |crash, order| {
+                        each(State { crash, acked, at: (at, order) })
+                    })
+                {
                     return;
                 }
-                if begun && std::mem::take(&mut first) && !each(State { crash: Crash::of(&durable), acked, at: (at, 0) }) {
+                if begun
+                    && std::mem::take(&mut first)
+                    && !each(State { crash: Crash::of(&durable), acked, at: (at, 0) })
+                {
                     return;
                 }
                 for (sector, bytes) in epoch.writes.drain(..) {
@@ -71,11 +76,13 @@ pub fn states(entries: &[Entry], orders: u64, each: &mut dyn FnMut(State) -> boo
             }
         }
     }
-    epoch.shuffle(&durable, orders, &mut |crash, order| each(State { crash, acked, at: (entries.len(), order) }));
+    epoch.shuffle(&durable, orders, &mut |crash, order| {
+        each(State { crash, acked, at: (entries.len(), order) })
+    });
 }
 
 /// How many epochs with writes stand after the beginning.
-pub fn epochs(entries: &[Entry]) -> u64 {
+pub(crate) fn epochs(entries: &[Entry]) -> u64 {
     let from = entries.iter().position(|entry| *entry == Entry::Mark(BEGIN.into())).unwrap_or(0);
     entries[from..].split(|entry| *entry == Entry::Flush).filter(|epoch| !epoch.is_empty()).count() as u64
 }
@@ -112,7 +119,9 @@ impl Epoch<'_> {
             let mut dice = Dice::new(order.wrapping_mul(0x2545_f491_4f6c_dd1d) ^ sectors[0].0);
             let mut crash = Crash::of(durable);
             if order < exhaustive {
-                for (at, (number, sector)) in sectors.iter().enumerate().filter(|(at, _)| order >> at & 1 == 1) {
+                for (at, (number, sector)) in
+                    sectors.iter().enumerate().filter(|(at, _)| order >> at & 1 == 1)
+                {
                     let _ = at;
                     crash.reach(*number, sector, SECTOR);
                 }
@@ -137,7 +146,11 @@ impl Epoch<'_> {
             for (at, (number, sector)) in (*first..).zip(bytes.chunks_exact(SECTOR)).enumerate() {
                 if if scattered { dice.below(8) < often } else { arrives && at < upto } {
                     let half = dice.below(16) == 0 && !is_meta(number);
-                    crash.reach(number, sector, if half { dice.below(SECTOR as u64) as usize } else { SECTOR });
+                    crash.reach(
+                        number,
+                        sector,
+                        if half { dice.below(SECTOR as u64) as usize } else { SECTOR },
+                    );
                 }
             }
         }
@@ -157,25 +170,25 @@ impl Epoch<'_> {
             }
         }
         move |sector| match geometry {
-            Some(geometry) if sector >= geometry.data_sector => {
-                own.contains(&((sector - geometry.data_sector) / geometry.cluster_sectors + 2).try_into().unwrap_or(0))
-            }
+            Some(geometry) if sector >= geometry.data_sector => own.contains(
+                &((sector - geometry.data_sector) / geometry.cluster_sectors + 2).try_into().unwrap_or(0),
+            ),
             _ => true,
         }
     }
 }
 
 /// Numbers that follow from a seed.
-pub struct Dice(u64);
+pub(crate) struct Dice(u64);
 
 impl Dice {
     /// From a seed.
-    pub fn new(seed: u64) -> Dice {
+    pub(crate) fn new(seed: u64) -> Dice {
         Dice(seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1)
     }
 
     /// A number below `limit`.
-    pub fn below(&mut self, limit: u64) -> u64 {
+    pub(crate) fn below(&mut self, limit: u64) -> u64 {
         self.0 ^= self.0 << 13;
         self.0 ^= self.0 >> 7;
         self.0 ^= self.0 << 17;

@@ -8,24 +8,24 @@ use crate::image::{Crash, SECTOR};
 
 /// Where things are on the card.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Geometry {
+pub(crate) struct Geometry {
     /// The first sector of the first table.
-    pub fat_sector: u64,
+    pub(crate) fat_sector: u64,
     /// The first sector of cluster 2.
-    pub data_sector: u64,
+    pub(crate) data_sector: u64,
     /// Sectors of a cluster.
-    pub cluster_sectors: u64,
+    pub(crate) cluster_sectors: u64,
     /// The number after the last cluster's.
-    pub end_cluster: u32,
+    pub(crate) end_cluster: u32,
     /// Where the root folder begins.
-    pub root: u32,
+    pub(crate) root: u32,
     /// The sector that hints at free clusters.
-    pub hint_sector: u64,
+    pub(crate) hint_sector: u64,
 }
 
 /// What a table entry says.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Link {
+pub(crate) enum Link {
     /// The cluster belongs to nothing.
     Free,
     /// The chain goes on there.
@@ -38,17 +38,17 @@ pub enum Link {
 
 /// A folder entry.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Dirent {
+pub(crate) struct Dirent {
     /// The long name if it is whole, else the short one.
-    pub name: String,
+    pub(crate) name: String,
     /// The short name.
-    pub short: String,
+    pub(crate) short: String,
     /// A folder.
-    pub is_folder: bool,
+    pub(crate) is_folder: bool,
     /// Its first cluster; 0: none.
-    pub first: u32,
+    pub(crate) first: u32,
     /// Its size.
-    pub size_bytes: u64,
+    pub(crate) size_bytes: u64,
 }
 
 fn half(bytes: &[u8], at: usize) -> u32 {
@@ -61,7 +61,7 @@ fn word(bytes: &[u8], at: usize) -> u32 {
 
 impl Geometry {
     /// Reads the boot sector; nothing if this is no FAT32.
-    pub fn read(card: &Crash) -> Option<Geometry> {
+    pub(crate) fn read(card: &Crash) -> Option<Geometry> {
         let boot = card.sector(0);
         if half(boot, 510) != 0xaa55 || half(boot, 11) != SECTOR as u32 || half(boot, 22) != 0 {
             return None;
@@ -82,17 +82,17 @@ impl Geometry {
     }
 
     /// The first sector of a cluster.
-    pub fn sector_of(&self, cluster: u32) -> u64 {
+    pub(crate) fn sector_of(&self, cluster: u32) -> u64 {
         self.data_sector + u64::from(cluster - 2) * self.cluster_sectors
     }
 
     /// Bytes of a cluster.
-    pub fn cluster_bytes(&self) -> usize {
+    pub(crate) fn cluster_bytes(&self) -> usize {
         self.cluster_sectors as usize * SECTOR
     }
 
     /// What the table says of a cluster.
-    pub fn link(&self, card: &Crash, cluster: u32) -> Link {
+    pub(crate) fn link(&self, card: &Crash, cluster: u32) -> Link {
         let at = cluster as usize * 4;
         let sector = card.sector(self.fat_sector + (at / SECTOR) as u64);
         match word(sector, at % SECTOR) & 0x0fff_ffff {
@@ -104,7 +104,7 @@ impl Geometry {
     }
 
     /// The clusters from `first` on until the chain ends, and whether it ended as it should.
-    pub fn chain(&self, card: &Crash, first: u32) -> (Vec<u32>, bool) {
+    pub(crate) fn chain(&self, card: &Crash, first: u32) -> (Vec<u32>, bool) {
         let (mut chain, mut at) = (Vec::new(), first);
         if !(2..self.end_cluster).contains(&first) {
             return (chain, first == 0);
@@ -126,7 +126,7 @@ impl Geometry {
     }
 
     /// The entries of a folder.
-    pub fn folder(&self, card: &Crash, first: u32) -> Vec<Dirent> {
+    pub(crate) fn folder(&self, card: &Crash, first: u32) -> Vec<Dirent> {
         let (mut entries, mut long) = (Vec::new(), LongName::default());
         for cluster in self.chain(card, first).0 {
             let sectors = self.sector_of(cluster)..self.sector_of(cluster) + self.cluster_sectors;

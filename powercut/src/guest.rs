@@ -17,7 +17,7 @@ use retrosync_protocol::Digest;
 use crate::crash::{BEGIN, DID};
 use crate::judge::judge;
 use crate::plan::{CARD_BYTES, Job, LOG_BYTES, Make, Plan, Seen, Task, answer};
-use crate::story::{Parts, ROOT, bytes, save};
+use crate::story::{Parts, ROOT, Step, bytes, endless, endless_after, save};
 
 type Failed = Box<dyn std::error::Error>;
 
@@ -25,7 +25,7 @@ type Failed = Box<dyn std::error::Error>;
 ///
 /// # Errors
 /// The first thing that failed.
-pub fn run(folder: &Path) -> Result<(), Failed> {
+pub(crate) fn run(folder: &Path) -> Result<(), Failed> {
     let plan: Plan = serde_json::from_slice(&fs::read(folder.join("plan"))?)?;
     fs::create_dir_all(ROOT)?;
     for (number, job) in plan.jobs.iter().enumerate() {
@@ -64,15 +64,45 @@ fn do_job(number: usize, job: &Job) -> Result<String, Failed> {
             let judged = judge(&volume, &story.after(*acked), &begun, &job.make.beside());
             format!("{seen}\n{}", judged.err().unwrap_or_default())
         }
-        Task::Differ(seed) => {
-            card.format(&job.make)?;
-            card.mount(&job.make)?;
-            crate::differ::play(*seed, &|mark| card.mark(mark).map_err(|error| io::Error::other(error.to_string())))?;
-            String::new()
-        }
     };
     card.close()?;
     Ok(told)
+}
+
+/// Mounts the first disk with the file system `kind`, judges what the last power cut left after `acked` steps, and goes on for ever.
+///
+/// # Errors
+/// What was lost, or what failed.
+pub(crate) fn live(kind: &str, acked: usize) -> Result<(), Failed> {
+    fs::create_dir_all(ROOT)?;
+    let (disk, options) = if kind == "vfat" {
+        ("/dev/ubda", "codepage=437,iocharset=ascii")
+    } else {
+        ("/dev/vda", "iocharset=utf8")
+    };
+    run_program("mount", &["-t", kind, "-o", options, disk, ROOT])?;
+    fs::create_dir_all(Path::new(ROOT).join("Saves/mGBA"))?;
+    let (volume, now): (Arc<dyn Volume>, _) = (Arc::new(Os), endless_after(acked));
+    let root = Root::create(volume.clone(), Path::new(ROOT)).map_err(|error| error.to_string())?;
+    drop(root);
+    judge(&volume, &now, &endless_after(acked + 1), &[])?;
+    println!("whole after {acked}");
+    let (mut parts, _) = Parts::open(volume).map_err(|error| error.to_string())?;
+    // What was on its way when the power went may have been done.
+    let is_done = |step: Step| match step {
+        Step::Bring(number, _) => {
+            fs::read(save(number).1.under(Path::new(ROOT))).ok()
+                == endless_after(acked + 1).saves[number].bytes(number)
+        }
+        Step::Learn => parts.journal().base().cursor > now.cycles,
+        _ => false,
+    };
+    let from = acked + usize::from(is_done(endless(acked)));
+    for at in from.. {
+        parts.take(endless(at), &endless_after(at)).map_err(|error| format!("step {at}: {error}"))?;
+        println!("success {}", at + 1);
+    }
+    Ok(())
 }
 
 /// The saves and all else that is there before the story; durable.
@@ -174,7 +204,9 @@ impl Recorded {
         let (bytes, device) = (fs::read(state)?, File::options().write(true).open(&self.device)?);
         let mut rest = &bytes[..];
         while let Some((head, tail)) = rest.split_at_checked(16) {
-            let word = |at: usize| head[at..at + 8].iter().rev().fold(0u64, |word, byte| word << 8 | u64::from(*byte));
+            let word = |at: usize| {
+                head[at..at + 8].iter().rev().fold(0u64, |word, byte| word << 8 | u64::from(*byte))
+            };
             let run = tail.get(..word(8) as usize).ok_or(io::ErrorKind::UnexpectedEof)?;
             device.write_all_at(run, word(0) * 512)?;
             rest = &tail[run.len()..];

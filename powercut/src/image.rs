@@ -5,15 +5,15 @@ use std::hash::{BuildHasherDefault, Hasher};
 use std::sync::Arc;
 
 /// Bytes of a sector: what a card writes wholly or not at all.
-pub const SECTOR: usize = 512;
+pub(crate) const SECTOR: usize = 512;
 /// One sector's bytes.
-pub type Sector = [u8; SECTOR];
+pub(crate) type Sector = [u8; SECTOR];
 const PAGE_SECTORS: u64 = 8;
 const PAGE: usize = SECTOR * PAGE_SECTORS as usize;
 
 /// Spreads numbers; nobody chooses them against us.
 #[derive(Default)]
-pub struct Spread(u64);
+pub(crate) struct Spread(u64);
 
 impl Hasher for Spread {
     fn finish(&self) -> u64 {
@@ -33,24 +33,24 @@ impl Hasher for Spread {
 }
 
 /// A map by number.
-pub type ByNumber<K, V> = HashMap<K, V, BuildHasherDefault<Spread>>;
+pub(crate) type ByNumber<K, V> = HashMap<K, V, BuildHasherDefault<Spread>>;
 
 /// The sectors that are durable.
 #[derive(Clone, Default)]
-pub struct Image {
+pub(crate) struct Image {
     pages: ByNumber<u64, Box<[u8]>>,
 }
 
 impl Image {
     /// One sector.
-    pub fn sector(&self, number: u64) -> &[u8] {
+    pub(crate) fn sector(&self, number: u64) -> &[u8] {
         static ZERO: Sector = [0; SECTOR];
         let at = (number % PAGE_SECTORS) as usize * SECTOR;
         self.pages.get(&(number / PAGE_SECTORS)).map_or(&ZERO[..], |page| &page[at..at + SECTOR])
     }
 
     /// Writes whole sectors.
-    pub fn write(&mut self, first: u64, bytes: &[u8]) {
+    pub(crate) fn write(&mut self, first: u64, bytes: &[u8]) {
         for (number, sector) in (first..).zip(bytes.chunks(SECTOR)) {
             let at = (number % PAGE_SECTORS) as usize * SECTOR;
             let number = number / PAGE_SECTORS;
@@ -63,26 +63,26 @@ impl Image {
     }
 
     /// All that is not known to be zero: first sector and bytes of each run.
-    pub fn runs(&self) -> impl Iterator<Item = (u64, &[u8])> {
+    pub(crate) fn runs(&self) -> impl Iterator<Item = (u64, &[u8])> {
         self.pages.iter().map(|(number, page)| (number * PAGE_SECTORS, &page[..]))
     }
 }
 
 /// A card as it is found after a cut: what was durable, and what of the rest had reached it.
 #[derive(Clone)]
-pub struct Crash {
+pub(crate) struct Crash {
     durable: Arc<Image>,
     over: ByNumber<u64, Sector>,
 }
 
 impl Crash {
     /// Nothing but what was durable.
-    pub fn of(durable: &Arc<Image>) -> Crash {
+    pub(crate) fn of(durable: &Arc<Image>) -> Crash {
         Crash { durable: durable.clone(), over: ByNumber::default() }
     }
 
     /// One sector reached the card, its first `upto` bytes at least.
-    pub fn reach(&mut self, number: u64, sector: &[u8], upto: usize) {
+    pub(crate) fn reach(&mut self, number: u64, sector: &[u8], upto: usize) {
         let mut now = [0; SECTOR];
         now.copy_from_slice(self.sector(number));
         now[..upto].copy_from_slice(&sector[..upto]);
@@ -90,12 +90,12 @@ impl Crash {
     }
 
     /// One sector.
-    pub fn sector(&self, number: u64) -> &[u8] {
+    pub(crate) fn sector(&self, number: u64) -> &[u8] {
         self.over.get(&number).map_or_else(|| self.durable.sector(number), |sector| &sector[..])
     }
 
     /// Tells two crashes of one durable image apart.
-    pub fn fingerprint(&self) -> u64 {
+    pub(crate) fn fingerprint(&self) -> u64 {
         let mut sum = 0u64;
         for (number, sector) in &self.over {
             if sector == self.durable.sector(*number) {
@@ -111,7 +111,7 @@ impl Crash {
     }
 
     /// The whole of it, to be written to a real card.
-    pub fn flatten(&self) -> Image {
+    pub(crate) fn flatten(&self) -> Image {
         let mut image = Image::clone(&self.durable);
         for (number, sector) in &self.over {
             image.write(*number, sector);

@@ -7,20 +7,20 @@ use std::io::Read;
 use std::path::Path;
 use std::sync::Arc;
 
-use retrosync::error::Error;
+use retrosync::error::{Error, Problem};
 use retrosync::volume::Volume;
 
 use crate::mounted::Mounted;
 use crate::story::{Expected, Parts, ROOT, SAVES, bytes, content, learnt, save, token};
 
 /// Neighbours of the saves, whom no step concerns: path below the root and bytes.
-pub type Neighbours = [(String, Vec<u8>)];
+pub(crate) type Neighbours = [(String, Vec<u8>)];
 
 /// Says what is wrong.
 ///
 /// # Errors
 /// The first thing that is lost or mixed, in plain words.
-pub fn judge(
+pub(crate) fn judge(
     volume: &Arc<dyn Volume>,
     acked: &Expected,
     begun: &Expected,
@@ -28,7 +28,9 @@ pub fn judge(
 ) -> Result<(), String> {
     let told = |error: Error| format!("the daemon cannot start: {error}");
     let (mut parts, problems) = Parts::open(volume.clone()).map_err(told)?;
-    if let Some(problem) = problems.first() {
+    // The very first record of the journal: a cut leaves pieces of it, and nothing was known before.
+    let is_first = |problem: &&Problem| acked.cycles == 0 && problem.error.doing.contains("the journal");
+    if let Some(problem) = problems.iter().find(|problem| !is_first(problem)) {
         return Err(format!("the daemon has a problem: {problem:?}"));
     }
     for number in 0..SAVES.len() {
@@ -55,13 +57,15 @@ pub fn judge(
 ///
 /// # Errors
 /// As [`judge`].
-pub fn judge_mounted(card: &Mounted) -> Result<(), String> {
+pub(crate) fn judge_mounted(card: &Mounted) -> Result<(), String> {
     if let Some(fault) = card.faults().first() {
         return Err(format!("the file system was hurt: {fault}"));
     }
     let strays = Path::new(ROOT).join(".retrosync/incoming");
     for (one, other) in card.shared() {
-        if [&one, &other].iter().any(|path| !path.starts_with(&strays)) && !(is_alias(&one) || is_alias(&other)) {
+        if [&one, &other].iter().any(|path| !path.starts_with(&strays))
+            && !(is_alias(&one) || is_alias(&other))
+        {
             return Err(format!("`{}` and `{}` share their clusters", one.display(), other.display()));
         }
     }
@@ -73,9 +77,9 @@ pub fn judge_mounted(card: &Mounted) -> Result<(), String> {
     }
 }
 
-/// The short name of a file whose long name a cut took away.
-fn is_alias(_path: &Path) -> bool {
-    false
+/// The short name of a file whose long name a cut took away: vfat keeps the two in slots that may lie in two sectors.
+fn is_alias(path: &Path) -> bool {
+    path.file_name().is_some_and(|name| name.to_string_lossy().contains('~'))
 }
 
 fn read(volume: &dyn Volume, path: &str) -> Result<Option<Vec<u8>>, String> {
@@ -83,7 +87,9 @@ fn read(volume: &dyn Volume, path: &str) -> Result<Option<Vec<u8>>, String> {
     match volume.open(&Path::new(ROOT).join(path)) {
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
         Err(error) => return Err(format!("`{path}` cannot be opened: {error}")),
-        Ok(mut file) => file.read_to_end(&mut bytes).map_err(|error| format!("`{path}` cannot be read: {error}"))?,
+        Ok(mut file) => {
+            file.read_to_end(&mut bytes).map_err(|error| format!("`{path}` cannot be read: {error}"))?
+        }
     };
     Ok(Some(bytes))
 }
@@ -110,7 +116,12 @@ fn judge_save(
     let mut kept = Vec::new();
     for entry in parts.disk().attic().list(Some(&id)) {
         let mut bytes = Vec::new();
-        let read = parts.disk().attic().read(entry.number).map_err(|error| error.to_string())?.read_to_end(&mut bytes);
+        let read = parts
+            .disk()
+            .attic()
+            .read(entry.number)
+            .map_err(|error| error.to_string())?
+            .read_to_end(&mut bytes);
         if read.is_err() || content(&bytes) != entry.file {
             return Err(format!("kept copy {} of `{path}` is not what the index says", entry.number));
         }

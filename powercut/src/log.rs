@@ -21,7 +21,7 @@ const MOST_SECTORS: u64 = 1 << 16;
 
 /// One thing that happened to the card.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Entry {
+pub(crate) enum Entry {
     /// Bytes were written; durable with the next flush.
     Write {
         /// The first sector.
@@ -41,7 +41,7 @@ pub enum Entry {
 ///
 /// # Errors
 /// When it cannot be read, or is no such log.
-pub fn read(path: &Path, offset: u64) -> io::Result<Vec<Entry>> {
+pub(crate) fn read(path: &Path, offset: u64) -> io::Result<Vec<Entry>> {
     let file = File::open(path)?;
     let block = |number: u64| -> io::Result<[u8; SECTOR]> {
         let mut block = [0; SECTOR];

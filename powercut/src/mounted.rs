@@ -12,13 +12,15 @@ use std::sync::{Arc, Mutex, MutexGuard};
 
 use retrosync::snapshot::Stamp;
 use retrosync::volume::{Entry, EntryKind, Volume, VolumeFile};
+use retrosync_protocol::Digest;
 
 use crate::fat32::{Geometry, Link};
 use crate::image::{ByNumber, Crash, SECTOR};
+use crate::plan::Seen;
 
 /// The mounted card.
 #[derive(Clone)]
-pub struct Mounted(Arc<Mutex<Card>>);
+pub(crate) struct Mounted(Arc<Mutex<Card>>);
 
 #[derive(Clone, Copy)]
 enum Named {
@@ -66,7 +68,7 @@ const DEEPEST: usize = 12;
 
 impl Mounted {
     /// Mounts a crash at `mount`; nothing if it is no FAT32.
-    pub fn new(crash: Crash, mount: &Path) -> Option<Mounted> {
+    pub(crate) fn new(crash: Crash, mount: &Path) -> Option<Mounted> {
         let geometry = Geometry::read(&crash)?;
         let hint = crash.sector(geometry.hint_sector);
         let hint = u32::from_le_bytes([hint[492], hint[493], hint[494], hint[495]]);
@@ -93,17 +95,17 @@ impl Mounted {
     }
 
     /// What no file system should have been made to do.
-    pub fn faults(&self) -> Vec<String> {
+    pub(crate) fn faults(&self) -> Vec<String> {
         self.card().faults.clone()
     }
 
     /// The changes so far, by name.
-    pub fn trace(&self) -> Vec<&'static str> {
+    pub(crate) fn trace(&self) -> Vec<&'static str> {
         self.card().trace.clone()
     }
 
     /// Every file with its clusters; `false`: its chain is damaged or shorter than its size.
-    pub fn chains(&self) -> Vec<(PathBuf, Vec<u32>, bool)> {
+    pub(crate) fn chains(&self) -> Vec<(PathBuf, Vec<u32>, bool)> {
         let card = self.card();
         let mut chains = Vec::new();
         card.walk(0, &card.mount.clone(), &mut |path, node| {
@@ -115,8 +117,22 @@ impl Mounted {
         chains
     }
 
+    /// Every file: its path below the mount, its size, the digest of its bytes if they can be read.
+    pub(crate) fn seen(&self) -> Seen {
+        let mut seen = Seen::new();
+        for (path, _, _) in self.chains() {
+            let mut bytes = Vec::new();
+            let read = Volume::open(self, &path).and_then(|mut file| file.read_to_end(&mut bytes));
+            let size_bytes = Volume::stamp(self, &path).map_or(0, |stamp| stamp.size_bytes);
+            let shown = path.strip_prefix(&self.card().mount).unwrap_or(&path).to_string_lossy().into_owned();
+            seen.push((shown, size_bytes, read.ok().map(|_| Digest::of(&bytes).to_string())));
+        }
+        seen.sort();
+        seen
+    }
+
     /// Clusters that belong to two names.
-    pub fn shared(&self) -> Vec<(PathBuf, PathBuf)> {
+    pub(crate) fn shared(&self) -> Vec<(PathBuf, PathBuf)> {
         let (mut owner, mut shared) = (ByNumber::<u32, usize>::default(), BTreeSet::new());
         let chains = self.chains();
         for (at, (path, clusters, _)) in chains.iter().enumerate() {
@@ -270,7 +286,9 @@ impl Card {
             if chain.len() as u64 != self.nodes[node].clusters {
                 self.nodes[node].clusters += 1;
                 // The kernel says so, sets the card read-only, and lets this one write pass.
-                drop(self.fault::<()>("clusters badly computed: a chain is longer than its file, which grows"));
+                drop(
+                    self.fault::<()>("clusters badly computed: a chain is longer than its file, which grows"),
+                );
                 return Ok(());
             }
         }

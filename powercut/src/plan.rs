@@ -7,50 +7,53 @@ use serde::{Deserialize, Serialize};
 use crate::story::{Story, stories, textbook_story};
 
 /// Bytes of a slice of the disk of cards.
-pub const CARD_BYTES: u64 = 2304 << 20;
+pub(crate) const CARD_BYTES: u64 = 2304 << 20;
 /// Bytes of a slice of the disk of logs.
-pub const LOG_BYTES: u64 = 512 << 20;
+pub(crate) const LOG_BYTES: u64 = 512 << 20;
 
 /// The card that is made for a job.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Make {
+pub(crate) struct Make {
     /// The number of the story in `stories`; past its end: the textbook's.
-    pub story: usize,
+    pub(crate) story: usize,
     /// The size of its saves.
-    pub size_bytes: usize,
+    pub(crate) size_bytes: usize,
     /// Other files in the saves' folder.
-    pub neighbours: usize,
+    pub(crate) neighbours: usize,
     /// Sectors of a cluster.
-    pub cluster_sectors: u32,
+    pub(crate) cluster_sectors: u32,
     /// The kernel writes back at every moment, not after seconds.
-    pub eager: bool,
+    pub(crate) eager: bool,
     /// Mount options, besides the character sets.
-    pub options: String,
+    pub(crate) options: String,
 }
 
 impl Make {
     /// The story.
-    pub fn story(&self) -> Story {
+    pub(crate) fn story(&self) -> Story {
         let mut all = stories(self.size_bytes);
         if self.story < all.len() { all.swap_remove(self.story) } else { textbook_story(self.size_bytes) }
     }
 
     /// Is its failing the point?
-    pub fn is_textbook(&self) -> bool {
+    pub(crate) fn is_textbook(&self) -> bool {
         self.story >= stories(self.size_bytes).len()
     }
 
     /// For a table.
-    pub fn name(&self) -> String {
+    pub(crate) fn name(&self) -> String {
         let Make { size_bytes, neighbours, cluster_sectors, .. } = self;
         let eager = if self.eager { ", eager" } else { "" };
         let options = if self.options.is_empty() { String::new() } else { format!(", {}", self.options) };
         let name = self.story().name;
-        format!("{name}, {size_bytes} B, {neighbours} files, {} B clusters{eager}{options}", cluster_sectors * 512)
+        format!(
+            "{name}, {size_bytes} B, {neighbours} files, {} B clusters{eager}{options}",
+            cluster_sectors * 512
+        )
     }
 
     /// The files that lie beside the saves.
-    pub fn beside(&self) -> Vec<(String, Vec<u8>)> {
+    pub(crate) fn beside(&self) -> Vec<(String, Vec<u8>)> {
         let name = |number: usize| match number % 3 {
             0 => format!("Saves/Game {number:03}.srm"),
             1 => format!("Saves/Another Game With a Longer Name {number:03} (USA, Europe).srm"),
@@ -62,7 +65,7 @@ impl Make {
 
 /// What is asked.
 #[derive(Clone, Debug, Serialize, Deserialize)]
-pub enum Task {
+pub(crate) enum Task {
     /// Make a card, play its story, record.
     Play,
     /// Put this crash on the card, start the daemon on it, record.
@@ -74,30 +77,28 @@ pub enum Task {
         /// Steps that were reported done.
         acked: usize,
     },
-    /// Random operations, for the model (the seed).
-    Differ(u64),
 }
 
 /// One job.
 #[derive(Clone, Debug, Serialize, Deserialize)]
-pub struct Job {
+pub(crate) struct Job {
     /// The card.
-    pub make: Make,
+    pub(crate) make: Make,
     /// What to do with it.
-    pub task: Task,
+    pub(crate) task: Task,
 }
 
 /// All jobs of one boot.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
-pub struct Plan {
+pub(crate) struct Plan {
     /// In this order; the number of each is that of its slices.
-    pub jobs: Vec<Job>,
+    pub(crate) jobs: Vec<Job>,
 }
 
 /// What a file is, as the kernel or our reader sees it: path, size, and the digest of what could be read.
-pub type Seen = Vec<(String, u64, Option<String>)>;
+pub(crate) type Seen = Vec<(String, u64, Option<String>)>;
 
 /// Where the kernel's answers lie: one file a job.
-pub fn answer(folder: &Path, job: usize) -> PathBuf {
+pub(crate) fn answer(folder: &Path, job: usize) -> PathBuf {
     folder.join(format!("answer.{job}"))
 }

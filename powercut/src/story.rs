@@ -17,11 +17,11 @@ use retrosync::volume::Volume;
 use retrosync_protocol::{Content, Digest, Epoch, SaveId, Token};
 
 /// Where the card is mounted, there and here.
-pub const ROOT: &str = "/mnt/card";
+pub(crate) const ROOT: &str = "/mnt/card";
 /// How many sequence numbers a step takes: one reservation at most.
-pub const TAKEN: u64 = 40;
+pub(crate) const TAKEN: u64 = 40;
 /// How many saves a story may speak of.
-pub const SAVES: [(&str, &str); 4] = [
+pub(crate) const SAVES: [(&str, &str); 4] = [
     ("gb/sram/Tetris", "Saves/Tetris.srm"),
     (
         "gba/sram/A Very Long Name of a Game - With a Subtitle (Europe) (En,Fr,De)",
@@ -33,7 +33,7 @@ pub const SAVES: [(&str, &str); 4] = [
 
 /// One thing the daemon does. The numbers of a save's rounds grow by one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Step {
+pub(crate) enum Step {
     /// Brings bytes of this size for the save of this number.
     Bring(usize, usize),
     /// Another device retired it.
@@ -52,18 +52,19 @@ pub enum Step {
 
 /// A story.
 #[derive(Clone, Debug)]
-pub struct Story {
+pub(crate) struct Story {
     /// What is tested.
-    pub name: &'static str,
+    pub(crate) name: &'static str,
     /// Saves that are there at the start: number and size.
-    pub begins: Vec<(usize, usize)>,
+    pub(crate) begins: Vec<(usize, usize)>,
     /// What is done.
-    pub steps: Vec<Step>,
+    pub(crate) steps: Vec<Step>,
 }
 
 /// The bytes of a save in a round; round 0 is none.
-pub fn bytes(save: usize, round: u64, size: usize) -> Vec<u8> {
-    let mut seed = (save as u64 + 1).wrapping_mul(0x9e37_79b9_7f4a_7c15) ^ round.wrapping_mul(0xd134_2543_de82_ef95);
+pub(crate) fn bytes(save: usize, round: u64, size: usize) -> Vec<u8> {
+    let mut seed =
+        (save as u64 + 1).wrapping_mul(0x9e37_79b9_7f4a_7c15) ^ round.wrapping_mul(0xd134_2543_de82_ef95);
     let mut bytes = Vec::with_capacity(size + 8);
     while bytes.len() < size {
         seed ^= seed << 13;
@@ -76,12 +77,12 @@ pub fn bytes(save: usize, round: u64, size: usize) -> Vec<u8> {
 }
 
 /// What is told of bytes.
-pub fn content(bytes: &[u8]) -> Content {
+pub(crate) fn content(bytes: &[u8]) -> Content {
     Content { digest: Digest::of(bytes), size_bytes: bytes.len() as u64 }
 }
 
 /// The save of a number and where it is.
-pub fn save(number: usize) -> (SaveId, RelativePath) {
+pub(crate) fn save(number: usize) -> (SaveId, RelativePath) {
     let (save, path) = SAVES[number];
     (known(save.parse().ok()), known(RelativePath::new(path)))
 }
@@ -92,17 +93,17 @@ fn known<T>(value: Option<T>) -> T {
 }
 
 /// The token of a pairing.
-pub fn token(number: usize) -> Token {
+pub(crate) fn token(number: usize) -> Token {
     Token::from_random(&[number as u8 + 1; 32])
 }
 
 /// The epoch of all journals here.
-pub fn epoch() -> Epoch {
+pub(crate) fn epoch() -> Epoch {
     Epoch::from_random(&[5; 16])
 }
 
 /// What the journal learns in the cycle of this number.
-pub fn learnt(cycle: u64) -> Vec<Entry> {
+pub(crate) fn learnt(cycle: u64) -> Vec<Entry> {
     let settled = |number: usize| {
         let (save, path) = save(number);
         let bytes = bytes(number, cycle, 64);
@@ -125,38 +126,38 @@ pub fn learnt(cycle: u64) -> Vec<Entry> {
 
 /// What a save holds.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Held {
+pub(crate) struct Held {
     /// The number of its bytes; 0: never there.
-    pub round: u64,
+    pub(crate) round: u64,
     /// Its size; `None`: not there.
-    pub size: Option<usize>,
+    pub(crate) size: Option<usize>,
     /// What the attic must hold, oldest first.
-    pub kept: Vec<(u64, usize)>,
+    pub(crate) kept: Vec<(u64, usize)>,
 }
 
 impl Held {
     /// The bytes of it.
-    pub fn bytes(&self, save: usize) -> Option<Vec<u8>> {
+    pub(crate) fn bytes(&self, save: usize) -> Option<Vec<u8>> {
         self.size.map(|size| bytes(save, self.round, size))
     }
 }
 
 /// What a card must hold after some steps.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Expected {
+pub(crate) struct Expected {
     /// By number of the save.
-    pub saves: [Held; SAVES.len()],
+    pub(crate) saves: [Held; SAVES.len()],
     /// Cycles that the journal learnt.
-    pub cycles: u64,
+    pub(crate) cycles: u64,
     /// Sequence numbers that were given out.
-    pub counted: u64,
+    pub(crate) counted: u64,
     /// The token.
-    pub paired: usize,
+    pub(crate) paired: usize,
 }
 
 impl Story {
     /// What the card holds after `done` steps.
-    pub fn after(&self, done: usize) -> Expected {
+    pub(crate) fn after(&self, done: usize) -> Expected {
         let mut all = Expected::default();
         for (save, size) in &self.begins {
             (all.saves[*save].round, all.saves[*save].size) = (1, Some(*size));
@@ -170,7 +171,7 @@ impl Story {
 
 impl Expected {
     /// What one more step makes of it.
-    pub fn take(&mut self, step: Step) {
+    pub(crate) fn take(&mut self, step: Step) {
         match step {
             Step::Bring(save, size) => self.saves[save].become_(Some(size), true),
             Step::Textbook(save, size) => self.saves[save].become_(Some(size), false),
@@ -199,7 +200,7 @@ impl Held {
 const LIMITS: Limits = Limits { entries_per_save: 2, total_bytes: 64 << 20 };
 
 /// The daemon's parts on one card.
-pub struct Parts {
+pub(crate) struct Parts {
     volume: Arc<dyn Volume>,
     disk: Disk,
     journal: Journal,
@@ -211,7 +212,7 @@ impl Parts {
     ///
     /// # Errors
     /// What any part said.
-    pub fn open(volume: Arc<dyn Volume>) -> Result<(Parts, Vec<Problem>)> {
+    pub(crate) fn open(volume: Arc<dyn Volume>) -> Result<(Parts, Vec<Problem>)> {
         let root = Path::new(ROOT);
         let mut problems = recover(volume.clone(), root)?;
         let state_dir = Root::open(volume.clone(), root)?.state_dir();
@@ -226,17 +227,17 @@ impl Parts {
     }
 
     /// The disk with its attic.
-    pub fn disk(&self) -> &Disk {
+    pub(crate) fn disk(&self) -> &Disk {
         &self.disk
     }
 
     /// The journal.
-    pub fn journal(&self) -> &Journal {
+    pub(crate) fn journal(&self) -> &Journal {
         &self.journal
     }
 
     /// The identity.
-    pub fn identity(&mut self) -> &mut Identity {
+    pub(crate) fn identity(&mut self) -> &mut Identity {
         &mut self.identity
     }
 
@@ -244,7 +245,7 @@ impl Parts {
     ///
     /// # Errors
     /// What the daemon's code said.
-    pub fn take(&mut self, step: Step, now: &Expected) -> Result<()> {
+    pub(crate) fn take(&mut self, step: Step, now: &Expected) -> Result<()> {
         match step {
             Step::Bring(number, size) => {
                 let new = bytes(number, now.saves[number].round + 1, size);
@@ -289,34 +290,85 @@ fn textbook(volume: &dyn Volume, target: &Path, new: &[u8]) -> std::io::Result<(
 }
 
 /// The stories of the daemon's write paths. `sizes` are those of saves.
-pub fn stories(size: usize) -> Vec<Story> {
+pub(crate) fn stories(size: usize) -> Vec<Story> {
     use Step::{Bring, Count, Learn, Pair, Retire, Thin};
-    let story = |name, begins: &[(usize, usize)], steps: Vec<Step>| Story { name, begins: begins.to_vec(), steps };
+    let story =
+        |name, begins: &[(usize, usize)], steps: Vec<Step>| Story { name, begins: begins.to_vec(), steps };
     vec![
-        story("same size", &[(0, size), (1, 8192)], vec![Bring(0, size), Bring(1, 8192), Bring(0, size), Bring(0, size)]),
+        story(
+            "same size",
+            &[(0, size), (1, 8192)],
+            vec![Bring(0, size), Bring(1, 8192), Bring(0, size), Bring(0, size)],
+        ),
         story(
             "other size",
             &[(1, size), (2, 700)],
-            vec![Bring(1, size + 4096), Bring(1, size / 2), Bring(2, 9000), Bring(1, size * 2), Bring(2, 300)],
+            vec![
+                Bring(1, size + 4096),
+                Bring(1, size / 2),
+                Bring(2, 9000),
+                Bring(1, size * 2),
+                Bring(2, 300),
+            ],
         ),
         story("new save", &[], vec![Bring(0, size), Bring(3, size), Bring(2, 1), Bring(1, 512)]),
         story(
             "attic and retirement",
             &[(0, size), (1, 3000)],
-            vec![Retire(0), Bring(1, 3000), Bring(1, 3000), Bring(1, 2000), Thin, Retire(1), Bring(0, size), Bring(0, size)],
+            vec![
+                Retire(0),
+                Bring(1, 3000),
+                Bring(1, 3000),
+                Bring(1, 2000),
+                Thin,
+                Retire(1),
+                Bring(0, size),
+                Bring(0, size),
+            ],
         ),
         story("journal", &[(0, 512)], vec![Learn; 26]),
         story("identity and token", &[(0, 512)], vec![Pair, Count, Count, Pair, Count, Count, Pair]),
         story(
             "whole cycles",
             &[(0, size), (2, 2048)],
-            vec![Bring(0, size), Count, Learn, Bring(2, 4096), Count, Learn, Bring(0, size), Learn, Bring(3, 600), Learn],
+            vec![
+                Bring(0, size),
+                Count,
+                Learn,
+                Bring(2, 4096),
+                Count,
+                Learn,
+                Bring(0, size),
+                Learn,
+                Bring(3, 600),
+                Learn,
+            ],
         ),
         story("large", &[(0, 1_200_000)], vec![Bring(0, 1_200_000), Bring(0, 1_100_000)]),
     ]
 }
 
 /// The textbook's story: it must fail.
-pub fn textbook_story(size: usize) -> Story {
+pub(crate) fn textbook_story(size: usize) -> Story {
     Story { name: "textbook", begins: vec![(0, size)], steps: vec![Step::Textbook(0, size); 4] }
+}
+
+/// What goes on for ever, until the kernel is killed: the step of this number.
+pub(crate) fn endless(at: usize) -> Step {
+    match at % 7 {
+        0 => Step::Bring(0, 32 * 1024),
+        1 => Step::Learn,
+        2 => Step::Bring(1, 3000 + at % 5 * 700),
+        3 => Step::Count,
+        4 => Step::Bring(0, 20_000 + at % 3 * 4096),
+        5 => Step::Bring(0, 32 * 1024),
+        _ => Step::Thin,
+    }
+}
+
+/// What the card holds after so many endless steps.
+pub(crate) fn endless_after(done: usize) -> Expected {
+    let mut all = Expected::default();
+    (0..done).for_each(|at| all.take(endless(at)));
+    all
 }

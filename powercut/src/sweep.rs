@@ -17,49 +17,49 @@ use crate::plan::Make;
 use crate::story::ROOT;
 
 /// A recording with what is known of it.
-pub struct Recording {
+pub(crate) struct Recording {
     /// For the table.
-    pub name: String,
+    pub(crate) name: String,
     /// The card's making.
-    pub make: Make,
+    pub(crate) make: Make,
     /// What the kernel recorded.
-    pub entries: Vec<Entry>,
+    pub(crate) entries: Vec<Entry>,
     /// Steps that were done before it began: set for a recovery, which does none itself.
-    pub acked: Option<usize>,
+    pub(crate) acked: Option<usize>,
     /// How many orders are tried for each epoch.
-    pub orders: u64,
+    pub(crate) orders: u64,
 }
 
 /// A crash to be put on a real card.
 #[derive(Clone)]
-pub struct Kept {
+pub(crate) struct Kept {
     /// The card's making.
-    pub make: Make,
+    pub(crate) make: Make,
     /// Steps that were reported done.
-    pub acked: usize,
+    pub(crate) acked: usize,
     /// The card.
-    pub image: Image,
+    pub(crate) image: Image,
     /// For messages.
-    pub story: String,
+    pub(crate) story: String,
 }
 
 /// What came of a recording.
 #[derive(Default)]
-pub struct Outcome {
+pub(crate) struct Outcome {
     /// The recording's name.
-    pub name: String,
+    pub(crate) name: String,
     /// Different crash states that were judged.
-    pub states: u64,
+    pub(crate) states: u64,
     /// How many were wrong.
-    pub failures: u64,
+    pub(crate) failures: u64,
     /// The first of each kind: what, where, how often.
-    pub kinds: BTreeMap<String, (String, u64)>,
+    pub(crate) kinds: BTreeMap<String, (String, u64)>,
     /// One for each different course that the recovery took.
-    pub courses: BTreeMap<Vec<&'static str>, Kept>,
+    pub(crate) courses: BTreeMap<Vec<&'static str>, Kept>,
     /// A few at random.
-    pub samples: Vec<Kept>,
+    pub(crate) samples: Vec<Kept>,
     /// Seconds on one core.
-    pub seconds: f64,
+    pub(crate) seconds: f64,
 }
 
 const SAMPLE_EVERY: u64 = 997;
@@ -67,7 +67,7 @@ const MOST_SAMPLES: usize = 40;
 const MOST_COURSES: usize = 24;
 
 /// Judges all of them; `told` hears of each that is done.
-pub fn sweep(recordings: &[Recording], told: &(dyn Fn(&Outcome) + Sync)) -> Vec<Outcome> {
+pub(crate) fn sweep(recordings: &[Recording], told: &(dyn Fn(&Outcome) + Sync)) -> Vec<Outcome> {
     let (next, done) = (AtomicUsize::new(0), Mutex::new(Vec::new()));
     let cores = std::thread::available_parallelism().map_or(1, usize::from);
     std::thread::scope(|scope| {
@@ -105,9 +105,11 @@ fn sweep_one(recording: &Recording) -> Outcome {
             return true;
         };
         let volume: Arc<dyn Volume> = Arc::new(card.clone());
-        let judged = judge(&volume, &expected[acked], &expected[begun], &beside).and_then(|()| judge_mounted(&card));
+        let judged =
+            judge(&volume, &expected[acked], &expected[begun], &beside).and_then(|()| judge_mounted(&card));
         if let Err(what) = judged {
-            outcome.fail(&what, format!("log entry {}, order {}, {acked} steps done", state.at.0, state.at.1));
+            outcome
+                .fail(&what, format!("log entry {}, order {}, {acked} steps done", state.at.0, state.at.1));
         } else if recording.acked.is_none() && outcome.courses.len() < MOST_COURSES {
             let course = card.trace();
             if !outcome.courses.contains_key(&course) {

@@ -23,16 +23,19 @@ const MODULES: [&str; 6] = [
 ];
 
 /// A running kernel; killed when dropped.
-pub struct Kernel {
+pub(crate) struct Kernel {
     process: Child,
     output: PathBuf,
 }
 
 /// What is missing here, in plain words.
-pub fn missing() -> Option<String> {
-    for (program, package) in
-        [("linux.uml", "user-mode-linux"), ("mkfs.vfat", "dosfstools"), ("insmod", "kmod"), ("dmsetup", "dmsetup")]
-    {
+pub(crate) fn missing() -> Option<String> {
+    for (program, package) in [
+        ("linux.uml", "user-mode-linux"),
+        ("mkfs.vfat", "dosfstools"),
+        ("insmod", "kmod"),
+        ("dmsetup", "dmsetup"),
+    ] {
         let path = std::env::var_os("PATH").unwrap_or_default();
         let mut folders = std::env::split_paths(&path).chain(["/usr/sbin".into(), "/sbin".into()]);
         if !folders.any(|folder| folder.join(program).exists()) {
@@ -52,7 +55,7 @@ impl Kernel {
     ///
     /// # Errors
     /// When no process can be made.
-    pub fn boot(work: &Path, arguments: &str) -> io::Result<Kernel> {
+    pub(crate) fn boot(work: &Path, arguments: &str) -> io::Result<Kernel> {
         let modules = modules()?;
         let insert: Vec<_> =
             MODULES.iter().map(|module| format!("insmod {}/{module}.ko", modules.display())).collect();
@@ -85,15 +88,17 @@ impl Kernel {
     }
 
     /// What it has said so far.
-    pub fn output(&self) -> String {
-        fs::read(&self.output).map(|bytes| String::from_utf8_lossy(&bytes).replace('\r', "")).unwrap_or_default()
+    pub(crate) fn output(&self) -> String {
+        fs::read(&self.output)
+            .map(|bytes| String::from_utf8_lossy(&bytes).replace('\r', ""))
+            .unwrap_or_default()
     }
 
     /// Waits until it said what `is` knows, or has ended.
     ///
     /// # Errors
     /// When it does neither within `limit`.
-    pub fn wait(&mut self, limit: Duration, is: &dyn Fn(&str) -> bool) -> io::Result<String> {
+    pub(crate) fn wait(&mut self, limit: Duration, is: &dyn Fn(&str) -> bool) -> io::Result<String> {
         let began = Instant::now();
         loop {
             let output = self.output();
@@ -109,7 +114,7 @@ impl Kernel {
     }
 
     /// Cuts the power.
-    pub fn cut(mut self) -> String {
+    pub(crate) fn cut(mut self) -> String {
         self.kill();
         self.output()
     }
@@ -135,7 +140,7 @@ impl Drop for Kernel {
 ///
 /// # Errors
 /// When they cannot be made.
-pub fn make_disks(work: &Path, jobs: usize) -> io::Result<()> {
+pub(crate) fn make_disks(work: &Path, jobs: usize) -> io::Result<()> {
     for (name, each) in [("cards", CARD_BYTES), ("logs", LOG_BYTES)] {
         File::create(work.join(name))?.set_len(each * jobs.max(1) as u64)?;
     }
@@ -146,7 +151,7 @@ pub fn make_disks(work: &Path, jobs: usize) -> io::Result<()> {
 ///
 /// # Errors
 /// When it did not.
-pub fn run(work: &Path, plan: &Plan) -> io::Result<()> {
+pub(crate) fn run(work: &Path, plan: &Plan) -> io::Result<()> {
     make_disks(work, plan.jobs.len())?;
     fs::write(work.join("plan"), serde_json::to_vec(plan)?)?;
     let mut kernel = Kernel::boot(work, &format!("guest {}", work.display()))?;

@@ -31,7 +31,7 @@ pub enum Order {
 }
 
 /// What a new file has room for: no append within it changes the table or an entry.
-const ROOM_BYTES: u64 = 64 * 1024;
+const ROOM_BYTES: u64 = 16 * 1024;
 
 /// An open log.
 pub struct Log {
@@ -156,10 +156,11 @@ impl Log {
 
     /// Makes the file longer, blank.
     fn grow(&mut self, room: u64) -> io::Result<()> {
+        let room = room.max(self.room);
         if std::mem::take(&mut self.is_as_found) {
             self.file.set_len(self.room)?;
         }
-        let blank = [b'\n'; 4096];
+        let blank = vec![b'\n'; (room - self.room).min(64 * 1024) as usize];
         while self.room < room {
             let count = (room - self.room).min(blank.len() as u64);
             self.file.write_all_at(&blank[..count as usize], self.room)?;

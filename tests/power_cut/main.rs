@@ -3,13 +3,12 @@
 //! Each sweep runs the real code on a model of a FAT card ([`fat`]), cuts the power before the first change, the second,
 //! and so on; for each it tries what the card may have kept (nothing, all, each dirty thing alone, each but one, and
 //! seeded subsets with torn sectors); then starts again, also with the power cut at every change of the recovery, and
-//! looks at what a player would find. The first test proves that the model sees: the textbook sequence loses the save.
+//! looks at what a player would find. `scripts/powercut` does the same on real vfat. The first test proves that the model sees: the textbook sequence loses the save.
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 #[path = "../support/fat.rs"]
 mod fat;
-mod real;
 mod state;
 
 use std::io::{self, Read};

@@ -1,4 +1,0 @@
-//! Stub.
-use std::io;
-/// Stub.
-pub fn play(_seed: u64, _mark: &dyn Fn(&str) -> io::Result<()>) -> io::Result<()> { Ok(()) }
