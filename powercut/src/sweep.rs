@@ -112,9 +112,7 @@ fn sweep_one(recording: &Recording) -> Outcome {
                 .fail(&what, format!("log entry {}, order {}, {acked} steps done", state.at.0, state.at.1));
         } else if recording.acked.is_none() && outcome.courses.len() < MOST_COURSES {
             let course = card.trace();
-            if !outcome.courses.contains_key(&course) {
-                outcome.courses.insert(course, kept(&state));
-            }
+            outcome.courses.entry(course).or_insert_with(|| kept(&state));
         }
         if outcome.states % SAMPLE_EVERY == 1 && outcome.samples.len() < MOST_SAMPLES {
             outcome.samples.push(kept(&state));
