@@ -5,6 +5,7 @@
 
 use std::fs::{File, OpenOptions};
 use std::io::Write;
+use std::os::unix::fs::OpenOptionsExt;
 use std::path::PathBuf;
 use std::sync::{Mutex, OnceLock};
 use std::time::{SystemTime, UNIX_EPOCH};
@@ -12,6 +13,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use log::{LevelFilter, Log, Metadata, Record};
 
 use crate::report;
+use crate::volume::O_NOFOLLOW;
 
 /// How large the file gets before it is set aside, in bytes.
 const FILE_LIMIT_BYTES: u64 = 128 << 10;
@@ -73,7 +75,9 @@ impl Kept {
             let _ = std::fs::rename(&self.path, self.path.with_extension("old"));
         }
         if self.open.is_none() {
-            self.open = OpenOptions::new().create(true).append(true).open(&self.path).ok().map(|file| {
+            let mut opening = OpenOptions::new();
+            opening.create(true).append(true).custom_flags(O_NOFOLLOW);
+            self.open = opening.open(&self.path).ok().map(|file| {
                 let length = file.metadata().map_or(0, |metadata| metadata.len());
                 (file, length)
             });

@@ -19,13 +19,13 @@ use crate::error::{Error, Kind, Problem, Result};
 use crate::facts;
 use crate::identity::{self, Identity, Opened};
 use crate::journal::Journal;
-use crate::naming::Naming;
+use crate::naming::{Games, Naming, SaveFolder};
 use crate::nearest::nearest;
 use crate::profile::{self, Profile, Site};
 use crate::remote::{self, Remote, RemoteSettings};
 use crate::root::{Root, RootId, STATE_FOLDER};
 use crate::snapshot::RootState;
-use crate::volume::{Os, Volume};
+use crate::volume::{Beneath, Volume};
 
 /// Who we say we are: `retrosync/0.1.0 arm`.
 pub fn client() -> String {
@@ -75,7 +75,18 @@ impl Ground {
         let mut profile = profile.clone();
         profile.put_right(&config.overrides);
         let site = facts::locate(&profile, machine, config.root.as_deref())?;
-        Ok(Ground { config, profile, reason, site, problems, volume: Arc::new(Os) })
+        // Those are the player's to choose, links and all; nothing below them leads anywhere else.
+        let folders = Naming::new(&profile, &site, Games::default()).folders().into_iter();
+        let folders = folders
+            .filter_map(|SaveFolder { place, .. }| Some(place.path.under(site.roots.get(place.root)?)));
+        let starts = site.roots.iter().chain(&site.games).cloned().chain(folders).collect();
+        let volume = Arc::new(Beneath::new(starts));
+        Ok(Ground { config, profile, reason, site, problems, volume })
+    }
+
+    /// The card's file system: what lies below the roots.
+    pub fn volume(&self) -> Arc<dyn Volume> {
+        Arc::clone(&self.volume)
     }
 
     /// The card's folder: root 0.
@@ -167,7 +178,7 @@ impl Ground {
     /// # Errors
     /// When the card is not there, was never paired or cannot be read.
     pub fn look(&self) -> Result<Looked> {
-        let volume: Arc<dyn Volume> = Arc::new(still::Still);
+        let volume: Arc<dyn Volume> = Arc::new(still::Still(self.volume()));
         let mut problems = Vec::new();
         let primary = Root::open(Arc::clone(&volume), self.primary()?)?;
         let (identity, opened) =
@@ -208,7 +219,7 @@ impl Ground {
     /// # Errors
     /// When the card is not there or cannot be read.
     pub fn identity_as_it_is(&self) -> Result<Identity> {
-        let volume: Arc<dyn Volume> = Arc::new(still::Still);
+        let volume: Arc<dyn Volume> = Arc::new(still::Still(self.volume()));
         let state_dir = self.primary()?.join(STATE_FOLDER);
         Ok(Identity::open(volume, &state_dir, &identity::hardware(Path::new("/")))?.0)
     }

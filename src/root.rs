@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 use std::fmt;
 use std::fs::{File, OpenOptions, TryLockError};
 use std::io::{self, Read, Write};
+use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
 use std::sync::Arc;
@@ -16,7 +17,7 @@ use retrosync_protocol::WriterId;
 use crate::durable::{seal, unseal};
 use crate::error::{Error, Kind, Result};
 use crate::snapshot::RootState;
-use crate::volume::Volume;
+use crate::volume::{O_NOFOLLOW, Volume};
 
 /// Our folder in every root.
 pub const STATE_FOLDER: &str = ".retrosync";
@@ -141,6 +142,8 @@ impl Root {
             .write(true)
             .create(true)
             .truncate(false)
+            // Whoever had the card last may have put a link here; what it leads to is not ours to write.
+            .custom_flags(O_NOFOLLOW)
             .open(path)
             .map_err(|e| io(&e))?;
         match file.try_lock() {

@@ -1,8 +1,12 @@
 //! The seam to a card's file system: the calls whose order decides what a power cut leaves behind.
 //!
 //! `disk`, `attic` and `journal` reach the card through this trait only, so that a test can cut the power at any
-//! call, lose unflushed writes, or answer any call with an error. [`Os`] is the real one. It never follows a
-//! symbolic link at the last component, and never decides anything.
+//! call, lose unflushed writes, or answer any call with an error. [`Os`] is the real one, which never follows a
+//! symbolic link at the last component; [`Beneath`] is what a daemon uses, which follows none at all. Never decides anything.
+
+mod beneath;
+
+pub use beneath::Beneath;
 
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Read, Seek, SeekFrom, Write};
@@ -70,7 +74,8 @@ pub trait Volume: Send + Sync {
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Os;
 
-const O_NOFOLLOW: i32 =
+/// Fails where the last component is a symbolic link.
+pub(crate) const O_NOFOLLOW: i32 =
     if cfg!(any(target_arch = "arm", target_arch = "aarch64")) { 0o100_000 } else { 0o400_000 };
 
 impl Volume for Os {

@@ -13,7 +13,6 @@ use crate::formats;
 use crate::parts::{Ground, Looked};
 use crate::remote::Remote;
 use crate::report::{self, Exit};
-use crate::volume::{Os, Volume};
 
 /// The most versions that are shown.
 const MOST: usize = 1_000;
@@ -137,7 +136,7 @@ fn all(remote: &mut dyn Remote, save: &SaveId) -> Result<Vec<HistoryEntry>> {
 fn here(ground: &Ground, looked: &Looked, save: &SaveId) -> Option<Digest> {
     let agreed = looked.journal.base().saves.get(save)?;
     let root = ground.site.roots.get(agreed.place.root)?;
-    let file = Os.open(&agreed.place.path.under(root)).ok()?;
+    let file = ground.volume().open(&agreed.place.path.under(root)).ok()?;
     formats::inspect(save, file).ok().map(|(content, _)| content.digest)
 }
 

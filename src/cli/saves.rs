@@ -5,11 +5,10 @@ use std::collections::BTreeSet;
 use retrosync_protocol::{Code, SaveId};
 
 use crate::error::{Error, Kind, Problem, Result};
-use crate::facts;
-use crate::naming::{Identified, Naming};
+use crate::naming::Identified;
 use crate::parts::Ground;
 use crate::snapshot::{Place, RelativePath};
-use crate::volume::{EntryKind, Os, Volume};
+use crate::volume::EntryKind;
 
 /// How many candidates are named in an error.
 const SHOWN: usize = 8;
@@ -58,15 +57,14 @@ pub struct Counted {
 
 /// Counts saves and games by their names; reads no save.
 pub fn count(ground: &Ground) -> (Counted, Vec<Problem>) {
-    let (games, mut problems) = facts::games(&Os, &ground.profile, &ground.site);
-    let games_count = games.count();
-    let naming = Naming::new(&ground.profile, &ground.site, games);
+    let (naming, mut problems) = ground.naming();
+    let games_count = naming.games().count();
     let (mut found, mut left_out) = (BTreeSet::new(), Vec::new());
     for folder in naming.folders() {
         let Some(root) = ground.site.roots.get(folder.place.root) else { continue };
         let mut walk = vec![(folder.place.path.clone(), folder.depth)];
         while let Some((path, depth)) = walk.pop() {
-            let entries = match Os.list(&path.under(root)) {
+            let entries = match ground.volume().list(&path.under(root)) {
                 Ok(entries) => entries,
                 Err(error) if error.kind() == std::io::ErrorKind::NotFound => continue,
                 Err(error) => {

@@ -4,7 +4,6 @@
 
 use std::collections::BTreeSet;
 use std::path::PathBuf;
-use std::sync::Arc;
 
 use retrosync_protocol::SaveId;
 
@@ -36,7 +35,7 @@ impl Survey {
         let (naming, mut problems) = ground.naming();
         let roots: Vec<(PathBuf, RootState)> =
             ground.site.roots.iter().cloned().zip(looked.roots.iter().cloned()).collect();
-        let mut scanner = Scanner::new(Arc::new(crate::volume::Os));
+        let mut scanner = Scanner::new(ground.volume());
         let found = scanner.scan(Request {
             roots: &roots,
             naming: &naming,

@@ -4,13 +4,13 @@
 
 use std::io::{self, Cursor, Read, Seek, SeekFrom};
 use std::path::Path;
+use std::sync::Arc;
 
 use crate::snapshot::Stamp;
-use crate::volume::{Entry, Os, Volume, VolumeFile};
+use crate::volume::{Entry, Volume, VolumeFile};
 
-/// The volume.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Still;
+/// The volume, over one that can be written.
+pub(super) struct Still(pub(super) Arc<dyn Volume>);
 
 struct StillFile<F>(F, Stamp);
 
@@ -46,7 +46,7 @@ impl<F: Read + Seek + Send> VolumeFile for StillFile<F> {
 
 impl Volume for Still {
     fn open(&self, path: &Path) -> io::Result<Box<dyn VolumeFile>> {
-        let file = Os.open(path)?;
+        let file = self.0.open(path)?;
         let stamp = file.stamp()?;
         Ok(Box::new(StillFile(file, stamp)))
     }
@@ -76,13 +76,13 @@ impl Volume for Still {
     }
 
     fn list(&self, path: &Path) -> io::Result<Vec<Entry>> {
-        match Os.list(path) {
+        match self.0.list(path) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(Vec::new()),
             entries => entries,
         }
     }
 
     fn stamp(&self, path: &Path) -> io::Result<Stamp> {
-        Os.stamp(path)
+        self.0.stamp(path)
     }
 }
