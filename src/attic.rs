@@ -18,7 +18,7 @@ use std::sync::Arc;
 
 use retrosync_protocol::{Content, Digest, SaveId};
 
-use crate::durable::{self, Log, Order};
+use crate::durable::{self, Log, MOST_COUNTED, Order};
 use crate::error::{Error, Kind, Problem, Result};
 use crate::root::STATE_FOLDER;
 use crate::snapshot::RelativePath;
@@ -144,6 +144,7 @@ impl Attic {
         let mut last = files.iter().next_back().copied().unwrap_or(0);
         let (index, _) =
             Log::open(&volume, &folder.join("index"), Order::Loose, &mut |record, _| match record {
+                Record::Kept { number, .. } | Record::Gone { number } if number > MOST_COUNTED => {}
                 Record::Kept { number, save, path, content, file, kept, reason } => {
                     last = last.max(number);
                     if let Some(path) = RelativePath::new(&path) {
@@ -339,5 +340,6 @@ fn files_in(volume: &dyn Volume, folder: &Path) -> io::Result<BTreeSet<u64>> {
         listed => listed?,
     };
     let files = listed.iter().filter(|entry| entry.kind == EntryKind::File);
-    Ok(files.filter_map(|entry| entry.name.to_str()?.parse().ok()).collect())
+    let numbers = files.filter_map(|entry| entry.name.to_str()?.parse().ok());
+    Ok(numbers.filter(|number| *number <= MOST_COUNTED).collect())
 }

@@ -21,6 +21,8 @@ mod leftovers;
 mod recovery;
 mod steps;
 
+pub use leftovers::found_by_checks;
+
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
@@ -28,6 +30,7 @@ use std::sync::{Arc, Mutex};
 use retrosync_protocol::{Content, Hasher, SaveId};
 
 use crate::attic::{Attic, Looked, Reason, look, measure};
+use crate::durable::MOST_COUNTED;
 use crate::error::{Error, Kind, Problem, Result};
 use crate::formats::{self, Form};
 use crate::root::STATE_FOLDER;
@@ -129,7 +132,7 @@ impl Disk {
             Ok(listed) => {
                 let names = listed.iter().filter_map(|entry| entry.name.to_str());
                 let numbers = names.chain(self.slot.record.names()).filter_map(|name| name.parse().ok());
-                self.last_name = numbers.max().unwrap_or(0);
+                self.last_name = numbers.filter(|number| *number <= MOST_COUNTED).max().unwrap_or(0);
                 // The record was lost: whatever lies here may share its clusters with a save.
                 self.slot.record.keep_all |= self.slot.is_new() && !listed.is_empty();
                 Ok(())
@@ -459,6 +462,17 @@ pub fn recover(volume: Arc<dyn Volume>, root_dir: &Path) -> Result<Vec<Problem>>
     let (attic, mut problems) = Attic::open(volume.clone(), root_dir)?;
     problems.extend(Disk::open(volume, root_dir, attic)?.1);
     Ok(problems)
+}
+
+/// Is a replacement open: begun, and not yet durable or undone? Only looks.
+///
+/// # Errors
+/// When our own folder on the card cannot be read.
+pub fn is_replacing(volume: Arc<dyn Volume>, root_dir: &Path) -> Result<bool> {
+    let slot = Slot::open(volume, &root_dir.join(STATE_FOLDER));
+    slot.map(|slot| slot.record.open.is_some()).map_err(|error| {
+        Error::io(format!("cannot look for interrupted work in `{}`", root_dir.display()), &error)
+    })
 }
 
 /// Writes a payload at the start of `file`, and proves that it is `content`.

@@ -239,3 +239,18 @@ fn a_save_of_many_megabytes_goes_through_a_small_window() {
     assert_eq!(fs::read(&target).unwrap(), new);
     assert_eq!(kept(&disk), [old]);
 }
+
+#[test]
+fn a_record_that_names_a_file_outside_of_incoming_touches_no_other_save() {
+    let card = card();
+    let other = card.path().join("Saves/GB/Other.srm");
+    fs::write(&other, b"another game's save").unwrap();
+    let spare = serde_json::json!({"name": "../../Saves/GB/Other.srm", "size_bytes": 19});
+    let record = serde_json::json!({"open": null, "spares": [spare], "strays": []});
+    let slot = serde_json::json!({"generation": 5, "record": record});
+    fs::write(card.path().join(".retrosync/slot.0"), crate::durable::seal(0, &slot).unwrap().0).unwrap();
+    // Of just the size of the spare that the record claims to have.
+    let new = b"a new save, 19 long";
+    let _staged = disk(card.path()).stage(&content(new), &mut &new[..]).unwrap();
+    assert_eq!(fs::read(&other).unwrap(), b"another game's save");
+}

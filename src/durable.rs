@@ -4,6 +4,10 @@
 //! rename, no database. A sealed line is `crc32c json` in ASCII: a person with a text editor can read a damaged card,
 //! and `serde_json` is in the binary already. Nothing here knows what the records mean.
 
+/// A count or number on a card that is larger was not counted there: whatever says so is not believed, and the next one always
+/// fits.
+pub const MOST_COUNTED: u64 = 1 << 48;
+
 mod log;
 mod pair;
 

@@ -11,7 +11,7 @@ use std::sync::Arc;
 
 use retrosync_protocol::{DeviceId, Token, WriterId};
 
-use crate::durable::Pair;
+use crate::durable::{MOST_COUNTED, Pair};
 use crate::error::{Error, Kind, Result};
 use crate::machine;
 use crate::root::RootId;
@@ -126,6 +126,10 @@ impl Identity {
             return Ok((identity, opened));
         };
         let mut identity = Identity { next_sequence: facts.reserved_to, facts, pair };
+        if identity.next_sequence > MOST_COUNTED {
+            identity.redraw_writer()?;
+            return Ok((identity, Opened::Doubted("its count of versions is impossible".into())));
+        }
         if differs(&identity.facts.hardware, hardware) {
             identity.facts.hardware = hardware.to_owned();
             identity.redraw_writer()?;

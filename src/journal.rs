@@ -15,7 +15,7 @@ use std::sync::Arc;
 
 use retrosync_protocol::{Digest, Epoch, Head, SaveHeads, SaveId, WriterId};
 
-use crate::durable::{Log, Order, seal};
+use crate::durable::{Log, MOST_COUNTED, Order, seal};
 use crate::error::{Error, Kind, Problem, Result};
 use crate::snapshot::{Base, BaseEntry, Listing, Place, Stamp};
 use crate::volume::Volume;
@@ -162,7 +162,8 @@ impl Journal {
         let (mut state, mut generation, mut began_bytes) = (State::default(), 0, None);
         let (log, torn) =
             Log::open(&self.volume, &self.files[number], Order::Chained, &mut |record, end| match record {
-                Record::Begin { generation: told } => generation = told,
+                // An impossible one would keep every later file out of force.
+                Record::Begin { generation: told } => generation = if told > MOST_COUNTED { 0 } else { told },
                 Record::Ready => began_bytes = Some(end),
                 record => {
                     if let Some(entry) = record.entry() {

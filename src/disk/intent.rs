@@ -12,7 +12,7 @@ use std::sync::Arc;
 use retrosync_protocol::{Content, SaveId};
 
 use crate::attic::Looked;
-use crate::durable::Pair;
+use crate::durable::{MOST_COUNTED, Pair};
 use crate::snapshot::RelativePath;
 use crate::volume::Volume;
 
@@ -104,6 +104,11 @@ impl Record {
     }
 }
 
+/// Is it a number, as every name that is given in `incoming/`?
+fn is_name(name: &str) -> bool {
+    name.parse().is_ok_and(|number: u64| number <= MOST_COUNTED) && name.bytes().all(|b| b.is_ascii_digit())
+}
+
 /// The record and its two files.
 pub(super) struct Slot {
     pair: Pair,
@@ -114,8 +119,10 @@ impl Slot {
     /// Reads the record. Without a whole one, nothing that lies in `incoming/` is known.
     pub(super) fn open(volume: Arc<dyn Volume>, state_dir: &Path) -> io::Result<Slot> {
         let (pair, found) = Pair::open(volume, state_dir, "slot")?;
-        let unknown = Record { keep_all: found.damaged, ..Record::default() };
-        Ok(Slot { pair, record: found.record.unwrap_or(unknown) })
+        // A record that names what is not in `incoming/` was not written here, whatever its checksum says.
+        let ours = found.record.filter(|record: &Record| record.names().all(is_name));
+        let unknown = Record { keep_all: found.damaged || pair.generation() > 0, ..Record::default() };
+        Ok(Slot { pair, record: ours.unwrap_or(unknown) })
     }
 
     /// Was a record ever written?

@@ -47,7 +47,7 @@ impl Disk {
 
 /// What a file-system check found on this card and put aside: it may be somebody's save. Named where its bytes are ones that
 /// the attic holds or both sides agreed on; then nothing of it is lost.
-pub(super) fn found_by_checks(volume: &Arc<dyn Volume>, root_dir: &Path, attic: &Attic) -> Option<Problem> {
+pub fn found_by_checks(volume: &Arc<dyn Volume>, root_dir: &Path, attic: &Attic) -> Option<Problem> {
     let listed = volume.list(root_dir).ok()?;
     let mut names: Vec<_> = listed
         .iter()

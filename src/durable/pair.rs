@@ -9,7 +9,7 @@ use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use super::{seal, unseal};
+use super::{MOST_COUNTED, seal, unseal};
 use crate::volume::Volume;
 
 /// Room for one record, in each of the two files.
@@ -75,7 +75,8 @@ impl Pair {
         let mut bytes = Vec::with_capacity(SLOT_BYTES);
         file.take(SLOT_BYTES as u64).read_to_end(&mut bytes)?;
         let line = bytes.split(|&byte| byte == b'\n').next().unwrap_or_default();
-        Ok(Some(unseal(0, line).map(|(slot, _)| slot)))
+        let slot = unseal(0, line).map(|(slot, _): (Slot<T>, _)| slot);
+        Ok(Some(slot.filter(|slot| slot.generation < MOST_COUNTED)))
     }
 
     /// How many times a record was written.

@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::sync::LazyLock;
 
-use retrosync::naming::{Games, Identified, Naming, folders_outside, game_folder};
+use retrosync::naming::{Games, Identified, Naming, game_folder, roots_outside};
 use retrosync::profile::{FileNames, Profile, Site, built_in};
 use retrosync::retroarch_cfg::RetroarchCfg;
 use retrosync::snapshot::{Place, RelativePath};
@@ -23,6 +23,7 @@ fn site(retroarch: Option<RetroarchCfg>) -> Site {
             (String::new(), "/".into()),
         ],
         retroarch: retroarch.map(|cfg| (Path::new(CARD).join("RetroArch"), cfg)),
+        ..Site::default()
     }
 }
 
@@ -94,7 +95,7 @@ pub fn retroarch_cfg(input: &[u8]) {
         for folder in Naming::new(profile, &site, Games::default()).folders() {
             assert!(folder.place.root == 0 && RelativePath::new(folder.place.path.as_str()).is_some());
         }
-        for outside in folders_outside(profile, &site) {
+        for outside in roots_outside(profile, &site) {
             assert!(outside.is_absolute(), "`{}` is relative", outside.display());
         }
     }
