@@ -1,24 +1,54 @@
 //! Whom the device trusts, over real TLS on loopback: a pinned key, an authority of one's own, and clocks that lie.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
-use std::io::{Read, Write};
-use std::net::TcpListener;
+mod support;
+
+use std::io::{ErrorKind, Read, Write};
+use std::net::{TcpListener, TcpStream};
 use std::path::PathBuf;
-use std::sync::{Arc, mpsc};
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, mpsc};
 use std::thread;
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, IsCa, KeyPair, date_time_ymd};
 use retrosync::error::{Error, Kind};
+use retrosync::machine::{self, Machine};
+use retrosync::playing::{Playing, Signs};
 use retrosync::remote::{Heard, HttpRemote, Remote, RemoteSettings, key_of_server};
 use retrosync_protocol::{ChangesRequest, Digest, Token};
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use rustls::{ServerConfig, ServerConnection, StreamOwned};
+use support::card::Firmware;
+use support::device::{Device, bytes};
+
+/// A machine whose clock shows this.
+struct Clock(i64);
+
+impl Machine for Clock {
+    fn boot_ms(&self) -> u64 {
+        0
+    }
+
+    fn unix_s(&self) -> i64 {
+        self.0
+    }
+
+    fn random(&self, bytes: &mut [u8]) {
+        getrandom::fill(bytes).unwrap();
+    }
+
+    fn games(&self, _: &Signs) -> Playing {
+        Playing::default()
+    }
+}
 
 /// When a certificate is good, in years.
 type Years = (i32, i32);
 
 const GOOD: Years = (2020, 2120);
+/// As most are: some time around now.
+const SHORT: Years = (2025, 2040);
 const OVER: Years = (2019, 2020);
 const AHEAD: Years = (2080, 2120);
 
@@ -45,18 +75,10 @@ impl Secure {
         params.not_before = date_time_ymd(from, 1, 1);
         params.not_after = date_time_ymd(to, 1, 1);
         let certificate = params.signed_by(&key, &issuer).unwrap();
-        let chain = vec![CertificateDer::from(certificate.der().to_vec())];
-        let private = PrivateKeyDer::try_from(key.serialize_der()).unwrap();
-        let config = ServerConfig::builder_with_provider(Arc::new(rustls::crypto::ring::default_provider()))
-            .with_safe_default_protocol_versions()
-            .unwrap()
-            .with_no_client_auth()
-            .with_single_cert(chain, private)
-            .unwrap();
+        let config = presenting(certificate.der(), &key);
         let listener = TcpListener::bind(("127.0.0.1", 0)).unwrap();
         let port = listener.local_addr().unwrap().port();
         let (tell, heads) = mpsc::channel();
-        let config = Arc::new(config);
         thread::spawn(move || {
             for socket in listener.incoming().map_while(Result::ok) {
                 let connection = ServerConnection::new(config.clone()).unwrap();
@@ -86,6 +108,19 @@ impl Secure {
         remote.list(&ChangesRequest::default())?;
         Ok(remote.heard())
     }
+}
+
+/// A server that shows this certificate.
+fn presenting(certificate: &[u8], key: &KeyPair) -> Arc<ServerConfig> {
+    let chain = vec![CertificateDer::from(certificate.to_vec())];
+    let private = PrivateKeyDer::try_from(key.serialize_der()).unwrap();
+    let config = ServerConfig::builder_with_provider(Arc::new(rustls::crypto::ring::default_provider()))
+        .with_safe_default_protocol_versions()
+        .unwrap()
+        .with_no_client_auth()
+        .with_single_cert(chain, private)
+        .unwrap();
+    Arc::new(config)
 }
 
 fn serve(mut stream: StreamOwned<ServerConnection, std::net::TcpStream>, tell: &mpsc::Sender<String>) {
@@ -199,4 +234,145 @@ fn a_certificate_file_that_is_none_is_told_of() {
         assert_eq!(error.kind, Kind::Misused, "{text}: {error}");
         assert!(error.doing.contains("broken.pem"), "{error}");
     }
+}
+
+#[test]
+fn a_device_whose_clock_was_never_set_or_runs_far_ahead_still_knows_whom_to_trust() {
+    #[derive(Clone, Copy, Debug)]
+    enum Trust {
+        Pinned,
+        Authority,
+        Nobody,
+    }
+    use Trust::{Authority, Nobody, Pinned};
+    const Y1970: i64 = 0;
+    const Y2099: i64 = 4_086_000_000;
+    let rows = [
+        (Y1970, SHORT, Authority, None, "in 1970 the time is at least that of the build"),
+        (Y2099, SHORT, Authority, None, "a clock in 2099 is not believed"),
+        (Y1970, OVER, Authority, Some(Kind::ClockWrong), "over since before the build, whatever the clock"),
+        (
+            Y2099,
+            AHEAD,
+            Authority,
+            Some(Kind::ClockWrong),
+            "nor does a clock make it good that is not believed",
+        ),
+        (Y1970, OVER, Pinned, None, "a pinned key needs no date"),
+        (Y2099, AHEAD, Pinned, None, "a pinned key needs no date"),
+        (Y1970, SHORT, Nobody, Some(Kind::Offline), "no clock makes a stranger's certificate trusted"),
+        (Y2099, SHORT, Nobody, Some(Kind::Offline), "no clock makes a stranger's certificate trusted"),
+    ];
+    for (clock, years, trust, expected, why) in rows {
+        let server = Secure::start(&["127.0.0.1"], years);
+        let mut settings = server.settings();
+        match trust {
+            Pinned => settings.pinned_key = Some(server.key),
+            Authority => settings.ca_file = server.ca_file(),
+            Nobody => {}
+        }
+        machine::play(Some(Arc::new(Clock(clock))));
+        let asked = server.ask(settings).map_err(|error| error.kind);
+        machine::play(None);
+        assert_eq!(asked.err(), expected, "{clock} {years:?} {trust:?}: {why}");
+        let told = server.heads.try_iter().count();
+        assert_eq!(told > 0, expected.is_none(), "{why}: a token goes only to whom is trusted");
+    }
+}
+
+/// A certificate that its own key signed, as a server at home has one.
+fn self_signed() -> (Arc<ServerConfig>, Digest) {
+    let key = KeyPair::generate().unwrap();
+    let params = CertificateParams::new(vec!["nas.local".to_owned()]).unwrap();
+    let certificate = params.self_signed(&key).unwrap();
+    let digest = Digest::of(&rcgen::PublicKeyData::subject_public_key_info(&key));
+    (presenting(certificate.der(), &key), digest)
+}
+
+/// TLS before a plain server: each connection's bytes go there and back. Which certificate is shown can be changed; tells how
+/// many bytes came out of TLS.
+struct Front {
+    port: u16,
+    shown: Arc<Mutex<Arc<ServerConfig>>>,
+    heard_bytes: Arc<AtomicUsize>,
+}
+
+impl Front {
+    fn before(upstream: u16, config: Arc<ServerConfig>) -> Front {
+        let listener = TcpListener::bind(("127.0.0.1", 0)).unwrap();
+        let port = listener.local_addr().unwrap().port();
+        let (shown, heard_bytes) = (Arc::new(Mutex::new(config)), Arc::new(AtomicUsize::new(0)));
+        let front = Front { port, shown: shown.clone(), heard_bytes: heard_bytes.clone() };
+        thread::spawn(move || {
+            for socket in listener.incoming().map_while(Result::ok) {
+                let connection = ServerConnection::new(shown.lock().unwrap().clone()).unwrap();
+                let heard_bytes = heard_bytes.clone();
+                thread::spawn(move || {
+                    let upstream = TcpStream::connect(("127.0.0.1", upstream)).unwrap();
+                    pass(StreamOwned::new(connection, socket), upstream, &heard_bytes)
+                });
+            }
+        });
+        front
+    }
+}
+
+/// Both ways in turn, until one side is gone.
+fn pass(mut tls: StreamOwned<ServerConnection, TcpStream>, mut plain: TcpStream, heard_bytes: &AtomicUsize) {
+    let turn = Some(Duration::from_millis(5));
+    tls.sock.set_read_timeout(turn).unwrap();
+    plain.set_read_timeout(turn).unwrap();
+    let mut piece = [0; 16_384];
+    let waits = |error: &std::io::Error| matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::TimedOut);
+    loop {
+        match tls.read(&mut piece) {
+            Ok(count @ 1..) => {
+                heard_bytes.fetch_add(count, Ordering::SeqCst);
+                if plain.write_all(&piece[..count]).is_err() {
+                    return;
+                }
+            }
+            Err(error) if waits(&error) => {}
+            _ => return,
+        }
+        match plain.read(&mut piece) {
+            Ok(count @ 1..) => {
+                if tls.write_all(&piece[..count]).and_then(|()| tls.flush()).is_err() {
+                    return;
+                }
+            }
+            Err(error) if waits(&error) => {}
+            _ => return,
+        }
+    }
+}
+
+#[test]
+fn a_key_that_was_compared_when_pairing_is_the_only_one_that_is_ever_trusted_there() {
+    let server = support::server::Server::start();
+    let (config, key) = self_signed();
+    let front = Front::before(server.port(), config.clone());
+    let url = format!("https://127.0.0.1:{}", front.port);
+    let device = Device::new(Firmware::Onion, "Tetris (World)");
+
+    let refused = device.run(&["pair", &url]).ends(1);
+    assert!(refused.err.contains(&format!("compare its key and pair with `--pin {key}`")), "{}", refused.err);
+    assert_eq!(front.heard_bytes.load(Ordering::SeqCst), 0, "not even a question");
+
+    device.set(&format!("pin = \"{key}\"\n"));
+    let mut pairing = device.start_pairing(&url);
+    server.approve(&pairing.code());
+    assert_eq!(pairing.end()["paired"], true);
+    device.set("");
+    device.plays(&bytes("first"));
+    assert_eq!(device.once()["uploaded"][0], "gb/sram/Tetris (World)", "the pin was kept with the pairing");
+
+    let heard = front.heard_bytes.load(Ordering::SeqCst);
+    *front.shown.lock().unwrap() = self_signed().0;
+    device.plays(&bytes("second"));
+    let refused = device.run(&["once"]).ends(1);
+    assert!(refused.err.contains("the server's key is not the pinned one"), "{}", refused.err);
+    assert_eq!(front.heard_bytes.load(Ordering::SeqCst), heard, "whoever stands in between learns nothing");
+    *front.shown.lock().unwrap() = config;
+    device.once();
 }

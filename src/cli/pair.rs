@@ -10,7 +10,7 @@ use crate::cli::pair::flow::News;
 use crate::cli::{Call, Command, Flag, saves};
 use crate::error::{Error, Kind, Result};
 use crate::parts::{Ground, open::Taken};
-use crate::remote::{HttpRemote, key_of_server};
+use crate::remote::{self, HttpRemote, key_of_server};
 use crate::report::{self, Exit, Output};
 
 /// `retrosync pair`.
@@ -49,8 +49,8 @@ fn run(call: &Call) -> Result<Exit> {
     }
     let again = call.has("again");
     let ground = Ground::find(config)?;
-    // Without an address nothing begins, and nothing is written.
-    ground.remote_settings(&ground.identity_as_it_is()?)?;
+    // Without an address that can be used nothing begins, and nothing is written.
+    remote::check(&ground.remote_settings(&ground.identity_as_it_is()?)?)?;
     ground.mark()?;
     let mut taken = ground.take()?;
     let out = call.output;

@@ -20,6 +20,7 @@ use crate::logging;
 use crate::pace::{Times, Trigger};
 use crate::parts::{Ground, open::Taken};
 use crate::plan::Step;
+use crate::remote;
 use crate::report::{self, Exit};
 use crate::root::STATE_FOLDER;
 use crate::watch::Sweeps;
@@ -182,7 +183,11 @@ fn take_or_mark(ground: &Ground) -> Result<Taken> {
     match ground.take() {
         // The configuration says where to pair with: this is the first run. The card itself is known by the profile's marks.
         Err(error) if error.kind == Kind::Unpaired && ground.config.server.is_some() => {
-            ground.mark()?;
+            // A folder may be plugged in later; an address that may not be used stays one.
+            match remote::check(&ground.remote_settings(&ground.identity_as_it_is()?)?) {
+                Err(error) if error.kind == Kind::Misused => return Err(error),
+                _ => ground.mark()?,
+            }
             ground.take()
         }
         taken => taken,

@@ -4,7 +4,7 @@
 //! a token in clear out of the local network.
 
 use std::fmt;
-use std::net::{IpAddr, Ipv6Addr, SocketAddr};
+use std::net::{IpAddr, Ipv6Addr, SocketAddr, ToSocketAddrs as _};
 
 use ureq::http::Uri;
 use ureq::unversioned::resolver::{DefaultResolver, ResolvedSocketAddrs, Resolver};
@@ -153,6 +153,17 @@ pub(super) struct GuardedResolver {
 impl GuardedResolver {
     pub(super) fn new(plain_http: bool) -> GuardedResolver {
         GuardedResolver { plain_http, inner: DefaultResolver::default() }
+    }
+
+    /// Plain HTTP that could go nowhere it may: known before anything is sent. A name that is not known yet may be later.
+    pub(super) fn refuses(&self, address: &ServerAddress) -> Option<PlainRefused> {
+        if address.is_secure() {
+            return None;
+        }
+        let found = (address.host(), address.port()).to_socket_addrs().ok()?;
+        let found: Vec<IpAddr> = found.map(|found| found.ip()).collect();
+        let first = *found.first()?;
+        (!found.iter().any(|ip| self.allows(*ip))).then_some(PlainRefused { address: first })
     }
 
     fn allows(&self, address: IpAddr) -> bool {

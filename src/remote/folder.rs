@@ -78,17 +78,22 @@ impl Folder {
         })
     }
 
-    /// Makes a store in `dir`, which must be there; a store that is there already is kept. Only pairing does this.
-    ///
-    /// # Errors
-    /// `Offline` when `dir` is not there, `Full` or `Damaged` when it cannot be written.
-    pub fn create(dir: &Path) -> Result<Epoch> {
+    /// The store's folder, if `dir` is there.
+    pub(super) fn check(dir: &Path) -> Result<PathBuf> {
         if !dir.is_dir() {
             let doing = format!("cannot make a store in `{}`", dir.display());
             return Err(Error::new(Kind::Offline, doing, "there is no such folder")
                 .help("mount the share or plug the stick in first"));
         }
-        let dir = store_dir(dir)?;
+        store_dir(dir)
+    }
+
+    /// Makes a store in `dir`, which must be there; a store that is there already is kept. Only pairing does this.
+    ///
+    /// # Errors
+    /// `Offline` when `dir` is not there, `Full` or `Damaged` when it cannot be written.
+    pub fn create(dir: &Path) -> Result<Epoch> {
+        let dir = Folder::check(dir)?;
         let mut random = [0; 16];
         getrandom::fill(&mut random).map_err(|error| Error::new(Kind::Busy, doing(&dir, "make"), error))?;
         let mark = Mark { retrosync_store: 1, epoch: Epoch::from_random(&random) };

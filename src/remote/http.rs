@@ -53,6 +53,11 @@ impl HttpRemote {
         })
     }
 
+    /// Refuses what may not be spoken with.
+    pub(super) fn check(&self, settings: &RemoteSettings) -> Result<()> {
+        self.wire.check(settings)
+    }
+
     /// Where it is.
     pub fn address(&self) -> &ServerAddress {
         self.wire.address()

@@ -27,7 +27,7 @@ pub use address::ServerAddress;
 pub use folder::Folder;
 pub use http::HttpRemote;
 pub use pairing::{Answer, PairingClient};
-pub use trust::key_of_server;
+pub use trust::{is_plausible, key_of_server};
 
 /// Where the remote is and how to reach it: what configuration and identity say.
 #[derive(Clone, Debug, Default)]
@@ -70,6 +70,17 @@ pub fn make(settings: &RemoteSettings) -> Result<()> {
     match settings.server.strip_prefix("folder:") {
         Some(dir) => Folder::create(Path::new(dir)).map(|_| ()),
         None => Ok(()),
+    }
+}
+
+/// Refuses an address that cannot be a remote here, before anything is made for it. Sends nothing.
+///
+/// # Errors
+/// `Misused` as [`open`], and for plain HTTP to where it may not go; `Offline` for a folder that is not there.
+pub fn check(settings: &RemoteSettings) -> Result<()> {
+    match settings.server.strip_prefix("folder:") {
+        Some(dir) => Folder::check(Path::new(dir)).map(drop),
+        None => HttpRemote::open(settings)?.check(settings),
     }
 }
 

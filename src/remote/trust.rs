@@ -50,6 +50,11 @@ fn judged_time(build_unix_s: i64, server_unix_s: Option<i64>, wall_unix_s: i64) 
     if (passed..passed + PLAUSIBLE_S).contains(&wall_unix_s) { wall_unix_s } else { passed }
 }
 
+/// Can a clock show this? Not one that was never set, and not one that is decades ahead.
+pub fn is_plausible(wall_unix_s: i64) -> bool {
+    (BUILD_UNIX_S..BUILD_UNIX_S + PLAUSIBLE_S).contains(&wall_unix_s)
+}
+
 /// The time that certificates are judged at; learns the server's.
 pub(super) struct Clock {
     server_unix_s: Mutex<Option<i64>>,

@@ -118,6 +118,14 @@ impl Wire {
         Ok(Wire { agent, address, clock, heard: Heard::default(), used: false })
     }
 
+    /// May we speak with this address at all? Asks a name server at most.
+    pub(super) fn check(&self, settings: &RemoteSettings) -> Result<()> {
+        match GuardedResolver::new(settings.plain_http).refuses(&self.address) {
+            Some(plain) => Err(refused_plain(&format!("cannot use `{}` as server", self.address), &plain)),
+            None => Ok(()),
+        }
+    }
+
     pub(super) fn address(&self) -> &ServerAddress {
         &self.address
     }
@@ -305,19 +313,24 @@ impl Wire {
                 None => unreachable(doing, address, &error),
             },
             ureq::Error::Other(other) => match other.downcast_ref::<PlainRefused>() {
-                Some(plain) => Error::new(Kind::Misused, doing, plain).help(
-                    "use `https://`; in your own network, set `plain_http = true` if you trust everybody in it",
-                ),
+                Some(plain) => refused_plain(doing, plain),
                 None => Error::new(Kind::Offline, doing, format!("`{address}`: {other}")),
             },
             ureq::Error::HostNotFound => {
                 Error::new(Kind::Offline, doing, format!("no address is known for `{}`", address.host()))
                     .help("check the name; an address in numbers works without a name server")
             }
-            ureq::Error::Timeout(_) => Error::new(Kind::Offline, doing, format!("`{address}` did not answer in time")),
+            ureq::Error::Timeout(_) => {
+                Error::new(Kind::Offline, doing, format!("`{address}` did not answer in time"))
+            }
             other => Error::new(Kind::Offline, doing, format!("`{address}`: {other}")),
         }
     }
+}
+
+fn refused_plain(doing: &str, plain: &PlainRefused) -> Error {
+    Error::new(Kind::Misused, doing, plain)
+        .help("use `https://`; in your own network, set `plain_http = true` if you trust everybody in it")
 }
 
 /// Nobody to speak with: the connection failed or was cut.
