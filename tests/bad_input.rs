@@ -177,8 +177,8 @@ fn a_save_that_cannot_be_read_stops_no_other() {
     std::fs::write(other.save(), &*bytes("can be read")).unwrap();
     let strace = |path: &Path| {
         let mut command = Command::new("strace");
-        command.args(["-f", "-qq", "-o", "/dev/null", "-e", "trace=openat,open", "-P"]).arg(path);
-        command.args(["-e", "inject=openat,open:error=EIO"]);
+        command.args(["-f", "-qq", "-o", "/dev/null", "-e", "trace=read", "-P"]).arg(path);
+        command.args(["-e", "inject=read:error=EIO"]);
         command
     };
     let works =

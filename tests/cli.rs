@@ -35,8 +35,8 @@ fn every_setting_is_in_the_help() {
 fn each_misuse_says_what_was_meant() {
     let rows: [(&[&str], &str); 6] = [
         (
-            &["stauts"],
-            "error: cannot read the arguments\n  cause: unknown command `stauts`\n  help: did you mean `status`? \
+            &["statuss"],
+            "error: cannot read the arguments\n  cause: unknown command `statuss`\n  help: did you mean `status`? \
              `retrosync --help` lists them all\n",
         ),
         (

@@ -8,10 +8,7 @@ use libfuzzer_sys::fuzz_target;
 mod daemon;
 mod server;
 
-/// A target: must return whatever it is given, and may take no longer than a second.
-type Target = fn(&[u8]);
-
-static TARGET: LazyLock<Target> = LazyLock::new(|| {
+static TARGET: LazyLock<daemon::Target> = LazyLock::new(|| {
     let name = std::env::var("FUZZ_TARGET").unwrap_or_default();
     let mut targets = daemon::TARGETS.iter().chain(server::TARGETS);
     let found = targets.find(|(known, _)| *known == name);

@@ -22,8 +22,11 @@ use retrosync_server::proxies::Proxies;
 use tokio::runtime::{Builder, Runtime};
 use tower_service::Service as _;
 
+/// Takes any bytes, and must return.
+pub type Target = fn(&[u8]);
+
 /// All of them, by name.
-pub const TARGETS: &[(&str, fn(&[u8]))] = &[("requests", requests)];
+pub const TARGETS: &[(&str, Target)] = &[("requests", requests)];
 
 const BETWEEN: &[u8] = b"\n=====\n";
 

@@ -142,7 +142,15 @@ mod tests {
     fn only_a_named_proxy_speaks_for_others() {
         const X: &str = "x-forwarded-for";
         const F: &str = "forwarded";
-        let rows: [(&str, &[&str], &str, &[(&str, &str)], &str); 15] = [
+        // What it is, the proxies that are named, the connection's peer, headers, and whose request it is.
+        type Row = (
+            &'static str,
+            &'static [&'static str],
+            &'static str,
+            &'static [(&'static str, &'static str)],
+            &'static str,
+        );
+        let rows: [Row; 15] = [
             ("nobody is named", &[], "127.0.0.1", &[(X, "203.0.113.9")], "127.0.0.1"),
             ("another is named", &["10.0.0.1"], "10.0.0.2", &[(F, "for=203.0.113.9")], "10.0.0.2"),
             ("a proxy", &["127.0.0.1"], "127.0.0.1", &[(X, "203.0.113.9")], "203.0.113.9"),

@@ -1,6 +1,7 @@
 //! `retrosync doctor`: what this device is, where each setting came from, and what is wrong.
 
 mod explain;
+mod mount;
 mod probe;
 
 use std::path::Path;
@@ -10,6 +11,7 @@ use serde_json::json;
 
 use crate::cli::{Call, Command, Flag, saves};
 use crate::config::DEFAULT;
+use crate::disk;
 use crate::error::{Error, Kind, Problem, Result};
 use crate::network;
 use crate::parts::{self, Ground};
@@ -28,8 +30,9 @@ pub const COMMAND: Command = Command {
 Usage: retrosync doctor [--explain PATH]
 
 Shows which device this is and why, the roots and their markers, where each setting came from, the
-clock, the route, the server's health, whether the card can be written and whether file events
-arrive; then every problem with its next step. Changes nothing except a probe file of its own.
+clock, the route, the server's health, what the card is mounted as, how much of it is free, what a
+file-system check left on it, whether it can be written and whether file events arrive; then every
+problem with its next step. Changes nothing except a probe file of its own.
 
   --explain PATH    which save a file is and by which rule, or why it is none; where it lies here and on other firmwares
 
@@ -103,8 +106,14 @@ impl Checkup {
             format!("{} (`{}`): {}", ground.profile.title, ground.profile.name, ground.reason),
         );
         let now = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |past| past.as_secs());
-        let clock = report::time(i64::try_from(now).unwrap_or_default());
-        self.fact("clock", format!("{clock} UTC; saves do not depend on it"));
+        let now_unix_s = i64::try_from(now).unwrap_or_default();
+        let word = match remote::is_plausible(now_unix_s) {
+            true => "saves do not depend on it",
+            false => {
+                "is not set; saves and certificates do not depend on it, the times that people see do: set the date"
+            }
+        };
+        self.fact("clock", format!("{} UTC; {word}", report::time(now_unix_s)));
         self.problems.extend(ground.problems.iter().cloned());
     }
 
@@ -134,6 +143,9 @@ impl Checkup {
                 None => "not paired".to_owned(),
             };
             self.fact(format!("root {number}"), format!("{}: {text}", dir.display()));
+            self.file_system(dir);
+            let attic = looked.as_ref().and_then(|looked| looked.attics.get(number)?.as_ref());
+            self.problems.extend(attic.and_then(|attic| disk::found_by_checks(&ground.volume(), dir, attic)));
             match state {
                 None => continue,
                 Some(RootState::Offline(why)) => {
@@ -158,6 +170,19 @@ impl Checkup {
         self.problems.extend(problems);
         self.fact("daemon", if ground.is_taken() { "is running" } else { "is not running" });
         self.problems.extend(looked.into_iter().flat_map(|looked| looked.problems));
+    }
+
+    /// What lies under a root.
+    fn file_system(&mut self, dir: &Path) {
+        if let Some(mount) = mount::of(dir) {
+            let how = if mount.read_only { "read-only" } else { "can be written" };
+            self.fact("  mount", format!("{} ({}) on {}, {how}", mount.source, mount.kind, mount.point));
+            self.problems.extend(mount::read_only(dir, &mount).map(Problem::from));
+        }
+        if let Some(free_bytes) = mount::free_bytes(dir) {
+            self.fact("  free", report::size(free_bytes));
+            self.problems.extend(mount::scarce(dir, free_bytes).map(Problem::from));
+        }
     }
 
     fn network(&mut self, ground: &Ground) {

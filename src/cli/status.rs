@@ -4,11 +4,12 @@ use serde_json::json;
 
 use crate::cli::survey::Survey;
 use crate::cli::{Call, Command, questions};
+use crate::disk;
 use crate::error::Result;
 use crate::parts::Ground;
 use crate::report::{self, Exit};
 use crate::root::STATE_FOLDER;
-use crate::volume::{Os, Volume};
+use crate::snapshot::RootState;
 
 /// `retrosync status`.
 pub const COMMAND: Command = Command {
@@ -25,10 +26,12 @@ Counts this device's saves without asking the server:
   queued     changed here, will be sent at the next contact
   questions  two devices changed the same save: both are kept, you choose with `retrosync resolve`
   problems   could not be read, or looks damaged; with the reason
+and says in one line whether it is safe to switch off: all that was played here is on the server, and
+nothing is just being replaced.
 
 Examples:
   retrosync status
-  retrosync status --json | jq '.queued'
+  retrosync status --json | jq '.safe_to_switch_off'
 
 Exit codes: 0 all well; 1 could not run; 3 there are questions or problems, or it is not paired.
 ",
@@ -43,11 +46,13 @@ fn run(call: &Call) -> Result<Exit> {
     let paired = facts.device.is_some() || by_folder || ground.config.token.is_some();
     let running = ground.is_taken();
     let roots = &ground.site.roots;
+    let unsafe_because = unsafe_because(&ground, &survey);
     call.output.value(&json!({
         "device_name": facts.device_name, "user": facts.user, "server": facts.server,
         "paired": paired,
         "running": running, "last_exchange_unix_s": last_exchange(&ground),
         "saves": survey.found.local.saves.len(), "safe": survey.safe(),
+        "safe_to_switch_off": unsafe_because.is_none(), "unsafe_because": unsafe_because,
         "queued": queued.len(), "queued_saves": queued, "incoming_saves": incoming,
         "questions": survey.plan.questions.iter().map(questions::value).collect::<Vec<_>>(),
         "halts": survey.plan.halts.iter().map(|halt| questions::halt_value(halt, roots)).collect::<Vec<_>>(),
@@ -70,6 +75,10 @@ fn run(call: &Call) -> Result<Exit> {
         report::count(survey.plan.questions.len(), "question"),
         report::count(survey.problems.len() + survey.plan.halts.len(), "problem")
     ));
+    out.line(match &unsafe_because {
+        None => "safe to switch off: everything played here is on the server".to_owned(),
+        Some(why) => format!("not yet safe to switch off: {why}"),
+    });
     let when = last_exchange(&ground)
         .map_or("never".into(), |unix_s| format!("{} (this device's clock)", report::time(unix_s)));
     out.line(format!(
@@ -100,10 +109,36 @@ fn run(call: &Call) -> Result<Exit> {
     Ok(if quiet { Exit::Well } else { Exit::Problems })
 }
 
+/// Why the device should stay on for a moment. No save is lost if it does not: what is cut is finished, and what is queued
+/// is sent, when it is on again; but until then the newest play is on this card only.
+fn unsafe_because(ground: &Ground, survey: &Survey) -> Option<String> {
+    for (dir, state) in ground.site.roots.iter().zip(&survey.looked.roots) {
+        match (state, disk::is_replacing(ground.volume(), dir)) {
+            (RootState::Online, Ok(false)) => {}
+            (RootState::Online, Ok(true)) => return Some("a save is being replaced".into()),
+            (RootState::Online, Err(error)) => return Some(error.cause),
+            (RootState::Offline(why), _) => return Some(format!("`{}`: {why}", dir.display())),
+        }
+    }
+    // What the daemon has done and not yet written down shows here as not done.
+    let (queued, unread) = (survey.queued().len(), survey.found.local.unread.len());
+    match (queued, unread, survey.looked.journal.is_in_doubt()) {
+        (1.., ..) => Some(format!("{} not on the server yet", are(queued))),
+        (0, 1.., _) => Some(format!("{} being written, or cannot be read", are(unread))),
+        (0, 0, true) => Some("what the server has must be asked anew".into()),
+        (0, 0, false) => None,
+    }
+}
+
+fn are(saves: usize) -> String {
+    format!("{} {}", report::count(saves, "save"), if saves == 1 { "is" } else { "are" })
+}
+
 /// When the journal last learnt something, by this device's clock: a quiet contact leaves no trace on the card.
 fn last_exchange(ground: &Ground) -> Option<i64> {
     let folder = ground.primary().ok()?.join(STATE_FOLDER);
-    let entries = Os.list(&folder).ok()?;
+    let volume = ground.volume();
+    let entries = volume.list(&folder).ok()?;
     let journals = entries.iter().filter(|entry| entry.name.to_string_lossy().starts_with("journal."));
-    journals.filter_map(|entry| Os.stamp(&folder.join(&entry.name)).ok()).map(|stamp| stamp.mtime_s).max()
+    journals.filter_map(|entry| volume.stamp(&folder.join(&entry.name)).ok()).map(|stamp| stamp.mtime_s).max()
 }

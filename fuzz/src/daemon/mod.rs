@@ -8,8 +8,11 @@ mod names;
 mod reply;
 mod texts;
 
+/// Takes any bytes, and must return.
+pub type Target = fn(&[u8]);
+
 /// All of them, by name.
-pub const TARGETS: &[(&str, fn(&[u8]))] = &[
+pub const TARGETS: &[(&str, Target)] = &[
     ("attic", card::attic),
     ("container", texts::container),
     ("identity", card::identity),
