@@ -127,8 +127,8 @@ pub(crate) fn sync_with_fault(device: &Device, call: &str, number: usize, error:
 }
 
 /// Kills a running process when it makes this call for the nth time on one of these files (on any, if there is none).
-/// Ready when it returns.
-pub(crate) fn kill_at(pid: u32, call: &str, number: usize, file: Option<&Path>) -> Hand {
+/// Ready when it returns; nothing where a running process may not be traced, and then it says so.
+pub(crate) fn kill_at(pid: u32, call: &str, number: usize, file: Option<&Path>) -> Option<Hand> {
     let mut command = Command::new("strace");
     command.args(["-f", "-qq", "-o", "/dev/null", "-p", &pid.to_string()]);
     command.arg("-e").arg(format!("trace={call}"));
@@ -137,16 +137,22 @@ pub(crate) fn kill_at(pid: u32, call: &str, number: usize, file: Option<&Path>) 
         command.arg("-P").arg(file);
     }
     let child = command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
-    let hand = Hand(child);
-    wait_for("strace holds every thread of the server", 60, || {
+    let mut hand = Hand(child);
+    let held = wait_for("strace holds every thread of the server", 60, || {
+        if hand.0.try_wait().unwrap().is_some() {
+            return Some(false);
+        }
         let tasks = std::fs::read_dir(format!("/proc/{pid}/task")).ok()?;
         let held = |task: std::fs::DirEntry| {
             let status = std::fs::read_to_string(task.path().join("status")).unwrap_or_default();
             status.lines().any(|line| line.starts_with("TracerPid:") && !line.ends_with("\t0"))
         };
-        tasks.flatten().all(held).then_some(())
+        tasks.flatten().all(held).then_some(true)
     });
-    hand
+    if !held {
+        println!("skipped: a running process may not be traced here");
+    }
+    held.then_some(hand)
 }
 
 /// Kills what this process started; strace ends with what it holds, but not the other way round.
