@@ -4,7 +4,7 @@ use crate::profile::{FileNames, StateStyle};
 
 /// Names that are no saves on any firmware, and what they are. Cards are moved from one firmware to another, so the
 /// files of each are left out on all.
-const NEVER: [(&str, &str); 19] = [
+const NEVER: [(&str, &str); 20] = [
     (".*", "a hidden file"),
     ("*.bak", "a backup"),
     ("*.bak-*", "a backup"),
@@ -20,6 +20,7 @@ const NEVER: [(&str, &str); 19] = [
     ("*.bmp", "a picture"),
     ("*.jpg", "a picture"),
     ("*.log", "a log"),
+    ("*.txt", "a text"),
     ("*.opt", "options"),
     ("*.cfg", "options"),
     ("Thumbs.db", "made by another system"),
@@ -28,7 +29,10 @@ const NEVER: [(&str, &str); 19] = [
 
 /// Why the name of a file or folder is never a save.
 pub(crate) fn never(name: &str) -> Option<&'static str> {
-    NEVER.iter().find(|(pattern, _)| fits(pattern, name)).map(|(_, what)| *what)
+    let mut why = NEVER.iter().find(|(pattern, _)| fits(pattern, name)).map(|(_, what)| *what);
+    // PICO-8 writes its cartridges' data as text.
+    why.take_if(|why| *why == "a text" && fits("*.p8d.txt", name));
+    why
 }
 
 /// Does the name fit the pattern? `*` stands for any part; ASCII case does not count.

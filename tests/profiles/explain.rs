@@ -23,19 +23,19 @@ fn each_step_from_path_to_save_is_told() {
     let card = Card::new();
     card.file(".tmp_update/onionVersion/version.txt").file("Roms/GB/Tetris.gb");
     let saves = "Saves/CurrentProfile/saves";
-    let device = "  device     OnionOS (Miyoo Mini, Mini Plus, Mini Flip) (`onion`): its marks were found: \
-                  `CARD/.tmp_update/onionVersion/version.txt`\n  rule       `Saves/CurrentProfile/saves` holds battery \
+    let device = "  device           OnionOS (Miyoo Mini, Mini Plus, Mini Flip) (`onion`): its marks were found: \
+                  `CARD/.tmp_update/onionVersion/version.txt`\n  rule             `Saves/CurrentProfile/saves` holds battery \
                   saves, sorted by core\n";
     let (said, code) = explained(&card, &format!("{saves}/Gambatte/Tetris.srm"));
     let begins = format!(
-        "`{saves}/Gambatte/Tetris.srm` of root 0 is the save `gb/sram/Tetris`\n{device}  save       system `gb`, sram; \
-         its bytes load in any core\n  here       a new version of it would be put at `{saves}/Gambatte/Tetris.srm`\n"
+        "`{saves}/Gambatte/Tetris.srm` of root 0 is the save `gb/sram/Tetris`\n{device}  save             system `gb`, sram; \
+         its bytes load in any core\n  here             a new version of it would be put at `{saves}/Gambatte/Tetris.srm`\n"
     );
     assert!(said.starts_with(&begins) && code == 0, "{said}");
     for line in [
-        "  minui      `Saves/GB/Tetris.gb.sav`\n",
-        "  muos       `MUOS/save/file/Gambatte/Tetris.srm`\n",
-        "  rocknix    `gb/Tetris.srm`\n",
+        "  minui            `Saves/GB/Tetris.gb.sav`\n",
+        "  muos             `MUOS/save/file/Gambatte/Tetris.srm`\n",
+        "  rocknix          `gb/Tetris.srm`\n",
     ] {
         assert!(said.contains(line), "{line} is not in {said}");
     }

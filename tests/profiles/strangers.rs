@@ -46,6 +46,7 @@ fn a_save_of_an_unknown_core_is_kept_by_its_path() {
         ("saves/Gambatte/Both.xyz", "onion/file.saves/Gambatte/Both.xyz"),
         ("saves/PicoDrive/deep/er/pcsx-card2.mcd", "onion/file.saves/PicoDrive/deep/er/pcsx-card2.mcd"),
         ("saves/Both.srm", "onion/file.saves/Both.srm"),
+        ("saves/FAKE-08/celeste.p8d.txt", "onion/file.saves/FAKE-08/celeste.p8d.txt"),
         ("states/Nobody/Both.state1", "onion/file.states/Nobody/Both.state1"),
     ] {
         let place = at(&format!("Saves/CurrentProfile/{path}"));
@@ -56,7 +57,12 @@ fn a_save_of_an_unknown_core_is_kept_by_its_path() {
         let (koriki, _) = other.naming(&profile("koriki"));
         assert_eq!(koriki.home(&save(expected)), None, "{path}: another family");
     }
-    for path in ["states/Nobody/Both.txt", "saves/Nobody/Both.srm.bak", "saves/Nobody/.hidden/x.dat"] {
+    for path in [
+        "states/Nobody/Both.txt",
+        "saves/Gambatte/notes.txt",
+        "saves/Nobody/Both.srm.bak",
+        "saves/Nobody/.hidden/x.dat",
+    ] {
         let found = onion.identify(&at(&format!("Saves/CurrentProfile/{path}")));
         assert!(matches!(found, Identified::Ignored(_)), "{path} is {found:?}");
     }

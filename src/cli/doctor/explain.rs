@@ -44,7 +44,7 @@ pub(super) fn explain(call: &Call, ground: &Ground, path: &Path) -> Result<Exit>
         "home": home.as_ref().map(|home| home.path.as_str()),
         "elsewhere": others.iter().map(|(name, path)| json!([name, path.as_str()])).collect::<Vec<_>>(),
     }));
-    let say = |name: &str, text: String| call.output.line(format!("  {name:<10} {text}"));
+    let say = |name: &str, text: String| call.output.line(format!("  {name:<16} {text}"));
     call.output.line(format!("`{}` of root {} {text}", place.path, place.root));
     say("device", format!("{} (`{}`): {}", ground.profile.title, ground.profile.name, ground.reason));
     match layout {
