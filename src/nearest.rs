@@ -3,10 +3,11 @@
 /// The name among `names` that was probably meant.
 pub fn nearest<'a>(meant: &str, names: impl Iterator<Item = &'a str>) -> Option<&'a str> {
     names
-        .map(|name| (distance(meant, name), name))
-        .filter(|(distance, name)| *distance <= 1 + name.len() / 3)
+        // Of two that are equally near, letters that changed places are the likelier slip than letters that are missing.
+        .map(|name| (distance(meant, name), name.len().abs_diff(meant.len()), name))
+        .filter(|(distance, _, name)| *distance <= 1 + name.len() / 3)
         .min()
-        .map(|(_, name)| name)
+        .map(|(.., name)| name)
 }
 
 /// How many letters must change to make one word of the other.
@@ -36,6 +37,7 @@ mod tests {
             ("settle", Some("settle_ms")),
             ("wach", Some("watch")),
             ("xylophone", None),
+            ("watcg", Some("watch")),
         ];
         for (meant, name) in rows {
             assert_eq!(nearest(meant, names.into_iter()), name, "{meant}");
