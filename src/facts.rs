@@ -11,7 +11,7 @@ use std::path::{Path, PathBuf};
 
 use crate::error::{Error, Kind, Problem, Result};
 use crate::naming::{self, GameFolder, Games, Naming};
-use crate::profile::{self, MinuiSettings, Profile};
+use crate::profile::{self, ChosenCores, MinuiSettings, Profile};
 pub use crate::profile::{Facts, Site};
 use crate::retroarch_cfg::RetroarchCfg;
 use crate::snapshot::{Place, RelativePath};
@@ -109,6 +109,8 @@ pub fn locate(profile: &Profile, prefix: &Path, card: Option<&Path>) -> Result<S
     });
     let settings = profile.minui.as_ref().map(|spec| text(&site.resolve(profile, &spec.settings)));
     site.minui = settings.map(|text| MinuiSettings::parse(&text.unwrap_or_default()));
+    let cores = profile.core_settings.iter().find_map(|path| text(&site.resolve(profile, path)));
+    site.cores = cores.map(|text| ChosenCores::parse(&text)).unwrap_or_default();
     let folders = profile.games.folders.iter().map(|folder| site.resolve(profile, folder));
     let mut games: Vec<PathBuf> = folders.filter(|folder| folder.is_dir()).collect();
     // Two names of one folder (a mount seen twice, a card that does not tell `roms` from `ROMs`).

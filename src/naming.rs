@@ -31,7 +31,7 @@ pub use elsewhere::elsewhere;
 pub use games::{GameFolder, Games, game_folder, is_no_game_folder};
 pub(crate) use names::fits;
 
-use crate::profile::{FileNames, FolderStyle, MinuiSettings, Profile, Site};
+use crate::profile::{ChosenCores, FileNames, FolderStyle, MinuiSettings, Profile, Site};
 use crate::snapshot::{Place, RelativePath};
 use layouts::InForce;
 use tables::{Core, System, tables};
@@ -78,6 +78,7 @@ pub struct Naming {
     folder_style: FolderStyle,
     family: String,
     minui: Option<MinuiSettings>,
+    chosen: ChosenCores,
     /// RetroArch packs battery saves, states.
     packs: (bool, bool),
     games: Games,
@@ -96,6 +97,7 @@ impl Naming {
             folder_style: profile.games.named_by,
             family: profile.family.clone().unwrap_or_else(|| profile.name.clone()),
             minui: site.minui,
+            chosen: site.cores.clone(),
             packs: layouts::packs(profile, site),
             games,
         }

@@ -4,6 +4,7 @@
 //! in by `build.rs`, a `profiles/` folder beside the program overrides them by name. This module parses and judges;
 //! it never looks at the machine (`facts.rs` does, and hands over [`Facts`] and [`Site`]).
 
+mod cores;
 mod detect;
 mod minui;
 mod overrides;
@@ -18,6 +19,7 @@ use crate::error::{Error, Kind, Result};
 use crate::packed;
 use crate::table::Table;
 
+pub use cores::ChosenCores;
 pub use detect::{Facts, detect};
 pub use minui::{MinuiSettings, SaveNames, StateNames};
 pub use overrides::{Overrides, sorting};
@@ -56,6 +58,9 @@ pub struct Profile {
     pub retroarch: Option<RetroarchSpec>,
     /// NextUI's settings.
     pub minui: Option<MinuiSpec>,
+    /// Where Batocera and Knulli keep which core the player chose, best first: below the card.
+    #[serde(default)]
+    pub core_settings: Vec<String>,
     /// The save folders.
     #[serde(rename = "layout")]
     pub layouts: Vec<Layout>,

@@ -5,6 +5,8 @@
 
 #[path = "profiles/card.rs"]
 mod card;
+#[path = "profiles/cores.rs"]
+mod cores;
 #[path = "profiles/cost.rs"]
 mod cost;
 #[path = "profiles/coverage.rs"]

@@ -223,7 +223,16 @@ impl Naming {
     fn state(&self, layout: &InForce, above: Above<'_>, stem: &str, slot: &str) -> Found<SaveId> {
         let system = self.system(above, self.title(layout, above, stem))?;
         // A firmware that sorts by system runs each with one core; in a flat folder any core may have written it.
-        let usual = || self.default_core(above.word?, system.name);
+        let title = self.title(layout, above, stem);
+        let game = self.games.titled(title).iter().find(|game| game.system == system.name);
+        let usual = || {
+            let word = above.word?;
+            // A core that the tables do not know is not the usual one either: then nothing tells.
+            match self.chosen.of(word, game.map_or("", |game| &game.file)) {
+                Some(chosen) => tables().core_spelled(chosen).filter(|core| core.runs(system.name)),
+                None => self.default_core(word, system.name),
+            }
+        };
         let Some(core) = above.core.or_else(usual) else {
             return unknown("states of several cores lie in this folder, and nothing tells which wrote it");
         };

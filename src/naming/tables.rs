@@ -124,6 +124,17 @@ impl Tables {
         cores.find(|core| core.subfolder.eq_ignore_ascii_case(folder))
     }
 
+    /// The core that a firmware spells in its own way: `genesisplusgx`, `vba-m`, `pce_fast`.
+    pub(crate) fn core_spelled(&self, word: &str) -> Option<&Core> {
+        let bare = |name: &str| name.replace(['_', '-'], "").to_ascii_lowercase();
+        let word = bare(word);
+        let is = |core: &&Core| {
+            let name = bare(core.name);
+            name == word || name.strip_prefix("mednafen") == Some(&word)
+        };
+        self.cores.iter().find(is)
+    }
+
     /// The core whose RetroArch folder is called `folder`.
     pub(crate) fn core_of_folder(&self, folder: &str) -> Option<&Core> {
         let bare = folder.strip_suffix("-32").or_else(|| folder.strip_suffix("-64")).unwrap_or(folder);

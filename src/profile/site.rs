@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use super::Profile;
+use super::cores::ChosenCores;
 use super::minui::MinuiSettings;
 use crate::retroarch_cfg::RetroarchCfg;
 
@@ -19,6 +20,8 @@ pub struct Site {
     pub retroarch: Option<(PathBuf, RetroarchCfg)>,
     /// What NextUI's player has set.
     pub minui: Option<MinuiSettings>,
+    /// Which cores Batocera's or Knulli's player has chosen.
+    pub cores: ChosenCores,
 }
 
 impl Site {
