@@ -6,7 +6,7 @@ use serde_json::json;
 
 use crate::placed::{End, behind, calls, can_place, kill_children, sync_with_fault};
 use crate::support::wait_for;
-use crate::world::{World, long, progress, short_or_long, tell};
+use crate::world::{World, from, long, progress, short_or_long, tell};
 
 /// What a card and its kernel say when they are failing, full, or mounted read-only after an error.
 const ERRORS: [&str; 3] = ["EIO", "ENOSPC", "EROFS"];
@@ -54,7 +54,7 @@ fn a_sync_in_which_any_system_call_fails_loses_and_doubles_nothing() {
     // A stride that is no multiple of 3 meets all three errors.
     let stride = if long() { 1 } else { (all.len() / 40) / 3 * 3 + 1 };
     let mut ended_at_once = 0;
-    for (round, (call, number, error)) in all.iter().step_by(stride).enumerate() {
+    for (round, (call, number, error)) in all.iter().step_by(stride).enumerate().skip(from()) {
         progress("system calls", round, all.len());
         let story = format!("call {number} of `{call}` fails with {error}");
         world.round(&story, |world| match sync_with_fault(&world.a, call, *number, error) {
@@ -68,7 +68,7 @@ fn a_sync_in_which_any_system_call_fails_loses_and_doubles_nothing() {
             }
         });
     }
-    let rounds = all.len().div_ceil(stride);
+    let rounds = all.len().div_ceil(stride).saturating_sub(from());
     println!("-- {ended_at_once} of {rounds} ended the program at once (its start or its memory)");
     tell(
         "system calls",

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use crate::support::fault_proxy::{Fault, Sent, What};
 use crate::support::wait_for;
-use crate::world::{World, long, progress, short_or_long, tell};
+use crate::world::{World, from, long, progress, short_or_long, tell};
 
 /// A well sync's traffic: requests and replies.
 fn one_sync(world: &mut World) -> Vec<Sent> {
@@ -40,7 +40,7 @@ fn cut_everywhere(
     let whole: usize = one_sync(&mut world).iter().map(length).sum();
     let stride = if long() { 1 } else { (whole / steps).max(1) };
     let mut rounds = 0;
-    for after_bytes in (0..whole).step_by(stride) {
+    for after_bytes in (from()..whole).step_by(stride) {
         progress(name, after_bytes, whole);
         // Every other time the network is back at once, so that what goes on unseen is seen too.
         let fault = fault(after_bytes, rounds % 2 == 1);

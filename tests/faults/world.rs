@@ -29,6 +29,11 @@ pub(crate) fn long() -> bool {
     std::env::var_os("RETROSYNC_FAULTS").is_some_and(|form| form == "long")
 }
 
+/// Where a sweep of the long form goes on that was interrupted (`RETROSYNC_FAULTS_FROM`), by the number that it printed.
+pub(crate) fn from() -> usize {
+    std::env::var("RETROSYNC_FAULTS_FROM").ok().and_then(|number| number.parse().ok()).unwrap_or(0)
+}
+
 /// The short form's figure, or the long one's.
 pub(crate) fn short_or_long<T>(short: T, long_one: T) -> T {
     if long() { long_one } else { short }
@@ -45,6 +50,9 @@ pub(crate) fn progress(family: &str, round: usize, of: usize) {
         println!("-- {family}: {round} of {of}");
     }
 }
+
+/// How long a world lives: cards and histories that grow for ever make each sync of a long form slower than the last.
+const ROUNDS: usize = 200;
 
 /// What one round played.
 #[derive(Clone, Debug)]
@@ -110,6 +118,9 @@ impl World {
 
     /// Both play; the second syncs.
     pub(crate) fn play(&mut self) {
+        if self.rounds.len() > ROUNDS {
+            *self = World::new();
+        }
         let round = self.rounds.len();
         let (on_a, on_b) = (bytes(&format!("round {round} on a")), bytes(&format!("round {round} on b")));
         std::fs::write(self.file_b(DOWN), &*on_b).unwrap();
