@@ -433,12 +433,20 @@ impl Decision<'_> {
         Step::Download { save: self.save.clone(), place, head: head.version, content, expects }
     }
 
+    /// Shorter than another head, where sizes do not change: half of a save is not chosen because it is younger.
+    fn is_shorter(&self, head: &Head, heads: &[Head]) -> bool {
+        let size_bytes = |head: &Head| head.content.map(|content| content.size_bytes);
+        !matches!(self.save.kind(), Kind::State | Kind::Tree)
+            && head.content.is_some()
+            && heads.iter().any(|other| size_bytes(other) > size_bytes(head))
+    }
+
     fn ask_about_heads(&self, heads: &[Head], plan: &mut Plan) {
         let digests: BTreeSet<Option<Digest>> = heads.iter().map(|h| h.content.map(|c| c.digest)).collect();
         if digests.len() < 2 {
             return;
         }
-        let later = surely_later(heads);
+        let later = surely_later(heads).filter(|head| !self.is_shorter(head, heads));
         if let (ConflictPolicy::Newest, Some(Head { content: Some(keep), .. })) =
             (self.policy.conflict, later)
         {

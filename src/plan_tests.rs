@@ -403,6 +403,21 @@ fn newest_decides_only_where_the_intervals_do_not_overlap() {
     assert_eq!(decide(played(10, 30), None), None, "unknown: ask");
 }
 
+#[test]
+fn half_a_save_that_a_crash_left_is_not_chosen_because_it_is_younger() {
+    let played = |from_unix_s, to_unix_s| Some(Played { from_unix_s, to_unix_s });
+    let half = Content { size_bytes: content(2).size_bytes / 2, ..content(2) };
+    for (kind, chosen) in [("gb/sram/Tetris", 0), ("gb/state.0@gambatte/Tetris", 1)] {
+        let (save, mut listing): (SaveId, _) = (kind.parse().unwrap(), Listing::default());
+        let whole = Head { played: played(10, 20), ..head(1) };
+        let younger = Head { played: played(30, 40), content: Some(half), ..head(2) };
+        listing.saves.insert(save, vec![whole, younger]);
+        let policy = Policy { conflict: ConflictPolicy::Newest, ..Policy::default() };
+        let plan = plan(&Base::default(), &Local::default(), &listing, &policy);
+        assert_eq!((plan.steps.len(), plan.questions.len()), (chosen, 1 - chosen), "{kind}");
+    }
+}
+
 /// A device with ten agreed saves, of which `gone` vanished and `blank` turned blank.
 fn card(gone: usize, blank: usize) -> (Base, Local, Listing) {
     let (mut base, mut local, mut listing) = (Base::default(), Local::default(), Listing::default());
