@@ -1,0 +1,3 @@
+#!/bin/sh
+# RetroSync in the menu; all of it is in system/retrosync.
+exec sh /userdata/system/retrosync/launch.sh

@@ -1,0 +1,16 @@
+#!/bin/sh
+# Runs RetroSync's program for this processor: run.sh COMMAND … What boot scripts and game hooks call; so a missing
+# program (a card that was half copied) is no error of theirs.
+here=$(cd "${0%/*}" && pwd) || exit 0
+program=$here/retrosync
+if [ ! -f "$program" ]; then
+    case $(uname -m) in
+        aarch64 | arm64) program=$here/aarch64/retrosync ;;
+        arm*) program=$here/armv7/retrosync ;;
+        *) program=$here/x86_64/retrosync ;;
+    esac
+fi
+[ -f "$program" ] || exit 0
+# Copied over a network, it may have lost its mode; FAT knows none.
+[ -x "$program" ] || chmod +x "$program"
+exec "$program" "$@"

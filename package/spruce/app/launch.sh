@@ -1,0 +1,25 @@
+#!/bin/sh
+# RetroSync among spruce's apps. Texts are shown by spruce's own `display`.
+here=$(cd "${0%/*}" && pwd) || exit 1
+wifi='Settings > Wi-Fi'
+
+# In a shell of its own: spruce's functions have names like ours.
+spruce() {
+    (
+        # shellcheck source=/dev/null
+        . /mnt/SDCARD/spruce/scripts/helperFunctions.sh
+        "$@"
+    ) >/dev/null 2>&1
+}
+
+show() {
+    spruce display -t "$1"
+}
+
+hide() {
+    spruce display_kill
+}
+
+# shellcheck source=package/common/app.sh
+. "$here/app.sh"
+app
