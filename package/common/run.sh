@@ -9,6 +9,11 @@ if [ ! -f "$program" ]; then
         arm*) program=$here/armv7/retrosync ;;
         *) program=$here/x86_64/retrosync ;;
     esac
+    # A kernel may be of another kind than what runs on it: then the one that runs.
+    for other in "$here"/*/retrosync; do
+        [ -f "$program" ] && break
+        "$other" --version >/dev/null 2>&1 && program=$other
+    done
 fi
 [ -f "$program" ] || exit 0
 # Copied over a network, it may have lost its mode; FAT knows none.

@@ -211,7 +211,7 @@ impl Device {
 
 const INIT: &str = "\
 mount -t proc proc /proc
-export PATH=/bin HOME=/root
+export PATH=/bin:/usr/bin HOME=/root
 sh /firmware/boot
 touch /tmp/booted
 while :; do sleep 1; done
@@ -239,7 +239,7 @@ impl On<'_> {
             "-c",
             line,
         ]);
-        command.env_clear().env("PATH", "/bin").env("HOME", "/root").stdin(Stdio::null());
+        command.env_clear().env("PATH", "/bin:/usr/bin").env("HOME", "/root").stdin(Stdio::null());
         command
     }
 

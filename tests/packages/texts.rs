@@ -67,3 +67,17 @@ fn shellcheck_finds_nothing() {
     let ours = Command::new("shellcheck").current_dir(root()).arg("scripts/package").output().unwrap();
     assert!(ours.status.success(), "{}", String::from_utf8_lossy(&ours.stdout));
 }
+
+#[test]
+fn every_device_of_the_readme_has_its_page_and_every_package_its_device() {
+    let readme = fs::read_to_string(root().join("README.md")).unwrap();
+    let linked: BTreeSet<&str> =
+        readme.split("(docs/devices/").skip(1).filter_map(|rest| rest.split(".md)").next()).collect();
+    let pages = files(&root().join("docs/devices"));
+    let pages: BTreeSet<&str> =
+        pages.iter().map(|path| path.file_stem().unwrap().to_str().unwrap()).collect();
+    let missing: Vec<_> = linked.difference(&pages).collect();
+    assert!(missing.is_empty(), "linked and not there: {missing:?}");
+    let unlinked: Vec<_> = packages().into_iter().filter(|name| !linked.contains(name)).collect();
+    assert!(unlinked.is_empty(), "packages without a page: {unlinked:?}");
+}
