@@ -120,10 +120,15 @@ impl Call {
 
 /// `retrosync.toml` beside the program, else in the user's configuration folder.
 fn usual_file() -> Option<PathBuf> {
-    let beside = std::env::current_exe().ok().map(|exe| exe.with_file_name("retrosync.toml"));
     let home =
         std::env::var_os("HOME").map(|home| PathBuf::from(home).join(".config/retrosync/retrosync.toml"));
-    [beside, home].into_iter().flatten().find(|path| path.is_file())
+    beside("retrosync.toml").or(home.filter(|path| path.is_file()))
+}
+
+/// A file of that name beside the program, or one folder above: a card for several processors has a folder for each.
+pub(crate) fn beside(name: &str) -> Option<PathBuf> {
+    let exe = std::env::current_exe().ok()?;
+    exe.ancestors().skip(1).take(2).map(|folder| folder.join(name)).find(|path| path.is_file())
 }
 
 /// Runs the program: says what is wrong in three lines, answers the exit code.

@@ -1,9 +1,11 @@
 //! `retrosync boot`: start at boot, on or off; and the hooks that tell of games.
 
+use std::path::Path;
+
 use serde_json::json;
 
 use crate::boot::{Boot, State};
-use crate::cli::{Call, Command, misused};
+use crate::cli::{Call, Command, beside, misused};
 use crate::error::{Error, Kind, Result};
 use crate::report::Exit;
 
@@ -35,8 +37,11 @@ Exit codes: 0 done, or all is there; 1 could not; 3 (`status`) off, or something
 };
 
 fn run(call: &Call) -> Result<Exit> {
-    let exe = std::env::current_exe().map_err(|e| Error::io("cannot find the program's own folder", &e))?;
-    let app = exe.parent().ok_or_else(|| Error::new(Kind::Misused, "cannot find the hooks", "no folder"))?;
+    let hooks = beside("hooks.toml");
+    let app = hooks.as_deref().and_then(Path::parent).ok_or_else(|| {
+        Error::new(Kind::Misused, "cannot find the hooks", "there is no `hooks.toml` beside the program")
+            .help("the package for your firmware brings it")
+    })?;
     let boot = Boot::of(app)?;
     let word = call.words.first().map_or("", String::as_str);
     match word {

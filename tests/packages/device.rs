@@ -59,7 +59,7 @@ impl Device {
         }
         // The applet of that name is not in this busybox; its shell serves.
         if !self.at("bin/bash").exists() {
-            symlink("busybox", self.at("bin/bash")).unwrap();
+            self.write("bin/bash", "#!/bin/sh\nexec sh \"$@\"\n");
         }
         // What the shell asks must be the device's, not this machine's.
         fs::remove_file(self.at("bin/uname")).unwrap();

@@ -488,7 +488,7 @@ pub(crate) const FIRMWARES: &[Firmware] = &[
         name: "retropie",
         profile: "retropie",
         machine: "x86_64",
-        card: "/home/pi",
+        card: "/home/pi/RetroPie",
         unzipped_to: "/home/pi",
         app: "/home/pi/RetroPie/retrosync",
         files: &[
