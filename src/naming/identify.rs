@@ -19,6 +19,8 @@ struct Above<'a> {
     system: Option<&'static System>,
     word: Option<&'a str>,
     core: Option<&'static Core>,
+    /// `-32`, `-64`: a firmware with programs of both word sizes sets the states of the one aside so.
+    word_size: &'static str,
 }
 
 /// Folders whose files make up saves together.
@@ -172,7 +174,7 @@ impl Naming {
         }
         let named = |folder: &&'a str| system_of(self.folder_style, &self.columns, folder);
         match folders.iter().rev().find_map(named) {
-            Some((system, word)) => Ok(Above { system: Some(system), word: Some(word), core: None }),
+            Some((system, word)) => Ok(Above { system: Some(system), word: Some(word), ..Above::default() }),
             None => unknown("it lies in the folder of no system"),
         }
     }
@@ -215,6 +217,8 @@ impl Naming {
                     return stranger(format!("no core is known whose save folder is `{core}`"));
                 };
                 above.core = Some(known);
+                above.word_size =
+                    ["-32", "-64"].into_iter().find(|size| core.ends_with(size)).unwrap_or_default();
             }
         }
         Ok(above)
@@ -237,7 +241,7 @@ impl Naming {
             return unknown("states of several cores lie in this folder, and nothing tells which wrote it");
         };
         let core = match layout.states {
-            StateStyle::Retroarch => core.name.to_owned(),
+            StateStyle::Retroarch => format!("{}{}", core.name, above.word_size),
             StateStyle::Minarch => format!("{MINARCH}{}", core.name),
         };
         make(system, Kind::State, Some(slot), Some(&core), self.title(layout, above, stem))
