@@ -102,6 +102,8 @@ fn sync(device: &Device, cap: &Cap) -> u64 {
 fn a_hundred_megabytes_and_five_thousand_saves_fit_into_32_mb_on_both_sides() {
     let began = Instant::now();
     let (saves, state_bytes) = (short_or_long(300, 5_000), short_or_long(8_000_000, 100_000_000));
+    // Dropped last: a limit goes when nobody is under it any more.
+    let (handheld, house) = (Cap::new("handheld"), Cap::new("server"));
     let server = Server::start();
     let (a, b) = (Device::new(Firmware::Onion, GAME), Device::new(Firmware::Muos, GAME));
     for number in 0..saves {
@@ -116,7 +118,6 @@ fn a_hundred_megabytes_and_five_thousand_saves_fit_into_32_mb_on_both_sides() {
     a.plays(&noise(saves, state_bytes));
     a.pair(&server);
     b.pair(&server);
-    let (handheld, house) = (Cap::new("handheld"), Cap::new("server"));
     house.take(server.id());
     let first = sync(&a, &handheld);
     let down = sync(&b, &handheld);
