@@ -264,6 +264,11 @@ impl Attic {
         self.entries.values().rev().filter(|e| save.is_none_or(|s| *s == e.save)).cloned().collect()
     }
 
+    /// All entries, oldest first.
+    pub fn entries(&self) -> impl Iterator<Item = &AtticEntry> {
+        self.entries.values()
+    }
+
     fn newest(&self, save: &SaveId) -> Option<&AtticEntry> {
         self.entries.values().rev().find(|entry| entry.save == *save)
     }

@@ -50,7 +50,7 @@ pub struct Kind {
 /// A device.
 pub struct Device {
     number: usize,
-    kind: Kind,
+    kind: Arc<Kind>,
     server: Arc<Mutex<Server>>,
     /// Its card, clock and game.
     pub handheld: Shared,
@@ -64,6 +64,8 @@ pub struct Device {
     pub current: bool,
     /// What its player wants conflicts to do.
     pub prefers: ConflictPolicy,
+    /// How often the program has started or ended.
+    pub lives: u64,
     parts: Option<Parts>,
 }
 
@@ -71,7 +73,7 @@ impl Device {
     /// A device with a new card, paired.
     pub fn new(
         number: usize,
-        kind: &Kind,
+        kind: &Arc<Kind>,
         server: &Arc<Mutex<Server>>,
         bug: Option<Bug>,
         seed: u64,
@@ -83,7 +85,7 @@ impl Device {
         let handheld = Shared::new(Handheld::new(fat, seed, bug, paths));
         let mut device = Device {
             number,
-            kind: kind.clone(),
+            kind: Arc::clone(kind),
             server: Arc::clone(server),
             handheld,
             weather: Arc::default(),
@@ -91,6 +93,7 @@ impl Device {
             news: None,
             current: false,
             prefers: ConflictPolicy::Ask,
+            lives: 0,
             parts: None,
         };
         device.pair();
@@ -116,6 +119,7 @@ impl Device {
     /// The program ends, however it ends.
     pub fn stop(&mut self) {
         self.parts = None;
+        self.lives += 1;
         (self.news, self.current) = (None, false);
         self.weather.lock().unwrap().put_off.clear();
         self.handheld.get().put_off.clear();
@@ -179,6 +183,7 @@ impl Device {
         }
         let (parts, problems) = self.play(|| self.open())?;
         self.parts = Some(parts);
+        self.lives += 1;
         Ok(problems)
     }
 

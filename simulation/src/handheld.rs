@@ -14,7 +14,8 @@ use retrosync_protocol::Digest;
 
 use crate::bug::Bug;
 use crate::dice::Dice;
-use crate::fat::{Fat, Fate};
+use crate::fat::{Extent, Fat, Fate};
+use crate::story::SAVES;
 
 /// Where the card is on every device.
 pub const ROOT: &str = "/card";
@@ -77,6 +78,8 @@ pub struct Handheld {
     pub bug: Option<Bug>,
     /// Where each save lies.
     pub paths: Vec<PathBuf>,
+    /// What was last seen there.
+    pub seen: [Option<(Extent, Digest)>; SAVES],
     /// Its own clock, if that is not the right one.
     pub wall: Option<Wall>,
     /// What the right clock says, in Unix seconds.
@@ -140,6 +143,7 @@ impl Handheld {
             put_off: Vec::new(),
             ghost: false,
             flips: false,
+            seen: Default::default(),
             paths,
         }
     }
@@ -159,13 +163,25 @@ impl Handheld {
 
     /// What lies in a save's place.
     pub fn on_card(&self, save: usize) -> Option<Vec<u8>> {
-        let path = self.paths[save].to_str().unwrap_or_default();
-        self.fat.undisturbed(|fat| fat.read(path)).ok().flatten()
+        self.fat.peek(&self.paths[save]).map(|extent| extent.bytes().to_vec())
+    }
+
+    /// What lies in a save's place, by its digest.
+    pub fn digest_on_card(&mut self, save: usize) -> Option<Digest> {
+        let extent = self.fat.peek(&self.paths[save])?;
+        match &self.seen[save] {
+            Some((seen, digest)) if seen.is(&extent) => Some(*digest),
+            _ => {
+                let digest = Digest::of(extent.bytes());
+                self.seen[save] = Some((extent, digest));
+                Some(digest)
+            }
+        }
     }
 
     /// A game starts: it loads its save.
     pub fn start_game(&mut self, save: usize) {
-        let loaded = self.on_card(save).map(|bytes| Digest::of(&bytes));
+        let loaded = self.digest_on_card(save);
         let started_ms = self.uptime_ms();
         let (is_seen, was_replaced, is_known, is_forgotten) = (true, false, false, false);
         self.game = Some(Running { save, loaded, started_ms, is_seen, was_replaced, is_known, is_forgotten });
@@ -174,7 +190,7 @@ impl Handheld {
     /// The running game writes its save; it has reached the card when this returns.
     pub fn write_save(&mut self, bytes: &[u8], truncates: bool) -> io::Result<()> {
         let Some(game) = self.game.clone() else { return Ok(()) };
-        let over = self.on_card(game.save).map(|bytes| Digest::of(&bytes));
+        let over = self.digest_on_card(game.save);
         self.fat.undisturbed(|fat| put(fat, &self.paths[game.save], bytes, truncates))?;
         self.fat.settle();
         self.written_unix_s[game.save] = self.wall_unix_s();
@@ -270,8 +286,13 @@ impl Watched {
     }
 
     /// Is the card there to be changed? What is written into the empty folder in its place is a violation.
-    fn touch(&self, path: &Path) -> io::Result<Fat> {
+    fn touch(&self, path: &Path, makes_parents: bool) -> io::Result<Fat> {
         let mut handheld = self.0.get();
+        // Where the card was is an empty folder: what lies deeper cannot be made there by itself.
+        let is_deeper = !makes_parents && path.parent() != Some(Path::new(ROOT));
+        if handheld.is_out && is_deeper && handheld.bug != Some(Bug::MarkerRecreated) {
+            return Err(io::ErrorKind::NotFound.into());
+        }
         if handheld.is_out {
             // Below a folder that is not there nothing can be made.
             let marked = Path::new(ROOT).join(".retrosync");
@@ -299,13 +320,13 @@ impl Volume for Watched {
     }
 
     fn create_new(&self, path: &Path) -> io::Result<Box<dyn VolumeFile>> {
-        let fat = self.touch(path)?;
+        let fat = self.touch(path, false)?;
         self.changes(path);
         Ok(self.file(fat.create_new(path)?, path))
     }
 
     fn rename(&self, from: &Path, to: &Path) -> io::Result<()> {
-        let fat = self.touch(to)?;
+        let fat = self.touch(to, false)?;
         self.changes(from);
         self.changes(to);
         fat.rename(from, to)?;
@@ -323,7 +344,7 @@ impl Volume for Watched {
     }
 
     fn create_folder(&self, path: &Path) -> io::Result<()> {
-        self.touch(path)?.create_folder(path)
+        self.touch(path, true)?.create_folder(path)
     }
 
     fn sync_folder(&self, path: &Path) -> io::Result<()> {
@@ -478,6 +499,19 @@ pub struct Everything;
 impl Fate for Everything {
     fn reaches(&mut self) -> bool {
         true
+    }
+
+    fn tears(&mut self) -> bool {
+        false
+    }
+}
+
+/// All or nothing reaches the card.
+pub struct Sure(pub bool);
+
+impl Fate for Sure {
+    fn reaches(&mut self) -> bool {
+        self.0
     }
 
     fn tears(&mut self) -> bool {

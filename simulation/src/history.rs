@@ -2,10 +2,12 @@
 
 use std::fmt::Write as _;
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
 
 use retrosync_protocol::Digest;
 
 use crate::bug::Bug;
+use crate::coverage::Coverage;
 use crate::device::{Kind, onion};
 use crate::dice::Dice;
 use crate::story::{self, Class, Classes, Event};
@@ -16,7 +18,7 @@ pub const STEPS: usize = 40;
 
 /// What runs histories: it holds what all devices have in common.
 pub struct Theatre {
-    kind: Kind,
+    kind: Arc<Kind>,
 }
 
 /// A history as it was drawn.
@@ -53,6 +55,21 @@ impl History {
         History { seed, devices, events: story::draw(&mut dice, devices, steps, &trouble) }
     }
 
+    /// As a test that keeps it from coming back: for `tests/regressions.rs`, under the name of what the player lost.
+    pub fn as_test(&self) -> String {
+        let mut text =
+            String::from("#[test]\nfn what_the_player_would_have_lost() {\n    let events = vec![\n");
+        for event in &self.events {
+            let _ = writeln!(text, "        Event::{event:?},");
+        }
+        let (seed, devices) = (self.seed, self.devices);
+        let _ = writeln!(
+            text,
+            "    ];\n    keeps_its_promises(&History {{ seed: {seed}, devices: {devices}, events }});\n}}"
+        );
+        text
+    }
+
     /// In plain words.
     pub fn told(&self) -> String {
         let mut text = String::new();
@@ -72,14 +89,14 @@ impl Default for Theatre {
 impl Theatre {
     /// Sets up what all histories share.
     pub fn new() -> Theatre {
-        Theatre { kind: onion() }
+        Theatre { kind: Arc::new(onion()) }
     }
 
     /// The same without a server: the devices share a folder.
     pub fn over_folder() -> Theatre {
-        let mut theatre = Theatre::new();
-        theatre.kind.shares = true;
-        theatre
+        let mut kind = onion();
+        kind.shares = true;
+        Theatre { kind: Arc::new(kind) }
     }
 
     /// Runs a history; the digest of all that it left behind.
@@ -87,6 +104,19 @@ impl Theatre {
     /// # Errors
     /// The promise that it broke.
     pub fn run(&self, history: &History, bug: Option<Bug>) -> Result<Digest, Broken> {
+        self.run_counting(history, bug, &mut Coverage::default())
+    }
+
+    /// The same, and counts what was tried.
+    ///
+    /// # Errors
+    /// The promise that it broke.
+    pub fn run_counting(
+        &self,
+        history: &History,
+        bug: Option<Bug>,
+        coverage: &mut Coverage,
+    ) -> Result<Digest, Broken> {
         let mut after = 0;
         let ran = catch_unwind(AssertUnwindSafe(|| {
             let mut world = World::new(&self.kind, history.devices, history.seed, bug);
@@ -96,6 +126,7 @@ impl Theatre {
             }
             after += 1;
             world.settle()?;
+            coverage.add(&world.coverage);
             Ok(world.trace.finish())
         }));
         let what = match ran {

@@ -1,72 +1,87 @@
 //! The promises, asked after every event, and after the last one when all faults have stopped.
 
-use std::collections::BTreeSet;
-
 use retrosync::cycle::CycleReport;
 use retrosync::pace::Trigger;
 use retrosync::plan::Question;
-use retrosync_protocol::{Digest, HistoryEntry, VersionId, WriterId};
+use retrosync_protocol::{Digest, WriterId};
 
 use crate::fat::Fat;
 use crate::server::name;
+use crate::shelf::Shelf;
 use crate::story::{Event, SAVES, TITLES};
 use crate::world::World;
 
 /// In so many rounds all devices agree.
 const ROUNDS: usize = 6;
+/// Copies that an attic keeps of all saves, when all can be had from the server.
+const MOST_COPIES: usize = 10 * SAVES;
+/// The journal twice, the identity and the intent twice, and what lies ready to be written again.
+const MOST_STATE_BYTES: usize = 512 << 10;
 
 impl World {
-    /// Every content that a player could get back: on the server, in a save's place, in an attic.
-    pub(crate) fn held(&mut self) -> BTreeSet<Digest> {
-        let mut held: BTreeSet<Digest> = BTreeSet::new();
-        for contents in self.server.lock().unwrap().contents(&self.kind.saves).into_values() {
-            held.extend(contents);
-        }
-        for card in &self.drawer {
-            held.extend(on_card(card));
-        }
-        for device in &mut self.devices {
-            let fat = device.handheld.get().fat.clone();
-            let kept: BTreeSet<Digest> = device
-                .parts()
-                .and_then(|parts| parts.cards[0].disk.as_ref())
-                .map(|disk| disk.attic().list(None).iter().map(|entry| entry.file.digest).collect())
-                .unwrap_or_default();
-            for (path, bytes) in fat.files() {
-                let digest = Digest::of(&bytes);
-                let is_save = path.starts_with("/card/Saves");
-                // What the attic's index does not name, nobody finds.
-                if is_save || (path.starts_with("/card/.retrosync/attic") && kept.contains(&digest)) {
-                    held.insert(digest);
-                }
+    /// Looks at all that may have changed: the server, the cards.
+    pub(crate) fn look(&mut self) {
+        self.ledger.read(&self.server.lock().unwrap(), &self.kind.saves);
+        for (number, device) in self.devices.iter_mut().enumerate() {
+            if let Err(copy) = self.shelves[number].look(device) {
+                let broken = format!("{}: kept copy {copy} is not whole", name(number));
+                self.broken.get_or_insert(broken);
             }
         }
-        held
+    }
+
+    /// Could a player get it back: from the server, from a save's place, from an attic, from a card in a drawer?
+    pub(crate) fn is_held(&self, digest: &Digest) -> bool {
+        self.ledger.holds(digest)
+            || self.shelves.iter().any(|shelf| shelf.holds(digest))
+            || self.drawer.contains(digest)
     }
 
     pub(crate) fn judge(&mut self, event: &Event) -> Result<(), String> {
+        self.look();
+        self.broken.take().map_or(Ok(()), Err)?;
         self.judge_cards()?;
-        self.judge_attics()?;
         self.judge_versions()?;
-        let held = self.held();
-        for (digest, save) in &self.truth.kept {
-            if !held.contains(digest) {
-                return Err(format!("{} of {} is lost", self.truth.name(digest), TITLES[*save]));
-            }
-        }
-        let server = self.server.lock().unwrap();
-        let stored = server.contents(&self.kind.saves);
-        for (save, digest) in &self.truth.acknowledged {
-            if !stored[save].contains(digest) {
-                return Err(format!(
-                    "{save}: {} was acknowledged and is not stored",
-                    self.truth.name(digest)
-                ));
-            }
-        }
-        drop(server);
+        self.judge_losses()?;
         self.note(event);
         Ok(())
+    }
+
+    /// What a daemon has had before it is somewhere; what it was told is stored the server has.
+    fn judge_losses(&mut self) -> Result<(), String> {
+        let World { truth, ledger, shelves, drawer, .. } = self;
+        let lost = truth
+            .at_risk(|digest| ledger.holds(digest))
+            .iter()
+            .find(|(digest, _)| !drawer.contains(digest) && !shelves.iter().any(|shelf| shelf.holds(digest)));
+        if let Some((digest, save)) = lost.map(|(digest, save)| (*digest, *save)) {
+            return Err(format!("{} of {} is lost", truth.name(&digest), TITLES[save]));
+        }
+        for (save, digest) in std::mem::take(&mut self.told) {
+            let number = self.kind.saves.iter().position(|known| *known == save).unwrap_or_default();
+            self.truth.acknowledged.insert((number, digest));
+            self.judge_acknowledged(number, &digest)?;
+        }
+        Ok(())
+    }
+
+    fn judge_acknowledged(&self, save: usize, digest: &Digest) -> Result<(), String> {
+        if self.ledger.has(save, digest) {
+            return Ok(());
+        }
+        let (save, what) = (&self.kind.saves[save], self.truth.name(digest));
+        Err(format!("{save}: {what} was acknowledged and is not stored"))
+    }
+
+    /// The same for all that ever was, read anew.
+    fn judge_all_losses(&mut self) -> Result<(), String> {
+        self.ledger.begin_anew();
+        self.shelves.iter_mut().for_each(Shelf::doubt);
+        self.truth.doubt();
+        self.look();
+        self.broken.take().map_or(Ok(()), Err)?;
+        self.judge_losses()?;
+        self.truth.acknowledged.iter().try_for_each(|(save, digest)| self.judge_acknowledged(*save, digest))
     }
 
     /// No mixed bytes, no write under a game, no misuse of the file system, no number twice.
@@ -80,8 +95,8 @@ impl World {
                 return Err(format!("{}: {violation}", name(number)));
             }
             for (save, title) in TITLES.iter().enumerate() {
-                let Some(bytes) = handheld.on_card(save) else { continue };
-                if !self.truth.names.contains_key(&Digest::of(&bytes)) {
+                let here = self.shelves[number].save(save);
+                if here.is_some_and(|here| !self.truth.names.contains_key(&here)) {
                     return Err(format!("{}: {title} holds bytes that nobody wrote", name(number)));
                 }
             }
@@ -92,55 +107,36 @@ impl World {
         Ok(())
     }
 
-    /// What an attic says that it keeps, it keeps.
-    fn judge_attics(&mut self) -> Result<(), String> {
-        for (number, device) in self.devices.iter_mut().enumerate() {
-            let fat = device.handheld.get().fat.clone();
-            let disk = device.parts().and_then(|parts| parts.cards[0].disk.as_ref());
-            for entry in disk.into_iter().flat_map(|disk| disk.attic().list(None)) {
-                let bytes = fat.read(&format!("/card/.retrosync/attic/{:08}", entry.number)).ok().flatten();
-                if bytes.map(|bytes| Digest::of(&bytes)) != Some(entry.file.digest) {
-                    return Err(format!("{}: kept copy {} is not whole", name(number), entry.number));
-                }
-            }
-        }
-        Ok(())
-    }
-
     /// What a version replaces its player had seen; what is deleted a person deleted.
     fn judge_versions(&mut self) -> Result<(), String> {
         let dashboard = WriterId::from_random(&[0xdd; 16]);
-        for save in self.kind.saves.iter() {
-            let history = self.server.lock().unwrap().history(save);
-            let content = |id: &VersionId| {
-                history.iter().find(|entry| entry.version == *id).and_then(|entry| entry.record.content)
+        for (number, entry) in self.ledger.news() {
+            let (save, record) = (&self.kind.saves[number], &entry.record);
+            let Some(digest) = record.content.map(|content| content.digest) else {
+                if self.truth.retired.contains(&entry.version) {
+                    // A new game may be begun over what a person has deleted, wherever the power went meanwhile.
+                    let over = record.parents.iter().filter_map(|parent| self.ledger.content(number, parent));
+                    self.truth.deleted.extend(over);
+                    continue;
+                }
+                return Err(format!("{save}: deleted, and nobody said so"));
             };
-            for entry in &history {
-                let record = &entry.record;
-                if !self.judged.insert(entry.version) {
-                    continue;
+            if record.writer == dashboard {
+                continue;
+            }
+            let is_choice = record.note.is_some()
+                || self.truth.chosen.contains(&digest)
+                || (record.parents.len() > 1
+                    && self.is_newest(record, &self.server.lock().unwrap().history(save)));
+            for parent in record.parents.iter().filter_map(|parent| self.ledger.content(number, parent)) {
+                if is_choice {
+                    // Whoever plays on from what was chosen goes on from all that it was chosen over.
+                    self.truth.saw(digest, Some(parent));
                 }
-                let Some(digest) = record.content.map(|content| content.digest) else {
-                    if self.truth.retired.contains(&entry.version) {
-                        continue;
-                    }
-                    return Err(format!("{save}: deleted, and nobody said so"));
-                };
-                if record.writer == dashboard {
-                    continue;
-                }
-                let is_choice = record.note.is_some()
-                    || self.truth.chosen.contains(&digest)
-                    || (record.parents.len() > 1 && self.is_newest(record, &history));
-                for parent in record.parents.iter().filter_map(&content).map(|content| content.digest) {
-                    if is_choice {
-                        // Whoever plays on from what was chosen goes on from all that it was chosen over.
-                        self.truth.saw(digest, Some(parent));
-                    }
-                    if !(is_choice || record.suspect || self.truth.descends(digest, parent)) {
-                        let (new, old) = (self.truth.name(&digest), self.truth.name(&parent));
-                        return Err(format!("{save}: {new} replaces {old}, which its player never saw"));
-                    }
+                let is_deleted = self.truth.deleted.contains(&parent);
+                if !(is_choice || record.suspect || is_deleted || self.truth.descends(digest, parent)) {
+                    let (new, old) = (self.truth.name(&digest), self.truth.name(&parent));
+                    return Err(format!("{save}: {new} replaces {old}, which its player never saw"));
                 }
             }
         }
@@ -150,17 +146,11 @@ impl World {
     /// What this event left behind goes into the trace.
     fn note(&mut self, event: &Event) {
         self.trace.update(event.to_string().as_bytes());
-        for device in &self.devices {
-            for (path, bytes) in device.handheld.get().fat.files() {
-                if path.starts_with("/card/Saves") {
-                    self.trace.update(Digest::of(&bytes).as_bytes());
-                }
-            }
+        for digest in self.shelves.iter().flat_map(Shelf::saves) {
+            self.trace.update(digest.as_bytes());
         }
-        for save in self.kind.saves.iter() {
-            for entry in self.server.lock().unwrap().history(save).iter().filter(|entry| entry.head) {
-                self.trace.update(entry.version.as_bytes());
-            }
+        for head in self.ledger.heads() {
+            self.trace.update(head.as_bytes());
         }
     }
 
@@ -182,8 +172,14 @@ impl World {
         }
         for round in 0..ROUNDS {
             self.pass(61);
+            let mut is_quiet = round > 0;
             for device in 0..self.devices.len() {
-                self.calm_cycle(device, if round == 0 { Trigger::Full } else { Trigger::Retry });
+                let trigger = if round == 0 { Trigger::Full } else { Trigger::Retry };
+                let report = self.calm_cycle(device, trigger);
+                is_quiet &= report.is_some_and(|report| is_at_rest(&report));
+            }
+            if is_quiet {
+                break;
             }
         }
         self.judge(&Event::Waits { seconds: 61 })?;
@@ -202,7 +198,34 @@ impl World {
         }
         self.judge_echoes()?;
         self.judge_damage()?;
+        self.judge_bounds()?;
+        self.judge_all_losses()?;
         self.judge_bytes()
+    }
+
+    /// Nothing grows without end: versions as contents were written and chosen, ten copies of a save in an attic,
+    /// our own files of their size.
+    fn judge_bounds(&mut self) -> Result<(), String> {
+        // A content is stored once on its own and may be chosen once an event.
+        let (versions, reasons) = (self.ledger.count(), self.truth.count() + self.events);
+        if versions > 2 * reasons {
+            return Err(format!("{versions} versions are stored, for {reasons} reasons"));
+        }
+        for (number, device) in self.devices.iter().enumerate() {
+            let kept = self.shelves[number].kept();
+            if kept > MOST_COPIES {
+                return Err(format!("{}: {kept} copies are kept", name(number)));
+            }
+            let own = device.handheld.get().fat.files().into_iter();
+            let own = own.filter(|(path, _)| {
+                path.starts_with("/card/.retrosync") && !path.starts_with("/card/.retrosync/attic")
+            });
+            let size_bytes: usize = own.map(|(_, bytes)| bytes.len()).sum();
+            if size_bytes > MOST_STATE_BYTES {
+                return Err(format!("{}: its own files have {size_bytes} bytes", name(number)));
+            }
+        }
+        Ok(())
     }
 
     fn judge_quiet(&self, device: usize, report: &CycleReport) -> Result<(), String> {
@@ -226,15 +249,14 @@ impl World {
         Ok(())
     }
 
-    fn judge_agreement(&self, device: usize, save: usize, report: &CycleReport) -> Result<(), String> {
+    fn judge_agreement(&mut self, device: usize, save: usize, report: &CycleReport) -> Result<(), String> {
+        self.look();
         let id = &self.kind.saves[save];
-        let history = self.server.lock().unwrap().history(id);
-        let heads: Vec<&HistoryEntry> = history.iter().filter(|entry| entry.head).collect();
-        let digests: BTreeSet<Option<Digest>> =
-            heads.iter().map(|head| head.record.content.map(|content| content.digest)).collect();
-        let here = self.devices[device].handheld.get().on_card(save).map(|bytes| Digest::of(&bytes));
+        let known = self.ledger.of(save);
+        let digests = known.of_heads();
+        let here = self.shelves[device].save(save);
         let asked = report.questions.iter().any(|question| match question {
-            Question::Conflict { save, heads: shown, .. } => save == id && shown.len() == heads.len(),
+            Question::Conflict { save, heads: shown, .. } => save == id && shown.len() == known.heads.len(),
             Question::Suspect { save, .. } | Question::Deleted { save, .. } => save == id,
         });
         let agrees = match digests.len() {
@@ -267,8 +289,18 @@ impl World {
     }
 }
 
+/// Did nothing happen, and does nothing wait?
+fn is_at_rest(report: &CycleReport) -> bool {
+    report.failed.is_none()
+        && report.deeds.is_empty()
+        && report.waiting.is_empty()
+        && report.queued.is_empty()
+        && !report.failing
+        && !report.moved
+}
+
 /// What a card that no daemon has open holds.
-fn on_card(card: &Fat) -> impl Iterator<Item = Digest> {
+pub(crate) fn held_by(card: &Fat) -> impl Iterator<Item = Digest> {
     let files = card.files().into_iter();
     let found = files
         .filter(|(path, _)| path.starts_with("/card/Saves") || path.starts_with("/card/.retrosync/attic"));

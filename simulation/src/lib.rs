@@ -9,19 +9,24 @@
 #![allow(unreachable_pub, reason = "a history is all that is asked of it from outside")]
 
 pub mod bug;
+pub mod coverage;
 pub(crate) mod device;
 pub mod dice;
+pub mod exhaust;
 #[allow(unreachable_pub, dead_code, reason = "the power-cut tests' model, of which this uses a part")]
 #[path = "../../tests/support/fat.rs"]
 mod fat;
 pub(crate) mod handheld;
 pub mod history;
+pub mod hunt;
 pub(crate) mod judge;
+pub(crate) mod ledger;
 pub(crate) mod link;
 pub(crate) mod mistakes;
 pub(crate) mod server;
 pub(crate) mod share;
 pub(crate) mod share_link;
+pub(crate) mod shelf;
 pub mod story;
 pub(crate) mod truth;
 pub(crate) mod world;

@@ -5,18 +5,15 @@ use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
 use retrosync_simulation::bug::Bug;
+use retrosync_simulation::exhaust::exhaust;
 use retrosync_simulation::history::{History, STEPS, Theatre};
+use retrosync_simulation::hunt::Hunt;
 use retrosync_simulation::story::Classes;
 
 struct Asked {
-    seed: Option<u64>,
-    first: u64,
-    hunt: Duration,
-    bug: Option<Bug>,
-    steps: usize,
-    most: u64,
-    among: Classes,
-    shares: bool,
+    hunt: Hunt,
+    table: bool,
+    exhaustive: Option<usize>,
 }
 
 const HELP: &str = "\
@@ -25,10 +22,14 @@ Hunts for a history of devices, cards, games and faults that breaks a promise.
   --seed N     repeat one history
   --for 60s    hunt this long (s, m or h; 60s without it)
   --first N    begin with this seed (1)
-  --count N    at most so many histories
+  --count N    so many histories, however long it takes (or with --for: at most)
   --steps N    events in a history (40)
   --faults A,B only these kinds: network, power, cards, server, errors, games, full, clocks, slots, pairing, newest
   --store S    server (without it), or folder: a folder that all devices write
+  --threads N  on so many processors (all)
+  --twice-every N  run every N-th history twice and compare what it left behind (64)
+  --exhaustive N  no dice: all histories of two devices, one save and up to N events, with every crash point
+  --table      print how often each step met each fault
   --bug NAME   plant a bug; `--bug list` names them
 ";
 
@@ -40,67 +41,107 @@ fn main() -> ExitCode {
             return ExitCode::from(2);
         }
     };
-    let theatre = if asked.shares { Theatre::over_folder() } else { Theatre::new() };
+    // A panic is a broken promise like any other: told at the end, once.
+    std::panic::set_hook(Box::new(|_| {}));
     let began = Instant::now();
-    let mut count = 0;
-    loop {
-        let seed = asked.seed.unwrap_or(asked.first + count);
-        let needs = asked.bug.map_or(&[][..], Bug::needs);
-        let history = History::drawn(seed, asked.steps, &asked.among, needs);
-        count += 1;
-        if theatre.run(&history, asked.bug).is_err() {
-            tell(&theatre, &history, asked.bug, count);
-            return ExitCode::FAILURE;
-        }
-        if asked.seed.is_some() || began.elapsed() >= asked.hunt || count >= asked.most {
-            break;
-        }
+    if let Some(most) = asked.exhaustive {
+        return exhaustively(most, &asked.hunt);
     }
+    let hunted = asked.hunt.run();
+    if let Some(history) = &hunted.failing {
+        tell(history, asked.hunt.bug, hunted.histories);
+        return ExitCode::FAILURE;
+    }
+    let (count, steps) = (hunted.histories, asked.hunt.steps);
     let each_s = count as f64 / began.elapsed().as_secs_f64();
-    println!("{count} histories of {} events, {each_s:.0} a second, no promise broken", asked.steps);
+    if asked.table {
+        print!("{}", hunted.coverage);
+    }
+    let first = asked.hunt.first;
+    println!(
+        "{count} histories of {steps} events (seeds {first} to {}), {each_s:.0} a second, {} of them twice, no promise broken",
+        first + count - 1,
+        hunted.twice
+    );
     ExitCode::SUCCESS
 }
 
-fn tell(theatre: &Theatre, history: &History, bug: Option<Bug>, count: u64) {
-    std::panic::set_hook(Box::new(|_| {}));
-    let (short, broken) = theatre.shorten(history, bug);
-    println!("seed {}, history {count}, {} devices:", history.seed, history.devices);
+fn exhaustively(most: usize, hunt: &Hunt) -> ExitCode {
+    let began = Instant::now();
+    let done = exhaust(most, hunt.bug, hunt.threads);
+    let (played, states) = (done.histories, done.states.iter().sum::<usize>());
+    let took_s = began.elapsed().as_secs();
+    println!(
+        "{played} histories of up to {most} events, each crash point among them: {states} states, in {took_s} s"
+    );
+    match done.broken {
+        None => {
+            println!("no promise broken");
+            ExitCode::SUCCESS
+        }
+        Some(story) => {
+            print!("{story}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn tell(history: &History, bug: Option<Bug>, count: u64) {
+    let (short, broken) = Theatre::new().shorten(history, bug);
+    println!("seed {}, after {count} histories, {} devices:", history.seed, short.devices);
     print!("{}", short.told());
     println!("broken: {}", broken.what);
-    println!("as a test: {:?}", short.events);
+    println!("{}", short.as_test());
 }
 
 fn asked() -> Result<Asked, String> {
-    let mut asked = Asked {
-        seed: None,
+    let threads = std::thread::available_parallelism().map_or(1, usize::from);
+    let minute = Duration::from_secs(60);
+    let mut hunt = Hunt {
         first: 1,
-        hunt: Duration::from_secs(60),
-        bug: None,
-        steps: STEPS,
         most: u64::MAX,
+        until: minute,
+        steps: STEPS,
+        bug: None,
         among: Classes::all(),
+        twice_every: 64,
+        threads,
         shares: false,
     };
+    let (mut table, mut is_timed, mut exhaustive) = (false, false, None);
     let mut words = std::env::args().skip(1);
     while let Some(word) = words.next() {
+        if word == "--table" {
+            table = true;
+            continue;
+        }
         let value = words.next().ok_or_else(|| HELP.to_owned())?;
         let number = || value.parse::<u64>().map_err(|_| format!("`{value}` is no number\n"));
         match word.as_str() {
-            "--seed" => asked.seed = Some(number()?),
-            "--first" => asked.first = number()?,
-            "--count" => asked.most = number()?,
-            "--steps" => asked.steps = number()? as usize,
-            "--for" => asked.hunt = duration(&value).ok_or_else(|| format!("`{value}` is no time\n"))?,
-            "--store" if ["server", "folder"].contains(&value.as_str()) => asked.shares = value == "folder",
+            "--seed" => (hunt.first, hunt.most) = (number()?, 1),
+            "--exhaustive" => exhaustive = Some(number()? as usize),
+            "--first" => hunt.first = number()?,
+            "--count" => hunt.most = number()?,
+            "--steps" => hunt.steps = number()? as usize,
+            "--threads" => hunt.threads = number()? as usize,
+            "--twice-every" => hunt.twice_every = number()?.max(1),
+            "--for" => {
+                hunt.until = duration(&value).ok_or_else(|| format!("`{value}` is no time\n"))?;
+                is_timed = true;
+            }
+            "--store" if ["server", "folder"].contains(&value.as_str()) => hunt.shares = value == "folder",
             "--faults" => {
-                asked.among =
+                hunt.among =
                     Classes::named(&value).ok_or_else(|| format!("`{value}` names no kinds of faults\n"))?;
             }
-            "--bug" => asked.bug = Some(Bug::named(&value).ok_or_else(|| format!("{:?}\n", Bug::ALL))?),
+            "--bug" => hunt.bug = Some(Bug::named(&value).ok_or_else(|| format!("{:?}\n", Bug::ALL))?),
             _ => return Err(HELP.to_owned()),
         }
     }
-    Ok(asked)
+    if hunt.most < u64::MAX && !is_timed {
+        hunt.until = Duration::MAX;
+    }
+    Ok(Asked { hunt, table, exhaustive })
 }
 
 /// `60s`, `10m`, `1h`.

@@ -1,5 +1,6 @@
 //! The real server's library over its catalog and blobs in memory, without a runtime.
 
+use std::cell::Cell;
 use std::collections::{BTreeMap, BTreeSet};
 use std::future::Future;
 use std::pin::pin;
@@ -10,8 +11,8 @@ use bytes::Bytes;
 use futures_util::TryStreamExt as _;
 use object_store::memory::InMemory;
 use retrosync_protocol::{
-    Changes, ChangesRequest, ChoiceRequest, Code, DeviceId, Digest, Epoch, HistoryEntry, SaveId, StoreReply,
-    Token, VersionId, WriterId,
+    Changes, ChangesRequest, ChoiceRequest, Code, DeviceId, Digest, Epoch, History, HistoryEntry, SaveId,
+    StoreReply, Token, VersionId, WriterId,
 };
 use retrosync_server::blobs::objects::ObjectBlobs;
 use retrosync_server::catalog::memory::MemoryCatalog;
@@ -26,12 +27,16 @@ use crate::share::Share;
 /// When the simulation begins, in Unix seconds.
 const BEGIN_UNIX_S: i64 = 1_790_000_000;
 
+/// As many as a history can have.
+const MOST_DEVICES: usize = 5;
+
 /// The server, and how to set it back.
 pub struct Server {
     catalog: Arc<MemoryCatalog>,
     blobs: Arc<InMemory>,
     library: Library,
-    user: UserId,
+    askers: Vec<Asker>,
+    dashboard: Asker,
     epochs: u8,
     /// The folder that is the store instead, if one is.
     share: Option<Share>,
@@ -39,6 +44,8 @@ pub struct Server {
     late: Vec<(usize, Vec<Frame>)>,
     /// The token by which it knows a device that was paired again.
     tokens: BTreeMap<usize, Token>,
+    /// Grows with whatever may have changed a version.
+    revision: Cell<u64>,
     /// Its clock, since the simulation began.
     pub now_ms: u64,
 }
@@ -92,17 +99,34 @@ impl Server {
             id
         });
         let library = library(&catalog, &blobs);
+        let askers = (0..MOST_DEVICES).map(|number| Server::new_asker(user, Some(number))).collect();
+        let dashboard = Server::new_asker(user, None);
         Server {
+            askers,
+            dashboard,
             catalog,
             blobs,
             library,
-            user,
             epochs: 1,
             share: None,
             late: Vec::new(),
             tokens: BTreeMap::new(),
+            revision: Cell::new(1),
             now_ms: 0,
         }
+    }
+
+    /// Grows with whatever may have changed a version.
+    pub fn revision(&self) -> u64 {
+        if self.share.is_some() {
+            // Whoever wrote into the folder told nobody.
+            self.changes_now();
+        }
+        self.revision.get()
+    }
+
+    fn changes_now(&self) {
+        self.revision.set(self.revision.get() + 1);
     }
 
     /// What time it is, in Unix seconds.
@@ -111,10 +135,14 @@ impl Server {
     }
 
     /// Device `number`, or the dashboard.
-    fn asker(&self, number: Option<usize>) -> Asker {
+    fn asker(&self, number: Option<usize>) -> &Asker {
+        number.map_or(&self.dashboard, |number| &self.askers[number])
+    }
+
+    fn new_asker(user: UserId, number: Option<usize>) -> Asker {
         let tag = number.map_or(0xdd, |number| number as u8 + 1);
         Asker {
-            user: self.user,
+            user,
             user_name: "ada".into(),
             device: number.map(|_| DeviceId::from_random(&[tag; 8])),
             device_name: number.map_or("dashboard".into(), |number| format!("device {}", name(number))),
@@ -124,13 +152,14 @@ impl Server {
 
     /// What changed.
     pub fn changes(&self, device: usize, request: &ChangesRequest) -> Answer<Changes> {
-        ready(self.library.changes(&self.asker(Some(device)), request, self.now_unix_s()))
+        ready(self.library.changes(self.asker(Some(device)), request, self.now_unix_s()))
     }
 
     /// Stores versions.
     pub fn store(&self, device: usize, frames: Vec<Frame>) -> Answer<StoreReply> {
+        self.changes_now();
         ready(async {
-            let mut batch = self.library.batch(&self.asker(Some(device)));
+            let mut batch = self.library.batch(self.asker(Some(device)));
             for (version, body) in frames {
                 batch.add(version, body).await;
             }
@@ -181,7 +210,7 @@ impl Server {
                 .ok_or_else(|| Refusal::new(Code::NotFound, "it is not in the folder"));
         }
         ready(async {
-            let stream = self.library.open(&self.asker(None), digest, 0..u64::MAX).await?;
+            let stream = self.library.open(self.asker(None), digest, 0..u64::MAX).await?;
             let chunks: Vec<Bytes> = stream.try_collect().await.unwrap_or_default();
             Ok(chunks.concat())
         })
@@ -192,19 +221,24 @@ impl Server {
         if let Some(share) = &self.share {
             return share.history(save);
         }
-        ready(self.library.history(&self.asker(None), save, None, 1_000))
+        ready(self.library.history(self.asker(None), save, None, 1_000))
             .map(|history| history.versions)
             .unwrap_or_default()
     }
 
+    /// A part of a save's versions, newest first; nothing of a save that it does not know.
+    pub fn page(&self, save: &SaveId, before: Option<VersionId>, limit: u32) -> Option<History> {
+        if let Some(share) = &self.share {
+            let versions = share.history(save);
+            let heads = versions.iter().filter(|entry| entry.head).map(|entry| entry.version).collect();
+            return Some(History { save: save.clone(), heads, versions, more: false });
+        }
+        ready(self.library.history(self.asker(None), save, before, limit)).ok()
+    }
+
     /// The same as it is answered to a device.
-    pub fn history_for(
-        &self,
-        device: usize,
-        save: &SaveId,
-        before: Option<VersionId>,
-    ) -> Answer<retrosync_protocol::History> {
-        ready(self.library.history(&self.asker(Some(device)), save, before, 1_000))
+    pub fn history_for(&self, device: usize, save: &SaveId, before: Option<VersionId>) -> Answer<History> {
+        ready(self.library.history(self.asker(Some(device)), save, before, 1_000))
     }
 
     /// On the dashboard: a version is restored (or kept, which is the same), or the save is deleted.
@@ -213,6 +247,7 @@ impl Server {
         if self.share.is_some() {
             return None;
         }
+        self.changes_now();
         let heads = self.history(save).iter().filter(|entry| entry.head).map(|entry| entry.version).collect();
         let request = ChoiceRequest { save: save.clone(), version, heads, note: None };
         let (asker, now) = (self.asker(None), self.now_unix_s());
@@ -245,6 +280,7 @@ impl Server {
     pub fn restore(&mut self, backup: &Backup, draws_epoch: bool) {
         self.share.iter().for_each(|share| share.restore(draws_epoch));
         self.epochs += 1;
+        self.changes_now();
         let next = epoch(if draws_epoch { self.epochs } else { 1 });
         (self.catalog, self.blobs) = (Arc::new(backup.catalog.copy()), Arc::new(backup.blobs.fork()));
         ready(async {

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use retrosync_protocol::{Digest, SaveId, VersionId};
+use retrosync_protocol::{Digest, VersionId};
 
 /// See the module.
 #[derive(Default)]
@@ -18,12 +18,16 @@ pub struct Truth {
     pub damage: BTreeSet<Digest>,
     /// Contents in which nothing was ever played: empty ones, blank ones.
     pub nothing: BTreeSet<Digest>,
+    /// Contents that a person deleted on the dashboard.
+    pub deleted: BTreeSet<Digest>,
     /// Versions by which a person deleted a save.
     pub retired: BTreeSet<VersionId>,
-    /// Contents that a daemon has had before it: they are somewhere, for ever.
-    pub kept: BTreeMap<Digest, usize>,
-    /// Contents that a daemon was told are stored.
-    pub acknowledged: BTreeSet<(SaveId, Digest)>,
+    /// Contents that a daemon has had before it, by save: they are somewhere, for ever.
+    kept: BTreeMap<Digest, usize>,
+    /// Those of them that the server had not when it was last looked.
+    loose: BTreeMap<Digest, usize>,
+    /// Contents that a daemon was told are stored, by save.
+    pub acknowledged: BTreeSet<(usize, Digest)>,
     count: u64,
 }
 
@@ -51,6 +55,41 @@ impl Truth {
         }
     }
 
+    /// A daemon has it before it: it is not lost any more.
+    pub fn keep(&mut self, digest: Digest, save: usize) {
+        if self.kept.insert(digest, save).is_none() {
+            self.loose.insert(digest, save);
+        }
+    }
+
+    /// Is it one that must not be lost?
+    pub fn is_kept(&self, digest: &Digest) -> bool {
+        self.kept.contains_key(digest)
+    }
+
+    /// By its player's own hand it is gone.
+    pub fn forget(&mut self, digest: &Digest) {
+        self.kept.remove(digest);
+        self.loose.remove(digest);
+    }
+
+    /// Those for which this is not so are gone by their player's own hand. The server may have lost any of them.
+    pub fn forget_all_but(&mut self, is_held: impl Fn(&Digest) -> bool) {
+        self.kept.retain(|digest, _| is_held(digest));
+        self.loose.clone_from(&self.kept);
+    }
+
+    /// What must not be lost and may be: the server has it not. By save.
+    pub fn at_risk(&mut self, is_stored: impl Fn(&Digest) -> bool) -> &BTreeMap<Digest, usize> {
+        self.loose.retain(|digest, _| !is_stored(digest));
+        &self.loose
+    }
+
+    /// What the server has is to be looked at again.
+    pub fn doubt(&mut self) {
+        self.loose.clone_from(&self.kept);
+    }
+
     /// The player of `digest` had seen `before`.
     pub fn saw(&mut self, digest: Digest, before: Option<Digest>) {
         self.saw.entry(digest).or_default().extend(before.filter(|before| *before != digest));
@@ -70,6 +109,11 @@ impl Truth {
             }
         }
         false
+    }
+
+    /// How many contents were ever written.
+    pub fn count(&self) -> usize {
+        self.names.len()
     }
 
     /// What a story calls a content.

@@ -3,20 +3,25 @@
 use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex};
 
+use retrosync::apply::Deed;
 use retrosync::choice::{self, Keep, Wish};
 use retrosync::cycle::{CycleReport, Request};
 use retrosync::pace::Trigger;
 use retrosync::remote::Remote as _;
 use retrosync::volume::Volume as _;
-use retrosync_protocol::{ChangesRequest, Digest, Hasher, VersionId};
+use retrosync_protocol::{ChangesRequest, Digest, Hasher, SaveId};
 
 use crate::bug::Bug;
+use crate::coverage::Coverage;
 use crate::device::{Device, Kind};
 use crate::dice::Dice;
 use crate::fat::Fat;
-use crate::handheld::{Chance, Everything};
+use crate::handheld::{Chance, Everything, Sure};
+use crate::judge::held_by;
+use crate::ledger::Ledger;
 use crate::link::{Link, Meanwhile, Weather};
 use crate::server::{Backup, Server};
+use crate::shelf::Shelf;
 use crate::story::{Act, Event, Mishap, SAVES};
 use crate::truth::Truth;
 
@@ -29,21 +34,33 @@ const SIZE_BYTES: [usize; SAVES] = [1_100, 600, 700];
 
 /// See the module.
 pub struct World {
-    pub(crate) kind: Kind,
+    pub(crate) kind: Arc<Kind>,
     pub(crate) server: Arc<Mutex<Server>>,
     pub(crate) devices: Vec<Device>,
     pub(crate) truth: Truth,
-    /// Versions that were judged.
-    pub(crate) judged: BTreeSet<VersionId>,
+    /// What the server holds.
+    pub(crate) ledger: Ledger,
+    /// What each device's card holds.
+    pub(crate) shelves: Vec<Shelf>,
     /// What every step left behind: equal for equal seeds.
     pub(crate) trace: Hasher,
     /// A card was copied or set back, or the server was: a number may come twice.
     pub(crate) copied: bool,
-    /// Cards that lie in a drawer.
-    pub(crate) drawer: Vec<Fat>,
+    /// What is on cards that lie in a drawer.
+    pub(crate) drawer: BTreeSet<Digest>,
     /// What games wrote, by device, whose save had been replaced under them: only the running daemon knows that, so a restart
     /// makes it an ordinary change. A known limit.
     remembered: Vec<(usize, Digest)>,
+    /// What daemons were told is stored, since the last judgement: the save's number and the content.
+    pub(crate) told: Vec<(SaveId, Digest)>,
+    /// Without dice: does what was not synced reach the card when the power goes?
+    pub(crate) luck: Option<bool>,
+    /// How many events there were.
+    pub(crate) events: usize,
+    /// What was tried.
+    pub(crate) coverage: Coverage,
+    /// What a look found to be broken.
+    pub(crate) broken: Option<String>,
     /// What was deleted from each device's card, and not played since.
     deleted: Vec<[Option<Digest>; SAVES]>,
     images: Vec<Option<(Fat, String)>>,
@@ -54,21 +71,27 @@ pub struct World {
 
 impl World {
     /// A world before its first event.
-    pub fn new(kind: &Kind, devices: usize, seed: u64, bug: Option<Bug>) -> World {
+    pub fn new(kind: &Arc<Kind>, devices: usize, seed: u64, bug: Option<Bug>) -> World {
         let server = if kind.shares { Server::folder() } else { Server::new() };
         let server = Arc::new(Mutex::new(server));
         let mut dice = Dice::new(seed ^ 0x0077_0077);
         let devices: Vec<Device> =
             (0..devices).map(|number| Device::new(number, kind, &server, bug, dice.throw())).collect();
         let mut world = World {
-            kind: kind.clone(),
+            kind: Arc::clone(kind),
             server,
             truth: Truth::default(),
-            judged: BTreeSet::new(),
+            ledger: Ledger::default(),
+            shelves: devices.iter().map(|_| Shelf::default()).collect(),
             trace: Hasher::default(),
             copied: false,
-            drawer: Vec::new(),
+            drawer: BTreeSet::new(),
             remembered: Vec::new(),
+            told: Vec::new(),
+            luck: None,
+            events: 0,
+            coverage: Coverage::default(),
+            broken: None,
             deleted: vec![[None; SAVES]; devices.len()],
             images: devices.iter().map(|_| None).collect(),
             backup: None,
@@ -99,6 +122,7 @@ impl World {
                 | Event::RestoresServer
                 | Event::SwapsCards { .. }
         );
+        self.events += 1;
         self.happen(event);
         self.take_in();
         self.judge(event)
@@ -155,7 +179,7 @@ impl World {
             Event::ClonesCard { from, to } if from != to => {
                 let copy = self.devices[from].handheld.get().fat.crash(&mut Everything);
                 let old = self.swap(to, copy);
-                self.drawer.push(old);
+                self.drawer.extend(held_by(&old));
                 self.forget_launches(from);
             }
             Event::KeepsImage { device } => {
@@ -229,10 +253,10 @@ impl World {
 
     /// What lies on a card when its daemon begins to work is that daemon's to keep.
     fn about_to_sync(&mut self, device: usize) {
-        let handheld = self.devices[device].handheld.get();
+        let mut handheld = self.devices[device].handheld.get();
         for save in 0..SAVES {
-            if let Some(bytes) = handheld.on_card(save) {
-                self.truth.kept.entry(Digest::of(&bytes)).or_insert(save);
+            if let Some(digest) = handheld.digest_on_card(save) {
+                self.truth.keep(digest, save);
             }
         }
     }
@@ -256,6 +280,7 @@ impl World {
         let request = Request { trigger, news: of.news.take(), current: of.current };
         let report = of.cycle(request);
         of.current = report.as_ref().is_some_and(|report| report.failed.is_none());
+        self.count(device, report.as_ref(), mishap);
         if let Some(report) = report {
             self.trace.update(format!("{:?}{:?}", report.deeds, report.questions).as_bytes());
         }
@@ -266,6 +291,33 @@ impl World {
                 Some(Mishap::Killed(_)) => self.killed(device),
                 _ => self.power_goes(device),
             }
+        }
+    }
+
+    /// Which steps met which fault.
+    fn count(&mut self, device: usize, report: Option<&CycleReport>, mishap: Option<Mishap>) {
+        let (fat, weather) = {
+            let of = &self.devices[device];
+            (of.handheld.get().fat.clone(), of.weather.lock().unwrap().clone())
+        };
+        let mut faults = Vec::new();
+        faults.extend(
+            weather.fault.filter(|(at, _)| *at < weather.calls).map(|(_, fault)| format!("{fault:?}")),
+        );
+        let came = mishap.filter(|mishap| match mishap {
+            Mishap::CallFails(_) => fat.has_failed(),
+            _ => fat.is_off(),
+        });
+        faults.extend(came.map(|mishap| format!("{mishap:?}")));
+        if faults.is_empty() {
+            faults.push("none".into());
+        }
+        let mut steps: Vec<&str> = report.iter().flat_map(|report| &report.deeds).map(kind).collect();
+        if steps.is_empty() {
+            steps.push("looked");
+        }
+        for step in &steps {
+            faults.iter().for_each(|fault| self.coverage.count(step, fault));
         }
     }
 
@@ -326,10 +378,14 @@ impl World {
     fn power_goes(&mut self, device: usize) {
         loop {
             self.devices[device].stop();
-            let again = self.dice.one_in(4).then(|| self.dice.below(12));
+            let is_again = self.luck.is_none() && self.dice.one_in(4);
+            let again = is_again.then(|| self.dice.below(12));
             {
                 let mut handheld = self.devices[device].handheld.get();
-                let fat = handheld.fat.crash(&mut Chance(&mut self.dice));
+                let fat = match self.luck {
+                    Some(reaches) => handheld.fat.crash(&mut Sure(reaches)),
+                    None => handheld.fat.crash(&mut Chance(&mut self.dice)),
+                };
                 (handheld.fat, handheld.game, handheld.clock_ms) = (fat, None, 5_000);
                 if let Some(at) = again {
                     handheld.fat.cut_at(at);
@@ -356,13 +412,13 @@ impl World {
 
     fn deletes(&mut self, device: usize, save: usize) {
         let path = self.devices[device].handheld.get().paths[save].clone();
-        let handheld = self.devices[device].handheld.get();
-        let Some(bytes) = handheld.on_card(save) else { return };
+        let mut handheld = self.devices[device].handheld.get();
+        let Some(digest) = handheld.digest_on_card(save) else { return };
         let _ = handheld.fat.remove(&path);
         handheld.fat.settle();
         drop(handheld);
-        self.deleted[device][save] = Some(Digest::of(&bytes));
-        self.forget_if_gone(Digest::of(&bytes));
+        self.deleted[device][save] = Some(digest);
+        self.forget_if_gone(digest);
     }
 
     fn restores_kept(&mut self, device: usize, save: usize, nth: usize) {
@@ -396,9 +452,10 @@ impl World {
         let Some(backup) = &self.backup else { return };
         let mut server = self.server.lock().unwrap();
         server.restore(backup, self.bug != Some(Bug::RestoresWithoutEpoch));
-        let contents = server.contents(&self.kind.saves);
         drop(server);
-        self.truth.acknowledged.retain(|(save, digest)| contents[save].contains(digest));
+        self.ledger.begin_anew();
+        self.look();
+        self.truth.acknowledged.retain(|(save, digest)| self.ledger.has(*save, digest));
         // What only the server had is gone with its disk.
         self.forget_what_is_gone();
     }
@@ -423,19 +480,25 @@ impl World {
                 }
             }
             let told = std::mem::take(&mut self.devices[device].weather.lock().unwrap().told);
-            self.truth.acknowledged.extend(told);
+            self.told.extend(told);
         }
     }
 
     fn forget_if_gone(&mut self, digest: Digest) {
-        if self.truth.kept.contains_key(&digest) && !self.held().contains(&digest) {
-            self.truth.kept.remove(&digest);
+        if self.truth.is_kept(&digest) {
+            self.look();
+            if !self.is_held(&digest) {
+                self.truth.forget(&digest);
+            }
         }
     }
 
     fn forget_what_is_gone(&mut self) {
-        let held = self.held();
-        self.truth.kept.retain(|digest, _| held.contains(digest));
+        self.look();
+        let World { truth, ledger, shelves, drawer, .. } = self;
+        truth.forget_all_but(|digest| {
+            ledger.holds(digest) || drawer.contains(digest) || shelves.iter().any(|shelf| shelf.holds(digest))
+        });
     }
 
     /// One cycle in which nothing goes wrong.
@@ -449,5 +512,17 @@ impl World {
         let report = self.devices[device].cycle(Request::new(trigger));
         self.take_in();
         report
+    }
+}
+
+/// What a step did, in a word.
+fn kind(deed: &Deed) -> &'static str {
+    match deed {
+        Deed::Stored { branch: false, .. } => "stored",
+        Deed::Stored { .. } => "branched",
+        Deed::SetAside { .. } => "set aside",
+        Deed::Placed { .. } => "placed",
+        Deed::Retired { .. } => "retired",
+        Deed::Chosen { .. } => "chosen",
     }
 }

@@ -1,26 +1,33 @@
-//! A short hunt, and a proof that a seed repeats itself. What proves that a hunt sees is in `bugs`.
+//! A short hunt, all the shortest histories, and a proof that a seed repeats itself: in the tests' slow build. The check hunts
+//! longer with `scripts/simulate`. What proves that a hunt sees is in `bugs`; what a hunt has found, in `regressions`.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
+use retrosync_simulation::exhaust::exhaust;
 use retrosync_simulation::history::{History, STEPS, Theatre};
+use retrosync_simulation::hunt::Hunt;
+use retrosync_simulation::story::Classes;
 
-/// How long one test hunts, whatever the machine.
-const HUNT: Duration = Duration::from_secs(8);
+/// The same histories on every machine, however fast it is.
+fn hunt(threads: usize, twice_every: u64) -> Hunt {
+    let (among, bug, until) = (Classes::all(), None, Duration::MAX);
+    Hunt { first: 1, most: 120, until, steps: STEPS, among, bug, twice_every, shares: false, threads }
+}
 
 #[test]
 fn no_history_loses_a_save() {
-    let theatre = Theatre::new();
-    let (began, mut seed) = (Instant::now(), 1);
-    while began.elapsed() < HUNT || seed < 20 {
-        let history = History::of(seed, STEPS);
-        if theatre.run(&history, None).is_err() {
-            let (short, broken) = theatre.shorten(&history, None);
-            panic!("seed {seed}: {}\n{}{:?}", broken.what, short.told(), short.events);
-        }
-        seed += 1;
+    let hunted = hunt(2, 4).run();
+    if let Some(history) = hunted.failing {
+        let (short, broken) = Theatre::new().shorten(&history, None);
+        panic!("seed {}: {}\n{}\n{}", history.seed, broken.what, short.told(), short.as_test());
     }
-    println!("{} histories", seed - 1);
+    assert_eq!((hunted.histories, hunted.twice), (120, 30));
+}
+
+#[test]
+fn a_hunt_tries_the_same_however_many_processors_there_are() {
+    assert_eq!(hunt(1, u64::MAX).run().coverage, hunt(3, u64::MAX).run().coverage);
 }
 
 #[test]
@@ -34,4 +41,11 @@ fn a_seed_repeats_everything() {
         traces.insert(trace);
     }
     assert_eq!(traces.len(), 12, "each seed tells another history");
+}
+
+#[test]
+fn no_two_events_of_two_devices_lose_a_save_at_any_crash_point() {
+    let done = exhaust(2, None, 2);
+    assert_eq!(done.broken, None);
+    assert_eq!(done, exhaust(2, None, 1), "in any order");
 }

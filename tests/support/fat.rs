@@ -258,6 +258,28 @@ impl Fat {
         self.card().generation
     }
 
+    /// All that decides what becomes of this card.
+    #[allow(dead_code, reason = "the simulation compares cards")]
+    pub(crate) fn fingerprint(&self, hasher: &mut impl std::hash::Hasher) {
+        let card = self.card();
+        for folder in &card.folders {
+            for (name, of) in &folder.names {
+                hasher.write(name.as_bytes());
+                let dirents = [of.durable, of.pending.flatten(), of.node.map(|node| card.nodes[node].dirent)];
+                for (at, dirent) in dirents.into_iter().enumerate() {
+                    let Dirent { chain, size } = dirent.unwrap_or(EMPTY);
+                    hasher.write_u64(size + at as u64);
+                    if let Some(Chain { now, durable, freed, .. }) = chain.map(|chain| &card.chains[chain]) {
+                        hasher.write(now.as_flattened());
+                        hasher.write_u8(u8::from(*freed) * 2 + u8::from(now == durable));
+                    }
+                }
+                let stamp = of.node.map(|node| (card.nodes[node].mtime, card.nodes[node].dirty));
+                hasher.write_i64(stamp.map_or(0, |(mtime, dirty)| mtime * 2 + i64::from(dirty)));
+            }
+        }
+    }
+
     /// Is it this very card, not a copy?
     #[allow(dead_code, reason = "the simulation swaps cards")]
     pub(crate) fn is(&self, other: &Fat) -> bool {

@@ -1,0 +1,55 @@
+//! What a hunt has tried: which step of a cycle met which fault, and how often.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
+
+/// Counts of (step × fault).
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Coverage(BTreeMap<String, BTreeMap<String, u64>>);
+
+impl Coverage {
+    /// A step met a fault. Both are told as `Debug` tells them; only the first word counts.
+    pub fn count(&mut self, step: &str, fault: &str) {
+        let faults = match self.0.get_mut(word(step)) {
+            Some(faults) => faults,
+            None => self.0.entry(word(step).to_owned()).or_default(),
+        };
+        match faults.get_mut(word(fault)) {
+            Some(count) => *count += 1,
+            None => drop(faults.insert(word(fault).to_owned(), 1)),
+        }
+    }
+
+    /// What another one has counted.
+    pub fn add(&mut self, other: &Coverage) {
+        for (step, faults) in &other.0 {
+            let own = self.0.entry(step.clone()).or_default();
+            for (fault, count) in faults {
+                *own.entry(fault.clone()).or_default() += count;
+            }
+        }
+    }
+}
+
+/// The first word of what `Debug` says: the variant.
+fn word(text: &str) -> &str {
+    text.split(|c: char| !c.is_alphanumeric()).next().unwrap_or_default()
+}
+
+/// A table: a row for each fault, a column for each step.
+impl fmt::Display for Coverage {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let faults: BTreeSet<&String> = self.0.values().flat_map(BTreeMap::keys).collect();
+        write!(f, "{:<18}", "")?;
+        for step in self.0.keys() {
+            write!(f, "{step:>12}")?;
+        }
+        for fault in faults {
+            write!(f, "\n{fault:<18}")?;
+            for of in self.0.values() {
+                write!(f, "{:>12}", of.get(fault).copied().unwrap_or(0))?;
+            }
+        }
+        writeln!(f)
+    }
+}

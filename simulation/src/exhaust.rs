@@ -1,0 +1,249 @@
+//! All short histories of two devices and one save, with every crash point: no dice.
+//!
+//! Level by level: each history of n events that led to a state of its own is played again with each event that could come
+//! next, and a cycle also with a power cut before each of its changes to the card (once in a history), of which all that was
+//! not synced is lost, or nothing. Every state is judged, and then brought to rest and judged again.
+//!
+//! Two histories are one state if the cards, the server, the games and the clocks are alike, and each daemon has lived through
+//! the same since it started: that is what it may remember.
+
+use std::collections::BTreeSet;
+use std::collections::hash_map::DefaultHasher;
+use std::fmt::Write as _;
+use std::hash::{Hash, Hasher as _};
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
+use std::thread;
+
+use retrosync::pace::Trigger;
+
+use crate::bug::Bug;
+use crate::device::{Kind, onion};
+use crate::handheld::Wall;
+use crate::story::{Event, Mishap};
+use crate::world::World;
+
+const DEVICES: usize = 2;
+/// What their clocks say at boot, in Unix seconds.
+const BOOT_UNIX_S: i64 = 1_000_000_000;
+/// So many histories are shared out at once.
+const SHARE: usize = 64;
+
+/// What can come next.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+struct Move {
+    what: What,
+    device: usize,
+    /// The power goes before this change to the card; is what was not synced there all the same?
+    cut: Option<(usize, bool)>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+enum What {
+    Plays,
+    StartsUnseen,
+    Exits,
+    Syncs,
+    Deletes,
+    Answers,
+    Waits,
+}
+
+/// What came of it.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Exhausted {
+    /// How many histories were played.
+    pub histories: usize,
+    /// How many states they led to, by how many events.
+    pub states: Vec<usize>,
+    /// A story that breaks a promise.
+    pub broken: Option<String>,
+}
+
+/// Plays all histories of up to `most` events on so many processors.
+pub fn exhaust(most: usize, bug: Option<Bug>, threads: usize) -> Exhausted {
+    let search = Search { kind: Arc::new(onion()), bug };
+    let mut all = Exhausted::default();
+    let mut known: BTreeSet<u64> = BTreeSet::new();
+    let mut level: Vec<Vec<Move>> = vec![Vec::new()];
+    for _ in 0..most {
+        let mut next = Vec::new();
+        for (played, found) in search.expand(&level, threads) {
+            all.histories += played;
+            match found {
+                Ok(states) => next.extend(states.into_iter().filter(|(_, state)| known.insert(*state))),
+                Err(story) => all.broken = all.broken.or(Some(story)),
+            }
+        }
+        all.states.push(next.len());
+        if all.broken.is_some() {
+            return all;
+        }
+        level = next.into_iter().map(|(moves, _)| moves).collect();
+    }
+    all
+}
+
+struct Search {
+    kind: Arc<Kind>,
+    bug: Option<Bug>,
+}
+
+/// Histories with the state that each led to, or the story of a broken promise.
+type States = Result<Vec<(Vec<Move>, u64)>, String>;
+
+impl Search {
+    /// Every history of the level with every move that can follow, in their order, however fast the processors are.
+    fn expand(&self, level: &[Vec<Move>], threads: usize) -> Vec<(usize, States)> {
+        let shares: Vec<&[Vec<Move>]> = level.chunks(SHARE).collect();
+        let (next, done) = (AtomicUsize::new(0), Mutex::new(Vec::new()));
+        thread::scope(|scope| {
+            for _ in 0..threads.max(1) {
+                scope.spawn(|| {
+                    loop {
+                        let number = next.fetch_add(1, Ordering::Relaxed);
+                        let Some(share) = shares.get(number) else { return };
+                        let found = self.expand_share(share);
+                        done.lock().unwrap().push((number, found));
+                    }
+                });
+            }
+        });
+        let mut done = done.into_inner().unwrap();
+        done.sort_by_key(|(number, _)| *number);
+        done.into_iter().map(|(_, found)| found).collect()
+    }
+
+    fn expand_share(&self, share: &[Vec<Move>]) -> (usize, States) {
+        let (mut played, mut states, mut known) = (0, Vec::new(), BTreeSet::new());
+        for before in share {
+            let mut open: Vec<Move> = moves(before);
+            while let Some(next) = open.pop() {
+                let mut moves = before.clone();
+                moves.push(next);
+                played += 1;
+                match self.play(&moves) {
+                    Err(broken) => return (played, Err(told(&moves, &broken))),
+                    // The cut came: there may be a later one.
+                    Ok((state, was_cut)) => {
+                        if let (Some((at, reaches)), true) = (next.cut, was_cut) {
+                            open.push(Move { cut: Some((at + 1, reaches)), ..next });
+                        }
+                        if (next.cut.is_none() || was_cut) && known.insert(state) {
+                            states.push((moves, state));
+                        }
+                    }
+                }
+            }
+        }
+        (played, Ok(states))
+    }
+
+    /// The state that moves lead to, and whether the last one's cut came.
+    fn play(&self, moves: &[Move]) -> Result<(u64, bool), String> {
+        let ran = catch_unwind(AssertUnwindSafe(|| {
+            let mut world = World::new(&self.kind, DEVICES, 1, self.bug);
+            // Their clocks stand still but for waiting: what differs only in when is one state.
+            for device in &world.devices {
+                device.handheld.get().wall = Some(Wall { boot_unix_s: BOOT_UNIX_S, drift: 0 });
+            }
+            world.tell_time();
+            let (mut lives, mut was_cut) = ([const { Vec::new() }; DEVICES], false);
+            for one in moves {
+                world.luck = one.cut.map(|(_, reaches)| reaches);
+                let started = world.devices[one.device].lives;
+                for event in one.events() {
+                    world.step(&event)?;
+                }
+                was_cut = world.devices[one.device].lives > started + 1;
+                match one.what {
+                    _ if was_cut => lives[one.device].clear(),
+                    What::Waits => lives.iter_mut().for_each(|life: &mut Vec<Move>| life.push(*one)),
+                    _ => lives[one.device].push(Move { cut: None, ..*one }),
+                }
+            }
+            let state = state_of(&world, &lives);
+            world.settle()?;
+            Ok((state, was_cut))
+        }));
+        retrosync::machine::play(None);
+        ran.unwrap_or_else(|_| Err("it panicked".into()))
+    }
+}
+
+/// What can follow: the first that does anything is device A, and the power goes once.
+fn moves(before: &[Move]) -> Vec<Move> {
+    let plain = [What::Plays, What::StartsUnseen, What::Exits, What::Syncs, What::Deletes, What::Answers];
+    let devices = if before.is_empty() { 0..1 } else { 0..DEVICES };
+    let mut moves = vec![Move { what: What::Waits, device: 0, cut: None }];
+    for device in devices {
+        moves.extend(plain.map(|what| Move { what, device, cut: None }));
+        if before.iter().all(|one| one.cut.is_none()) {
+            moves.extend([true, false].map(|reaches| Move {
+                what: What::Syncs,
+                device,
+                cut: Some((0, reaches)),
+            }));
+        }
+    }
+    moves
+}
+
+impl Move {
+    fn events(&self) -> Vec<Event> {
+        let (device, save) = (self.device, 0);
+        let starts = |is_seen| Event::Starts { device, save, is_seen };
+        let exits = Event::Exits { device, saves: true, truncates: false };
+        match self.what {
+            What::Plays => vec![starts(true), exits],
+            What::StartsUnseen => vec![starts(false)],
+            What::Exits => vec![exits],
+            What::Syncs => vec![Event::Cycle {
+                device,
+                trigger: Trigger::Changed,
+                fault: None,
+                meanwhile: None,
+                mishap: self.cut.map(|(at, _)| Mishap::PowerGoes(at)),
+            }],
+            What::Deletes => vec![Event::Deletes { device, save }],
+            What::Answers => vec![Event::Resolves { device, save, this: true }],
+            What::Waits => vec![Event::Waits { seconds: 70 }],
+        }
+    }
+}
+
+fn state_of(world: &World, lives: &[Vec<Move>]) -> u64 {
+    let mut hasher = DefaultHasher::new();
+    lives.hash(&mut hasher);
+    for device in &world.devices {
+        let handheld = device.handheld.get();
+        handheld.clock_ms.hash(&mut hasher);
+        format!("{:?}", handheld.game).hash(&mut hasher);
+        handheld.fat.fingerprint(&mut hasher);
+    }
+    for head in world.ledger.heads() {
+        head.as_bytes().hash(&mut hasher);
+    }
+    world.ledger.count().hash(&mut hasher);
+    hasher.finish()
+}
+
+fn told(moves: &[Move], broken: &str) -> String {
+    let mut text = String::new();
+    for one in moves {
+        for event in one.events() {
+            let _ = write!(text, "  {event}");
+            if let Some((_, reaches)) = one.cut {
+                let _ = write!(
+                    text,
+                    ", {} of what was not synced is there",
+                    if reaches { "all" } else { "nothing" }
+                );
+            }
+            let _ = writeln!(text);
+        }
+    }
+    let _ = writeln!(text, "broken: {broken}");
+    text
+}
