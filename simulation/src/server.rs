@@ -253,8 +253,8 @@ impl Server {
         let (asker, now) = (self.asker(None), self.now_unix_s());
         ready(async {
             match version {
-                Some(_) => self.library.restore(&asker, &request, None, now).await,
-                None => self.library.retire(&asker, &request, None, now).await,
+                Some(_) => self.library.restore(asker, &request, None, now).await,
+                None => self.library.retire(asker, &request, None, now).await,
             }
         })
         .ok()
