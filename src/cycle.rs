@@ -124,6 +124,7 @@ pub fn run(parts: &mut Parts, mut request: Request) -> CycleReport {
             break;
         }
     }
+    // A full card, not a full server: what the server cannot take is safest here.
     let is_full = report.problems.iter().any(|problem| problem.error.kind == Kind::Full);
     let limits = if is_full { Limits::SCARCE } else { Limits::default() };
     if (full || is_full)

@@ -28,6 +28,13 @@ pub enum Kind {
     Misused,
 }
 
+impl Kind {
+    /// Does it wait for room? Here ([`Kind::Full`]), or at a remote that refused one save.
+    pub fn is_for_want_of_room(self) -> bool {
+        matches!(self, Kind::Full | Kind::Refused(Code::QuotaFull | Code::DiskFull))
+    }
+}
+
 /// An error with its text.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Error {

@@ -133,9 +133,9 @@ pub fn kind_word(kind: Kind) -> &'static str {
     match kind {
         Kind::Offline => "offline",
         Kind::Busy => "busy",
+        Kind::Full | Kind::Refused(Code::QuotaFull | Code::DiskFull) => "full",
         Kind::Refused(_) => "refused",
         Kind::Damaged => "damaged",
-        Kind::Full => "full",
         Kind::ClockWrong => "clock_wrong",
         Kind::Unpaired => "unpaired",
         Kind::Misused => "misused",

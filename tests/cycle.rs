@@ -640,3 +640,22 @@ fn the_attic_lets_go_of_the_oldest_that_the_store_holds_and_asks_before() {
     b.cycle();
     assert_eq!(b.calls(), ["list"], "an attic within its limits asks nothing");
 }
+
+#[test]
+fn a_full_server_takes_no_older_version_from_the_card() {
+    let rig = Rig::new(&["Tetris"]);
+    let (mut a, mut b) = (rig.device(), rig.device());
+    for level in [&b"level 1"[..], b"level 2", b"level 3"] {
+        a.plays("Tetris", level);
+        a.cycle();
+        b.cycle();
+    }
+    assert_eq!(b.attic().len(), 2);
+    b.plays("Tetris", b"level 4");
+    b.fault(Fault::ServerFull);
+    let report = b.cycle();
+    assert_eq!(report.problems.len(), 1, "{:?}", report.problems);
+    assert_eq!(report.ending(), Ending::Failed, "it is tried again");
+    assert_eq!(b.attic().len(), 2);
+    assert_eq!(kinds(&b.cycle().deeds), ["stored"]);
+}

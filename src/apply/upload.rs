@@ -184,7 +184,6 @@ fn refused(hands: &mut Hands<'_>, save: &SaveId, refusal: Refusal, outcome: &mut
             return Ok(false);
         }
         Code::ContentMissing | Code::DigestMismatch => Kind::Busy,
-        Code::QuotaFull | Code::DiskFull => Kind::Full,
         Code::SlowDown | Code::Unavailable | Code::Internal => {
             outcome.failed = Some(refusal_error(Kind::Offline, save, refusal));
             return Ok(false);

@@ -49,7 +49,7 @@ pub struct CycleReport {
 impl CycleReport {
     /// What should happen next.
     pub fn ending(&self) -> Ending {
-        let full = self.problems.iter().any(|problem| problem.error.kind == Kind::Full);
+        let full = self.problems.iter().any(|problem| problem.error.kind.is_for_want_of_room());
         let offline = self.halts.iter().any(|halt| matches!(halt, Halt::Offline { .. }));
         if self.failed.is_some() || full || offline || self.failing {
             Ending::Failed

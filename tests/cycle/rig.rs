@@ -44,6 +44,7 @@ pub enum Fault {
     /// The next store is refused so, once.
     WriterReused,
     UnknownParent,
+    ServerFull,
 }
 
 type Before = Box<dyn FnOnce() + Send>;
@@ -104,6 +105,7 @@ impl Remote for Between {
         let code = match fault {
             Fault::WriterReused => Code::WriterReused,
             Fault::UnknownParent => Code::UnknownParent,
+            Fault::ServerFull => Code::DiskFull,
             Fault::ReplyLost => {
                 self.inner.store(offers, source)?;
                 return Err(lost());
