@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use retrosync_protocol::SaveId;
 
 use crate::apply::{Deed, Outcome};
-use crate::error::{Error, Kind, Problem};
+use crate::error::{Error, Problem};
 use crate::pace::Ending;
 use crate::plan::{Halt, Plan, Question, Step};
 use crate::scan::Found;
