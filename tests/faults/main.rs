@@ -26,7 +26,7 @@
 //! | two profiles (guest mode) | the guest's saves are nobody's | `cards::a_guest_…` |
 //! | `FSCK*.REC` | named by their bytes | `cards::what_a_file_system_check_…` |
 //! | card full, save unreadable, growing, any date | `bad_input` | |
-//! | power cut in any write | old or new | `power_cut`, `scripts/real-fat` |
+//! | power cut in any write | old or new | `power_cut`, `scripts/powercut` |
 //! | server restored from a backup | refilled | `server::a_server_that_was_restored_…`; rules `cycle` |
 //! | server's disk full | told, queued, then stored | `server::a_server_whose_disk_is_full_…` |
 //! | blob damaged, short, gone | `check` tells, a handheld brings it again | `server::bytes_that_rotted_…` |
