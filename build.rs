@@ -1,6 +1,6 @@
 //! Puts the data into the binary, deflated: `protocol/systems.toml` and `protocol/cores.toml` as compact tables, and each
-//! `device-profiles/*.toml` without its comments, its examples and what only the packages read. A new device, system or
-//! core needs no Rust.
+//! `device-profiles/*.toml` without its comments, its examples and what only the packages read, and Mozilla's roots. A
+//! new device, system or core needs no Rust.
 //!
 //! Refuses what would make two systems of one folder or one core of two; `naming/tables.rs` reads the tables.
 
@@ -25,14 +25,29 @@ fn main() -> Outcome<()> {
     let systems = read(Path::new("protocol/systems.toml"))?;
     let cores = read(Path::new("protocol/cores.toml"))?;
     let tables = [system_lines(&systems, &cores)?, core_lines(&cores, &systems)?];
-    fs::write(out.join("tables.z"), packed(&tables))?;
-    fs::write(out.join("profiles.z"), packed(&profile_texts(Path::new("device-profiles"))?))?;
+    fs::write(out.join("tables.z"), packed(tables.join("\0").as_bytes()))?;
+    let profiles = profile_texts(Path::new("device-profiles"))?;
+    fs::write(out.join("profiles.z"), packed(profiles.join("\0").as_bytes()))?;
+    fs::write(out.join("roots.z"), packed(&root_parts()?))?;
     Ok(())
 }
 
-/// The texts with a zero between, as `src/packed.rs` unpacks them.
-fn packed(texts: &[String]) -> Vec<u8> {
-    miniz_oxide::deflate::compress_to_vec(texts.join("\0").as_bytes(), 10)
+/// As `src/packed.rs` unpacks it.
+fn packed(bytes: &[u8]) -> Vec<u8> {
+    miniz_oxide::deflate::compress_to_vec(bytes, 10)
+}
+
+/// Of each root its subject, its key and its constraints (empty if none), each after its length in two bytes.
+fn root_parts() -> Outcome<Vec<u8>> {
+    let mut bytes = Vec::new();
+    for root in webpki_roots::TLS_SERVER_ROOTS {
+        let constraints = root.name_constraints.as_deref().unwrap_or_default();
+        for part in [&root.subject[..], &root.subject_public_key_info[..], constraints] {
+            bytes.extend(u16::try_from(part.len())?.to_be_bytes());
+            bytes.extend(part);
+        }
+    }
+    Ok(bytes)
 }
 
 fn read(path: &Path) -> Outcome<Table> {

@@ -1,9 +1,46 @@
 //! Unicode's canonical composition (NFC, UAX #15), for the compare key of a title.
 //!
-//! Pure. The tables are made by `build.rs` from the library that the tests compare with, in a form that costs a card
-//! 21 KB: linking the library itself costs 112, because it brings tables that only other forms need.
+//! Pure. The tables are made by `build.rs` from the library that the tests compare with, deflated: linking the library
+//! itself costs a card 112 KB, because it brings tables that only other forms need.
 
-include!(concat!(env!("OUT_DIR"), "/nfc_tables.rs"));
+use std::sync::LazyLock;
+
+/// Unpacked when the first title is compared.
+static TABLES: LazyLock<Tables> = LazyLock::new(|| {
+    let packed = include_bytes!(concat!(env!("OUT_DIR"), "/nfc_tables.z"));
+    let bytes = miniz_oxide::inflate::decompress_to_vec(packed).unwrap_or_default();
+    let mut numbers = bytes.as_chunks().0.iter().map(|number| u32::from_le_bytes(*number));
+    Tables {
+        steps: rows([column(&mut numbers), column(&mut numbers), column(&mut numbers)]),
+        pairs: column(&mut numbers),
+        classes: rows([column(&mut numbers), column(&mut numbers), column(&mut numbers)]),
+    }
+});
+
+struct Tables {
+    /// A character and the two that it is made of; the second may be none (`0`). In the order of the first.
+    steps: Vec<[u32; 3]>,
+    /// Which steps are taken backwards too, in the order of the second part and then the first.
+    pairs: Vec<u32>,
+    /// Runs of characters of one combining class: first character, last character, class.
+    classes: Vec<[u32; 3]>,
+}
+
+/// Its length, then the differences from row to row.
+fn column(numbers: &mut dyn Iterator<Item = u32>) -> Vec<u32> {
+    let length = numbers.next().unwrap_or_default();
+    let mut last = 0u32;
+    let mut column = Vec::new();
+    for difference in numbers.take(length as usize) {
+        last = last.wrapping_add(difference);
+        column.push(last);
+    }
+    column
+}
+
+fn rows([first, second, third]: [Vec<u32>; 3]) -> Vec<[u32; 3]> {
+    first.iter().zip(&second).zip(&third).map(|((one, two), three)| [*one, *two, *three]).collect()
+}
 
 // Hangul syllables are made of two or three letters by arithmetic.
 const SYLLABLES: u32 = 0xAC00;
@@ -37,8 +74,8 @@ fn take_apart(c: char, parts: &mut Vec<(char, u8)>) {
         parts.extend(
             letters[..count].iter().filter_map(|code| char::from_u32(*code)).map(|letter| (letter, 0)),
         );
-    } else if let Ok(index) = STEPS.binary_search_by_key(&u32::from(c), |step| (step >> 42) as u32) {
-        let (one, two) = step(STEPS[index]);
+    } else if let Ok(index) = TABLES.steps.binary_search_by_key(&u32::from(c), |step| step[0]) {
+        let (one, two) = parts_of(index);
         take_apart(one, parts);
         if two != '\0' {
             parts.push((two, class(two)));
@@ -48,18 +85,18 @@ fn take_apart(c: char, parts: &mut Vec<(char, u8)>) {
     }
 }
 
-/// The two characters that one is made of; the second may be none (`\0`).
-fn step(entry: u64) -> (char, char) {
-    let part = |shift: u32| char::from_u32((entry >> shift) as u32 & 0x1F_FFFF).unwrap_or('\0');
-    (part(21), part(0))
+/// The two characters that the one of a step is made of; the second may be none (`\0`).
+fn parts_of(index: usize) -> (char, char) {
+    let [_, one, two] = TABLES.steps.get(index).copied().unwrap_or_default();
+    (char::from_u32(one).unwrap_or('\0'), char::from_u32(two).unwrap_or('\0'))
 }
 
 /// 0: a character that others combine with.
 fn class(c: char) -> u8 {
     let code = u32::from(c);
-    let after = CLASSES.partition_point(|run| (run >> 32) as u32 <= code);
-    match after.checked_sub(1).map(|index| CLASSES[index]) {
-        Some(run) if code <= (run >> 8) as u32 & 0x1F_FFFF => run as u8,
+    let after = TABLES.classes.partition_point(|[first, ..]| *first <= code);
+    match after.checked_sub(1).map(|index| TABLES.classes[index]) {
+        Some([_, last, class]) if code <= last => class as u8,
         _ => 0,
     }
 }
@@ -105,12 +142,13 @@ fn pair(one: char, two: char) -> Option<char> {
     if open && (1..TAIL_COUNT).contains(&tail) {
         return char::from_u32(first + tail);
     }
-    let key = |index: &u16| {
-        let (one, two) = step(STEPS[usize::from(*index)]);
+    let key = |index: &u32| {
+        let (one, two) = parts_of(*index as usize);
         (two, one)
     };
-    let index = PAIRS.binary_search_by_key(&(two, one), key).ok()?;
-    char::from_u32((STEPS[usize::from(PAIRS[index])] >> 42) as u32)
+    let at = TABLES.pairs.binary_search_by_key(&(two, one), key).ok()?;
+    let [whole, ..] = TABLES.steps.get(TABLES.pairs[at] as usize)?;
+    char::from_u32(*whole)
 }
 
 #[cfg(test)]

@@ -8,6 +8,7 @@ mod address;
 mod folder;
 mod http;
 mod pairing;
+mod roots;
 mod signatures;
 mod tls;
 mod trust;

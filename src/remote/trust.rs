@@ -25,7 +25,7 @@ use rustls::{
     CertificateError, ClientConfig, ClientConnection, DigitallySignedStruct, RootCertStore, SignatureScheme,
 };
 
-use super::{RemoteSettings, ServerAddress, signatures};
+use super::{RemoteSettings, ServerAddress, roots, signatures};
 use crate::error::{Error, Kind, Result};
 use crate::machine;
 
@@ -139,7 +139,7 @@ impl KeyProvider for NoPrivateKeys {
 }
 
 fn roots(ca_file: Option<&Path>) -> Result<RootCertStore> {
-    let mut store = RootCertStore { roots: webpki_roots::TLS_SERVER_ROOTS.to_vec() };
+    let mut store = RootCertStore { roots: roots::everybodys() };
     let Some(path) = ca_file else { return Ok(store) };
     let refuse = |cause: &dyn fmt::Display| {
         Error::new(Kind::Misused, format!("cannot use certificates of `{}`", path.display()), cause)
