@@ -14,7 +14,7 @@
 //!            └─ B unknown ┬─ no head ............. upload without parents
 //!                         ├─ H ─┬─ one head ...... download (expects L; the bytes are in the history)
 //!                         │     └─ else .......... a question; L stays
-//!                         ├─ heads in A .......... upload, parents = those heads
+//!                         ├─ heads in A .......... upload, parents = those heads; shorter than B was: L is doubted
 //!                         └─ else ................ upload without parents: becomes a branch, a question
 //! L absent ──┬─ one head, and the game is here ... download (expects nothing)
 //!            └─ else ............................. nothing. Absence deletes nothing, anywhere
@@ -361,7 +361,11 @@ impl Decision<'_> {
                     // An edit beats a delete: the bytes here are not in the history.
                     None => true,
                 });
-                plan.steps.push(self.upload(found, sorted(parents.map(|h| h.version)), None));
+                let parents = sorted(parents.map(|h| h.version));
+                match self.doubt(found, entry).filter(|_| !parents.is_empty()) {
+                    Some(doubt) => self.doubted(found, doubt, entry, heads, plan),
+                    None => plan.steps.push(self.upload(found, parents, None)),
+                }
             }
         }
     }
