@@ -16,6 +16,7 @@ pub mod resolve;
 pub mod restore;
 pub mod run;
 pub mod saves;
+pub mod screen;
 pub mod start;
 pub mod status;
 mod survey;
@@ -64,6 +65,7 @@ pub const COMMANDS: &[Command] = &[
     restore::COMMAND,
     resolve::COMMAND,
     devices::COMMAND,
+    screen::COMMAND,
     doctor::COMMAND,
     start::START,
     start::STOP,

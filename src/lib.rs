@@ -43,6 +43,7 @@ pub mod report;
 pub mod retroarch_cfg;
 pub mod root;
 pub mod scan;
+pub mod screen;
 pub mod snapshot;
 pub mod supervise;
 pub mod table;

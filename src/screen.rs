@@ -1,0 +1,12 @@
+//! The app that opens from a handheld's menu: the same screens as a picture, or as text where there is none.
+//!
+//! ```text
+//! daemon, card ─▶ model ─▶ page ─▶ View ─▶ picture or text ─▶ framebuffer, terminal
+//!                           ▲
+//!                         Button ◀─ evdev, terminal
+//! ```
+//!
+//! Pages are pure: what they know comes from the model, what they want goes to the daemon as a wish.
+
+pub mod app;
+pub mod view;
