@@ -1,5 +1,5 @@
 //! Puts the data into the binary, deflated: `protocol/systems.toml` and `protocol/cores.toml` as compact tables, and each
-//! `device-profiles/*.toml` without its comments, its examples and what only the packages read, and Mozilla's roots. A
+//! `device-profiles/*.toml` without its comments, its examples and what only the packages read, Mozilla's roots, and the screen's letters. A
 //! new device, system or core needs no Rust.
 //!
 //! Refuses what would make two systems of one folder or one core of two; `naming/tables.rs` reads the tables.
@@ -29,6 +29,8 @@ fn main() -> Outcome<()> {
     let profiles = profile_texts(Path::new("device-profiles"))?;
     fs::write(out.join("profiles.z"), packed(profiles.join("\0").as_bytes()))?;
     fs::write(out.join("roots.z"), packed(&root_parts()?))?;
+    println!("cargo:rerun-if-changed=assets/fonts");
+    fs::write(out.join("latin.z"), packed(&fs::read("assets/fonts/latin.font")?))?;
     Ok(())
 }
 

@@ -9,4 +9,6 @@
 //! Pages are pure: what they know comes from the model, what they want goes to the daemon as a wish.
 
 pub mod app;
+pub mod canvas;
+pub mod font;
 pub mod view;
