@@ -24,7 +24,7 @@ const MOST_WAIT_S: u64 = 60;
 /// The most codes that are open at once, of all users.
 const MOST_OPEN: u64 = 1000;
 /// How often a waiting poll looks by itself: the owner may approve at the command line, in another process.
-const LOOK_AGAIN: Duration = Duration::from_secs(2);
+const LOOK_AGAIN: Duration = Duration::from_millis(500);
 
 impl Access {
     /// `POST /pairing`: a code for the device to show. The same token gets the same code while it lives.

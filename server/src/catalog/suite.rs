@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use futures_util::FutureExt as _;
 use futures_util::future::BoxFuture;
-use retrosync_protocol::{BLOCK_BYTES, Content, DeviceId, Digest, Epoch, Version, WriterId};
+use retrosync_protocol::{BLOCK_BYTES, Content, DeviceId, Digest, Epoch, SaveId, Version, WriterId};
 
 use super::{
     Access, BlockPlace, Catalog, DeviceRecord, Figures, OperationRecord, Pairing, PairingState, SaveRow,
@@ -27,6 +27,7 @@ pub(super) const CASES: &[Case] = &[
     |catalog| versions_and_leaves(catalog).boxed(),
     |catalog| changes_and_news(catalog).boxed(),
     |catalog| a_save_is_one_in_any_spelling_and_of_one_user(catalog).boxed(),
+    |catalog| thousands_are_asked_about_at_once(catalog).boxed(),
     |catalog| a_sequence_is_used_once(catalog).boxed(),
     |catalog| contents_are_of_a_user(catalog).boxed(),
     |catalog| uploads_come_and_go(catalog).boxed(),
@@ -258,8 +259,6 @@ async fn versions_and_leaves(catalog: Arc<dyn Catalog>) {
     let older: Vec<u64> =
         tx.history(row, 3, 10).await.unwrap().iter().map(|version| version.change).collect();
     assert_eq!(older, [2, 1]);
-    assert!(tx.save_has_content(row, Digest::of(&1_u64.to_le_bytes())).await.unwrap());
-    assert!(!tx.save_has_content(row, Digest::of(b"none")).await.unwrap());
     let saves = tx.saves_with_content(Digest::of(&1_u64.to_le_bytes())).await.unwrap();
     assert_eq!(saves, ["gb/sram/Tetris".parse().unwrap()]);
     assert_eq!(tx.figures(user).await.unwrap(), Figures { saves: 1, versions: 4, size_bytes: 0, devices: 0 });
@@ -304,6 +303,57 @@ async fn a_save_is_one_in_any_spelling_and_of_one_user(catalog: Arc<dyn Catalog>
     assert_eq!(tx.save(bob, &"gb/sram/POKéMON".parse().unwrap()).await.unwrap(), None);
     assert_ne!(tx.add_save(bob, &"gb/sram/POKéMON".parse().unwrap()).await.unwrap(), row);
     assert!(tx.add_save(ada, &"gb/sram/pokémon".parse().unwrap()).await.is_err());
+}
+
+/// More than any one query is about; each answer in its place.
+async fn thousands_are_asked_about_at_once(catalog: Arc<dyn Catalog>) {
+    let mut tx = write(&catalog).await;
+    let ada = add_user(tx.as_mut(), "ada").await;
+    let bob = add_user(tx.as_mut(), "bob").await;
+    let save = |number: u64| -> SaveId { format!("gb/sram/Gäme {number}").parse().unwrap() };
+    let content = |number: u64| Digest::of(&number.to_le_bytes());
+    let mut rows = Vec::new();
+    for number in 1..=1_203_u64 {
+        let row = tx.add_save(ada, &save(number)).await.unwrap();
+        // Every third was never stored, every hundredth has two leaves.
+        if !number.is_multiple_of(3) {
+            tx.add_version(ada, row, &version(number, &[]), &[]).await.unwrap();
+        }
+        if number.is_multiple_of(100) {
+            tx.add_version(ada, row, &version(10_000 + number, &[]), &[]).await.unwrap();
+        }
+        rows.push(row);
+    }
+    tx.add_save(bob, &save(1)).await.unwrap();
+    tx.commit().await.unwrap();
+
+    let mut tx = read(&catalog).await;
+    let leaves = tx.leaves_of_each(&rows).await.unwrap();
+    for (number, (row, leaves)) in (1..).zip(rows.iter().zip(&leaves)) {
+        let expected = usize::from(!u64::is_multiple_of(number, 3)) + usize::from(number.is_multiple_of(100));
+        assert_eq!((leaves.len(), leaves), (expected, &tx.leaves(*row).await.unwrap()), "{number}");
+    }
+    assert_eq!(tx.leaves_of_each(&[]).await.unwrap(), Vec::<Vec<StoredVersion>>::new());
+
+    let shouted: SaveId = "gb/sram/GÄME 1".parse().unwrap();
+    let unknown = save(9_999);
+    let names: Vec<SaveId> = (1..=1_203).map(save).collect();
+    let mut asks: Vec<(&SaveId, Digest)> = names.iter().zip((1..).map(content)).collect();
+    let mut expected: Vec<bool> = (1..=1_203_u64).map(|number| !number.is_multiple_of(3)).collect();
+    asks.extend([
+        (&shouted, content(1)),
+        (&names[0], content(1)),
+        (&names[0], content(2)),
+        (&unknown, content(1)),
+    ]);
+    expected.extend([true, true, false, false]);
+    assert_eq!(tx.were_contents(ada, &asks).await.unwrap(), expected);
+    assert_eq!(
+        tx.were_contents(bob, &asks).await.unwrap(),
+        vec![false; asks.len()],
+        "another's are nobody's"
+    );
+    assert_eq!(tx.were_contents(ada, &[]).await.unwrap(), Vec::<bool>::new());
 }
 
 async fn a_sequence_is_used_once(catalog: Arc<dyn Catalog>) {

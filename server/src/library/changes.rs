@@ -68,13 +68,8 @@ impl Library {
 
     /// Which of the contents asked for are in their save's history, with their bytes: what the disk lost is offered again.
     async fn known(&self, tx: &mut dyn Tx, asker: &Asker, request: &ChangesRequest) -> Answer<Vec<bool>> {
-        let mut known = Vec::with_capacity(request.ask.len());
-        for ask in &request.ask {
-            known.push(match tx.save(asker.user, &ask.save).await? {
-                Some(save) => tx.save_has_content(save.row, ask.digest).await?,
-                None => false,
-            });
-        }
+        let asked: Vec<_> = request.ask.iter().map(|ask| (&ask.save, ask.digest)).collect();
+        let mut known = tx.were_contents(asker.user, &asked).await?;
         let recorded = request.ask.iter().zip(&known).filter(|(_, known)| **known);
         let lacking = self.blobs.lacking(recorded.map(|(ask, _)| ask.digest).collect()).await?;
         for (ask, known) in request.ask.iter().zip(&mut known) {
@@ -114,10 +109,11 @@ fn is_of_another_history(request: &ChangesRequest, epoch: &retrosync_protocol::E
 }
 
 async fn with_heads(tx: &mut dyn Tx, saves: Vec<SaveRecord>) -> Answer<Vec<SaveHeads>> {
-    let mut shown = Vec::with_capacity(saves.len());
-    for known in saves {
-        let heads = heads::of(tx, known.row).await?.into_iter().map(heads::shown).collect();
-        shown.push(SaveHeads { save: known.save, heads });
-    }
-    Ok(shown)
+    let rows: Vec<_> = saves.iter().map(|known| known.row).collect();
+    let leaves = tx.leaves_of_each(&rows).await?;
+    let shown = |(known, leaves): (SaveRecord, _)| SaveHeads {
+        save: known.save,
+        heads: heads::among(leaves).into_iter().map(heads::shown).collect(),
+    };
+    Ok(saves.into_iter().zip(leaves).map(shown).collect())
 }

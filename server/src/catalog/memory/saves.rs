@@ -111,6 +111,14 @@ impl Saves for MemoryTx {
         Ok(leaves)
     }
 
+    async fn leaves_of_each(&mut self, rows: &[SaveRow]) -> Result<Vec<Vec<StoredVersion>>> {
+        let mut all = Vec::with_capacity(rows.len());
+        for row in rows {
+            all.push(self.leaves(*row).await?);
+        }
+        Ok(all)
+    }
+
     async fn history(&mut self, row: SaveRow, before: u64, limit: u32) -> Result<Vec<StoredVersion>> {
         let mut older: Vec<_> =
             self.versions_of(row).filter(|version| version.change < before).cloned().collect();
@@ -119,8 +127,13 @@ impl Saves for MemoryTx {
         Ok(older)
     }
 
-    async fn save_has_content(&mut self, row: SaveRow, digest: Digest) -> Result<bool> {
-        Ok(self.versions_of(row).any(|v| v.record.content.is_some_and(|content| content.digest == digest)))
+    async fn were_contents(&mut self, user: UserId, of: &[(&SaveId, Digest)]) -> Result<Vec<bool>> {
+        let was = |(save, digest): &(&SaveId, Digest)| {
+            let row = self.state.save_keys.get(&(user, save.key().into()));
+            let mut versions = row.into_iter().flat_map(|row| self.versions_of(*row));
+            versions.any(|v| v.record.content.is_some_and(|content| content.digest == *digest))
+        };
+        Ok(of.iter().map(was).collect())
     }
 
     async fn add_content(&mut self, user: UserId, content: Content, _now_unix_s: i64) -> Result<()> {

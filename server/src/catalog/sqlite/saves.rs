@@ -7,6 +7,14 @@ use sqlx::sqlite::SqliteRow;
 use super::{SqliteTx, count, damaged, digest, failed, get, int, parsed, raw};
 use crate::catalog::{CatalogError, Figures, Result, SaveRecord, SaveRow, Saves, StoredVersion, UserId};
 
+/// How many saves one query is about: few queries, and small ones.
+const AT_ONCE: usize = 500;
+
+/// A list as SQLite's `json_each` reads it: one bind, however many they are.
+fn json(list: &impl serde::Serialize) -> Result<String> {
+    serde_json::to_string(list).map_err(|why| CatalogError::Failed(why.to_string()))
+}
+
 fn save(row: &SqliteRow) -> Result<SaveRecord> {
     Ok(SaveRecord {
         row: SaveRow(get(row, "id")?),
@@ -160,6 +168,26 @@ impl Saves for SqliteTx {
         rows.fetch_all(&mut *self.tx).await.map_err(failed)?.iter().map(version).collect()
     }
 
+    async fn leaves_of_each(&mut self, rows: &[SaveRow]) -> Result<Vec<Vec<StoredVersion>>> {
+        let mut all: Vec<Vec<StoredVersion>> = Vec::new();
+        all.resize_with(rows.len(), Vec::new);
+        for (from, some) in (0..).step_by(AT_ONCE).zip(rows.chunks(AT_ONCE)) {
+            let asked: Vec<i64> = some.iter().map(|row| row.0).collect();
+            let found = sqlx::query(
+                "SELECT asked.key AS place, versions.* FROM json_each(?) AS asked
+                 JOIN versions ON versions.save_id = asked.value AND versions.leaf = 1 ORDER BY versions.change",
+            )
+            .bind(json(&asked)?);
+            for row in found.fetch_all(&mut *self.tx).await.map_err(failed)? {
+                let place = from + usize::try_from(count(&row, "place")?).unwrap_or(usize::MAX - from);
+                if let Some(leaves) = all.get_mut(place) {
+                    leaves.push(version(&row)?);
+                }
+            }
+        }
+        Ok(all)
+    }
+
     async fn history(&mut self, row: SaveRow, before: u64, limit: u32) -> Result<Vec<StoredVersion>> {
         let rows = sqlx::query(
             "SELECT * FROM versions WHERE save_id = ? AND change < ? ORDER BY change DESC LIMIT ?",
@@ -170,11 +198,23 @@ impl Saves for SqliteTx {
         rows.fetch_all(&mut *self.tx).await.map_err(failed)?.iter().map(version).collect()
     }
 
-    async fn save_has_content(&mut self, row: SaveRow, digest: Digest) -> Result<bool> {
-        let query = sqlx::query("SELECT 1 FROM versions WHERE save_id = ? AND content = ? LIMIT 1")
-            .bind(row.0)
-            .bind(raw(&digest));
-        Ok(query.fetch_optional(&mut *self.tx).await.map_err(failed)?.is_some())
+    async fn were_contents(&mut self, user: UserId, of: &[(&SaveId, Digest)]) -> Result<Vec<bool>> {
+        let mut were = Vec::with_capacity(of.len());
+        for some in of.chunks(AT_ONCE) {
+            let asked: Vec<_> = some.iter().map(|(save, digest)| (save.key(), digest.to_string())).collect();
+            let rows = sqlx::query(
+                "SELECT EXISTS (SELECT 1 FROM saves JOIN versions ON versions.save_id = saves.id
+                     WHERE saves.user_id = ? AND saves.save_key = asked.value ->> 0
+                     AND versions.content = unhex(asked.value ->> 1)) AS was
+                 FROM json_each(?) AS asked ORDER BY asked.key",
+            )
+            .bind(user.0)
+            .bind(json(&asked)?);
+            for row in rows.fetch_all(&mut *self.tx).await.map_err(failed)? {
+                were.push(get(&row, "was")?);
+            }
+        }
+        Ok(were)
     }
 
     async fn add_content(&mut self, user: UserId, content: Content, now_unix_s: i64) -> Result<()> {
