@@ -69,13 +69,16 @@ pub enum Wish {
 }
 
 /// What a firmware's hook tells.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Moment {
     /// A game starts as soon as we are done, and at that hour of the uptime at the latest.
     GameStarts {
         /// In milliseconds since this device booted.
         at_boot_ms: u64,
+        /// Its title, if the firmware says which: its saves come first.
+        #[serde(default)]
+        title: String,
     },
     /// The game has ended.
     GameEnded,
@@ -87,9 +90,9 @@ pub enum Moment {
 
 impl Moment {
     /// What must hold at once, also for a cycle that runs just now.
-    pub fn told(self) {
+    pub fn told(&self) {
         match self {
-            Moment::GameStarts { at_boot_ms } => playing::said_to_start(at_boot_ms),
+            Moment::GameStarts { at_boot_ms, .. } => playing::said_to_start(*at_boot_ms),
             Moment::GameEnded => playing::said_to_end(),
             Moment::Sleeps | Moment::Woke => {}
         }
@@ -119,21 +122,25 @@ pub fn carry_out(parts: &mut Parts, wish: &Wish) -> Result<Done> {
         Wish::Restore { save, digits } => restore(parts, save, digits),
         Wish::RestoreKept { save, root, number } => restore_kept(parts, save, *root, *number),
         Wish::AcceptMassChange => accept_mass_change(parts),
-        Wish::Moment(moment) => Ok(meet(parts, *moment)),
+        Wish::Moment(moment) => Ok(meet(parts, moment)),
     }
 }
 
 /// Pulls before a game, pushes after it: a cycle now.
-fn meet(parts: &mut Parts, moment: Moment) -> Done {
-    let trigger = if moment == Moment::GameEnded { Trigger::GameEnded } else { Trigger::Retry };
-    let report = match moment {
+fn meet(parts: &mut Parts, moment: &Moment) -> Done {
+    let trigger = if *moment == Moment::GameEnded { Trigger::GameEnded } else { Trigger::Retry };
+    let mut request = Request::new(trigger);
+    if let Moment::GameStarts { at_boot_ms, title } = moment {
         // Too late to be of use: the game runs.
-        Moment::GameStarts { at_boot_ms } if playing::boot_ms() >= at_boot_ms => return Done::default(),
-        _ => cycle::run(parts, Request::new(trigger)),
-    };
-    if let Moment::GameStarts { at_boot_ms } = moment {
+        if playing::boot_ms() >= *at_boot_ms {
+            return Done::default();
+        }
+        request.awaited_by = Some(title.clone());
+    }
+    let report = cycle::run(parts, request);
+    if let Moment::GameStarts { at_boot_ms, .. } = moment {
         // What was placed until now the game will load.
-        playing::said_to_start(at_boot_ms.min(playing::boot_ms() + 1));
+        playing::said_to_start((*at_boot_ms).min(playing::boot_ms() + 1));
     }
     let (here, stored) = (report.waiting.is_empty(), report.queued.is_empty());
     Done { version: None, here, stored, waiting: report.failed.map(|error| error.cause) }

@@ -13,7 +13,7 @@ mod thin;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use retrosync_protocol::Changes;
+use retrosync_protocol::{Changes, compare_key};
 
 use crate::apply::{self, Card, Hands, Outcome};
 use crate::attic::{Attic, Limits, Told};
@@ -86,12 +86,15 @@ pub struct Request {
     pub news: Option<(u64, Changes)>,
     /// A long poll is open, so what the journal knows of the remote is current.
     pub current: bool,
+    /// The title of a game that waits for its saves, empty if nobody said which: what comes from others is all that is
+    /// done, its saves first, and what is to be sent waits for the next cycle.
+    pub awaited_by: Option<String>,
 }
 
 impl Request {
     /// A cycle for `trigger` that asks the remote itself.
     pub fn new(trigger: Trigger) -> Request {
-        Request { trigger, news: None, current: false }
+        Request { trigger, news: None, current: false, awaited_by: None }
     }
 }
 
@@ -194,7 +197,7 @@ fn round(parts: &mut Parts, request: &mut Request, report: &mut CycleReport) -> 
     if report.failed.is_none() && plan.steps.iter().any(|step| !matches!(step, Step::Settle { .. })) {
         report.failed = listing::reachable(parts).err();
     }
-    let outcome = act(parts, &base, &plan, report)?;
+    let outcome = act(parts, &base, &plan, request.awaited_by.as_deref(), report)?;
     report.planned(plan);
     request.current &= !outcome.relist;
     Ok(report.acted(outcome))
@@ -288,8 +291,15 @@ fn accept_what_is_gone(parts: &mut Parts, local: &Local, plan: &Plan) -> Result<
     gone.into_iter().chain(empty).try_for_each(|entry| parts.journal.record(entry))
 }
 
-/// Does the steps: what is settled, then all uploads, then all downloads.
-fn act(parts: &mut Parts, base: &Base, plan: &Plan, report: &CycleReport) -> Result<Outcome> {
+/// Does the steps: what is settled, then all uploads, then all downloads; for a game that waits, its downloads before the
+/// others, and no uploads.
+fn act(
+    parts: &mut Parts,
+    base: &Base,
+    plan: &Plan,
+    awaited_by: Option<&str>,
+    report: &CycleReport,
+) -> Result<Outcome> {
     let mut outcome = Outcome::default();
     let clock = parts.memory.clock;
     let told = clock.at(boot_ms()).map(|unix_s| Told { unix_s, trusted: true });
@@ -316,11 +326,19 @@ fn act(parts: &mut Parts, base: &Base, plan: &Plan, report: &CycleReport) -> Res
         apply::settle(&mut hands, step)?;
     }
     // Without a remote all else waits: it is planned again, from the world as it is then.
-    if report.failed.is_none() {
+    if report.failed.is_some() {
+        return Ok(outcome);
+    }
+    let title = awaited_by.map(compare_key);
+    let of_it = |step: &&Step| title.as_ref().is_some_and(|title| compare_key(step.save().title()) == *title);
+    let (first, others): (Vec<&Step>, Vec<&Step>) = plan.steps.iter().partition(of_it);
+    if awaited_by.is_none() {
         apply::upload(&mut hands, &plan.steps, &mut outcome)?;
     }
-    if report.failed.is_none() && outcome.failed.is_none() {
-        apply::download(&mut hands, &plan.steps, &mut outcome)?;
+    for steps in [first, others] {
+        if outcome.failed.is_none() && !steps.is_empty() {
+            apply::download(&mut hands, &steps, &mut outcome)?;
+        }
     }
     Ok(outcome)
 }

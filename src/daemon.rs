@@ -186,7 +186,7 @@ impl Daemon {
     }
 
     fn cycle(&mut self, parts: &mut Parts, trigger: Trigger) -> CycleReport {
-        let request = Request { trigger, news: self.news.take(), current: self.current };
+        let request = Request { news: self.news.take(), current: self.current, ..Request::new(trigger) };
         let report = cycle::run(parts, request);
         self.no_route = report.failed.as_ref().is_some_and(|error| error.kind == Kind::Offline)
             && parts.settings.needs_route

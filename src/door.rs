@@ -136,7 +136,7 @@ fn heed(ground: &Ground, stream: &UnixStream) -> Result<Wish> {
     if asked.proof != proof(ground)? {
         return Err(refuse("who asks cannot read the card"));
     }
-    if let Wish::Moment(moment) = asked.wish {
+    if let Wish::Moment(moment) = &asked.wish {
         // At once: a cycle that runs just now must not put a save under a game that starts.
         moment.told();
     }

@@ -102,6 +102,24 @@ fn many_saves_are_one_store_and_one_fetch() {
 }
 
 #[test]
+fn a_game_that_waits_has_its_save_before_all_others_and_waits_for_no_upload() {
+    let rig = Rig::new(&["Alleyway", "Mario", "Tetris", "Zelda"]);
+    let (mut a, mut b) = (rig.device(), rig.device());
+    b.cycle();
+    for title in ["Alleyway", "Tetris", "Zelda"] {
+        a.plays(title, title.as_bytes());
+    }
+    a.cycle();
+    b.plays("Mario", b"not sent yet");
+    b.forget_calls();
+    let report = b.run_for_game("TETRIS");
+    let placed: Vec<_> = report.deeds.iter().map(|deed| deed.save().title()).collect();
+    assert_eq!(placed, ["Tetris", "Alleyway", "Zelda"]);
+    assert_eq!(b.calls(), ["list", "fetch", "fetch"]);
+    assert_eq!(kinds(&b.run(Trigger::Changed).deeds), ["stored"], "what waited is sent with the next cycle");
+}
+
+#[test]
 fn two_devices_that_changed_one_save_both_keep_theirs_and_are_asked() {
     let rig = Rig::new(&["Tetris"]);
     let (mut a, mut b) = (rig.device(), rig.device());

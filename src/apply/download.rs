@@ -30,8 +30,8 @@ struct Wanted<'a> {
 ///
 /// # Errors
 /// When our own state cannot be written; what the remote or one save cannot do is in the outcome.
-pub fn download(hands: &mut Hands<'_>, steps: &[Step], outcome: &mut Outcome) -> Result<()> {
-    let wanted: Vec<Wanted<'_>> = steps.iter().filter_map(wanted).collect();
+pub fn download(hands: &mut Hands<'_>, steps: &[&Step], outcome: &mut Outcome) -> Result<()> {
+    let wanted: Vec<Wanted<'_>> = steps.iter().filter_map(|step| wanted(step)).collect();
     let mut staged = fetch(hands, &wanted, outcome);
     let mut looked = Looked { signs: hands.signs, at_boot_ms: None };
     // First what would hide what comes: a cut in between leaves the old save, and the state in the attic.
@@ -149,7 +149,7 @@ fn agreed<'a>(want: &Wanted<'a>, stamp: Stamp) -> Agreed<'a> {
 /// All `Retire` steps of states, or all others.
 fn retire_all(
     hands: &mut Hands<'_>,
-    steps: &[Step],
+    steps: &[&Step],
     states: bool,
     looked: &mut Looked<'_>,
     outcome: &mut Outcome,

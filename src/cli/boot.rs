@@ -37,20 +37,22 @@ Exit codes: 0 done, or all is there; 1 could not; 3 (`status`) off, or something
 };
 
 fn run(call: &Call) -> Result<Exit> {
+    let word = call.words.first().map_or("", String::as_str);
+    if !["on", "off", "keep", "status"].contains(&word) {
+        return Err(misused(format!("`{word}` is none of on, off, keep, status"), Some(&COMMAND)));
+    }
     let hooks = beside("hooks.toml");
     let app = hooks.as_deref().and_then(Path::parent).ok_or_else(|| {
         Error::new(Kind::Misused, "cannot find the hooks", "there is no `hooks.toml` beside the program")
             .help("the package for your firmware brings it")
     })?;
     let boot = Boot::of(app)?;
-    let word = call.words.first().map_or("", String::as_str);
     match word {
         "on" => boot.on()?,
         "off" => boot.off()?,
         "keep" if boot.state() == State::Off => {}
         "keep" => boot.on()?,
-        "status" => {}
-        _ => return Err(misused(format!("`{word}` is none of on, off, keep, status"), Some(&COMMAND))),
+        _ => {}
     }
     let state = match boot.state() {
         State::On => "on",

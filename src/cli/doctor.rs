@@ -9,7 +9,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use serde_json::json;
 
-use crate::cli::{Call, Command, Flag, saves};
+use crate::cli::{Call, Command, Flag, saves, start};
 use crate::config::DEFAULT;
 use crate::disk;
 use crate::error::{Error, Kind, Problem, Result};
@@ -168,7 +168,7 @@ impl Checkup {
             self.fact("  not synced", format!("`{path}`: {why}"));
         }
         self.problems.extend(problems);
-        self.fact("daemon", if ground.is_taken() { "is running" } else { "is not running" });
+        self.fact("daemon", start::daemon_text(ground));
         self.problems.extend(looked.into_iter().flat_map(|looked| looked.problems));
     }
 

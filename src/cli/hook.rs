@@ -3,6 +3,7 @@
 //! A hook stands between a person and a game, or between a person and sleep. So it never fails and never takes longer
 //! than its budget: a second thread ends the process when that is used up, whatever it waits for, and the exit code is 0.
 
+use std::path::Path;
 use std::process::exit;
 use std::thread;
 use std::time::Duration;
@@ -40,7 +41,8 @@ Usage: retrosync hook game-start|game-runs|game-stop|sleep|resume|power-off [ROM
 
 Called by a firmware's hooks. Never fails and never waits long, with or without a running daemon.
 
-  game-start   fetch what others played, for 2 s at most; then leave saves alone until `game-stop`
+  game-start   fetch what others played, this game's saves first, for 2 s at most; then leave saves
+               alone until `game-stop`
   game-runs    the same without fetching, where the firmware does not wait for its hooks
   game-stop    send what was played
   sleep        send what is queued, for 3 s at most
@@ -54,6 +56,15 @@ Examples:
 Exit codes: 0 always; 2 for a moment that does not exist.
 ",
 };
+
+/// The title of the game that is named, as its saves have it. EmulationStation escapes paths as for a shell, and each of
+/// its kin does it in another way; what it escapes is in no title.
+fn title(call: &Call) -> String {
+    let rom: String =
+        call.words.iter().skip(1).flat_map(|rom| rom.chars()).filter(|c| !"\\\"".contains(*c)).collect();
+    let stem = Path::new(&rom).file_stem();
+    stem.map_or_else(String::new, |stem| stem.to_string_lossy().into_owned())
+}
 
 fn run(call: &Call) -> Result<Exit> {
     let word = call.words.first().map_or("", String::as_str);
@@ -70,8 +81,8 @@ fn run(call: &Call) -> Result<Exit> {
         return Ok(Exit::Well);
     }
     let moment = match *word {
-        "game-start" => Moment::GameStarts { at_boot_ms: began + most_ms - LAST_MS },
-        "game-runs" => Moment::GameStarts { at_boot_ms: began },
+        "game-start" => Moment::GameStarts { at_boot_ms: began + most_ms - LAST_MS, title: title(call) },
+        "game-runs" => Moment::GameStarts { at_boot_ms: began, title: String::new() },
         "game-stop" => Moment::GameEnded,
         "resume" => Moment::Woke,
         _ => Moment::Sleeps,
@@ -84,4 +95,29 @@ fn run(call: &Call) -> Result<Exit> {
         let _ = ground.recover();
     }
     Ok(Exit::Well)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_firmware_s_word_for_a_game_gives_the_title_of_its_saves() {
+        let rows = [
+            ("NextUI: the path", "/mnt/SDCARD/Roms/Game Boy (GB)/Tetris (World).gb", "Tetris (World)"),
+            ("ArkOS and its kin: escaped for a shell", r"/roms/gb/Tetris\ \(World\).gb", "Tetris (World)"),
+            ("older ones: in quotes", "\"/roms/gb/Tetris (World).gb\"", "Tetris (World)"),
+            ("an apostrophe and dots", r"/roms/gb/Kirby\'s v1.1.gb", "Kirby's v1.1"),
+            ("a list of disks", "/roms/psx/Game/Game.m3u", "Game"),
+            ("a game that is a folder", "/roms/dos/Game.pc/", "Game"),
+            ("no folder", "Tetris.gb", "Tetris"),
+            ("nothing that is a name", "/", ""),
+            ("nothing", "", ""),
+        ];
+        for (row, rom, expected) in rows {
+            let call = Call { words: vec!["game-start".into(), rom.into()], ..Call::default() };
+            assert_eq!(title(&call), expected, "{row}");
+        }
+        assert_eq!(title(&Call::default()), "", "no word at all");
+    }
 }

@@ -5,6 +5,7 @@
 
 use std::fs::{File, OpenOptions, TryLockError};
 use std::io::{Read, Write};
+use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
@@ -87,7 +88,7 @@ fn start(call: &Call) -> Result<Exit> {
 
 /// The supervisor's whole life.
 fn supervise(call: &Call, ground: &Ground) {
-    let Ok(Some(_lock)) = lock(ground) else { return };
+    let Ok(Some(lock)) = lock(ground) else { return };
     if let Ok(card) = ground.primary() {
         logging::keep_in(card.join(STATE_FOLDER).join("log.txt"));
     }
@@ -102,6 +103,25 @@ fn supervise(call: &Call, ground: &Ground) {
         Ok(_) => Ended::Again,
     });
     log::error!("the daemon is not started again: {why}; `retrosync start` tries it anew");
+    // In place of the id: `status` tells it.
+    let _ = lock.write_all_at(format!("{why}\n").as_bytes(), 0);
+}
+
+/// Does the daemon run, and if it does not, has its supervisor given up, and why?
+pub(crate) fn daemon(ground: &Ground) -> (bool, Option<String>) {
+    let running = ground.is_taken();
+    let said = || std::fs::read_to_string(supervisor(ground).ok()?).ok();
+    let why = said().and_then(|text| text.lines().next().map(str::to_owned));
+    (running, why.filter(|line| !running && line.trim().parse::<i32>().is_err()))
+}
+
+/// The same for people.
+pub(crate) fn daemon_text(ground: &Ground) -> String {
+    match daemon(ground) {
+        (true, _) => "is running".into(),
+        (false, None) => "is not running".into(),
+        (false, Some(why)) => format!("is not running ({why}): `retrosync start` tries it anew"),
+    }
 }
 
 /// The supervisor's lock with this process's id in it; `None` if another has it.
@@ -149,7 +169,8 @@ fn end(lock: &Path) -> Result<bool> {
     let _ = file.read_to_string(&mut text);
     let began = Instant::now();
     // The id was written by who held the lock then; what is not one of us is left alone.
-    if let Some(pid) = text.trim().parse().ok().filter(|pid| is_ours(*pid)) {
+    let id = text.lines().next().unwrap_or_default().trim();
+    if let Some(pid) = id.parse().ok().filter(|pid| is_ours(*pid)) {
         // SAFETY: plain numbers.
         unsafe { libc::kill(pid, libc::SIGTERM) };
         while began.elapsed() < GOODBYE {

@@ -3,7 +3,7 @@
 use serde_json::json;
 
 use crate::cli::survey::Survey;
-use crate::cli::{Call, Command, questions};
+use crate::cli::{Call, Command, questions, start};
 use crate::disk;
 use crate::error::Result;
 use crate::parts::Ground;
@@ -44,13 +44,13 @@ fn run(call: &Call) -> Result<Exit> {
     let facts = &survey.looked.identity.facts;
     let by_folder = facts.server.as_deref().is_some_and(|server| server.starts_with("folder:"));
     let paired = facts.device.is_some() || by_folder || ground.config.token.is_some();
-    let running = ground.is_taken();
+    let (running, gave_up) = start::daemon(&ground);
     let roots = &ground.site.roots;
     let unsafe_because = unsafe_because(&ground, &survey);
     call.output.value(&json!({
         "device_name": facts.device_name, "user": facts.user, "server": facts.server,
         "paired": paired,
-        "running": running, "last_exchange_unix_s": last_exchange(&ground),
+        "running": running, "gave_up": gave_up, "last_exchange_unix_s": last_exchange(&ground),
         "saves": survey.found.local.saves.len(), "safe": survey.safe(),
         "safe_to_switch_off": unsafe_because.is_none(), "unsafe_because": unsafe_because,
         "queued": queued.len(), "queued_saves": queued, "incoming_saves": incoming,
@@ -81,10 +81,7 @@ fn run(call: &Call) -> Result<Exit> {
     });
     let when = last_exchange(&ground)
         .map_or("never".into(), |unix_s| format!("{} (this device's clock)", report::time(unix_s)));
-    out.line(format!(
-        "last exchange: {when}; the daemon {}",
-        if running { "is running" } else { "is not running" }
-    ));
+    out.line(format!("last exchange: {when}; the daemon {}", start::daemon_text(&ground)));
     for save in queued {
         out.line(format!("queued: `{save}`"));
     }
@@ -103,6 +100,7 @@ fn run(call: &Call) -> Result<Exit> {
     }
     out.problems(&survey.problems);
     let quiet = paired
+        && gave_up.is_none()
         && survey.plan.questions.is_empty()
         && survey.plan.halts.is_empty()
         && survey.problems.is_empty();

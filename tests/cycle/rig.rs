@@ -474,6 +474,11 @@ impl Device {
         cycle::run(self.parts(), Request::new(trigger))
     }
 
+    /// A cycle for a game that waits for its saves.
+    pub fn run_for_game(&mut self, title: &str) -> CycleReport {
+        cycle::run(self.parts(), Request { awaited_by: Some(title.into()), ..Request::new(Trigger::Retry) })
+    }
+
     /// A cycle while a long poll listens.
     pub fn run_current(&mut self, trigger: Trigger) -> CycleReport {
         cycle::run(self.parts(), Request { current: true, ..Request::new(trigger) })
