@@ -16,6 +16,7 @@ use crate::disk::Disk;
 use crate::error::{Error, Kind, Problem, Result};
 use crate::identity::Identity;
 use crate::journal::{Entry, Journal};
+use crate::live::Live;
 use crate::naming::Naming;
 use crate::plan::Step;
 use crate::playing::{Launches, Signs, boot_ms};
@@ -53,6 +54,8 @@ pub struct Hands<'a> {
     pub signs: &'a Signs,
     /// What was replaced under a game.
     pub launches: &'a mut Launches,
+    /// Who watches is told how far it is.
+    pub live: &'a Live,
     /// What the plan was made from.
     pub base: &'a Base,
     /// When the file was changed, by server time, if that is known.

@@ -220,7 +220,7 @@ fn without_lines(text: &str) -> String {
 }
 
 /// Replaces a file by a whole one. On FAT a new name is durable only once the same descriptor was flushed again.
-fn write(path: &Path, text: &str) -> io::Result<()> {
+pub(crate) fn write(path: &Path, text: &str) -> io::Result<()> {
     if fs::read(path).is_ok_and(|old| old == text.as_bytes()) {
         return Ok(());
     }

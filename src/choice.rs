@@ -64,6 +64,10 @@ pub enum Wish {
     },
     /// The saves that vanished, or the many that would be replaced, are meant: one round does not stop for them.
     AcceptMassChange,
+    /// The configuration was changed: the daemon reads it again.
+    Settings,
+    /// To be told what the daemon does, line by line, until the door is closed.
+    Watch,
     /// Nobody's wish: the firmware says what happens now.
     Moment(Moment),
 }
@@ -122,6 +126,11 @@ pub fn carry_out(parts: &mut Parts, wish: &Wish) -> Result<Done> {
         Wish::Restore { save, digits } => restore(parts, save, digits),
         Wish::RestoreKept { save, root, number } => restore_kept(parts, save, *root, *number),
         Wish::AcceptMassChange => accept_mass_change(parts),
+        Wish::Settings => {
+            cycle::run(parts, Request::new(Trigger::Retry));
+            Ok(Done::default())
+        }
+        Wish::Watch => Ok(Done::default()),
         Wish::Moment(moment) => Ok(meet(parts, moment)),
     }
 }

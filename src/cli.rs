@@ -19,7 +19,6 @@ pub mod saves;
 pub mod screen;
 pub mod start;
 pub mod status;
-mod survey;
 
 use std::ffi::OsString;
 use std::path::PathBuf;
@@ -111,26 +110,27 @@ impl Call {
     pub fn config(&self) -> Result<Config> {
         let environment = |name: &str| std::env::var(name).ok();
         let file = self.config.clone().or_else(|| environment("RETROSYNC_CONFIG").map(PathBuf::from));
-        let config = Config::load(&self.settings, &environment, file.or_else(usual_file).as_deref())?;
+        let config =
+            Config::load(&self.settings, &environment, file.or_else(config::file::usual).as_deref())?;
         // The daemon's log is all that it says; a command says itself what it did.
         let runs = [run::RUN.name, start::START.name].contains(&self.command);
         let usual = if runs { log::LevelFilter::Info } else { log::LevelFilter::Warn };
         logging::start(config.log.unwrap_or(usual));
         Ok(config)
     }
-}
 
-/// `retrosync.toml` beside the program, else in the user's configuration folder.
-fn usual_file() -> Option<PathBuf> {
-    let home =
-        std::env::var_os("HOME").map(|home| PathBuf::from(home).join(".config/retrosync/retrosync.toml"));
-    beside("retrosync.toml").or(home.filter(|path| path.is_file()))
-}
-
-/// A file of that name beside the program, or one folder above: a card for several processors has a folder for each.
-pub(crate) fn beside(name: &str) -> Option<PathBuf> {
-    let exe = std::env::current_exe().ok()?;
-    exe.ancestors().skip(1).take(2).map(|folder| folder.join(name)).find(|path| path.is_file())
+    /// The arguments of another command with these global flags, which answers in JSON.
+    pub(crate) fn with(&self, words: &[&str]) -> Vec<OsString> {
+        let mut arguments: Vec<OsString> = words.iter().map(OsString::from).collect();
+        arguments.push("--json".into());
+        if let Some(file) = &self.config {
+            arguments.extend(["--config".into(), file.into()]);
+        }
+        for (key, text) in &self.settings {
+            arguments.extend([format!("--{}", key.replace('_', "-")).into(), text.into()]);
+        }
+        arguments
+    }
 }
 
 /// Runs the program: says what is wrong in three lines, answers the exit code.

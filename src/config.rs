@@ -1,7 +1,9 @@
 //! The user's file, the environment and the flags: every key, its default, its refusal.
 //!
 //! Order: flags, environment, file, default; each value remembers where it came from. Two lines suffice. Unknown
-//! keys are refused with their line and the nearest name. Never prints a secret, never writes the file.
+//! keys are refused with their line and the nearest name. Never prints a secret. The file is written in `file.rs` alone, a line at a time.
+
+pub mod file;
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -14,6 +16,7 @@ use crate::error::{Error, Kind, Result};
 use crate::nearest::nearest;
 use crate::plan::ConflictPolicy;
 use crate::profile::{Overrides, sorting};
+use crate::selection::Selection;
 use crate::table::{Table, Value};
 use crate::watch::How;
 
@@ -83,6 +86,21 @@ pub const KEYS: &[Key] = &[
         "ask",
         "what happens when two devices changed one save: `ask` or `newest`; both are kept either way",
     ),
+    key(
+        "leave_out",
+        "nothing",
+        "what is not synced: `states`, `saves`, systems (`snes`) and games (`gba/Zelda (Europe)`), with `|` between",
+    ),
+    key(
+        "sync_while_playing",
+        "true",
+        "whether saves are sent while a game runs, or when it has ended: `true` or `false`",
+    ),
+    key(
+        "language",
+        "the device's",
+        "the language of `retrosync screen`: `en`, `es`, `de`, `fr`, `pt`, `ja` or `zh`",
+    ),
     key("settle_ms", "2500", "how long a save must be quiet before it is read, in milliseconds"),
     key("fresh_save_s", "60", "how long a save that changed here is left alone by downloads, in seconds"),
     key(
@@ -131,6 +149,12 @@ pub struct Config {
     pub watch: How,
     /// What conflicts do.
     pub conflict: ConflictPolicy,
+    /// What is not synced.
+    pub leave_out: Selection,
+    /// Nothing is sent while a game runs.
+    pub rests_while_playing: bool,
+    /// The language of the screen.
+    pub language: Option<String>,
     /// Quiet before a read.
     pub settle_ms: u64,
     /// Quiet before a download.
@@ -144,6 +168,7 @@ pub struct Config {
     /// How much is logged.
     pub log: Option<log::LevelFilter>,
     shown: BTreeMap<&'static str, (String, Origin)>,
+    flags: Vec<(&'static str, String)>,
 }
 
 impl Config {
@@ -160,6 +185,7 @@ impl Config {
             settle_ms: 2500,
             fresh_save_s: 60,
             file: file.map(Path::to_path_buf),
+            flags: flags.to_vec(),
             ..Config::default()
         };
         if let Some(path) = file {
@@ -186,12 +212,28 @@ impl Config {
         Ok(config)
     }
 
+    /// The same flags over the environment and the file as they are now.
+    ///
+    /// # Errors
+    /// As [`Config::load`].
+    pub fn again(&self) -> Result<Config> {
+        let file = self.file.clone().or_else(file::usual);
+        Config::load(&self.flags, &|name| std::env::var(name).ok(), file.as_deref())
+    }
+
+    /// Was it given by flag or environment, so that the file cannot change it?
+    pub fn is_given(&self, name: &str) -> bool {
+        matches!(self.shown.get(name), Some((_, Origin::Flag | Origin::Environment)))
+    }
+
     /// Sets a key as if its flag had been given.
     ///
     /// # Errors
     /// `Misused`: a value of a wrong form.
     pub fn override_with(&mut self, name: &str, text: &str) -> Result<()> {
-        find(name).map_or(Ok(()), |key| self.set(key, text, Origin::Flag))
+        let Some(key) = find(name) else { return Ok(()) };
+        self.flags.push((key.name, text.to_owned()));
+        self.set(key, text, Origin::Flag)
     }
 
     /// Each key with its value for people and where it came from; a secret shows as `…`.
@@ -258,6 +300,11 @@ impl Config {
                 self.conflict =
                     one_of(text, &[("ask", ConflictPolicy::Ask), ("newest", ConflictPolicy::Newest)])?;
             }
+            "leave_out" => self.leave_out = Selection::parse(text),
+            "sync_while_playing" => {
+                self.rests_while_playing = one_of(text, &[("true", false), ("false", true)])?;
+            }
+            "language" => self.language = Some(text.into()),
             "settle_ms" => self.settle_ms = number(text, 0, 600_000)?,
             "fresh_save_s" => self.fresh_save_s = number(text, 0, 86_400)?,
             "plain_http" => self.plain_http = Some(one_of(text, &[("true", true), ("false", false)])?),

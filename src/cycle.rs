@@ -30,6 +30,7 @@ use crate::playing::{self, Signs, boot_ms};
 use crate::profile::{Profile, Site};
 use crate::remote::Remote;
 use crate::scan::{Found, Request as ScanRequest, Sweep};
+use crate::selection::Selection;
 use crate::snapshot::{Base, Doubt, Local, RootState};
 use crate::volume::Volume;
 
@@ -69,6 +70,10 @@ pub struct Settings {
     pub conflict: ConflictPolicy,
     /// A save that changed here this short a time ago is not replaced.
     pub fresh_save_s: u64,
+    /// What is left alone altogether.
+    pub leave_out: Selection,
+    /// Nothing is sent while a game runs.
+    pub rests_while_playing: bool,
     /// A mass change is meant: once.
     pub accept_mass_change: bool,
     /// The remote is beyond a network: no request without a route. False for loopback and folders.
@@ -138,6 +143,7 @@ pub fn run(parts: &mut Parts, mut request: Request) -> CycleReport {
     }
     report.retry_after_s = report.failed.as_ref().and_then(|_| parts.remote.heard().retry_after_s);
     parts.memory.cycle_ended();
+    parts.memory.live.ended(&report);
     report
 }
 
@@ -186,6 +192,8 @@ fn round(parts: &mut Parts, request: &mut Request, report: &mut CycleReport) -> 
         frozen: playing.reason,
         fresh: parts.memory.fresh(now_ms, parts.settings.fresh_save_s),
         accept_mass_change: parts.settings.accept_mass_change,
+        leave_out: parts.settings.leave_out.clone(),
+        rests: parts.settings.rests_while_playing,
     };
     let base = loaded::base(parts, &found);
     let plan = plan(&base, &found.local, &listing, &policy);
@@ -306,7 +314,7 @@ fn act(
     for disk in parts.cards.iter_mut().filter_map(|card| card.disk.as_mut()) {
         disk.attic_mut().tell_time(told.unwrap_or_else(own_clock));
     }
-    let Memory { launches, changed, .. } = &mut parts.memory;
+    let Memory { launches, changed, live, .. } = &mut parts.memory;
     let played = |place: &_| changed.get(place).and_then(|(from, to)| clock.interval(*from, *to));
     let mut hands = Hands {
         volume: &*parts.volume,
@@ -317,6 +325,7 @@ fn act(
         naming: &parts.naming,
         signs: &parts.signs,
         launches,
+        live,
         base,
         played: &played,
         client: &parts.settings.client,

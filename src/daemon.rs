@@ -14,6 +14,7 @@ use retrosync_protocol::Changes;
 
 use crate::cycle::{self, CycleReport, Parts, Request};
 use crate::error::{Error, Kind, Result};
+use crate::live::Live;
 use crate::network;
 use crate::pace::{Event, Pace, Times, Trigger};
 use crate::playing::{self, boot_ms};
@@ -43,12 +44,16 @@ pub struct Setup {
 pub type Job = Box<dyn FnOnce(&mut Parts) + Send>;
 
 /// Where jobs are handed in.
-pub struct Jobs(Sender<Message>);
+pub struct Jobs {
+    sender: Sender<Message>,
+    /// What the daemon does right now.
+    pub live: Live,
+}
 
 impl Jobs {
     /// Hands one in; false if the daemon is ending.
     pub fn send(&self, job: Job) -> bool {
-        self.0.send(Message::Job(job)).is_ok()
+        self.sender.send(Message::Job(job)).is_ok()
     }
 }
 
@@ -81,7 +86,7 @@ pub fn run(parts: &mut Parts, setup: Setup, mut told: impl FnMut(&Parts, &CycleR
         watch::start(setup.watch, setup.sweeps, folders(parts), tell)?
     };
     if let Some(open) = setup.door {
-        open(Jobs(sender.clone()));
+        open(Jobs { sender: sender.clone(), live: parts.memory.live.clone() });
     }
     let lister = start_lister(parts, setup.news, setup.wait_s, sender)?;
     let mut daemon = Daemon {

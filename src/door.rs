@@ -17,8 +17,9 @@ use crate::choice::{self, Done, Moment, Wish};
 use crate::cycle::Parts;
 use crate::daemon::Jobs;
 use crate::error::{Error, Kind, Result};
+use crate::live::{Now, Trouble};
+use crate::logging;
 use crate::parts::Ground;
-use crate::report;
 
 /// How long a command waits for the daemon: a cycle may be moving large saves.
 const PATIENCE: Duration = Duration::from_secs(300);
@@ -38,7 +39,7 @@ struct Asked {
 #[derive(Serialize, Deserialize)]
 enum Reply {
     Done(Done),
-    Failed { kind: String, doing: String, cause: String, help: Option<String> },
+    Failed(Trouble),
 }
 
 /// Does it here if nobody has the card, else asks who has it.
@@ -64,6 +65,39 @@ pub fn carry_out(ground: &Ground, wish: &Wish) -> Result<Done> {
     }
 }
 
+/// Hears from the daemon what it does, until it ends or `heard` wants no more; false if there is none.
+pub fn watch(ground: &Ground, heard: &mut dyn FnMut(Now) -> bool) -> bool {
+    let ask = || -> Result<UnixStream> {
+        let failed = |error: &std::io::Error| Error::io("cannot watch the daemon", error);
+        let mut stream = UnixStream::connect_addr(&address(ground)?).map_err(|e| failed(&e))?;
+        stream.write_all(&asked(ground, &Wish::Watch)?).map_err(|e| failed(&e))?;
+        Ok(stream)
+    };
+    let Ok(stream) = ask() else { return false };
+    let mut lines = BufReader::new(stream);
+    loop {
+        let mut line = String::new();
+        match lines.by_ref().take(LINE_BYTES).read_line(&mut line) {
+            Ok(1..) => {}
+            _ => return true,
+        }
+        // A refusal, say of a daemon of an older version, is none either.
+        let Ok(now) = serde_json::from_str(&line) else { return false };
+        if !heard(now) {
+            return true;
+        }
+    }
+}
+
+/// The line that asks.
+fn asked(ground: &Ground, wish: &Wish) -> Result<Vec<u8>> {
+    let asked = Asked { proof: proof(ground)?, wish: wish.clone() };
+    let mut line = serde_json::to_vec(&asked)
+        .map_err(|error| Error::new(Kind::Damaged, "cannot ask the daemon", error))?;
+    line.push(b'\n');
+    Ok(line)
+}
+
 /// Asks the daemon; `None` if there is none.
 fn ask(ground: &Ground, wish: &Wish) -> Option<Result<Done>> {
     let stream = UnixStream::connect_addr(&address(ground).ok()?).ok()?;
@@ -76,17 +110,12 @@ fn converse(ground: &Ground, mut stream: UnixStream, wish: &Wish) -> Result<Done
             .help("see its log; nothing is lost either way")
     };
     stream.set_read_timeout(Some(PATIENCE)).map_err(|e| failed(&e))?;
-    let asked = Asked { proof: proof(ground)?, wish: wish.clone() };
-    let mut line = serde_json::to_vec(&asked).map_err(|e| failed(&e.into()))?;
-    line.push(b'\n');
-    stream.write_all(&line).map_err(|e| failed(&e))?;
+    stream.write_all(&asked(ground, wish)?).map_err(|e| failed(&e))?;
     let mut reply = String::new();
     BufReader::new(stream).take(LINE_BYTES).read_line(&mut reply).map_err(|e| failed(&e))?;
     match serde_json::from_slice(reply.as_bytes()).map_err(|e| failed(&e.into()))? {
         Reply::Done(done) => Ok(done),
-        Reply::Failed { kind, doing, cause, help } => {
-            Err(Error { kind: report::kind_of(&kind), doing, cause, help })
-        }
+        Reply::Failed(trouble) => Err(trouble.into()),
     }
 }
 
@@ -100,6 +129,7 @@ pub fn open(ground: Arc<Ground>, jobs: Jobs) -> Result<()> {
     let serve = move || {
         for stream in listener.incoming().flatten() {
             match heed(&ground, &stream) {
+                Ok(Wish::Watch) => jobs.live.watch(stream),
                 // Whoever asked waits for the answer; the door does not: a game that starts cannot wait for a restore.
                 Ok(wish) => {
                     let ground = Arc::clone(&ground);
@@ -116,9 +146,7 @@ pub fn open(ground: Arc<Ground>, jobs: Jobs) -> Result<()> {
 fn answer(mut stream: &UnixStream, done: Result<Done>) {
     let reply = match done {
         Ok(done) => Reply::Done(done),
-        Err(Error { kind, doing, cause, help }) => {
-            Reply::Failed { kind: report::kind_word(kind).to_owned(), doing, cause, help }
-        }
+        Err(error) => Reply::Failed(Trouble::from(&error)),
     };
     let mut line = serde_json::to_vec(&reply).unwrap_or_default();
     line.push(b'\n');
@@ -148,7 +176,23 @@ fn do_it(ground: &Ground, parts: &mut Parts, wish: &Wish) -> Result<Done> {
         // The old connection died in its sleep, and would be waited for.
         parts.remote = ground.remote(&parts.identity)?;
     }
+    if *wish == Wish::Settings {
+        let config = ground.config.again()?;
+        logging::start(config.log.unwrap_or(log::LevelFilter::Info));
+        parts.settings.conflict = config.conflict;
+        parts.settings.fresh_save_s = config.fresh_save_s;
+        parts.settings.leave_out = config.leave_out;
+        parts.settings.rests_while_playing = config.rests_while_playing;
+    }
     choice::carry_out(parts, wish)
+}
+
+/// Tells the daemon that the configuration was changed, and waits until it has read it; false if there is none.
+///
+/// # Errors
+/// When it cannot use what is written there.
+pub fn tell_settings(ground: &Ground) -> Result<bool> {
+    ask(ground, &Wish::Settings).transpose().map(|done| done.is_some())
 }
 
 /// Tells the daemon what the firmware tells us, and waits for it to be done; false if there is none.

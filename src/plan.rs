@@ -30,6 +30,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use retrosync_protocol::{Content, Digest, Head, Kind, SaveId, VersionId};
 
+use crate::selection::Selection;
 use crate::snapshot::{Base, BaseEntry, Doubt, Listing, Local, LocalSave, Place, RootState, Stamp};
 
 /// What happens when two devices changed one save.
@@ -53,6 +54,10 @@ pub struct Policy {
     pub fresh: BTreeSet<SaveId>,
     /// The user has said that a mass change is meant.
     pub accept_mass_change: bool,
+    /// What is left alone altogether.
+    pub leave_out: Selection,
+    /// Nothing is sent either while a game runs.
+    pub rests: bool,
 }
 
 /// One thing to do, with what it expects to find.
@@ -244,7 +249,7 @@ pub fn plan(base: &Base, local: &Local, listing: &Listing, policy: &Policy) -> P
     let mut plan = Plan::default();
     let saves: BTreeSet<&SaveId> = local.saves.keys().chain(listing.saves.keys()).collect();
     for save in saves {
-        if !local.unread.contains(save) {
+        if !local.unread.contains(save) && !policy.leave_out.skips(save) {
             Decision { save, base, local, listing, policy }.decide(&mut plan);
         }
     }
@@ -252,7 +257,12 @@ pub fn plan(base: &Base, local: &Local, listing: &Listing, policy: &Policy) -> P
     guard_roots(base, local, policy, &mut plan);
     guard_downloads(local, policy, &mut plan);
     let (now, waiting) = plan.steps.into_iter().partition(|step| {
-        !step.writes_here() || (policy.frozen.is_none() && !policy.fresh.contains(step.save()))
+        let plays = policy.frozen.is_some();
+        match step {
+            Step::Settle { .. } => true,
+            _ if step.writes_here() => !plays && !policy.fresh.contains(step.save()),
+            _ => !(plays && policy.rests),
+        }
     });
     plan.steps = now;
     plan.waiting = waiting;

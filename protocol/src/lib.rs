@@ -4,6 +4,7 @@
 //! that cannot be wrong. Values only: no file, no socket, no clock, no randomness, no log.
 
 mod digest;
+pub mod discovery;
 mod frames;
 mod heads;
 mod messages;

@@ -95,9 +95,24 @@ pub(crate) struct Serve {
     /// Let anybody who reaches the dashboard make an account; else only the first user can
     #[arg(long)]
     pub(crate) open_registration: bool,
+    /// Where to answer devices of the local network that look for a server (UDP); `off`: nowhere. Without it: on port 8377,
+    /// where `--listen` is more than this machine
+    #[arg(long, value_name = "ADDR:PORT|off", value_parser = announce)]
+    pub(crate) announce: Option<Announce>,
     /// Write the server's address here once it listens (scripts wait for this file)
     #[arg(long, value_name = "PATH")]
     pub(crate) ready_file: Option<PathBuf>,
+}
+
+/// Where to answer devices that look for a server; `None`: nowhere.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Announce(pub(crate) Option<SocketAddr>);
+
+fn announce(text: &str) -> Result<Announce, String> {
+    match text {
+        "off" => Ok(Announce(None)),
+        text => text.parse().map(|at| Announce(Some(at))).map_err(|_| "not `off` and not ADDR:PORT".into()),
+    }
 }
 
 /// What can be done about users.

@@ -10,6 +10,7 @@
 //! and the disk. `protocol/README.md` is the authority for what is answered.
 
 pub mod access;
+pub mod announce;
 pub mod api;
 pub mod app;
 pub mod blobs;

@@ -9,7 +9,7 @@ mod words;
 use std::error::Error;
 use std::fs::File;
 use std::io::{self, BufRead as _, Write as _};
-use std::net::{IpAddr, Ipv4Addr};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::path::Path;
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -18,6 +18,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use clap::Parser as _;
 use retrosync_protocol::{Epoch, UserCode};
 use retrosync_server::access::{Access, AccessOptions};
+use retrosync_server::announce::Announcer;
 use retrosync_server::app::App;
 use retrosync_server::blobs::disk::DiskBlobs;
 use retrosync_server::catalog::sqlite::SqliteCatalog;
@@ -141,6 +142,8 @@ async fn serve(options: cli::Serve) -> Outcome {
     let listener = listen::bind(options.listen).await.map_err(|error| {
         format!("cannot listen on `{}`: {error}; choose another with `--listen ADDR:PORT`", options.listen)
     })?;
+    let announcing =
+        announce(&options.announce, app.public_url.as_deref(), &listener).await?.map(tokio::spawn);
     let url = app
         .public_url
         .clone()
@@ -154,8 +157,33 @@ async fn serve(options: cli::Serve) -> Outcome {
     let pages = api::router(app.clone()).merge(web::router(app.clone()));
     listen::serve(app, pages, listener, stop_signal()?).await;
     sweeping.abort();
+    announcing.inspect(|task| task.abort());
     parts.catalog.close().await;
     Ok(ExitCode::SUCCESS)
+}
+
+/// Answers devices that look for a server, where that is asked for or makes sense.
+async fn announce(
+    asked: &Option<cli::Announce>,
+    public_url: Option<&str>,
+    listener: &tokio::net::TcpListener,
+) -> Result<Option<impl Future<Output = ()> + use<>>, Box<dyn Error>> {
+    let own = listener.local_addr()?;
+    // What is asked of everybody reaches no socket of one address.
+    let any = if own.is_ipv4() { IpAddr::V4(Ipv4Addr::UNSPECIFIED) } else { IpAddr::V6(Ipv6Addr::UNSPECIFIED) };
+    let usual = SocketAddr::new(any, retrosync_protocol::discovery::PORT);
+    let at = match asked {
+        Some(cli::Announce(at)) => *at,
+        None => (!own.ip().is_loopback()).then_some(usual),
+    };
+    let Some(at) = at else { return Ok(None) };
+    match Announcer::bind(at, public_url, own.port()).await {
+        Ok(announcer) => Ok(Some(announcer.run())),
+        Err(error) => {
+            log::warn!("devices must be told the address, they cannot find it: UDP `{at}`: {error}");
+            Ok(None)
+        }
+    }
 }
 
 /// Held while a server runs, so that no second one uses the same data.

@@ -228,6 +228,8 @@ impl Device {
             settings: Settings {
                 conflict: self.prefers,
                 fresh_save_s: 60,
+                leave_out: Default::default(),
+                rests_while_playing: false,
                 accept_mass_change: false,
                 needs_route: false,
                 client: "retrosync/simulated".into(),

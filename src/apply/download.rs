@@ -80,6 +80,7 @@ fn fetch(
     }
     let contents: Vec<Content> = roots.keys().copied().collect();
     let cards = &mut *hands.cards;
+    hands.live.begin(false, wanted.len());
     let mut sink = |content: &Content, payload: &mut dyn std::io::Read| {
         // The payload streams once: other roots that want it too get it in the next round.
         let root = roots.get(content).and_then(|of| of.first().copied());
@@ -113,6 +114,7 @@ fn place(
     looked: &mut Looked<'_>,
     outcome: &mut Outcome,
 ) -> Result<()> {
+    hands.live.one_more();
     let Some(disk) = hands.cards.get_mut(want.place.root).and_then(|card| card.disk.as_mut()) else {
         outcome.problem(want.save, no_card(want.place));
         return Ok(());

@@ -45,7 +45,12 @@ pub fn upload(hands: &mut Hands<'_>, steps: &[Step], outcome: &mut Outcome) -> R
     }
     let versions: Vec<Version> = offers.iter().map(|offer| offer.version.clone()).collect();
     let volume = hands.volume;
-    let source = |version: &Version| open(volume, payloads.get(&version.sequence), version);
+    let live = hands.live;
+    live.begin(true, offers.len());
+    let source = |version: &Version| {
+        live.one_more();
+        open(volume, payloads.get(&version.sequence), version)
+    };
     match hands.remote.store(&versions, &source) {
         Ok(results) => {
             let mut writer_in_doubt = false;

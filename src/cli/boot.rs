@@ -5,7 +5,8 @@ use std::path::Path;
 use serde_json::json;
 
 use crate::boot::{Boot, State};
-use crate::cli::{Call, Command, beside, misused};
+use crate::cli::{Call, Command, misused};
+use crate::config::file::beside;
 use crate::error::{Error, Kind, Result};
 use crate::report::Exit;
 

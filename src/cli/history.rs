@@ -5,17 +5,12 @@ use std::collections::BTreeSet;
 use retrosync_protocol::{Code, Digest, HistoryEntry, SaveId};
 use serde_json::{Value, json};
 
-use crate::attic::{Attic, AtticEntry};
-use crate::cli::survey::Survey;
+use crate::attic::AtticEntry;
 use crate::cli::{Call, Command, questions, saves};
 use crate::error::{Error, Kind, Result};
-use crate::formats;
-use crate::parts::{Ground, Looked};
-use crate::remote::Remote;
+use crate::parts::Ground;
 use crate::report::{self, Exit};
-
-/// The most versions that are shown.
-const MOST: usize = 1_000;
+use crate::survey::{self, Survey};
 
 /// `retrosync history`.
 pub const COMMAND: Command = Command {
@@ -44,12 +39,12 @@ Exit codes: 0 shown; 1 could not run or no such save; 3 shown, but the server co
 fn run(call: &Call) -> Result<Exit> {
     let ground = Ground::find(call.config()?)?;
     let Survey { looked, found, .. } = Survey::of(&ground)?;
-    let mut known = known(&looked);
+    let mut known = survey::known(&looked);
     known.extend(found.local.saves.keys().cloned());
     let Some(word) = call.words.first() else { return Ok(list(call, &known)) };
     let save = saves::find(word, known.iter())?;
-    let kept = kept(&looked, &save);
-    let asked = ground.remote(&looked.identity).and_then(|mut remote| all(&mut *remote, &save));
+    let kept = survey::kept(&looked, &save);
+    let asked = ground.remote(&looked.identity).and_then(|mut remote| survey::all(&mut *remote, &save));
     let (versions, failed) = match asked {
         Ok(versions) => (versions, None),
         Err(error) if error.kind == Kind::Refused(Code::NotFound) => (Vec::new(), None),
@@ -63,7 +58,7 @@ fn run(call: &Call) -> Result<Exit> {
         )
         .help("`retrosync history` lists the saves"));
     }
-    let here = here(&ground, &looked, &save);
+    let here = survey::here(&ground, &looked, &save);
     call.output.value(&json!({
         "save": save,
         "here": here,
@@ -90,13 +85,6 @@ fn run(call: &Call) -> Result<Exit> {
     }
 }
 
-/// Every save that this card knows of.
-pub(super) fn known(looked: &Looked) -> BTreeSet<SaveId> {
-    let attics = looked.attics.iter().flatten().flat_map(|attic| attic.list(None)).map(|entry| entry.save);
-    let journal = looked.journal.base().saves.keys().chain(looked.journal.listing().saves.keys()).cloned();
-    journal.chain(attics).collect()
-}
-
 fn list(call: &Call, known: &BTreeSet<SaveId>) -> Exit {
     call.output.value(&json!({ "saves": known }));
     for save in known {
@@ -106,38 +94,6 @@ fn list(call: &Call, known: &BTreeSet<SaveId>) -> Exit {
         call.output.line("no save is known on this card yet");
     }
     Exit::Well
-}
-
-/// The kept copies of a save, by root, newest first.
-pub(super) fn kept(looked: &Looked, save: &SaveId) -> Vec<(usize, AtticEntry)> {
-    let attics = looked.attics.iter().enumerate();
-    let of = |(root, attic): (usize, &Option<Attic>)| {
-        let entries = attic.as_ref().map(|attic| attic.list(Some(save))).unwrap_or_default();
-        entries.into_iter().map(move |entry| (root, entry))
-    };
-    attics.flat_map(of).collect()
-}
-
-/// All versions, newest first.
-fn all(remote: &mut dyn Remote, save: &SaveId) -> Result<Vec<HistoryEntry>> {
-    let mut versions = Vec::new();
-    loop {
-        let before = versions.last().map(|entry: &HistoryEntry| entry.version);
-        let page = remote.history(save, before)?;
-        let more = page.more && !page.versions.is_empty();
-        versions.extend(page.versions);
-        if !more || versions.len() >= MOST {
-            return Ok(versions);
-        }
-    }
-}
-
-/// The digest of what is on this device now.
-fn here(ground: &Ground, looked: &Looked, save: &SaveId) -> Option<Digest> {
-    let agreed = looked.journal.base().saves.get(save)?;
-    let root = ground.site.roots.get(agreed.place.root)?;
-    let file = ground.volume().open(&agreed.place.path.under(root)).ok()?;
-    formats::inspect(save, file).ok().map(|(content, _)| content.digest)
 }
 
 fn version_value(entry: &HistoryEntry, here: Option<Digest>) -> Value {

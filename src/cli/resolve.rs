@@ -4,13 +4,13 @@ use retrosync_protocol::SaveId;
 use serde_json::json;
 
 use crate::choice::{Keep, Wish};
-use crate::cli::survey::Survey;
-use crate::cli::{Call, Command, Flag, history, misused, questions, restore, saves};
+use crate::cli::{Call, Command, Flag, misused, questions, restore, saves};
 use crate::door;
 use crate::error::Result;
 use crate::parts::Ground;
 use crate::plan::Question;
 use crate::report::Exit;
+use crate::survey::{self, Survey};
 
 /// `retrosync resolve`.
 pub const COMMAND: Command = Command {
@@ -43,7 +43,7 @@ Exit codes: 0 settled; 1 nothing was changed; 3 shown, and it still needs a choi
 fn run(call: &Call) -> Result<Exit> {
     let ground = Ground::find(call.config()?)?;
     let survey = Survey::of(&ground)?;
-    let known = history::known(&survey.looked);
+    let known = survey::known(&survey.looked);
     let asked: Vec<&Question> =
         survey.plan.questions.iter().filter(|q| matches!(q, Question::Conflict { .. })).collect();
     let word = call.words.first().map_or("", String::as_str);

@@ -4,11 +4,12 @@ use retrosync_protocol::SaveId;
 use serde_json::json;
 
 use crate::choice::{Done, Wish};
-use crate::cli::{Call, Command, history, misused, saves};
+use crate::cli::{Call, Command, misused, saves};
 use crate::door;
 use crate::error::Result;
 use crate::parts::Ground;
 use crate::report::Exit;
+use crate::survey;
 
 /// `retrosync restore`.
 pub const COMMAND: Command = Command {
@@ -42,7 +43,7 @@ fn run(call: &Call) -> Result<Exit> {
     let [word, version, ..] = call.words.as_slice() else {
         return Err(misused("two words are missing", None));
     };
-    let save = saves::find(word, history::known(&looked).iter())?;
+    let save = saves::find(word, survey::known(&looked).iter())?;
     let wish = match version.strip_prefix("attic:") {
         Some(label) => {
             let (root, number) = label.split_once('.').unwrap_or(("0", label));

@@ -2,14 +2,11 @@
 
 use serde_json::json;
 
-use crate::cli::survey::Survey;
 use crate::cli::{Call, Command, questions, start};
-use crate::disk;
 use crate::error::Result;
 use crate::parts::Ground;
 use crate::report::{self, Exit};
-use crate::root::STATE_FOLDER;
-use crate::snapshot::RootState;
+use crate::survey::{self, Survey, Unsafe};
 
 /// `retrosync status`.
 pub const COMMAND: Command = Command {
@@ -42,15 +39,14 @@ fn run(call: &Call) -> Result<Exit> {
     let survey = Survey::of(&ground)?;
     let (queued, incoming) = (survey.queued(), survey.incoming());
     let facts = &survey.looked.identity.facts;
-    let by_folder = facts.server.as_deref().is_some_and(|server| server.starts_with("folder:"));
-    let paired = facts.device.is_some() || by_folder || ground.config.token.is_some();
+    let paired = survey::is_paired(&ground, &survey.looked);
     let (running, gave_up) = start::daemon(&ground);
     let roots = &ground.site.roots;
-    let unsafe_because = unsafe_because(&ground, &survey);
+    let unsafe_because = survey.unsafe_because(&ground).map(words);
     call.output.value(&json!({
         "device_name": facts.device_name, "user": facts.user, "server": facts.server,
         "paired": paired,
-        "running": running, "gave_up": gave_up, "last_exchange_unix_s": last_exchange(&ground),
+        "running": running, "gave_up": gave_up, "last_exchange_unix_s": survey::last_exchange(&ground),
         "saves": survey.found.local.saves.len(), "safe": survey.safe(),
         "safe_to_switch_off": unsafe_because.is_none(), "unsafe_because": unsafe_because,
         "queued": queued.len(), "queued_saves": queued, "incoming_saves": incoming,
@@ -79,7 +75,7 @@ fn run(call: &Call) -> Result<Exit> {
         None => "safe to switch off: everything played here is on the server".to_owned(),
         Some(why) => format!("not yet safe to switch off: {why}"),
     });
-    let when = last_exchange(&ground)
+    let when = survey::last_exchange(&ground)
         .map_or("never".into(), |unix_s| format!("{} (this device's clock)", report::time(unix_s)));
     out.line(format!("last exchange: {when}; the daemon {}", start::daemon_text(&ground)));
     for save in queued {
@@ -107,36 +103,17 @@ fn run(call: &Call) -> Result<Exit> {
     Ok(if quiet { Exit::Well } else { Exit::Problems })
 }
 
-/// Why the device should stay on for a moment. No save is lost if it does not: what is cut is finished, and what is queued
-/// is sent, when it is on again; but until then the newest play is on this card only.
-fn unsafe_because(ground: &Ground, survey: &Survey) -> Option<String> {
-    for (dir, state) in ground.site.roots.iter().zip(&survey.looked.roots) {
-        match (state, disk::is_replacing(ground.volume(), dir)) {
-            (RootState::Online, Ok(false)) => {}
-            (RootState::Online, Ok(true)) => return Some("a save is being replaced".into()),
-            (RootState::Online, Err(error)) => return Some(error.cause),
-            (RootState::Offline(why), _) => return Some(format!("`{}`: {why}", dir.display())),
-        }
-    }
-    // What the daemon has done and not yet written down shows here as not done.
-    let (queued, unread) = (survey.queued().len(), survey.found.local.unread.len());
-    match (queued, unread, survey.looked.journal.is_in_doubt()) {
-        (1.., ..) => Some(format!("{} not on the server yet", are(queued))),
-        (0, 1.., _) => Some(format!("{} being written, or cannot be read", are(unread))),
-        (0, 0, true) => Some("what the server has must be asked anew".into()),
-        (0, 0, false) => None,
+/// Why it should stay on, in words.
+fn words(why: Unsafe) -> String {
+    match why {
+        Unsafe::Replaces => "a save is being replaced".into(),
+        Unsafe::Card(why) => why,
+        Unsafe::Queued(saves) => format!("{} not on the server yet", are(saves)),
+        Unsafe::Unread(saves) => format!("{} being written, or cannot be read", are(saves)),
+        Unsafe::InDoubt => "what the server has must be asked anew".into(),
     }
 }
 
 fn are(saves: usize) -> String {
     format!("{} {}", report::count(saves, "save"), if saves == 1 { "is" } else { "are" })
-}
-
-/// When the journal last learnt something, by this device's clock: a quiet contact leaves no trace on the card.
-fn last_exchange(ground: &Ground) -> Option<i64> {
-    let folder = ground.primary().ok()?.join(STATE_FOLDER);
-    let volume = ground.volume();
-    let entries = volume.list(&folder).ok()?;
-    let journals = entries.iter().filter(|entry| entry.name.to_string_lossy().starts_with("journal."));
-    journals.filter_map(|entry| volume.stamp(&folder.join(&entry.name)).ok()).map(|stamp| stamp.mtime_s).max()
 }

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use retrosync_protocol::SaveId;
 
 use crate::clock::ServerClock;
+use crate::live::Live;
 use crate::playing::Launches;
 use crate::scan::{Found, Scanner, Sweep};
 use crate::snapshot::{Base, Place};
@@ -17,6 +18,8 @@ pub struct Memory {
     pub scanner: Scanner,
     /// What was replaced under a game.
     pub launches: Launches,
+    /// Who watches is told.
+    pub live: Live,
     /// The server's clock.
     pub clock: ServerClock,
     /// Files that events named since the last cycle, with the uptime of their first and last event.
@@ -38,6 +41,7 @@ impl Memory {
         Memory {
             scanner: Scanner::new(volume),
             launches: Launches::default(),
+            live: Live::default(),
             clock: ServerClock::default(),
             named: BTreeMap::new(),
             changed: BTreeMap::new(),

@@ -188,6 +188,8 @@ impl Ground {
             settings: Settings {
                 conflict: self.config.conflict,
                 fresh_save_s: self.config.fresh_save_s,
+                leave_out: self.config.leave_out.clone(),
+                rests_while_playing: self.config.rests_while_playing,
                 accept_mass_change: false,
                 needs_route: needs_route(&server),
                 client: parts::client(),

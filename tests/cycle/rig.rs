@@ -316,6 +316,8 @@ impl Device {
             settings: Settings {
                 conflict: ConflictPolicy::Ask,
                 fresh_save_s: 0,
+                leave_out: Default::default(),
+                rests_while_playing: false,
                 accept_mass_change: false,
                 needs_route: false,
                 client: "retrosync/test".into(),

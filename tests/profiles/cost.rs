@@ -117,6 +117,8 @@ fn parts(card: &Card, store: &Path, name: &str, volume: &Arc<Counting>) -> Parts
         settings: Settings {
             conflict: ConflictPolicy::Ask,
             fresh_save_s: 0,
+            leave_out: Default::default(),
+            rests_while_playing: false,
             accept_mass_change: false,
             needs_route: false,
             client: "retrosync/test".into(),

@@ -1,0 +1,178 @@
+//! What there is to say of this device's saves without asking anybody: the card's journal, a look at the files, the plan.
+//!
+//! Reads beside a running daemon; writes nothing. What `status`, `history` and the screen tell is the same.
+
+use std::collections::BTreeSet;
+use std::path::PathBuf;
+
+use retrosync_protocol::{Digest, HistoryEntry, SaveId};
+
+use crate::attic::{Attic, AtticEntry};
+use crate::disk;
+use crate::error::{Problem, Result};
+use crate::formats;
+use crate::parts::{Ground, Looked};
+use crate::plan::{Plan, Policy, Step, plan};
+use crate::remote::Remote;
+use crate::root::STATE_FOLDER;
+use crate::scan::{Found, Request, Scanner, Sweep};
+use crate::snapshot::RootState;
+
+/// The most versions that are shown.
+const MOST: usize = 1_000;
+
+/// What was seen.
+pub struct Survey {
+    /// The card's own state.
+    pub looked: Looked,
+    /// The saves.
+    pub found: Found,
+    /// What the next cycle would do if the remote had nothing new.
+    pub plan: Plan,
+    /// All that was odd.
+    pub problems: Vec<Problem>,
+    policy: Policy,
+}
+
+/// Why the device should stay on for a moment. No save is lost if it does not: what is cut is finished, and what is queued
+/// is sent, when it is on again; but until then the newest play is on this card only.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Unsafe {
+    /// A save is being replaced.
+    Replaces,
+    /// A card is not as it should be.
+    Card(String),
+    /// So many saves are on this card only.
+    Queued(usize),
+    /// So many are being written, or cannot be read.
+    Unread(usize),
+    /// The journal is not whole.
+    InDoubt,
+}
+
+impl Survey {
+    /// Looks.
+    ///
+    /// # Errors
+    /// As [`Ground::look`].
+    pub fn of(ground: &Ground) -> Result<Survey> {
+        let looked = ground.look()?;
+        let (naming, mut problems) = ground.naming();
+        let roots: Vec<(PathBuf, RootState)> =
+            ground.site.roots.iter().cloned().zip(looked.roots.iter().cloned()).collect();
+        let mut scanner = Scanner::new(ground.volume());
+        let found = scanner.scan(Request {
+            roots: &roots,
+            naming: &naming,
+            base: looked.journal.base(),
+            listing: looked.journal.listing(),
+            sweep: Sweep::Stamps,
+            named: &BTreeSet::new(),
+        });
+        let policy = Policy { leave_out: ground.config.leave_out.clone(), ..Policy::default() };
+        let plan = plan(looked.journal.base(), &found.local, looked.journal.listing(), &policy);
+        problems.extend(ground.problems.iter().chain(&looked.problems).chain(&found.problems).cloned());
+        Ok(Survey { looked, found, plan, problems, policy })
+    }
+
+    /// Saves that wait to be sent.
+    pub fn queued(&self) -> Vec<&SaveId> {
+        self.steps().filter(|step| matches!(step, Step::Upload { .. })).map(Step::save).collect()
+    }
+
+    /// Saves that wait to be put in place here.
+    pub fn incoming(&self) -> Vec<&SaveId> {
+        self.steps().filter(|step| step.writes_here()).map(Step::save).collect()
+    }
+
+    /// Saves whose bytes the remote holds.
+    pub fn safe(&self) -> usize {
+        let queued: BTreeSet<&SaveId> = self.queued().into_iter().collect();
+        let is_safe = |save: &&SaveId| !queued.contains(save) && !self.policy.leave_out.skips(save);
+        self.found.local.saves.keys().filter(is_safe).count()
+    }
+
+    /// May it be switched off? If not, why.
+    pub fn unsafe_because(&self, ground: &Ground) -> Option<Unsafe> {
+        for (dir, state) in ground.site.roots.iter().zip(&self.looked.roots) {
+            match (state, disk::is_replacing(ground.volume(), dir)) {
+                (RootState::Online, Ok(false)) => {}
+                (RootState::Online, Ok(true)) => return Some(Unsafe::Replaces),
+                (RootState::Online, Err(error)) => return Some(Unsafe::Card(error.cause)),
+                (RootState::Offline(why), _) => {
+                    return Some(Unsafe::Card(format!("`{}`: {why}", dir.display())));
+                }
+            }
+        }
+        // What the daemon has done and not yet written down shows here as not done.
+        let (queued, unread) = (self.queued().len(), self.found.local.unread.len());
+        match (queued, unread, self.looked.journal.is_in_doubt()) {
+            (1.., ..) => Some(Unsafe::Queued(queued)),
+            (0, 1.., _) => Some(Unsafe::Unread(unread)),
+            (0, 0, true) => Some(Unsafe::InDoubt),
+            (0, 0, false) => None,
+        }
+    }
+
+    fn steps(&self) -> impl Iterator<Item = &Step> {
+        self.plan.steps.iter().chain(&self.plan.waiting)
+    }
+}
+
+/// When the journal last learnt something, by this device's clock: a quiet contact leaves no trace on the card.
+pub fn last_exchange(ground: &Ground) -> Option<i64> {
+    let folder = ground.primary().ok()?.join(STATE_FOLDER);
+    let volume = ground.volume();
+    let entries = volume.list(&folder).ok()?;
+    let journals = entries.iter().filter(|entry| entry.name.to_string_lossy().starts_with("journal."));
+    journals.filter_map(|entry| volume.stamp(&folder.join(&entry.name)).ok()).map(|stamp| stamp.mtime_s).max()
+}
+
+/// Is this device connected with an account, or does it use a folder?
+pub fn is_paired(ground: &Ground, looked: &Looked) -> bool {
+    let facts = &looked.identity.facts;
+    let by_folder = facts.server.as_deref().is_some_and(|server| server.starts_with("folder:"));
+    facts.device.is_some() || by_folder || ground.config.token.is_some()
+}
+
+/// Every save that this card knows of.
+pub fn known(looked: &Looked) -> BTreeSet<SaveId> {
+    let attics = looked.attics.iter().flatten().flat_map(|attic| attic.list(None)).map(|entry| entry.save);
+    let journal = looked.journal.base().saves.keys().chain(looked.journal.listing().saves.keys()).cloned();
+    journal.chain(attics).collect()
+}
+
+/// The kept copies of a save, by root, newest first.
+pub fn kept(looked: &Looked, save: &SaveId) -> Vec<(usize, AtticEntry)> {
+    let attics = looked.attics.iter().enumerate();
+    let of = |(root, attic): (usize, &Option<Attic>)| {
+        let entries = attic.as_ref().map(|attic| attic.list(Some(save))).unwrap_or_default();
+        entries.into_iter().map(move |entry| (root, entry))
+    };
+    attics.flat_map(of).collect()
+}
+
+/// All versions that the remote has, newest first.
+///
+/// # Errors
+/// As [`Remote::history`].
+pub fn all(remote: &mut dyn Remote, save: &SaveId) -> Result<Vec<HistoryEntry>> {
+    let mut versions = Vec::new();
+    loop {
+        let before = versions.last().map(|entry: &HistoryEntry| entry.version);
+        let page = remote.history(save, before)?;
+        let more = page.more && !page.versions.is_empty();
+        versions.extend(page.versions);
+        if !more || versions.len() >= MOST {
+            return Ok(versions);
+        }
+    }
+}
+
+/// The digest of what is on this device now.
+pub fn here(ground: &Ground, looked: &Looked, save: &SaveId) -> Option<Digest> {
+    let agreed = looked.journal.base().saves.get(save)?;
+    let root = ground.site.roots.get(agreed.place.root)?;
+    let file = ground.volume().open(&agreed.place.path.under(root)).ok()?;
+    formats::inspect(save, file).ok().map(|(content, _)| content.digest)
+}
