@@ -29,6 +29,9 @@ fn main() -> Outcome<()> {
     let profiles = profile_texts(Path::new("device-profiles"))?;
     fs::write(out.join("profiles.z"), packed(profiles.join("\0").as_bytes()))?;
     fs::write(out.join("roots.z"), packed(&root_parts()?))?;
+    let (names, texts) = texts(Path::new("src/screen/texts"))?;
+    fs::write(out.join("texts.rs"), names)?;
+    fs::write(out.join("texts.z"), packed(texts.as_bytes()))?;
     println!("cargo:rerun-if-changed=assets/fonts");
     fs::write(out.join("latin.z"), packed(&fs::read("assets/fonts/latin.font")?))?;
     Ok(())
@@ -150,6 +153,38 @@ fn profile_texts(folder: &Path) -> Outcome<Vec<String>> {
         Ok(bare.join("\n"))
     };
     paths.iter().map(text).collect()
+}
+
+/// The languages of the screen, in the order in which they are listed.
+const LANGUAGES: &[&str] = &["en", "es", "de", "fr", "pt", "ja", "zh"];
+
+/// The names of the screen's texts as constants; and each language's code and texts in the order of the names, with a zero
+/// between. Refuses a language that lacks a text, has one more, or fills in other places.
+fn texts(folder: &Path) -> Outcome<(String, String)> {
+    let (mut names, mut all) = (String::new(), Vec::new());
+    let english = read(&folder.join("en.toml"))?;
+    for (number, name) in english.keys().enumerate() {
+        writeln!(names, "pub const {}: usize = {number};", name.to_uppercase())?;
+    }
+    for code in LANGUAGES {
+        let path = folder.join(format!("{code}.toml"));
+        let language = read(&path)?;
+        only(code, &language, &english.keys().map(String::as_str).collect::<Vec<_>>())?;
+        let mut words = vec![*code];
+        for (name, english) in &english {
+            let text = language.get(name).and_then(Value::as_str);
+            let text = text.ok_or_else(|| format!("{}: no text `{name}`", path.display()))?;
+            let places = |text: &str| ["{0}", "{1}"].map(|place| text.matches(place).count());
+            if places(text) != places(english.as_str().unwrap_or_default()) {
+                return Err(
+                    format!("{}: `{name}` fills in other places than the English", path.display()).into()
+                );
+            }
+            words.push(text);
+        }
+        all.push(words.join("\0"));
+    }
+    Ok((names, all.join("\u{1}")))
 }
 
 fn table<'a>(name: &str, value: &'a Value) -> Outcome<&'a Table> {

@@ -19,6 +19,7 @@ pub mod saves;
 pub mod screen;
 pub mod start;
 pub mod status;
+pub mod unpair;
 
 use std::ffi::OsString;
 use std::path::PathBuf;
@@ -64,6 +65,7 @@ pub const COMMANDS: &[Command] = &[
     restore::COMMAND,
     resolve::COMMAND,
     devices::COMMAND,
+    unpair::COMMAND,
     screen::COMMAND,
     doctor::COMMAND,
     start::START,
@@ -74,7 +76,7 @@ pub const COMMANDS: &[Command] = &[
 ];
 
 /// The arguments, parsed.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub struct Call {
     /// Where results go.
     pub output: Output,

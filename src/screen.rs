@@ -10,5 +10,10 @@
 
 pub mod app;
 pub mod canvas;
+pub mod errands;
 pub mod font;
+pub mod known;
+mod model;
+mod pages;
 pub mod view;
+pub mod words;

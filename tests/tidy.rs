@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 /// Values in, values out.
-const PURE: &[&str] = &["plan", "naming", "profile", "pace", "formats", "nearest", "table"];
+const PURE: &[&str] = &["plan", "naming", "profile", "pace", "formats", "nearest", "table", "selection"];
 
 /// What a pure module may not even name.
 const IMPURE: &[&str] = &[
@@ -30,17 +30,18 @@ const IMPURE: &[&str] = &[
 const FLOORS: &[&[&str]] = &[
     &["main"],
     &["cli"],
+    &["screen"],
     &["door"],
-    &["parts", "daemon"],
+    &["parts", "daemon", "survey"],
     &["choice"],
     &["cycle"],
     &["apply"],
     &[
         "plan", "scan", "watch", "playing", "machine", "remote", "attic", "disk", "journal", "identity",
-        "network", "config", "boot",
+        "network", "config", "boot", "discover",
     ],
     &["root", "profile", "naming", "pace", "formats", "facts", "retroarch_cfg"],
-    &["volume", "snapshot", "error", "nearest", "table", "supervise"],
+    &["volume", "snapshot", "error", "nearest", "table", "supervise", "selection"],
 ];
 
 const WARN_LINES: usize = 500;

@@ -170,7 +170,8 @@ async fn announce(
 ) -> Result<Option<impl Future<Output = ()> + use<>>, Box<dyn Error>> {
     let own = listener.local_addr()?;
     // What is asked of everybody reaches no socket of one address.
-    let any = if own.is_ipv4() { IpAddr::V4(Ipv4Addr::UNSPECIFIED) } else { IpAddr::V6(Ipv6Addr::UNSPECIFIED) };
+    let any =
+        if own.is_ipv4() { IpAddr::V4(Ipv4Addr::UNSPECIFIED) } else { IpAddr::V6(Ipv6Addr::UNSPECIFIED) };
     let usual = SocketAddr::new(any, retrosync_protocol::discovery::PORT);
     let at = match asked {
         Some(cli::Announce(at)) => *at,

@@ -77,8 +77,14 @@ fn run(call: &Call) -> Result<Exit> {
             show(out, offer, shown);
             shown = true;
         }
-        News::Waiting(waited_s) => out.line(format!("  still waiting ({waited_s} s) …")),
-        News::Offline(error) => out.line(format!("  {}; trying again …", error.cause)),
+        News::Waiting(waited_s) => {
+            out.value(&json!({ "waited_s": waited_s }));
+            out.line(format!("  still waiting ({waited_s} s) …"));
+        }
+        News::Offline(error) => {
+            out.value(&json!({ "offline": error.cause }));
+            out.line(format!("  {}; trying again …", error.cause));
+        }
     })
     .map_err(|error| explain(error, &server))?;
     let value = json!({

@@ -11,6 +11,11 @@ use std::process::exit;
 
 use serde_json::Value;
 
+/// Between two commands: the second only if the first was done.
+pub const AND: &str = "&&";
+/// Between two commands: the second whatever became of the first.
+pub const THEN: &str = ";";
+
 /// Where errands are handed in.
 pub struct Errands(PipeWriter);
 
@@ -85,11 +90,8 @@ impl Replies {
 /// The helper's whole life.
 fn wait(orders: PipeReader, reply: &PipeWriter, run: &dyn Fn(Vec<OsString>) -> i32) {
     use std::os::unix::ffi::OsStringExt;
-    // SAFETY: plain numbers. Nobody waits for the children; the kernel takes them away.
-    unsafe {
-        libc::signal(libc::SIGCHLD, libc::SIG_IGN);
-        libc::dup2(reply.as_raw_fd(), 1);
-    }
+    // SAFETY: both are descriptors of ours.
+    unsafe { libc::dup2(reply.as_raw_fd(), 1) };
     if let Ok(null) = std::fs::OpenOptions::new().read(true).write(true).open("/dev/null") {
         // SAFETY: both are descriptors of ours.
         unsafe { libc::dup2(null.as_raw_fd(), 0) };
@@ -107,9 +109,7 @@ fn wait(orders: PipeReader, reply: &PipeWriter, run: &dyn Fn(Vec<OsString>) -> i
         // SAFETY: this process has one thread.
         match unsafe { libc::fork() } {
             0 => {
-                // SAFETY: plain numbers. A daemon that this starts waits for its own.
-                unsafe { libc::signal(libc::SIGCHLD, libc::SIG_DFL) };
-                let code = run(words);
+                let code = run_all(words, run);
                 let _ = (&mut &*reply).write_all(format!("{code}\n").as_bytes());
                 exit(0)
             }
@@ -119,11 +119,31 @@ fn wait(orders: PipeReader, reply: &PipeWriter, run: &dyn Fn(Vec<OsString>) -> i
     end(&mut running);
 }
 
-/// Ends a child that runs still. Its number is not given anew before the next fork here.
+/// Several commands, as a shell would: the next after [`AND`] only if the one before did it, after [`THEN`] always.
+fn run_all(words: Vec<OsString>, run: &dyn Fn(Vec<OsString>) -> i32) -> i32 {
+    let (mut code, mut command) = (0, Vec::new());
+    for word in words.into_iter().chain([THEN.into()]) {
+        if word != AND && word != THEN {
+            command.push(word);
+            continue;
+        }
+        code = run(std::mem::take(&mut command));
+        // Problems that are told elsewhere (3) are no reason to stop.
+        if word == AND && code != 0 && code != 3 {
+            break;
+        }
+    }
+    code
+}
+
+/// Ends a child that runs still. Its number is its own until it is waited for.
 fn end(running: &mut libc::pid_t) {
     if *running > 0 {
-        // SAFETY: plain numbers.
-        unsafe { libc::kill(*running, libc::SIGKILL) };
+        // SAFETY: plain numbers, and nobody asks how it ended.
+        unsafe {
+            libc::kill(*running, libc::SIGKILL);
+            libc::waitpid(*running, std::ptr::null_mut(), 0);
+        }
     }
     *running = 0;
 }

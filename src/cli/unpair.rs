@@ -1,0 +1,62 @@
+//! `retrosync unpair`: this device leaves its account; no save is touched.
+
+use serde_json::json;
+
+use crate::cli::{Call, Command};
+use crate::error::{Kind, Result};
+use crate::parts::Ground;
+use crate::remote::HttpRemote;
+use crate::report::Exit;
+
+/// `retrosync unpair`.
+pub const COMMAND: Command = Command {
+    name: "unpair",
+    summary: "leave your account; saves stay here, versions stay on the server",
+    words: (0, 0),
+    flags: &[],
+    run,
+    help: "\
+Usage: retrosync unpair
+
+Takes this device off the server's list, if the server can be reached, and forgets its token. Saves on
+this card stay as they are, and so does every version on the server. `retrosync pair` undoes it. A
+running daemon has the card: `retrosync stop` first.
+
+Examples:
+  retrosync stop && retrosync unpair
+
+Exit codes: 0 not paired any more; 1 could not forget; 3 forgotten here, but the server could not be told.
+",
+};
+
+fn run(call: &Call) -> Result<Exit> {
+    let ground = Ground::find(call.config()?)?;
+    let mut taken = ground.take()?;
+    let device = taken.identity.facts.device.clone();
+    // First there: once the token is gone nobody can.
+    let told = match (&device, ground.paired(&taken.identity)) {
+        (Some(device), Ok(settings)) => {
+            match HttpRemote::open(&settings).and_then(|mut remote| remote.revoke_device(device)) {
+                Err(error) if error.kind != Kind::Unpaired => Some(error),
+                _ => None,
+            }
+        }
+        _ => None,
+    };
+    let facts = &mut taken.identity.facts;
+    (facts.token, facts.begun, facts.device, facts.user) = (None, None, None, None);
+    // The address stays: it is the first that pairing offers. A folder has nothing else to forget.
+    if facts.server.as_deref().is_some_and(|server| server.starts_with("folder:")) {
+        facts.server = None;
+    }
+    taken.identity.save()?;
+    call.output.value(&json!({ "paired": false, "server_told": told.is_none() }));
+    call.output.line("not paired any more; no save was touched");
+    match told {
+        Some(error) => {
+            call.output.problems(&[error.help("remove the device on the dashboard").into()]);
+            Ok(Exit::Problems)
+        }
+        None => Ok(Exit::Well),
+    }
+}

@@ -1,0 +1,384 @@
+//! What the screen knows comes from here: looks at the card, hears the daemon, has wishes carried out.
+//!
+//! Whatever takes time is done by a thread, never by the one that draws. Reads beside a running daemon and takes the card
+//! only as every command does, through the door. Where the daemon ends or the card is pulled, that is news like any other.
+
+use std::collections::BTreeSet;
+use std::io::{PipeReader, PipeWriter, Write};
+use std::net::SocketAddr;
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
+use std::time::Duration;
+
+use retrosync_protocol::{Digest, SaveId};
+
+use crate::boot::Boot;
+use crate::choice::Wish;
+use crate::config::{Config, file};
+use crate::discover;
+use crate::door;
+use crate::error::{Error, Kind, Result};
+use crate::facts;
+use crate::live::Now;
+use crate::network;
+use crate::parts::Ground;
+use crate::root::STATE_FOLDER;
+use crate::screen::errands::{Replies, Reply};
+use crate::screen::known::{Card, Outcome, Past, Shown, Source, State};
+use crate::survey::{self, Survey};
+
+/// How often the time that goes by is looked at.
+const MINUTE: Duration = Duration::from_secs(60);
+/// How long to wait before a daemon that was not there is looked for again, at most.
+const AWAY_MOST_S: u64 = 5;
+/// The end of the log that is shown, in lines.
+const LOG_LINES: usize = 200;
+const STACK_BYTES: usize = 256 << 10;
+
+/// What is to be done.
+pub(super) enum Order {
+    /// Look at the card.
+    Look,
+    /// Carry this out.
+    Wish(Wish),
+    /// Bring all versions of a save.
+    History(SaveId),
+    /// Look for servers.
+    Find,
+    /// Write a line of the configuration and tell the daemon.
+    Set(&'static str, String),
+    /// Read the end of the log.
+    Log,
+    /// List the firmwares.
+    Profiles,
+}
+
+/// What became known.
+pub(super) enum News {
+    /// A look at the card.
+    Looked(Box<Result<Card>>),
+    /// The daemon says what it does.
+    Now(Now),
+    /// There is no daemon.
+    Alone,
+    /// Servers that answered.
+    Found(Vec<String>),
+    /// What an errand says.
+    Errand(Reply),
+    /// The versions of a save; `None` beside them: the server is being asked.
+    Past(SaveId, Vec<Past>, Option<Result<()>>),
+    /// A wish was carried out.
+    Done(Outcome),
+    /// A line of the configuration was written.
+    Set(Result<()>),
+    /// The end of the log.
+    Log(Vec<String>),
+    /// Names and titles of the firmwares.
+    Profiles(Vec<(String, String)>),
+    /// A minute went by.
+    Minute,
+}
+
+/// Where threads tell what they know.
+#[derive(Clone)]
+struct Teller {
+    news: Sender<News>,
+    wake: Arc<PipeWriter>,
+}
+
+impl Teller {
+    fn tell(&self, news: News) {
+        if self.news.send(news).is_ok() {
+            let _ = (&*self.wake).write(&[0]);
+        }
+    }
+}
+
+/// Where orders are handed in, and news come from.
+pub(super) struct Model {
+    orders: Sender<Order>,
+    /// Has a byte for each news.
+    pub(super) woken: PipeReader,
+    /// The news.
+    pub(super) news: Receiver<News>,
+}
+
+impl Model {
+    /// Starts the threads; the first look begins at once.
+    ///
+    /// # Errors
+    /// When the system gives no pipe or no thread.
+    pub(super) fn begin(config: &Config, ask: SocketAddr, replies: Replies) -> Result<Model> {
+        let failed = |error: &std::io::Error| Error::io("cannot open the screen", error);
+        let (woken, wake) = std::io::pipe().map_err(|e| failed(&e))?;
+        let (sender, news) = channel();
+        let teller = Teller { news: sender, wake: Arc::new(wake) };
+        let (orders, order) = channel();
+        let (to_work, to_watch, to_hear) = (teller.clone(), teller.clone(), teller);
+        let (work_config, watch_config) = (config.clone(), config.clone());
+        thread(move || work(work_config, ask, &order, &to_work))?;
+        thread(move || watch(&watch_config, &to_watch))?;
+        thread(move || hear(replies, &to_hear))?;
+        let model = Model { orders, woken, news };
+        model.order(Order::Look);
+        Ok(model)
+    }
+
+    /// Hands one in.
+    pub(super) fn order(&self, order: Order) {
+        let _ = self.orders.send(order);
+    }
+}
+
+fn thread(run: impl FnOnce() + Send + 'static) -> Result<()> {
+    let thread = std::thread::Builder::new().stack_size(STACK_BYTES).spawn(run);
+    thread.map(drop).map_err(|error| Error::io("cannot open the screen", &error))
+}
+
+fn hear(mut replies: Replies, teller: &Teller) {
+    while let Some(reply) = replies.next() {
+        teller.tell(News::Errand(reply));
+    }
+}
+
+/// Hears the daemon for ever; one that is not there is looked for now and then.
+fn watch(config: &Config, teller: &Teller) {
+    let mut away_s = 1;
+    loop {
+        let ground = config.again().and_then(Ground::find);
+        let heard = ground.is_ok_and(|ground| {
+            door::watch(&ground, &mut |now| {
+                teller.tell(News::Now(now));
+                true
+            })
+        });
+        teller.tell(News::Alone);
+        away_s = if heard { 1 } else { (away_s + 1).min(AWAY_MOST_S) };
+        std::thread::sleep(Duration::from_secs(away_s));
+    }
+}
+
+fn work(mut config: Config, ask: SocketAddr, orders: &Receiver<Order>, teller: &Teller) {
+    loop {
+        let first = match orders.recv_timeout(MINUTE) {
+            Ok(order) => order,
+            Err(RecvTimeoutError::Timeout) => {
+                teller.tell(News::Minute);
+                continue;
+            }
+            Err(RecvTimeoutError::Disconnected) => return,
+        };
+        // One look does for all that were ordered meanwhile.
+        let mut looks = false;
+        for order in std::iter::once(first).chain(orders.try_iter().collect::<Vec<_>>()) {
+            match order {
+                Order::Look => looks = true,
+                Order::Wish(wish) => {
+                    teller.tell(News::Done(carry_out(&config, &wish)));
+                    looks = true;
+                }
+                Order::History(save) => {
+                    // A server that does not answer holds up nothing else.
+                    let (config, teller) = (config.clone(), teller.clone());
+                    let _ = thread(move || history(config, save, &teller));
+                }
+                Order::Find => teller.tell(News::Found(discover::servers(ask))),
+                Order::Set(name, value) => {
+                    let set = file::write(&config, name, &value).and_then(|()| tell_daemon(&mut config));
+                    teller.tell(News::Set(set));
+                    looks = true;
+                }
+                Order::Profiles => {
+                    let (profiles, _) = facts::profiles(Path::new(""));
+                    let named = profiles.into_iter().map(|profile| (profile.name, profile.title));
+                    teller.tell(News::Profiles(named.collect()));
+                }
+                Order::Log => teller.tell(News::Log(end_of_log(&config))),
+            }
+        }
+        if looks {
+            if let Ok(again) = config.again() {
+                config = again;
+            }
+            teller.tell(News::Looked(Box::new(look(config.clone()))));
+        }
+    }
+}
+
+/// The daemon reads what was written, if there is one; else its next start does.
+fn tell_daemon(config: &mut Config) -> Result<()> {
+    *config = config.again()?;
+    let ground = Ground::find(config.clone())?;
+    if ground.is_taken() {
+        door::tell_settings(&ground)?;
+    }
+    Ok(())
+}
+
+fn look(config: Config) -> Result<Card> {
+    let ground = Ground::find(config)?;
+    let hooks = file::beside("hooks.toml");
+    let boot = hooks.as_deref().and_then(Path::parent).and_then(|app| Boot::of(app).ok());
+    let state_dir = ground.primary()?.join(STATE_FOLDER);
+    let mut card = Card {
+        server: ground.config.server.clone().unwrap_or_default(),
+        device: ground.device_name(),
+        firmware: ground.profile.title.clone(),
+        profile: ground.profile.name.clone(),
+        boot: boot.map(|boot| boot.state()),
+        config: ground.config.clone(),
+        log: state_dir.join("log.txt"),
+        ..Card::default()
+    };
+    match Survey::of(&ground) {
+        Ok(survey) => fill(&mut card, &ground, survey),
+        // It has no marker yet: there is nothing to tell, and nothing is wrong.
+        Err(error) if error.kind == Kind::Unpaired && !state_dir.exists() && is_mounted(&ground) => {}
+        Err(error) => return Err(error),
+    }
+    Ok(card)
+}
+
+/// Is there anything where the card should be?
+fn is_mounted(ground: &Ground) -> bool {
+    ground
+        .primary()
+        .and_then(|dir| std::fs::read_dir(dir).map_err(|e| Error::io("", &e)))
+        .is_ok_and(|mut dir| dir.next().is_some())
+}
+
+fn fill(card: &mut Card, ground: &Ground, survey: Survey) {
+    let facts = &survey.looked.identity.facts;
+    card.paired = survey::is_paired(ground, &survey.looked);
+    card.user = facts.user.clone().unwrap_or_default();
+    card.server = facts.server.clone().unwrap_or(std::mem::take(&mut card.server));
+    if !facts.device_name.is_empty() {
+        card.device.clone_from(&facts.device_name);
+    }
+    card.unsafe_because = survey.unsafe_because(ground);
+    card.last_exchange_unix_s = survey::last_exchange(ground);
+    card.safe = survey.safe();
+    card.strangers = survey.found.left_out.len();
+    card.saves = shown(ground, &survey);
+    card.queued = card.saves.iter().filter(|shown| shown.state == State::Queued).count();
+    card.questions = survey.plan.questions;
+    card.halts = survey.plan.halts;
+    card.problems = survey.problems.into_iter().map(|problem| problem.error).collect();
+}
+
+/// Every save with its state, by system, then by title.
+fn shown(ground: &Ground, survey: &Survey) -> Vec<Shown> {
+    let queued: BTreeSet<&SaveId> = survey.queued().into_iter().collect();
+    let comes: BTreeSet<&SaveId> = survey.incoming().into_iter().collect();
+    let asked: BTreeSet<&SaveId> = survey.plan.questions.iter().map(|question| question.save()).collect();
+    let here = &survey.found.local.saves;
+    let mut all = survey::known(&survey.looked);
+    all.extend(here.keys().cloned());
+    let state = |save: &SaveId| match save {
+        save if ground.config.leave_out.skips(save) => State::LeftOut,
+        save if asked.contains(save) => State::Asked,
+        save if queued.contains(save) => State::Queued,
+        save if comes.contains(save) => State::Comes,
+        save if here.contains_key(save) => State::Safe,
+        _ => State::Away,
+    };
+    all.into_iter().map(|save| Shown { state: state(&save), save }).collect()
+}
+
+fn carry_out(config: &Config, wish: &Wish) -> Outcome {
+    let save = match wish {
+        Wish::Resolve { save, .. } | Wish::Restore { save, .. } | Wish::RestoreKept { save, .. } => {
+            Some(save)
+        }
+        _ => None,
+    };
+    let ground = match Ground::find(config.clone()) {
+        Ok(ground) => ground,
+        Err(error) => return Outcome { done: Err(error), undo: None },
+    };
+    let is_here = |save: &SaveId| survey::here(&ground, &ground.look().ok()?, save);
+    let before = save.and_then(is_here);
+    let done = door::carry_out(&ground, wish);
+    let replaced = done.is_ok() && before.is_some() && save.and_then(is_here) != before;
+    let undo = save.zip(before).filter(|_| replaced).and_then(|(save, before)| {
+        let kept = survey::kept(&ground.look().ok()?, save);
+        let (root, entry) = kept.into_iter().find(|(_, entry)| entry.content.digest == before)?;
+        Some(Wish::RestoreKept { save: save.clone(), root, number: entry.number })
+    });
+    Outcome { done, undo }
+}
+
+/// The kept copies at once; with the server's versions as soon as it answers.
+fn history(config: Config, save: SaveId, teller: &Teller) {
+    let tell = |past, asked| teller.tell(News::Past(save.clone(), past, asked));
+    let ground = match Ground::find(config) {
+        Ok(ground) => ground,
+        Err(error) => return tell(Vec::new(), Some(Err(error))),
+    };
+    let looked = match ground.look() {
+        Ok(looked) => looked,
+        Err(error) => return tell(Vec::new(), Some(Err(error))),
+    };
+    let here = survey::here(&ground, &looked, &save);
+    let kept: Vec<(Digest, Past)> = survey::kept(&looked, &save)
+        .into_iter()
+        .map(|(root, entry)| {
+            let digest = entry.content.digest;
+            let past = Past {
+                source: Source::Kept(root, entry.number),
+                unix_s: entry.kept.unix_s,
+                device: String::new(),
+                size_bytes: Some(entry.content.size_bytes),
+                here: here == Some(digest),
+                newest: false,
+                doubted: false,
+            };
+            (digest, past)
+        })
+        .collect();
+    tell(kept.iter().map(|(_, past)| past.clone()).collect(), None);
+    let asked = ground.remote(&looked.identity).and_then(|mut remote| survey::all(&mut *remote, &save));
+    let (versions, asked) = match asked {
+        Ok(versions) => (versions, Ok(())),
+        Err(error) if matches!(error.kind, Kind::Refused(_)) => (Vec::new(), Ok(())),
+        Err(error) => (Vec::new(), Err(error)),
+    };
+    let stored: BTreeSet<Digest> =
+        versions.iter().filter_map(|entry| entry.record.content).map(|content| content.digest).collect();
+    let mut past: Vec<Past> = versions
+        .into_iter()
+        .map(|entry| Past {
+            source: Source::Server(entry.version),
+            unix_s: entry.received_unix_s,
+            device: entry.device_name,
+            size_bytes: entry.record.content.map(|content| content.size_bytes),
+            here: here.is_some() && entry.record.content.map(|content| content.digest) == here,
+            newest: entry.head,
+            doubted: entry.record.suspect,
+        })
+        .collect();
+    // What the server has too need not be listed twice.
+    past.extend(kept.into_iter().filter(|(digest, _)| !stored.contains(digest)).map(|(_, past)| past));
+    tell(past, Some(asked));
+}
+
+fn end_of_log(config: &Config) -> Vec<String> {
+    let path = Ground::find(config.clone()).and_then(|ground| {
+        let card = ground.primary()?.join(STATE_FOLDER);
+        Ok(card.join("log.txt"))
+    });
+    // It is cut at 128 KiB, so it may be read whole; a card that fails in between is no reason for no screen.
+    let bytes = path.ok().and_then(|path| std::fs::read(path).ok()).unwrap_or_default();
+    let text = String::from_utf8_lossy(&bytes);
+    let mut lines: Vec<String> = text.lines().rev().take(LOG_LINES).map(str::to_owned).collect();
+    if lines.is_empty() {
+        lines.push("-".into());
+    }
+    lines
+}
+
+/// Is there a way out of this device?
+pub(super) fn has_route() -> bool {
+    network::has_route()
+}

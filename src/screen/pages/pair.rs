@@ -1,0 +1,216 @@
+//! PURE. Pairing: a server of this network or one that is typed, the code in big letters, and the wait for a yes.
+
+use serde_json::Value;
+
+use super::keyboard::{ADDRESS, Keyboard};
+use super::{Act, Deed, Page, Seen, plain, quiet, row};
+use crate::screen::errands::{AND, Reply, THEN};
+use crate::screen::model::{News, Order};
+use crate::screen::view::{Block, Button, Row, Tone, View};
+use crate::screen::words::text;
+
+/// Pairing, from the search to the yes.
+#[derive(Default)]
+pub(in crate::screen) struct Pair {
+    phase: Phase,
+    /// The servers that answered.
+    found: Vec<String>,
+    focus: usize,
+    /// What was typed last.
+    typed: String,
+}
+
+#[derive(Default)]
+enum Phase {
+    /// Servers are asked for.
+    #[default]
+    Looking,
+    /// A person chooses.
+    Choosing,
+    /// A person types.
+    Typing(Keyboard),
+    /// The server is asked for a code.
+    Asking,
+    /// The code is shown.
+    Shown { code: String, url: String, complete: String, trying: bool },
+    /// It did not work, and why.
+    Failed { doing: String, cause: String, help: String },
+}
+
+fn member(value: &Value, name: &str) -> String {
+    value[name].as_str().unwrap_or_default().to_owned()
+}
+
+impl Pair {
+    /// What can be chosen: the servers, then the two other ways.
+    fn servers(&self, seen: &Seen<'_>) -> Vec<String> {
+        let known = seen.known.card.as_ref().map(|card| card.server.clone());
+        let mut servers: Vec<String> = known.into_iter().filter(|server| !server.is_empty()).collect();
+        servers
+            .extend(self.found.iter().filter(|found| !servers.contains(found)).cloned().collect::<Vec<_>>());
+        servers
+    }
+
+    fn choose(&mut self, seen: &Seen<'_>) -> Act {
+        let mut servers = self.servers(seen);
+        if self.focus < servers.len() {
+            return self.pair(&servers.swap_remove(self.focus), seen);
+        }
+        if self.focus == servers.len() {
+            let start = if self.typed.is_empty() { "http://" } else { &self.typed };
+            self.phase = Phase::Typing(Keyboard::new(ADDRESS, start));
+            return Act::Draw;
+        }
+        self.phase = Phase::Looking;
+        Act::Do(Deed::Order(Order::Find))
+    }
+
+    fn pair(&mut self, server: &str, seen: &Seen<'_>) -> Act {
+        self.phase = Phase::Asking;
+        // A daemon that waits for its first pairing has the card.
+        let mut words = vec!["stop", THEN, "pair", server];
+        if server.starts_with("http://") {
+            words.extend(["--plain-http", "true"]);
+        }
+        words.extend([AND, "boot", "keep", THEN, "start"]);
+        let config = seen.known.card.as_ref().map(|card| &card.config);
+        let other = config.and_then(|config| config.server.as_deref()).is_some_and(|named| named != server);
+        // The line that named another server would send the daemon back there.
+        let errand = Deed::Errand(words.into_iter().map(str::to_owned).collect());
+        if other {
+            Act::Both(Deed::Order(Order::Set("server", server.to_owned())), errand)
+        } else {
+            Act::Do(errand)
+        }
+    }
+
+    fn said(&mut self, value: &Value) {
+        if value["code"].is_string() {
+            self.phase = Phase::Shown {
+                code: member(value, "code"),
+                url: member(value, "url"),
+                complete: member(value, "url_complete"),
+                trying: false,
+            };
+        } else if let Phase::Shown { trying, .. } = &mut self.phase {
+            *trying = value["offline"].is_string();
+        }
+        let error = &value["error"];
+        if error.is_object() {
+            self.phase = Phase::Failed {
+                doing: member(error, "doing"),
+                cause: member(error, "cause"),
+                help: member(error, "help"),
+            };
+        }
+    }
+}
+
+impl Page for Pair {
+    fn begins(&mut self) -> Option<Deed> {
+        Some(Deed::Order(Order::Find))
+    }
+
+    fn hear(&mut self, news: &News, _seen: &Seen<'_>) -> Act {
+        match news {
+            News::Found(found) => {
+                self.found.clone_from(found);
+                if let Phase::Looking = self.phase {
+                    self.focus = 0;
+                    self.phase = Phase::Choosing;
+                }
+            }
+            News::Errand(Reply::Said(value)) => self.said(value),
+            News::Errand(Reply::Ended(code)) => match (&self.phase, code) {
+                (Phase::Shown { .. }, _) => return Act::Back,
+                (Phase::Asking, _) => self.phase = Phase::Choosing,
+                _ => {}
+            },
+            _ => {}
+        }
+        Act::Draw
+    }
+
+    fn view(&self, seen: &Seen<'_>) -> View {
+        let title = seen.say(text::PAIR);
+        let mut view = View { title, hints: seen.hint_back(), ..View::default() };
+        match &self.phase {
+            Phase::Looking => view.blocks.push(quiet(seen.say(text::LOOKING))),
+            Phase::Choosing => {
+                let servers = self.servers(seen);
+                let which = if servers.is_empty() { text::NONE_FOUND } else { text::IS_IT };
+                view.blocks.push(plain(seen.say(which)));
+                if servers.get(self.focus).is_some_and(|server| server.starts_with("http://")) {
+                    view.blocks.push(quiet(seen.say(text::PLAIN)));
+                }
+                let more = [text::TYPE_ADDRESS, text::LOOK_AGAIN].map(|which| seen.say(which));
+                let rows: Vec<Row> =
+                    servers.into_iter().chain(more).map(|label| row(label, String::new())).collect();
+                view.blocks.push(Block::List { rows, focus: self.focus });
+                view.hints = seen.hints(text::B_CHOOSE);
+            }
+            Phase::Typing(board) => {
+                view.blocks.push(board.block());
+                view.hints = vec![
+                    (Button::Accept, seen.say(text::B_TYPE)),
+                    (Button::Extra, seen.say(text::B_ERASE)),
+                    (Button::Menu, seen.say(text::B_DONE)),
+                ];
+            }
+            Phase::Asking => view.blocks.push(quiet(seen.say(text::ASKING_CODE))),
+            Phase::Shown { code, url, complete, trying } => {
+                view.blocks.push(Block::Code(code.clone()));
+                view.blocks.push(Block::Qr(complete.clone()));
+                view.blocks.push(plain(seen.fill(text::SCAN, &[url])));
+                let (tone, which) =
+                    if *trying { (Tone::Look, text::TRYING) } else { (Tone::Quiet, text::WAITING) };
+                view.blocks.push(Block::Text { tone, text: seen.say(which) });
+            }
+            Phase::Failed { doing, cause, help } => {
+                view.blocks.push(Block::Heading { tone: Tone::Bad, text: seen.say(text::NOT_PAIRED) });
+                view.blocks.push(plain(format!("{doing}: {cause}")));
+                view.blocks.push(quiet(help.clone()));
+                view.hints = seen.hints(text::B_AGAIN);
+            }
+        }
+        view
+    }
+
+    fn press(&mut self, button: Button, seen: &Seen<'_>) -> Act {
+        match (&mut self.phase, button) {
+            (Phase::Typing(board), Button::Menu | Button::Back) => {
+                let typed = board.typed.clone();
+                self.phase = Phase::Choosing;
+                // An address without a scheme is meant all the same.
+                let server = if typed.contains("://") { typed } else { format!("http://{typed}") };
+                self.typed.clone_from(&server);
+                if button == Button::Menu && server.split("://").nth(1).is_some_and(|host| !host.is_empty()) {
+                    return self.pair(&server, seen);
+                }
+                Act::Draw
+            }
+            (Phase::Typing(board), _) => {
+                if board.press(button) {
+                    Act::Draw
+                } else {
+                    Act::Same
+                }
+            }
+            (Phase::Choosing, Button::Accept) => self.choose(seen),
+            (Phase::Choosing, Button::Back) | (Phase::Looking, Button::Back) => Act::Back,
+            (Phase::Choosing, _) => {
+                let rows = self.servers(seen).len() + 2;
+                if super::moves(&mut self.focus, button, rows) { Act::Draw } else { Act::Same }
+            }
+            (Phase::Failed { .. }, Button::Accept | Button::Back) => {
+                self.phase = Phase::Choosing;
+                Act::Draw
+            }
+            (Phase::Asking | Phase::Shown { .. }, Button::Back) => {
+                self.phase = Phase::Choosing;
+                Act::Do(Deed::Cancel)
+            }
+            _ => Act::Same,
+        }
+    }
+}

@@ -1,0 +1,166 @@
+//! PURE. What does not work, each with what to do about it.
+
+use super::ask::Ask;
+use super::{Act, Deed, Page, Seen, plain, quiet, row};
+use crate::choice::Wish;
+use crate::error::{Error, Kind};
+use crate::plan::{Halt, Question};
+use crate::screen::pages::history::History;
+use crate::screen::view::{Block, Button, Mark, Row, Tone, View};
+use crate::screen::words::text;
+
+/// All problems, or one of them.
+#[derive(Default)]
+pub(super) struct Problems {
+    focus: usize,
+    /// One is looked at.
+    open: bool,
+}
+
+/// One thing that a person should know of.
+pub(super) struct Problem {
+    label: String,
+    blocks: Vec<Block>,
+    /// What can be done about it here, and how the button for it is called.
+    way: Option<(usize, Way)>,
+}
+
+enum Way {
+    /// Its history may help.
+    History(retrosync_protocol::SaveId),
+    /// A mass change was meant.
+    Meant,
+    /// The daemon should run.
+    Start,
+}
+
+/// What to do about an error of that kind.
+fn advice(kind: Kind) -> usize {
+    match kind {
+        Kind::Offline => text::P_OFFLINE,
+        Kind::Busy => text::P_BUSY,
+        Kind::Full => text::P_FULL,
+        Kind::Damaged => text::P_DAMAGED,
+        Kind::ClockWrong => text::P_CLOCK,
+        Kind::Unpaired => text::P_UNPAIRED,
+        Kind::Misused => text::P_MISUSED,
+        Kind::Refused(_) => text::P_REFUSED,
+    }
+}
+
+/// An error: what to do in the person's language, and its own words.
+pub(super) fn told(error: &Error, seen: &Seen<'_>) -> Vec<Block> {
+    let mut own = format!("{}: {}", error.doing, error.cause);
+    if let Some(help) = &error.help {
+        own.push_str(". ");
+        own.push_str(help);
+    }
+    vec![Block::Text { tone: Tone::Look, text: seen.say(advice(error.kind)) }, quiet(own)]
+}
+
+/// All that a person should know of, the most urgent first.
+pub(super) fn all(seen: &Seen<'_>) -> Vec<Problem> {
+    let Some(card) = &seen.known.card else { return Vec::new() };
+    let mut all = Vec::new();
+    let simple =
+        |label: String, help: usize, way| Problem { label, blocks: vec![plain(seen.say(help))], way };
+    for halt in &card.halts {
+        let counted =
+            |which, count: &usize, of: &usize| seen.fill(which, &[&count.to_string(), &of.to_string()]);
+        let meant = Some((text::MEANT, Way::Meant));
+        all.push(match halt {
+            Halt::Offline { reason, .. } => {
+                let mut problem = simple(seen.say(text::HALT_OFFLINE), text::HALT_OFFLINE_HELP, None);
+                problem.blocks.push(quiet(reason.clone()));
+                problem
+            }
+            Halt::Vanished { count, of, .. } => {
+                simple(counted(text::HALT_VANISHED, count, of), text::HALT_VANISHED_HELP, meant)
+            }
+            Halt::Replaced { count, of } => {
+                simple(counted(text::HALT_REPLACED, count, of), text::HALT_REPLACED_HELP, meant)
+            }
+        });
+    }
+    if card.paired && !seen.known.runs {
+        all.push(simple(seen.say(text::NOT_RUNNING), text::ASK_START, Some((text::START_IT, Way::Start))));
+    }
+    let now = &seen.known.now;
+    let told_now = now.failed.iter().chain(&now.problems).map(|trouble| Error::from(trouble.clone()));
+    let mut errors: Vec<Error> = told_now.collect();
+    for error in &card.problems {
+        if !errors.contains(error) {
+            errors.push(error.clone());
+        }
+    }
+    all.extend(errors.iter().map(|error| Problem {
+        label: error.doing.clone(),
+        blocks: told(error, seen),
+        way: None,
+    }));
+    for question in &card.questions {
+        let (which, help, save) = match question {
+            Question::Suspect { save, .. } => (text::SUSPECT, text::SUSPECT_HELP, save),
+            Question::Deleted { save, .. } => (text::DELETED_THERE, text::DELETED_THERE_HELP, save),
+            Question::Conflict { .. } => continue,
+        };
+        let way = Some((text::B_OPEN, Way::History(save.clone())));
+        all.push(simple(format!("{}: {}", seen.say(which), seen.title(save)), help, way));
+    }
+    if card.strangers > 0 {
+        let label = seen.fill(text::STRANGERS, &[&card.strangers.to_string()]);
+        all.push(simple(label, text::STRANGERS_HELP, None));
+    }
+    all
+}
+
+impl Page for Problems {
+    fn view(&self, seen: &Seen<'_>) -> View {
+        let mut view = View { title: seen.say(text::PROBLEMS), hints: seen.hint_back(), ..View::default() };
+        let mut all = all(seen);
+        let focus = self.focus.min(all.len().saturating_sub(1));
+        if all.is_empty() {
+            view.blocks.push(quiet(seen.say(text::NO_PROBLEMS)));
+        } else if self.open {
+            let problem = all.swap_remove(focus);
+            view.blocks.push(plain(problem.label));
+            view.blocks.extend(problem.blocks);
+            if let Some((verb, _)) = problem.way {
+                view.hints = seen.hints(verb);
+            }
+        } else {
+            let rows: Vec<Row> = all
+                .into_iter()
+                .map(|problem| Row { mark: Mark::Look, ..row(problem.label, String::new()) })
+                .collect();
+            view.blocks.push(Block::List { rows, focus });
+            view.hints = seen.hints(text::B_OPEN);
+        }
+        view
+    }
+
+    fn press(&mut self, button: Button, seen: &Seen<'_>) -> Act {
+        let mut all = all(seen);
+        self.focus = self.focus.min(all.len().saturating_sub(1));
+        match button {
+            Button::Back if self.open => self.open = false,
+            Button::Back => return Act::Back,
+            Button::Accept if all.is_empty() => return Act::Same,
+            Button::Accept if !self.open => self.open = true,
+            Button::Accept => {
+                let problem = all.swap_remove(self.focus);
+                return match problem.way {
+                    Some((_, Way::History(save))) => Act::Open(Box::new(History::of(&save))),
+                    Some((_, Way::Meant)) => {
+                        Ask::wish(problem.label, seen.say(text::ASK_MEANT), Wish::AcceptMassChange)
+                    }
+                    Some((_, Way::Start)) => Act::DoBack(Deed::Errand(vec!["start".into()])),
+                    None => Act::Same,
+                };
+            }
+            _ if !self.open && super::moves(&mut self.focus, button, all.len()) => {}
+            _ => return Act::Same,
+        }
+        Act::Draw
+    }
+}
