@@ -24,7 +24,7 @@ fn at_home() -> Option<PathBuf> {
     Some(PathBuf::from(std::env::var_os("HOME")?).join(".config/retrosync").join(NAME))
 }
 
-/// Writes `name = "value"` into the configuration's file; without a file, makes one beside the program, or at home where
+/// Writes `name = "value"` into the configuration's file, or takes the line out if the value is empty; without a file, makes one beside the program, or at home where
 /// that cannot be written.
 ///
 /// # Errors
@@ -59,17 +59,19 @@ fn put(path: &Path, name: &str, value: &str) -> Result<()> {
     boot::write(path, &new).map_err(|error| Error::io(doing(path), &error))
 }
 
-/// The text in which that key has that value, in the line where it stood or in one more.
+/// The text in which that key has that value, in the line where it stood or in one more; without a value, in no line.
 fn with_line(text: &str, name: &str, value: &str) -> String {
     let quoted = value.replace('\\', "\\\\").replace('"', "\\\"");
     let line = format!("{name} = \"{quoted}\"");
     let is_it = |line: &str| line.split_once('=').is_some_and(|(key, _)| key.trim() == name);
     let mut lines: Vec<&str> = text.lines().collect();
     match lines.iter().position(|line| is_it(line)) {
+        Some(at) if value.is_empty() => drop(lines.remove(at)),
         Some(at) => lines[at] = &line,
+        None if value.is_empty() => {}
         None => lines.push(&line),
     }
-    lines.join("\n") + "\n"
+    lines.into_iter().map(|line| format!("{line}\n")).collect()
 }
 
 #[cfg(test)]
@@ -92,6 +94,7 @@ mod tests {
         ];
         for (row, before, after) in rows {
             assert_eq!(with_line(before, "log", "warn"), after, "{row}");
+            assert!(!with_line(after, "log", "").contains("\nlog ="), "{row}: taken out");
         }
     }
 

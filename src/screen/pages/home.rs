@@ -110,6 +110,9 @@ fn lines(card: &Card, seen: &Seen<'_>) -> Vec<Block> {
             () if known.now.playing.is_some() => Some(text::PLAYING),
             () => None,
         };
+        if card.queued > 0 {
+            blocks.push(quiet(seen.words.count(text::QUEUED_ONE, text::QUEUED, card.queued)));
+        }
         blocks.extend(trouble.map(|which| Block::Text { tone: Tone::Look, text: seen.say(which) }));
     }
     let (tone, off) = match &card.unsafe_because {

@@ -32,9 +32,10 @@ impl Page for Select {
         (self.key == "profile").then_some(Deed::Order(Order::Profiles))
     }
 
-    fn hear(&mut self, news: &News, _seen: &Seen<'_>) -> Act {
+    fn hear(&mut self, news: &News, seen: &Seen<'_>) -> Act {
         if let (News::Profiles(profiles), "profile") = (news, self.key) {
-            self.values.clone_from(profiles);
+            self.values = vec![(String::new(), seen.say(text::AUTOMATIC))];
+            self.values.extend(profiles.iter().cloned());
             self.focus = self.values.iter().position(|(value, _)| *value == self.now).unwrap_or(0);
         }
         Act::Draw

@@ -114,7 +114,7 @@ fn select(setting: Setting, card: &Card, seen: &Seen<'_>, title: String, help: S
         }
         Setting::Log => (named(&LEVELS), level(card)),
         // They are brought when the page is open.
-        _ => (Vec::new(), card.profile.clone()),
+        _ => (Vec::new(), card.config.profile.clone().unwrap_or_default()),
     };
     let anew = (setting == Setting::Profile).then_some(text::ASK_PROFILE);
     Act::Open(Box::new(Select { key: setting.key(), title, help, values, now, focus: 0, anew }))
