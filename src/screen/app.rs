@@ -18,6 +18,9 @@ use crate::screen::pages::{Act, Deed, Home, Page, Pair, Seen};
 use crate::screen::view::{Button, Turn, View};
 use crate::screen::words::Words;
 
+/// A command's arguments with the flags that `screen` was given.
+pub type Arguments = dyn Fn(&[&str]) -> Vec<OsString>;
+
 /// What the app needs of the command that opens it.
 pub struct Start {
     /// The configuration.
@@ -25,7 +28,7 @@ pub struct Start {
     /// Runs a command of this program in the process that calls it; answers its exit code.
     pub run: fn(Vec<OsString>) -> i32,
     /// A command's arguments with the flags that this command was given.
-    pub with: Box<dyn Fn(&[&str]) -> Vec<OsString>>,
+    pub with: Box<Arguments>,
     /// Where servers are asked for.
     pub ask: SocketAddr,
 }
@@ -38,7 +41,7 @@ pub struct App {
     pages: Vec<Box<dyn Page>>,
     model: Model,
     errands: Errands,
-    with: Box<dyn Fn(&[&str]) -> Vec<OsString>>,
+    with: Box<Arguments>,
     /// The daemon was asked to start, and a card without a pairing was led to it: once.
     greeted: bool,
 }

@@ -71,9 +71,11 @@ impl Errands {
     }
 }
 
-impl Replies {
-    /// Waits for the next; nothing once there are no more.
-    pub fn next(&mut self) -> Option<Reply> {
+/// Waits for each; there are no more once the screen's other half has ended.
+impl Iterator for Replies {
+    type Item = Reply;
+
+    fn next(&mut self) -> Option<Reply> {
         let mut line = String::new();
         match self.0.read_line(&mut line) {
             Ok(1..) => {}

@@ -136,10 +136,8 @@ fn thread(run: impl FnOnce() + Send + 'static) -> Result<()> {
     thread.map(drop).map_err(|error| Error::io("cannot open the screen", &error))
 }
 
-fn hear(mut replies: Replies, teller: &Teller) {
-    while let Some(reply) = replies.next() {
-        teller.tell(News::Errand(reply));
-    }
+fn hear(replies: Replies, teller: &Teller) {
+    replies.for_each(|reply| teller.tell(News::Errand(reply)));
 }
 
 /// Hears the daemon for ever; one that is not there is looked for now and then.
