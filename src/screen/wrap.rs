@@ -1,0 +1,128 @@
+//! PURE. Texts into the room there is: onto several lines, or shortened. In whatever unit `width` measures.
+
+/// How wide a text is.
+pub type Measure<'a> = &'a dyn Fn(&str) -> u32;
+
+/// The text on lines no wider than `room`: broken at blanks, between letters of scripts without blanks, and within a word only
+/// where it alone is wider than a line.
+pub fn lines(text: &str, room: u32, width: Measure<'_>) -> Vec<String> {
+    let mut lines = Vec::new();
+    for paragraph in text.split('\n') {
+        let mut line = String::new();
+        for piece in pieces(paragraph) {
+            if width(&format!("{line}{}", piece.trim_end())) > room && !line.is_empty() {
+                lines.push(line.trim_end().to_owned());
+                line.clear();
+            }
+            for letter in piece.chars() {
+                if line.is_empty() && letter == ' ' {
+                    continue;
+                }
+                line.push(letter);
+                if letter != ' ' && width(&line) > room && line.chars().nth(1).is_some() {
+                    line.pop();
+                    lines.push(std::mem::take(&mut line));
+                    line.push(letter);
+                }
+            }
+        }
+        lines.push(line.trim_end().to_owned());
+    }
+    lines
+}
+
+/// What must stay together, each with the blanks after it.
+fn pieces(text: &str) -> Vec<&str> {
+    let mut pieces = Vec::new();
+    let mut start = 0;
+    let mut before: Option<char> = None;
+    for (at, letter) in text.char_indices() {
+        let breaks = match before {
+            Some(' ') => letter != ' ',
+            // An address may break after each of its parts.
+            Some('/') => letter.is_alphanumeric() && !text[..at].ends_with("//"),
+            Some(before) => has_no_blanks(before) && letter != ' ' && !hangs(letter),
+            None => false,
+        };
+        if breaks {
+            pieces.push(&text[start..at]);
+            start = at;
+        }
+        before = Some(letter);
+    }
+    pieces.push(&text[start..]);
+    pieces
+}
+
+/// Kana and hanzi: a line may end after each.
+fn has_no_blanks(letter: char) -> bool {
+    matches!(letter, '\u{2E80}'..='\u{9FFF}' | '\u{FF00}'..='\u{FFEF}')
+}
+
+/// What may not begin a line.
+fn hangs(letter: char) -> bool {
+    "、。，．・：；！？）」』】ー々".contains(letter)
+}
+
+/// The text, shortened with an ellipsis where it is wider than `room`.
+pub fn elided(text: &str, room: u32, width: Measure<'_>) -> String {
+    if width(text) <= room {
+        return text.to_owned();
+    }
+    let mut short: String = text.to_owned();
+    while short.pop().is_some() {
+        let shown = format!("{}…", short.trim_end());
+        if width(&shown) <= room {
+            return shown;
+        }
+    }
+    String::new()
+}
+
+/// As [`lines`], at most so many; the last is shortened if there would be more.
+pub fn lines_at_most(text: &str, room: u32, most: usize, width: Measure<'_>) -> Vec<String> {
+    let mut all = lines(text, room, width);
+    if all.len() > most {
+        all.truncate(most);
+        if let Some(last) = all.last_mut() {
+            let more = format!("{last} …");
+            *last = if width(&more) <= room { more } else { elided(&format!("{last}……"), room, width) };
+        }
+    }
+    all
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn letters(text: &str) -> u32 {
+        text.chars().count() as u32
+    }
+
+    #[test]
+    fn texts_break_where_a_reader_would_break_them() {
+        let rows: [(&str, u32, &[&str], &str); 8] = [
+            ("http://nas:80/pair", 15, &["http://nas:80/", "pair"], "an address after its parts"),
+            ("all is well", 6, &["all is", "well"], "at blanks"),
+            ("all is well", 20, &["all is well"], "what fits stays"),
+            ("one\ntwo", 20, &["one", "two"], "at line feeds"),
+            ("Overflow!", 4, &["Over", "flow", "!"], "a word wider than a line"),
+            ("星のカービィ。", 4, &["星のカー", "ビィ。"], "between kana, the stop stays"),
+            ("", 4, &[""], "nothing is one line"),
+            ("ab", 0, &["a", "b"], "no room at all ends too"),
+        ];
+        for (text, room, wanted, what) in rows {
+            assert_eq!(lines(text, room, &letters), wanted, "{what}");
+        }
+    }
+
+    #[test]
+    fn what_is_shortened_says_so() {
+        assert_eq!(elided("Tetris", 6, &letters), "Tetris");
+        assert_eq!(elided("Tetris World", 8, &letters), "Tetris…");
+        assert_eq!(elided("Tetris", 0, &letters), "");
+        assert_eq!(lines_at_most("one two three four", 7, 2, &letters), ["one two", "three…"]);
+        assert_eq!(lines_at_most("one two six ten", 7, 1, &letters), ["one tw…"]);
+    }
+}
