@@ -10,14 +10,19 @@
 
 pub mod app;
 pub mod canvas;
+pub mod drm;
 pub mod errands;
 pub mod font;
+pub mod framebuffer;
 pub mod glyphs;
 pub mod known;
+pub mod map;
 mod model;
 mod pages;
+pub mod panel;
 pub mod picture;
 pub mod png;
+pub mod text;
 pub mod view;
 pub mod words;
 pub mod wrap;

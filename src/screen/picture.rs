@@ -138,7 +138,8 @@ impl Painter<'_> {
         let mut left = margin.cast_signed();
         for (button, text) in hints {
             let name = names.of(*button);
-            let wide = if name.chars().nth(1).is_some() { self.width(name, small * 3 / 4) + small } else { key };
+            let wide =
+                if name.chars().nth(1).is_some() { self.width(name, small * 3 / 4) + small } else { key };
             let end = left + (wide + gap * 2 / 3 + self.width(text, small)).cast_signed();
             if end > right(bar) - (margin / 2).cast_signed() {
                 break;
