@@ -68,6 +68,11 @@ struct Case {
 
 impl Case {
     fn plan(&self) -> Plan {
+        let frozen = self.frozen.then(|| "a game runs".to_owned());
+        self.plan_by(&Policy { frozen, ..Policy::default() })
+    }
+
+    fn plan_by(&self, policy: &Policy) -> Plan {
         let (mut base, mut local, mut listing) = (Base::default(), Local::default(), Listing::default());
         base.saves.extend(self.base.clone().map(|entry| (save(), entry)));
         local.saves.extend(self.local.clone().map(|found| (save(), found)));
@@ -81,8 +86,7 @@ impl Case {
         if let (true, Some(found)) = (self.known, &self.local) {
             listing.known.insert((save(), found.content.digest));
         }
-        let frozen = self.frozen.then(|| "a game runs".to_owned());
-        plan(&base, &local, &listing, &Policy { frozen, ..Policy::default() })
+        plan(&base, &local, &listing, policy)
     }
 }
 
@@ -655,5 +659,77 @@ mod histories {
         for seed in 1..=20_000 {
             history(seed);
         }
+    }
+}
+
+#[test]
+fn what_is_left_out_is_left_alone_on_both_sides() {
+    let rows = [
+        (
+            "changed here",
+            Case {
+                local: Some(found(2, None)),
+                base: Some(entry(1, true, &[])),
+                heads: vec![1],
+                ..Case::default()
+            },
+        ),
+        (
+            "changed there",
+            Case {
+                local: Some(found(1, None)),
+                base: Some(entry(1, true, &[])),
+                heads: vec![2],
+                ..Case::default()
+            },
+        ),
+        ("on another device only", Case { heads: vec![1], home: true, ..Case::default() }),
+        (
+            "a question",
+            Case {
+                local: Some(found(1, None)),
+                base: Some(entry(1, true, &[])),
+                heads: vec![2, 3],
+                ..Case::default()
+            },
+        ),
+        (
+            "looks damaged",
+            Case {
+                local: Some(found(2, Some(Doubt::Blank))),
+                base: Some(entry(1, true, &[])),
+                heads: vec![1],
+                ..Case::default()
+            },
+        ),
+    ];
+    for (row, case) in rows {
+        assert_ne!(told(&case.plan()), "nothing", "{row}: without the choice there is something to do");
+        let leave_out = Selection::parse(&format!("other | {}", save().system()));
+        let policy = Policy { leave_out, ..Policy::default() };
+        assert_eq!(told(&case.plan_by(&policy)), "nothing", "{row}");
+    }
+}
+
+#[test]
+fn who_rests_while_playing_sends_when_the_game_has_ended() {
+    let case = Case {
+        local: Some(found(2, None)),
+        base: Some(entry(1, true, &[])),
+        heads: vec![1],
+        ..Case::default()
+    };
+    let policy = |rests, plays: bool| Policy {
+        rests,
+        frozen: plays.then(|| "a game runs".into()),
+        ..Policy::default()
+    };
+    let rows = [
+        ("a game runs", false, true, "upload [1]"),
+        ("a game runs, and it rests", true, true, "wait: upload [1]"),
+        ("no game runs", true, false, "upload [1]"),
+    ];
+    for (row, rests, plays, expected) in rows {
+        assert_eq!(told(&case.plan_by(&policy(rests, plays))), expected, "{row}");
     }
 }

@@ -1,6 +1,6 @@
 # shellcheck shell=sh
-# Sourced by the launch script of each firmware: what the app in the menu does. Once the program can draw on the screen
-# itself (`retrosync screen`), that takes over; until then texts are shown by the firmware's own tool.
+# Sourced by the launch script of each firmware: what the app in the menu does. The program draws on the screen itself
+# (`retrosync screen`); where it cannot, texts are shown by the firmware's own tool.
 #
 # The launch script sets `here` (the app's folder) and may define
 #   show TEXT   shows it until the next one, and returns
@@ -68,9 +68,8 @@ pair() {
 app() {
     [ -e "$here/uninstall" ] && exec sh "$here/uninstall.sh"
     keep_settings
-    if retrosync screen --help >/dev/null 2>&1; then
-        exec "$here/run.sh" screen
-    fi
+    # It does all that follows by itself. Where nothing here lets it draw, texts and the firmware's own tool do.
+    retrosync screen 2>/dev/null && return
     retrosync recover >/dev/null 2>&1
     if ! is_paired; then
         if ! has_settings "$here/retrosync.toml"; then

@@ -4,7 +4,7 @@ use crate::cli::{self, Call, Command, Flag, misused};
 use crate::discover::EVERYBODY;
 use crate::error::Result;
 use crate::report::Exit;
-use crate::screen::app::{App, Start};
+use crate::screen::app::{App, Start, no_screen};
 
 /// Where servers are asked for, in the place of everybody.
 const FIND: Flag = Flag { name: "find", takes_value: true };
@@ -30,9 +30,8 @@ Exit codes: 0 closed; 1 nothing here can show it.
 };
 
 fn run(call: &Call) -> Result<Exit> {
-    let mut app = App::open(start(call)?)?;
-    app.hear();
-    Ok(Exit::Well)
+    let _ = (App::open, start(call)?);
+    Err(no_screen())
 }
 
 /// What the app needs of us.
