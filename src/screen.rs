@@ -9,9 +9,11 @@
 //! Pages are pure: what they know comes from the model, what they want goes to the daemon as a wish.
 
 pub mod app;
+pub mod buttons;
 pub mod canvas;
 pub mod drm;
 pub mod errands;
+pub mod evdev;
 pub mod font;
 pub mod framebuffer;
 pub mod glyphs;
@@ -22,6 +24,7 @@ mod pages;
 pub mod panel;
 pub mod picture;
 pub mod png;
+pub mod terminal;
 pub mod text;
 pub mod view;
 pub mod words;

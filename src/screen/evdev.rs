@@ -1,0 +1,194 @@
+//! Buttons as Linux reports them: every device below `/dev/input` with keys, as they come and go; or one file.
+//!
+//! Nothing is grabbed: the firmware's own volume and power keys go on working. A device that fails is let go and taken again
+//! when it comes back. Numbers: Linux, include/uapi/linux/input.h.
+
+use std::fs::File;
+use std::io::{ErrorKind, Read};
+use std::os::fd::{AsFd, BorrowedFd};
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::{Path, PathBuf};
+
+use inotify::{Inotify, WatchMask};
+
+use super::buttons::{Key, axis};
+use super::framebuffer::control;
+
+/// Where devices are.
+const FOLDER: &str = "/dev/input";
+/// An event is a time of two words, then kind, code and value.
+const TIME_BYTES: usize = 2 * size_of::<libc::c_ulong>();
+const EVENT_BYTES: usize = TIME_BYTES + 8;
+const KEY: u16 = 1;
+const ABSOLUTE: u16 = 3;
+/// The axes that are a cross; they are at an end or in the middle.
+const CROSS: std::ops::RangeInclusive<u16> = 16..=23;
+
+/// A key went down or came up.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Press {
+    /// Which.
+    pub key: Key,
+    /// Down, or up.
+    pub is_down: bool,
+}
+
+/// One device.
+struct Device {
+    path: PathBuf,
+    file: File,
+    /// Of the left stick's two axes: the middle, and how far from it counts.
+    sticks: [(i32, i32); 2],
+    /// Which end each axis is at, by its number.
+    ends: [i8; 24],
+}
+
+/// All devices with buttons.
+pub struct Evdev {
+    devices: Vec<Device>,
+    /// Says when devices come; not where a file was named.
+    coming: Option<Inotify>,
+}
+
+impl Evdev {
+    /// All devices that are there.
+    pub fn open() -> Evdev {
+        let coming = Inotify::init().ok().filter(|coming| {
+            coming.watches().add(FOLDER, WatchMask::CREATE | WatchMask::ATTRIB | WatchMask::MOVED_TO).is_ok()
+        });
+        let mut evdev = Evdev { devices: Vec::new(), coming };
+        evdev.look();
+        evdev
+    }
+
+    /// One file or pipe of events.
+    ///
+    /// # Errors
+    /// As opening it says.
+    pub fn file(path: &Path) -> std::io::Result<Evdev> {
+        let device = Device::open(path)?;
+        Ok(Evdev { devices: vec![device], coming: None })
+    }
+
+    /// Are there any?
+    pub fn is_empty(&self) -> bool {
+        self.devices.is_empty()
+    }
+
+    /// What to wait for.
+    pub fn descriptors(&self) -> impl Iterator<Item = BorrowedFd<'_>> {
+        let coming = self.coming.as_ref().map(AsFd::as_fd);
+        self.devices.iter().map(|device| device.file.as_fd()).chain(coming)
+    }
+
+    /// Takes devices that came.
+    fn look(&mut self) {
+        for entry in std::fs::read_dir(FOLDER).into_iter().flatten().flatten() {
+            let path = entry.path();
+            let is_event = entry.file_name().to_string_lossy().starts_with("event");
+            if is_event
+                && !self.devices.iter().any(|device| device.path == path)
+                && let Ok(device) = Device::open(&path)
+                && device.has_buttons()
+            {
+                self.devices.push(device);
+            }
+        }
+    }
+
+    /// What was pressed since the last time; true if a device vanished meanwhile.
+    pub fn read(&mut self, pressed: &mut Vec<Press>) -> bool {
+        let before = self.devices.len();
+        self.devices.retain_mut(|device| device.read(pressed));
+        let vanished = self.devices.len() < before;
+        if let Some(coming) = &mut self.coming {
+            let mut buffer = [0; 1024];
+            let came = coming.read_events(&mut buffer).is_ok_and(|mut events| events.next().is_some());
+            if came || vanished {
+                self.look();
+            }
+        }
+        vanished
+    }
+}
+
+impl Device {
+    fn open(path: &Path) -> std::io::Result<Device> {
+        let file = File::options().read(true).custom_flags(libc::O_NONBLOCK | libc::O_CLOEXEC).open(path)?;
+        let sticks = [0, 1].map(|number| {
+            // `input_absinfo`: value, least, most, …
+            let mut info = [0i32; 6];
+            let request = 0x8018_4540 + number;
+            match control(&file, request, info.as_mut_ptr().cast()) {
+                Ok(()) if info[2] > info[1] => {
+                    (i32::midpoint(info[1], info[2]), info[2].saturating_sub(info[1]) / 4)
+                }
+                _ => (0, i32::MAX),
+            }
+        });
+        Ok(Device { path: path.to_owned(), file, sticks, ends: [0; 24] })
+    }
+
+    /// Does it have an arrow key, Enter, or a button of a pad? A lid or a touch panel does not.
+    fn has_buttons(&self) -> bool {
+        let mut bits = [0u8; 96];
+        let request = 0x8060_4520 + u32::from(KEY);
+        if control(&self.file, request, bits.as_mut_ptr().cast()).is_err() {
+            return false;
+        }
+        let has = |key: usize| bits[key / 8] >> (key % 8) & 1 == 1;
+        [28, 103, 304, 305, 544].into_iter().any(has)
+    }
+
+    /// Reads what is there; false when the device is gone.
+    fn read(&mut self, pressed: &mut Vec<Press>) -> bool {
+        let mut buffer = [0; EVENT_BYTES * 32];
+        loop {
+            match self.file.read(&mut buffer) {
+                Ok(0) => return false,
+                Ok(length) => {
+                    for event in buffer[..length].chunks_exact(EVENT_BYTES) {
+                        self.event(&event[TIME_BYTES..], pressed);
+                    }
+                }
+                Err(error) if error.kind() == ErrorKind::Interrupted => {}
+                Err(error) => return error.kind() == ErrorKind::WouldBlock,
+            }
+        }
+    }
+
+    fn event(&mut self, event: &[u8], pressed: &mut Vec<Press>) {
+        let &[kind_low, kind_high, low, high, a, b, c, d] = event else { return };
+        let (kind, code) = (u16::from_ne_bytes([kind_low, kind_high]), u16::from_ne_bytes([low, high]));
+        let value = i32::from_ne_bytes([a, b, c, d]);
+        match kind {
+            // 2: the kernel's own repeating, which pads do not have; ours is for all.
+            KEY if value < 2 => pressed.push(Press { key: code, is_down: value == 1 }),
+            ABSOLUTE => self.moved(code, value, pressed),
+            _ => {}
+        }
+    }
+
+    fn moved(&mut self, code: u16, value: i32, pressed: &mut Vec<Press>) {
+        let (middle, far) = match code {
+            0 | 1 => self.sticks[usize::from(code)],
+            code if CROSS.contains(&code) => (0, 1),
+            _ => return,
+        };
+        let away = value.saturating_sub(middle);
+        let end = if away >= far {
+            1
+        } else if away <= -far {
+            -1
+        } else {
+            0
+        };
+        let before = std::mem::replace(&mut self.ends[usize::from(code)], end);
+        if before == end {
+            return;
+        }
+        for (end, is_down) in [(before, false), (end, true)].into_iter().filter(|(end, _)| *end != 0) {
+            pressed.push(Press { key: axis(code, end > 0), is_down });
+        }
+    }
+}
