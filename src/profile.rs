@@ -76,6 +76,9 @@ pub struct Profile {
     /// What else in save folders is no save.
     #[serde(default)]
     pub ignore: Ignore,
+    /// Its screen and its buttons, the first that fits; for `retrosync screen`.
+    #[serde(default, rename = "screen")]
+    pub screens: Vec<ScreenSpec>,
     /// For the packages; the daemon does not read it.
     #[serde(default)]
     pub app: IgnoredAny,
@@ -309,6 +312,29 @@ pub struct Example {
 
 fn yes() -> bool {
     true
+}
+
+/// What a device's screen and buttons are like, where they are not as usual.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ScreenSpec {
+    /// It is this device if this path exists; absent: any.
+    pub has: Option<String>,
+    /// It is this panel: `640x480`, as it lies in memory; absent: any.
+    pub size: Option<String>,
+    /// By how many degrees a picture is turned clockwise in memory so that it is upright in the hand.
+    pub rotation: Option<u32>,
+    /// On this firmware B confirms and A goes back.
+    #[serde(default)]
+    pub b_confirms: bool,
+    /// Which key of evdev is which button: `a 57, b 29, x 42, start 28`.
+    #[serde(default)]
+    pub buttons: String,
+    /// `false`: inferred; docs/COVERAGE.md lists it.
+    #[serde(default = "yes")]
+    pub confirmed: bool,
+    /// Why.
+    pub reason: Option<String>,
 }
 
 impl Profile {

@@ -1,37 +1,134 @@
 //! `retrosync screen`: the app that opens from a handheld's menu.
 
+use std::path::PathBuf;
+
 use crate::cli::{self, Call, Command, Flag, misused};
+use crate::config::file::beside;
 use crate::discover::EVERYBODY;
-use crate::error::Result;
+use crate::error::{Error, Result};
+use crate::parts::Ground;
+use crate::profile::ScreenSpec;
 use crate::report::Exit;
-use crate::screen::app::{App, Start, no_screen};
+use crate::root::STATE_FOLDER;
+use crate::screen::app::{App, Start, language};
+use crate::screen::buttons::{LearningWords, Mapping};
+use crate::screen::evdev::Evdev;
+use crate::screen::font::{Font, More, NoMore};
+use crate::screen::glyphs::{self, Glyphs};
+use crate::screen::guard;
+use crate::screen::panel::Geometry;
+use crate::screen::picture::Names;
+use crate::screen::place::{self, Place, Wanted};
+use crate::screen::turns::{self, Loop, LoopWords};
+use crate::screen::words::{Words, text};
 
 /// Where servers are asked for, in the place of everybody.
 const FIND: Flag = Flag { name: "find", takes_value: true };
+const FRAMEBUFFER: Flag = Flag { name: "framebuffer", takes_value: true };
+const GEOMETRY: Flag = Flag { name: "geometry", takes_value: true };
+const INPUT: Flag = Flag { name: "input", takes_value: true };
+const TEXT: Flag = Flag { name: "text", takes_value: false };
+const SHOT: Flag = Flag { name: "shot", takes_value: true };
 
 /// `retrosync screen`.
 pub const COMMAND: Command = Command {
     name: "screen",
     summary: "see, pair, choose and restore with a D-pad and a few buttons",
     words: (0, 0),
-    flags: &[FIND],
+    flags: &[FIND, FRAMEBUFFER, GEOMETRY, INPUT, TEXT, SHOT],
     run,
     help: "\
-Usage: retrosync screen
+Usage: retrosync screen [--text] [--shot FILE.png] [--framebuffer DEVICE] [--geometry WxHxBITS]
 
 The app that opens from the handheld's menu: are the saves safe, pair this device, answer a question,
 go back to yesterday's save, settings. In a terminal the same screens as text.
 
+  --text              as text, even where a picture could be shown
+  --framebuffer FILE  draw there instead of /dev/fb0; with --geometry also on a regular file
+  --geometry WxHxBITS what such a file is like: 640x480x16, then if it is so @180 (turned), +64 (bytes
+                      more a row), *2 (pages); the size of --shot
+  --input FILE        read the buttons there instead of in /dev/input
+  --shot FILE.png     write the picture to a file when all of --input was pressed, and end
+  --find ADDR:PORT    where servers are asked for, instead of the whole network
+
 Examples:
   retrosync screen
+  retrosync screen --shot home.png --geometry 720x480x16
 
 Exit codes: 0 closed; 1 nothing here can show it.
 ",
 };
 
 fn run(call: &Call) -> Result<Exit> {
-    let _ = (App::open, start(call)?);
-    Err(no_screen())
+    let start = start(call)?;
+    // A device that no profile knows has a screen all the same.
+    let ground = Ground::find(start.config.clone()).ok();
+    let specs = ground.as_ref().map(|ground| ground.profile.screens.clone()).unwrap_or_default();
+    let mut place = Place::take(&wanted(call)?, &specs)?;
+    guard::apart(&mut || place.leave()).map_err(|error| Error::io("cannot open the screen", &error))?;
+    let learned =
+        ground.and_then(|ground| Some(ground.primary().ok()?.join(STATE_FOLDER).join("buttons.txt")));
+    let words = Words::of(&language(&start.config));
+    let shown = App::open(start).and_then(|mut app| {
+        turns::run(&mut with(call, &place, &specs, learned, &words)?, &mut app, &mut place)
+    });
+    place.leave();
+    shown.map(|()| Exit::Well)
+}
+
+fn wanted(call: &Call) -> Result<Wanted> {
+    let geometry = |text: &str| {
+        Geometry::parse(text)
+            .ok_or_else(|| misused(format!("`{text}` is not like 640x480x16"), Some(&COMMAND)))
+    };
+    Ok(Wanted {
+        framebuffer: call.value(FRAMEBUFFER.name).map(PathBuf::from),
+        geometry: call.value(GEOMETRY.name).map(geometry).transpose()?,
+        text: call.has(TEXT.name),
+        shot: call.value(SHOT.name).map(PathBuf::from),
+    })
+}
+
+/// What the loop needs: buttons, letters, texts.
+fn with(
+    call: &Call,
+    place: &Place,
+    specs: &[ScreenSpec],
+    learned: Option<PathBuf>,
+    words: &Words,
+) -> Result<Loop> {
+    let spec = place::spec(specs, None).cloned().unwrap_or_default();
+    let evdev = match call.value(INPUT.name) {
+        Some(path) => {
+            Some(Evdev::file(path.as_ref()).map_err(|e| Error::io(format!("cannot read `{path}`"), &e))?)
+        }
+        // Whoever types on a terminal may be far from the pad; a picture that nobody waits for needs none.
+        None => matches!(place, Place::Framebuffer(..) | Place::Drm(..)).then(Evdev::open),
+    };
+    let kept = learned.as_ref().and_then(|path| std::fs::read_to_string(path).ok()).unwrap_or_default();
+    let answers = if spec.b_confirms { ["B", "A"] } else { ["A", "B"] };
+    let remap = move |learned: &str| Mapping::new(learned, &spec.buttons, spec.b_confirms);
+    let more: Box<dyn More> = match beside(glyphs::NAME).and_then(|path| Glyphs::open(&path)) {
+        Some(glyphs) => Box::new(glyphs),
+        None => Box::new(NoMore),
+    };
+    Ok(Loop {
+        evdev,
+        mapping: remap(&kept),
+        remap: Box::new(remap),
+        learned,
+        names: Names { answers, ..Names::default() },
+        font: Font::new(more),
+        words: LoopWords {
+            learning: LearningWords {
+                title: words.say(text::KEYS_TITLE),
+                press: words.say(text::KEYS_PRESS),
+                why: words.say(text::KEYS_WHY),
+            },
+            lonely: words.say(text::NO_KEYS),
+            lonely_why: words.say(text::NO_KEYS_WHY),
+        },
+    })
 }
 
 /// What the app needs of us.

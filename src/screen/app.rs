@@ -207,7 +207,7 @@ impl App {
 }
 
 /// What was chosen, else what the device speaks.
-fn language(config: &Config) -> String {
+pub(crate) fn language(config: &Config) -> String {
     let of = |name: &str| std::env::var(name).ok().filter(|text| !text.is_empty());
     config.language.clone().or_else(|| of("LC_ALL")).or_else(|| of("LANG")).unwrap_or_default()
 }

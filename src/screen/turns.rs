@@ -1,0 +1,320 @@
+//! The loop: buttons and news to the app, its view to the place, and between them nothing but waiting.
+//!
+//! Wakes for a button, for news, for a held button that repeats, and for a terminal of another size. Draws only a view that
+//! differs from the one that is seen.
+
+use std::io::PipeReader;
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd};
+use std::path::PathBuf;
+use std::sync::atomic::{AtomicI32, Ordering};
+use std::time::{Duration, Instant};
+
+use super::app::App;
+use super::buttons::{Held, Learning, LearningWords, Mapping};
+use super::evdev::{Evdev, Press};
+use super::font::Font;
+use super::picture::Names;
+use super::place::Place;
+use super::terminal;
+use super::view::{Block, Button, Tone, Turn, View};
+use crate::error::{Error, Kind, Result};
+
+/// How long a screen without any button stays: the menu must come back.
+const LONELY: Duration = Duration::from_secs(20);
+/// How long one picture waits for what the card says.
+const SHOT: Duration = Duration::from_secs(10);
+
+/// What the loop needs beside the app and the place.
+pub struct Loop {
+    /// The pads and keys; `None`: only a terminal's.
+    pub evdev: Option<Evdev>,
+    /// Which key means what.
+    pub mapping: Mapping,
+    /// From what was learned, anew.
+    pub remap: Box<dyn Fn(&str) -> Mapping>,
+    /// Where what was learned is kept.
+    pub learned: Option<PathBuf>,
+    /// What stands on the buttons.
+    pub names: Names,
+    /// The letters.
+    pub font: Font,
+    /// The texts of this module.
+    pub words: LoopWords,
+}
+
+/// The texts of the loop's own two views.
+#[derive(Clone, Debug, Default)]
+pub struct LoopWords {
+    /// Learning.
+    pub learning: LearningWords,
+    /// No buttons were found.
+    pub lonely: String,
+    /// What to do about it.
+    pub lonely_why: String,
+}
+
+/// What is going on.
+struct Turns<'a> {
+    with: &'a mut Loop,
+    app: &'a mut App,
+    place: &'a mut Place,
+    held: Held,
+    learning: Learning,
+    shown: Option<View>,
+    began: Instant,
+    /// Since when there is no device with buttons.
+    lonely: Option<Instant>,
+    has_heard: bool,
+}
+
+/// Runs until the person is done.
+///
+/// # Errors
+/// There are no buttons.
+pub fn run(with: &mut Loop, app: &mut App, place: &mut Place) -> Result<()> {
+    let resized = resizes();
+    let mut turns = Turns {
+        with,
+        app,
+        place,
+        held: Held::default(),
+        learning: Learning::default(),
+        shown: None,
+        began: Instant::now(),
+        lonely: None,
+        has_heard: false,
+    };
+    loop {
+        turns.notice_buttons()?;
+        turns.draw();
+        if turns.is_shot_ready() {
+            return turns.place.write_shot();
+        }
+        if turns.wait(resized.as_ref())? == Turn::End {
+            return Ok(());
+        }
+    }
+}
+
+impl Turns<'_> {
+    fn now_ms(&self) -> u64 {
+        u64::try_from(self.began.elapsed().as_millis()).unwrap_or(u64::MAX)
+    }
+
+    /// Is there a terminal to type on?
+    fn types(&self) -> bool {
+        matches!(self.place, Place::Terminal(_))
+    }
+
+    fn is_shot(&self) -> bool {
+        matches!(self.place, Place::Shot(..))
+    }
+
+    /// One picture is taken when all was pressed and the card was heard of.
+    fn is_shot_ready(&self) -> bool {
+        let is_pressed = self.with.evdev.as_ref().is_none_or(Evdev::is_empty);
+        self.is_shot() && is_pressed && (self.has_heard || self.began.elapsed() > SHOT)
+    }
+
+    fn notice_buttons(&mut self) -> Result<()> {
+        let has_buttons =
+            self.types() || self.is_shot() || self.with.evdev.as_ref().is_some_and(|all| !all.is_empty());
+        if has_buttons {
+            self.lonely = None;
+            return Ok(());
+        }
+        let since = *self.lonely.get_or_insert_with(Instant::now);
+        if since.elapsed() < LONELY {
+            return Ok(());
+        }
+        Err(Error::new(
+            Kind::Misused,
+            "cannot use the screen",
+            "there is no device with buttons in `/dev/input`",
+        )
+        .help("`retrosync status` and `retrosync pair` do without"))
+    }
+
+    fn view(&self) -> View {
+        let words = &self.with.words;
+        if self.lonely.is_some() {
+            return View {
+                title: "RetroSync".into(),
+                blocks: vec![
+                    Block::Heading { tone: Tone::Look, text: words.lonely.clone() },
+                    Block::Text { tone: Tone::Plain, text: words.lonely_why.clone() },
+                ],
+                ..View::default()
+            };
+        }
+        if self.learning.is_on() { self.learning.view(&words.learning) } else { self.app.view() }
+    }
+
+    fn draw(&mut self) {
+        let view = self.view();
+        if self.shown.as_ref() != Some(&view) {
+            self.place.show(&view, &self.with.font, self.with.names);
+            self.shown = Some(view);
+        }
+    }
+
+    /// How long to wait at most; `None`: until something happens.
+    fn patience_ms(&self) -> Option<u64> {
+        let held = self.held.wait_ms(self.now_ms());
+        let until = |since: Option<Instant>, limit: Duration| {
+            since.map(|since| limit.saturating_sub(since.elapsed()).as_millis() as u64 + 1)
+        };
+        let lonely = until(self.lonely, LONELY);
+        let shot = until(self.is_shot().then_some(self.began), SHOT);
+        [held, lonely, shot].into_iter().flatten().min()
+    }
+
+    /// Waits for whatever happens next and takes it in.
+    fn wait(&mut self, resized: Option<&PipeReader>) -> Result<Turn> {
+        let input = std::io::stdin();
+        let mut waited: Vec<BorrowedFd<'_>> = vec![self.app.news()];
+        if self.types() {
+            waited.push(input.as_fd());
+            waited.extend(resized.map(AsFd::as_fd));
+        }
+        let own = waited.len();
+        waited.extend(self.with.evdev.iter().flat_map(Evdev::descriptors));
+        let ready = poll(&waited, self.patience_ms());
+        let is_ready = |at: usize| ready.get(at).copied().unwrap_or_default();
+        let (has_news, is_typed, is_resized) = (is_ready(0), own > 1 && is_ready(1), own > 2 && is_ready(2));
+        let is_pressed = ready.iter().skip(own).any(|ready| *ready);
+        drop(waited);
+        let mut turn = Turn::Same;
+        if has_news {
+            turn = self.app.hear();
+            self.has_heard = true;
+        }
+        if is_resized {
+            drain(resized);
+            self.shown = None;
+        }
+        if is_typed && turn != Turn::End {
+            turn = self.typed(input.as_fd());
+        }
+        if is_pressed && turn != Turn::End {
+            turn = self.pressed();
+        }
+        if turn != Turn::End
+            && let Some(button) = self.held.due(self.now_ms())
+        {
+            turn = self.app.press(button);
+        }
+        Ok(turn)
+    }
+
+    fn typed(&mut self, input: BorrowedFd<'_>) -> Turn {
+        // Whoever typed is gone, and so is the terminal.
+        let Some(bytes) = terminal::read(input) else { return Turn::End };
+        let types = self
+            .shown
+            .iter()
+            .flat_map(|view| &view.blocks)
+            .any(|block| matches!(block, Block::Keyboard { .. }));
+        self.press_all(&terminal::buttons(&bytes, types))
+    }
+
+    fn press_all(&mut self, buttons: &[Button]) -> Turn {
+        if buttons.iter().any(|button| self.app.press(*button) == Turn::End) { Turn::End } else { Turn::Draw }
+    }
+
+    fn pressed(&mut self) -> Turn {
+        let Some(evdev) = &mut self.with.evdev else { return Turn::Same };
+        let mut pressed = Vec::new();
+        if evdev.read(&mut pressed) {
+            // Its keys will not come up any more.
+            self.held.let_go();
+        }
+        let mut turn = Turn::Same;
+        for press in pressed {
+            if self.one(press, &mut turn) {
+                return Turn::End;
+            }
+        }
+        turn
+    }
+
+    /// One key; true when that was the end.
+    fn one(&mut self, press: Press, turn: &mut Turn) -> bool {
+        if !press.is_down {
+            self.held.up(press.key);
+            return false;
+        }
+        *turn = Turn::Draw;
+        if self.learning.is_on() {
+            if let Some(learned) = self.learning.take(press.key) {
+                self.learn(&learned);
+            }
+            return false;
+        }
+        match self.with.mapping.button(press.key) {
+            Some(button) => {
+                self.learning.known();
+                self.held.down(press.key, button, self.now_ms());
+                self.app.press(button) == Turn::End
+            }
+            None => {
+                self.learning.strange();
+                false
+            }
+        }
+    }
+
+    fn learn(&mut self, learned: &str) {
+        self.with.mapping = (self.with.remap)(learned);
+        if let Some(path) = &self.with.learned
+            && let Err(error) = std::fs::write(path, learned)
+        {
+            log::warn!("cannot keep what the buttons mean in `{}`: {error}", path.display());
+        }
+    }
+}
+
+/// Which of these can be read; waits so long at most.
+fn poll(descriptors: &[BorrowedFd<'_>], patience_ms: Option<u64>) -> Vec<bool> {
+    let wanted = |descriptor: &BorrowedFd<'_>| libc::pollfd {
+        fd: descriptor.as_raw_fd(),
+        events: libc::POLLIN,
+        revents: 0,
+    };
+    let mut all: Vec<libc::pollfd> = descriptors.iter().map(wanted).collect();
+    let patience = patience_ms.map_or(-1, |wait| i32::try_from(wait).unwrap_or(i32::MAX));
+    // SAFETY: `all` lives until the call returns and has that many entries.
+    let count = unsafe { libc::poll(all.as_mut_ptr(), all.len() as libc::nfds_t, patience) };
+    all.iter().map(|one| count > 0 && one.revents != 0).collect()
+}
+
+/// Where a signal handler tells that the terminal has another size.
+static RESIZED: AtomicI32 = AtomicI32::new(-1);
+
+extern "C" fn tell_resized(_signal: libc::c_int) {
+    // SAFETY: `write` may be called in a handler; a full pipe has told already.
+    unsafe { libc::write(RESIZED.load(Ordering::Relaxed), [0u8].as_ptr().cast(), 1) };
+}
+
+/// A pipe that gets a byte when the terminal has another size.
+fn resizes() -> Option<PipeReader> {
+    let (reader, writer) = std::io::pipe().ok()?;
+    for descriptor in [reader.as_raw_fd(), writer.as_raw_fd()] {
+        // SAFETY: plain numbers.
+        unsafe { libc::fcntl(descriptor, libc::F_SETFL, libc::O_NONBLOCK) };
+    }
+    RESIZED.store(writer.as_raw_fd(), Ordering::Relaxed);
+    // The handler keeps it for as long as the process lives.
+    std::mem::forget(writer);
+    let handler = tell_resized as extern "C" fn(libc::c_int);
+    // SAFETY: the handler does nothing but write.
+    unsafe { libc::signal(libc::SIGWINCH, handler as libc::sighandler_t) };
+    Some(reader)
+}
+
+fn drain(reader: Option<&PipeReader>) {
+    use std::io::Read as _;
+    if let Some(mut reader) = reader {
+        while reader.read(&mut [0; 64]).is_ok_and(|length| length > 0) {}
+    }
+}
