@@ -161,7 +161,7 @@ impl Page {
 
     fn bar(&mut self, done: u64, total: u64, label: &str) {
         let room = u64::from(self.wide.saturating_sub(2));
-        let part = if total == 0 { 0 } else { room * done.min(total) / total } as usize;
+        let part = (room * done.min(total)).checked_div(total).unwrap_or_default() as usize;
         self.line(QUIET, label);
         let rest = room as usize - part;
         self.line(PLAIN, &format!("[{}{}]", "█".repeat(part), "·".repeat(rest)));

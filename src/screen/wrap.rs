@@ -85,8 +85,8 @@ pub fn lines_at_most(text: &str, room: u32, most: usize, width: Measure<'_>) -> 
     if all.len() > most {
         all.truncate(most);
         if let Some(last) = all.last_mut() {
-            let more = format!("{last} …");
-            *last = if width(&more) <= room { more } else { elided(&format!("{last}……"), room, width) };
+            let more = format!("{last}…");
+            *last = if width(&more) <= room { more } else { elided(&format!("{more}…"), room, width) };
         }
     }
     all
