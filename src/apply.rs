@@ -19,7 +19,7 @@ use crate::journal::{Entry, Journal};
 use crate::live::Live;
 use crate::naming::Naming;
 use crate::plan::Step;
-use crate::playing::{Launches, Signs, boot_ms};
+use crate::playing::{Hooks, Launches, Signs, boot_ms};
 use crate::remote::Remote;
 use crate::root::Root;
 use crate::snapshot::{ANCESTORS, Base, BaseEntry, Doubt, Place, Stamp};
@@ -52,6 +52,8 @@ pub struct Hands<'a> {
     pub naming: &'a Naming,
     /// How to see that a game runs.
     pub signs: &'a Signs,
+    /// What the firmware's hooks said of games.
+    pub hooks: &'a Hooks,
     /// What was replaced under a game.
     pub launches: &'a mut Launches,
     /// Who watches is told how far it is.

@@ -18,7 +18,7 @@ use crate::formats;
 use crate::journal::Entry;
 use crate::pace::Trigger;
 use crate::plan::Halt;
-use crate::playing::{self, Signs};
+use crate::playing::{self, Hooks, Signs};
 use crate::snapshot::Place;
 
 /// Which version of a question to keep.
@@ -94,10 +94,10 @@ pub enum Moment {
 
 impl Moment {
     /// What must hold at once, also for a cycle that runs just now.
-    pub fn told(&self) {
+    pub fn told(&self, hooks: &Hooks) {
         match self {
-            Moment::GameStarts { at_boot_ms, .. } => playing::said_to_start(*at_boot_ms),
-            Moment::GameEnded => playing::said_to_end(),
+            Moment::GameStarts { at_boot_ms, .. } => hooks.game_starts(*at_boot_ms),
+            Moment::GameEnded => hooks.game_ended(),
             Moment::Sleeps | Moment::Woke => {}
         }
     }
@@ -149,7 +149,7 @@ fn meet(parts: &mut Parts, moment: &Moment) -> Done {
     let report = cycle::run(parts, request);
     if let Moment::GameStarts { at_boot_ms, .. } = moment {
         // What was placed until now the game will load.
-        playing::said_to_start((*at_boot_ms).min(playing::boot_ms() + 1));
+        parts.memory.hooks.game_starts((*at_boot_ms).min(playing::boot_ms() + 1));
     }
     let (here, stored) = (report.waiting.is_empty(), report.queued.is_empty());
     Done { version: None, here, stored, waiting: report.failed.map(|error| error.cause) }
@@ -234,8 +234,8 @@ fn restore_kept(parts: &mut Parts, save: &SaveId, root: usize, number: u64) -> R
         return Ok(settle_kept(parts, save, entry.content, before.failed));
     }
     let packed = parts.naming.is_packed(&place, save.kind() == SaveKind::State);
-    let signs = parts.signs.clone();
-    let mut guard = || free_of_games(&signs, save);
+    let (signs, hooks) = (parts.signs.clone(), parts.memory.hooks.clone());
+    let mut guard = || free_of_games(&signs, &hooks, save);
     guard()?;
     let source = parts.cards.get(root).and_then(|card| card.disk.as_ref());
     let kept = source
@@ -326,8 +326,8 @@ fn put_in_place(parts: &mut Parts, save: &SaveId, content: Content) -> Result<()
     let doing = || format!("cannot restore `{save}`");
     let Some(place) = place(parts, save) else { return Ok(()) };
     let expects = on_card(parts, save, &place)?;
-    let signs = parts.signs.clone();
-    let mut guard = || free_of_games(&signs, save);
+    let (signs, hooks) = (parts.signs.clone(), parts.memory.hooks.clone());
+    let mut guard = || free_of_games(&signs, &hooks, save);
     guard()?;
     let disk = parts.cards.get_mut(place.root).and_then(|card| card.disk.as_mut());
     let disk = disk.ok_or_else(|| Error::new(Kind::Busy, doing(), "its card is not there"))?;
@@ -346,8 +346,8 @@ fn put_in_place(parts: &mut Parts, save: &SaveId, content: Content) -> Result<()
 }
 
 /// A running game owns its save.
-fn free_of_games(signs: &Signs, save: &SaveId) -> Result<()> {
-    match playing::look(signs).reason {
+fn free_of_games(signs: &Signs, hooks: &Hooks, save: &SaveId) -> Result<()> {
+    match hooks.look(signs).reason {
         Some(reason) => {
             Err(Error::new(Kind::Busy, format!("cannot restore `{save}`"), reason).help("end the game first"))
         }

@@ -26,7 +26,7 @@ use crate::machine;
 use crate::naming::Naming;
 use crate::pace::Trigger;
 use crate::plan::{ConflictPolicy, Halt, Plan, Policy, Question, Step, plan};
-use crate::playing::{self, Signs, boot_ms};
+use crate::playing::{Signs, boot_ms};
 use crate::profile::{Profile, Site};
 use crate::remote::Remote;
 use crate::scan::{Found, Request as ScanRequest, Sweep};
@@ -160,7 +160,7 @@ fn round(parts: &mut Parts, request: &mut Request, report: &mut CycleReport) -> 
         look_for_games(parts, report);
     }
     let now_ms = boot_ms();
-    let playing = playing::look(&parts.signs);
+    let playing = parts.memory.hooks.look(&parts.signs);
     parts.memory.launches.look(&playing, now_ms);
     report.playing.clone_from(&playing.reason);
 
@@ -217,7 +217,10 @@ fn roots(parts: &mut Parts, report: &mut CycleReport) -> Vec<(PathBuf, RootState
     let paused = paused(parts);
     for card in &mut parts.cards {
         let mut state = paused.clone().map_or_else(|| card.root.state(), RootState::Offline);
-        if state == RootState::Online && card.disk.is_none() {
+        if state != RootState::Online {
+            // What it held open may be of a card that never comes back: it is opened anew.
+            card.disk = None;
+        } else if card.disk.is_none() {
             let volume = Arc::clone(&parts.volume);
             let opened =
                 Attic::open(Arc::clone(&volume), &card.root.dir).and_then(|(attic, mut problems)| {
@@ -314,7 +317,7 @@ fn act(
     for disk in parts.cards.iter_mut().filter_map(|card| card.disk.as_mut()) {
         disk.attic_mut().tell_time(told.unwrap_or_else(own_clock));
     }
-    let Memory { launches, changed, live, .. } = &mut parts.memory;
+    let Memory { launches, hooks, changed, live, .. } = &mut parts.memory;
     let played = |place: &_| changed.get(place).and_then(|(from, to)| clock.interval(*from, *to));
     let mut hands = Hands {
         volume: &*parts.volume,
@@ -324,6 +327,7 @@ fn act(
         remote: &mut *parts.remote,
         naming: &parts.naming,
         signs: &parts.signs,
+        hooks,
         launches,
         live,
         base,

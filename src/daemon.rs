@@ -17,9 +17,9 @@ use crate::error::{Error, Kind, Result};
 use crate::live::Live;
 use crate::network;
 use crate::pace::{Event, Pace, Times, Trigger};
-use crate::playing::{self, boot_ms};
+use crate::playing::{Hooks, boot_ms};
 use crate::remote::Remote;
-use crate::snapshot::{Place, RelativePath};
+use crate::snapshot::{Place, RelativePath, RootState};
 use crate::watch::{self, Change, How, Sweeps, Watcher};
 
 use news::Lister;
@@ -48,6 +48,8 @@ pub struct Jobs {
     sender: Sender<Message>,
     /// What the daemon does right now.
     pub live: Live,
+    /// What the firmware's hooks said of games: heard at the door, at once.
+    pub hooks: Hooks,
 }
 
 impl Jobs {
@@ -72,7 +74,8 @@ enum Message {
 /// How often to look for a route while there is none.
 const ROUTE_MS: u64 = 60_000;
 
-/// Runs until the process ends; `told` gets every cycle's report.
+/// Runs until the process ends, or until the card was away and is back: what this process holds of it may then be of
+/// another time, for others may have had it, and only a new start reads it all. `told` gets every cycle's report.
 ///
 /// # Errors
 /// When the watching threads cannot be started.
@@ -86,7 +89,8 @@ pub fn run(parts: &mut Parts, setup: Setup, mut told: impl FnMut(&Parts, &CycleR
         watch::start(setup.watch, setup.sweeps, folders(parts), tell)?
     };
     if let Some(open) = setup.door {
-        open(Jobs { sender: sender.clone(), live: parts.memory.live.clone() });
+        let (live, hooks) = (parts.memory.live.clone(), parts.memory.hooks.clone());
+        open(Jobs { sender: sender.clone(), live, hooks });
     }
     let lister = start_lister(parts, setup.news, setup.wait_s, sender)?;
     let mut daemon = Daemon {
@@ -96,11 +100,16 @@ pub fn run(parts: &mut Parts, setup: Setup, mut told: impl FnMut(&Parts, &CycleR
         news: None,
         no_route: false,
         current: false,
+        was_away: false,
     };
     loop {
         daemon.wait(parts, &receiver, &now_ms)?;
         daemon.look(parts, now_ms());
         if let Some(trigger) = daemon.pace.due(now_ms()) {
+            if daemon.was_away && card_is_there(parts) {
+                log::info!("the card is back: starting anew");
+                return Ok(());
+            }
             daemon.pace.begin(trigger, now_ms());
             let report = daemon.cycle(parts, trigger);
             daemon.pace.end(report.ending(), random(), now_ms());
@@ -123,6 +132,8 @@ struct Daemon {
     no_route: bool,
     /// A long poll is open behind the last cycle's listing.
     current: bool,
+    /// The card was missing, or is another mount than the one whose journal is open.
+    was_away: bool,
 }
 
 impl Daemon {
@@ -185,7 +196,7 @@ impl Daemon {
     /// While a game runs (or a save is too fresh), looks now and then whether what waits can go on.
     fn look(&mut self, parts: &Parts, now_ms: u64) {
         if self.pace.looks(now_ms) {
-            let runs = playing::look(&parts.signs).reason.is_some();
+            let runs = parts.memory.hooks.look(&parts.signs).reason.is_some();
             self.pace.note_game(runs, now_ms);
         }
     }
@@ -196,6 +207,8 @@ impl Daemon {
         self.no_route = report.failed.as_ref().is_some_and(|error| error.kind == Kind::Offline)
             && parts.settings.needs_route
             && !network::has_route();
+        let is_odd = !report.halts.is_empty() || !report.problems.is_empty();
+        self.was_away |= is_odd && (!card_is_there(parts) || !parts.journal.is_in_place());
         self.watcher.retarget(folders(parts));
         self.current = report.failed.is_none() && self.lister.is_some();
         let base = parts.journal.base();
@@ -208,6 +221,10 @@ impl Daemon {
         }
         report
     }
+}
+
+fn card_is_there(parts: &Parts) -> bool {
+    parts.cards.first().is_none_or(|card| card.root.state() == RootState::Online)
 }
 
 /// The file as a place below a root.

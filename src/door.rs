@@ -20,6 +20,7 @@ use crate::error::{Error, Kind, Result};
 use crate::live::{Now, Trouble};
 use crate::logging;
 use crate::parts::Ground;
+use crate::playing::Hooks;
 
 /// How long a command waits for the daemon: a cycle may be moving large saves.
 const PATIENCE: Duration = Duration::from_secs(300);
@@ -128,7 +129,7 @@ pub fn open(ground: Arc<Ground>, jobs: Jobs) -> Result<()> {
     let listener = UnixListener::bind_addr(&address(&ground)?).map_err(|error| Error::io(doing, &error))?;
     let serve = move || {
         for stream in listener.incoming().flatten() {
-            match heed(&ground, &stream) {
+            match heed(&ground, &jobs.hooks, &stream) {
                 Ok(Wish::Watch) => jobs.live.watch(stream),
                 // Whoever asked waits for the answer; the door does not: a game that starts cannot wait for a restore.
                 Ok(wish) => {
@@ -154,7 +155,7 @@ fn answer(mut stream: &UnixStream, done: Result<Done>) {
 }
 
 /// What is wished, by somebody who may.
-fn heed(ground: &Ground, stream: &UnixStream) -> Result<Wish> {
+fn heed(ground: &Ground, hooks: &Hooks, stream: &UnixStream) -> Result<Wish> {
     let refuse = |cause: &str| Error::new(Kind::Misused, "cannot take this wish", cause);
     let _ = stream.set_read_timeout(Some(MANNERS));
     let mut line = String::new();
@@ -166,7 +167,7 @@ fn heed(ground: &Ground, stream: &UnixStream) -> Result<Wish> {
     }
     if let Wish::Moment(moment) = &asked.wish {
         // At once: a cycle that runs just now must not put a save under a game that starts.
-        moment.told();
+        moment.told(hooks);
     }
     Ok(asked.wish)
 }

@@ -185,6 +185,11 @@ impl Journal {
         self.in_doubt
     }
 
+    /// Is the file that is open still the one that lies on the card? A card that was away comes back as another mount.
+    pub fn is_in_place(&self) -> bool {
+        self.force.as_ref().is_none_or(|force| force.log.is_at(&*self.volume, &self.files[force.number]))
+    }
+
     /// What both sides last agreed on.
     pub fn base(&self) -> &Base {
         &self.state.base

@@ -15,6 +15,7 @@
 //! their id; MinUI's states do not load in RetroArch and back, so they carry `minarch-` and the core.
 
 mod elsewhere;
+mod escape;
 mod games;
 mod home;
 mod identify;
@@ -22,12 +23,14 @@ mod layouts;
 mod names;
 mod tables;
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use retrosync_protocol::SaveId;
 
 pub use elsewhere::elsewhere;
+use games::Game;
 pub use games::{GameFolder, Games, game_folder, is_no_game_folder};
 pub(crate) use names::fits;
 
@@ -127,8 +130,26 @@ impl Naming {
 
     /// The game file that a save is of, if it is here.
     pub fn game_file(&self, save: &SaveId) -> Option<String> {
-        let mut games = self.games.titled(save.title()).iter();
+        let mut games = self.games_of(save);
         games.find(|game| game.system == save.system()).map(|game| game.file.to_string())
+    }
+
+    /// The games of a save's title, as this card may spell it.
+    fn games_of<'a>(&'a self, save: &SaveId) -> impl Iterator<Item = &'a Game> {
+        let title = save.title();
+        let spelled = Some(self.spelled(title)).filter(|spelled| spelled != title);
+        let otherwise = spelled.map(|spelled| self.games.titled(&spelled)).unwrap_or_default();
+        self.games.titled(title).iter().chain(otherwise)
+    }
+
+    /// A name as this card spells it.
+    fn spelled<'a>(&self, name: &'a str) -> Cow<'a, str> {
+        if self.file_names == FileNames::Fat { escape::escaped(name) } else { Cow::Borrowed(name) }
+    }
+
+    /// What this card's spelling of a name stands for.
+    fn meant<'a>(&self, spelled: &'a str) -> Cow<'a, str> {
+        if self.file_names == FileNames::Fat { escape::unescaped(spelled) } else { Cow::Borrowed(spelled) }
     }
 
     /// Does the player choose how saves are called? Then the form that is set now tells which of two files is in use.

@@ -3,13 +3,13 @@
 //! Three signs, each enough: a flag file of the firmware, a process with the name of an emulator, a process with a
 //! game's path in its command line. What cannot be known counts as running. [`Launches`] remembers which saves were
 //! replaced after a game had started, so that what that game writes descends from what it loaded, not from what we put
-//! there. A fourth is the word of a firmware's hooks ([`said_to_start`]), which knows better than the others when the game
+//! there. A fourth is the word of a firmware's hooks ([`Hooks`]), which knows better than the others when the game
 //! loads its save. Reads `/proc`; never signals, never stops anything.
 
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::sync::Mutex;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use retrosync_protocol::SaveId;
 
@@ -55,8 +55,6 @@ const TICK_MS: u64 = 10;
 /// `comm` holds no more.
 const COMM_BYTES: usize = 15;
 
-/// What the hooks of this machine's firmware said last; one process, one machine.
-static SAID: Mutex<Option<Said>> = Mutex::new(None);
 /// A hook that never said the end is not believed for longer.
 const SAID_MOST_MS: u64 = 12 * 3_600_000;
 
@@ -69,28 +67,33 @@ struct Said {
     seen: bool,
 }
 
-/// A hook says that a game loads its save at that hour of the uptime and not before: until then nothing runs, whatever
-/// the processes look like, and from then on one does.
-pub fn said_to_start(from_boot_ms: u64) {
-    said(Some(Said { from_boot_ms, seen: false }));
-}
+/// What the hooks of this device's firmware said last. Its clones are one: who hears a hook tells who looks.
+#[derive(Clone, Debug, Default)]
+pub struct Hooks(Arc<Mutex<Option<Said>>>);
 
-/// A hook says that the game has ended.
-pub fn said_to_end() {
-    said(None);
-}
+impl Hooks {
+    /// A hook says that a game loads its save at that hour of the uptime and not before: until then nothing runs, whatever
+    /// the processes look like, and from then on one does.
+    pub fn game_starts(&self, from_boot_ms: u64) {
+        *self.said() = Some(Said { from_boot_ms, seen: false });
+    }
 
-fn said(word: Option<Said>) {
-    *SAID.lock().unwrap_or_else(std::sync::PoisonError::into_inner) = word;
-}
+    /// A hook says that the game has ended.
+    pub fn game_ended(&self) {
+        *self.said() = None;
+    }
 
-/// Looks at the flag files and at every process.
-pub fn look(signs: &Signs) -> Playing {
-    machine::ask(|machine| machine.games(signs)).unwrap_or_else(|| {
-        let seen = look_in(signs, Path::new("/proc"), std::process::id());
-        let mut said = SAID.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
-        judge(&mut said, seen, boot_ms())
-    })
+    /// Looks at the flag files and at every process, in the light of what was said.
+    pub fn look(&self, signs: &Signs) -> Playing {
+        machine::ask(|machine| machine.games(signs)).unwrap_or_else(|| {
+            let seen = look_in(signs, Path::new("/proc"), std::process::id());
+            judge(&mut self.said(), seen, boot_ms())
+        })
+    }
+
+    fn said(&self) -> MutexGuard<'_, Option<Said>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
 }
 
 /// What was seen, in the light of what was said.

@@ -97,10 +97,10 @@ fn a_real_process_is_seen_with_its_start_and_gone_when_it_ends() {
         Command::new("cat").arg("-").arg(&rom).stdin(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap();
     // Between its fork and its exec it still has our own command line.
     let deadline = std::time::Instant::now() + std::time::Duration::from_secs(30);
-    let mut seen = look(&signs);
+    let mut seen = Hooks::default().look(&signs);
     while seen.games.is_empty() && std::time::Instant::now() < deadline {
         std::thread::yield_now();
-        seen = look(&signs);
+        seen = Hooks::default().look(&signs);
     }
     assert_eq!(seen.games.iter().map(|game| game.pid).collect::<Vec<_>>(), [emulator.id()]);
     let started_ms = seen.games[0].started_boot_ms;
@@ -110,7 +110,7 @@ fn a_real_process_is_seen_with_its_start_and_gone_when_it_ends() {
     );
     drop(emulator.stdin.take());
     emulator.wait().unwrap();
-    assert_eq!(look(&signs), Playing::default());
+    assert_eq!(Hooks::default().look(&signs), Playing::default());
 }
 
 #[test]

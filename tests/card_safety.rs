@@ -11,8 +11,8 @@ use std::process::Command;
 
 use retrosync::durable::seal;
 use serde_json::{Value, json};
-use support::card::Firmware;
-use support::device::{Device, bytes};
+use support::card::{Card, Firmware};
+use support::device::{Bytes, Device, bytes};
 use support::server::Server;
 
 const GAME: &str = "Tetris (World)";
@@ -111,6 +111,56 @@ fn an_address_that_may_not_be_used_leaves_nothing_on_the_card() {
         assert!(device.run(&["once"]).err.contains(cause), "{address}");
         assert!(!device.card.root.join(".retrosync").exists(), "{address}: something was made by `once`");
     }
+}
+
+/// The same game on a computer, whose file system takes any name, and on a card, which does not.
+#[test]
+fn a_save_whose_name_fat_does_not_take_is_the_same_save_on_a_computer_and_on_a_card() {
+    let titles = [
+        ("Sonic: 3?", "Sonic%3A 3%3F"),
+        ("CON", "%43ON"),
+        ("a|b<c>\"d*e\\f", "a%7Cb%3Cc%3E%22d%2Ae%5Cf"),
+        ("looks like%3A it", "looks like%253A it"),
+        ("100%25 Pure", "100%25 Pure"),
+    ];
+    let server = Server::start();
+    let (pc, b) = (Device::new(Firmware::Retropie, GAME), Device::new(Firmware::Onion, GAME));
+    pc.pair(&server);
+    b.pair(&server);
+    let cards = titles.map(|(title, spelled)| {
+        let there = Card::lay_out(&pc.card.root, Firmware::Retropie, title).unwrap();
+        fs::write(there.save(), &*bytes(&format!("{title} on the computer"))).unwrap();
+        (title, there, Card::lay_out(&b.card.root, Firmware::Onion, spelled).unwrap())
+    });
+    // These have no game on the card: one that could have, and one for which no name is short enough.
+    for title in ["AUX", &"?".repeat(100)] {
+        let there = Card::lay_out(&pc.card.root, Firmware::Retropie, title).unwrap();
+        fs::write(there.save(), &*bytes("nowhere else")).unwrap();
+    }
+    let odd = pc.card.save().with_file_name("bell\u{7}.srm");
+    fs::write(&odd, &*bytes("a name that travels nowhere")).unwrap();
+    pc.once();
+    b.once();
+    for (title, there, here) in &cards {
+        let saved = fs::read(here.save()).ok().map(Bytes);
+        assert_eq!(saved, Some(bytes(&format!("{title} on the computer"))), "{title}");
+        let explained = b.json(&["doctor", "--explain", here.save().to_str().unwrap()]);
+        assert_eq!(explained["save"], format!("gb/sram/{title}"));
+        fs::write(here.save(), &*bytes(&format!("{title} on the card"))).unwrap();
+        assert!(there.save().exists());
+    }
+    b.once();
+    // Most of what it has: it is meant.
+    let said = pc.run(&["once", "--accept-mass-change", "--json"]).ends(0).json();
+    for (title, there, _) in &cards {
+        let saved = fs::read(there.save()).ok().map(Bytes);
+        assert_eq!(saved, Some(bytes(&format!("{title} on the card"))), "{title}: {said}");
+    }
+    let told = |device: &Device| device.json(&["doctor"])["facts"].to_string();
+    assert!(told(&b).contains("`gb/sram/AUX`: this card takes no such name; call its game `%41UX` here"));
+    assert!(told(&b).contains("this card takes no name as long"));
+    assert!(told(&pc).contains("control character"), "{}", told(&pc));
+    assert!(!told(&pc).contains("no place here"));
 }
 
 #[track_caller]

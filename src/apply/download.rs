@@ -9,7 +9,7 @@ use crate::disk::{Disk, Staged};
 use crate::error::{Error, Kind, Result};
 use crate::journal::Entry;
 use crate::plan::Step;
-use crate::playing::{self, Signs, boot_ms};
+use crate::playing::{Hooks, Signs, boot_ms};
 use crate::snapshot::{Place, Stamp};
 
 /// How coarse the clock of process starts is.
@@ -33,7 +33,7 @@ struct Wanted<'a> {
 pub fn download(hands: &mut Hands<'_>, steps: &[&Step], outcome: &mut Outcome) -> Result<()> {
     let wanted: Vec<Wanted<'_>> = steps.iter().filter_map(|step| wanted(step)).collect();
     let mut staged = fetch(hands, &wanted, outcome);
-    let mut looked = Looked { signs: hands.signs, at_boot_ms: None };
+    let mut looked = Looked { signs: hands.signs, hooks: hands.hooks, at_boot_ms: None };
     // First what would hide what comes: a cut in between leaves the old save, and the state in the attic.
     retire_all(hands, steps, true, &mut looked, outcome)?;
     for want in &wanted {
@@ -47,7 +47,7 @@ pub fn download(hands: &mut Hands<'_>, steps: &[&Step], outcome: &mut Outcome) -
     retire_all(hands, steps, false, &mut looked, outcome)?;
     // A game may have started between the last look and the write: then what it loaded is what was there before.
     if !outcome.deeds.is_empty() {
-        hands.launches.look(&playing::look(hands.signs), boot_ms());
+        hands.launches.look(&hands.hooks.look(hands.signs), boot_ms());
     }
     Ok(())
 }
@@ -200,13 +200,14 @@ fn retire(
 /// Does a game run? Asked right before the first byte changes (promise 7: a running game owns its save).
 struct Looked<'a> {
     signs: &'a Signs,
+    hooks: &'a Hooks,
     at_boot_ms: Option<u64>,
 }
 
 impl Looked<'_> {
     fn now(&mut self) -> Result<()> {
         self.at_boot_ms = None;
-        if let Some(reason) = playing::look(self.signs).reason {
+        if let Some(reason) = self.hooks.look(self.signs).reason {
             return Err(Error::new(Kind::Busy, "cannot put a save in place now", reason));
         }
         self.at_boot_ms = Some(boot_ms());

@@ -162,10 +162,14 @@ impl Checkup {
                 if *told { "arrive" } else { "do not arrive here: changes are found by polling" }.to_owned()
             });
         }
-        let (counted, problems) = saves::count(ground);
+        let listed = looked.iter().flat_map(|looked| looked.journal.listing().saves.keys());
+        let (counted, problems) = saves::count(ground, listed);
         self.fact("saves", format!("{} in {}", counted.saves, report::count(counted.games, "known game")));
         for (path, why) in &counted.left_out {
             self.fact("  not synced", format!("`{path}`: {why}"));
+        }
+        for (save, why) in &counted.homeless {
+            self.fact("  no place here", format!("`{save}`: {why}"));
         }
         self.problems.extend(problems);
         self.fact("daemon", start::daemon_text(ground));

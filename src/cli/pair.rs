@@ -131,7 +131,7 @@ fn show(out: Output, offer: &PairingOffer, again: bool) {
 
 /// Says what was found on the card.
 fn found(call: &Call, ground: &Ground, mut value: Value, text: &str) -> Exit {
-    let (counted, problems) = saves::count(ground);
+    let (counted, problems) = saves::count(ground, std::iter::empty());
     value["saves"] = json!(counted.saves);
     value["games"] = json!(counted.games);
     value["problems"] = json!(report::problem_values(&problems));

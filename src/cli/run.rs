@@ -1,6 +1,9 @@
 //! `retrosync run` and `retrosync once`: keep the saves in step, for ever or one time.
 
 use std::collections::BTreeSet;
+use std::ffi::{CString, OsString};
+use std::io;
+use std::os::unix::ffi::OsStringExt;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
@@ -87,10 +90,25 @@ Exit codes: 0 all well; 1 could not run; 3 done, but there are problems or quest
 };
 
 fn run(call: &Call) -> Result<Exit> {
-    daemon(call)
+    daemon(call)?;
+    Err(Error::io("cannot start anew", &start_anew()))
 }
 
-/// Keeps the saves in step until this process ends.
+/// This program in its own place, with the words that it was called with: no descriptor and no thread goes with it.
+fn start_anew() -> io::Error {
+    let text = |word: OsString| CString::new(word.into_vec()).ok();
+    let program = std::env::current_exe().ok().and_then(|path| text(path.into()));
+    let words: Vec<CString> = std::env::args_os().filter_map(text).collect();
+    let mut pointers: Vec<_> = words.iter().map(|word| word.as_ptr()).collect();
+    pointers.push(std::ptr::null());
+    if let Some(program) = program {
+        // SAFETY: texts that end, and a list of them that ends; all live until the call returns, which it does on failure only.
+        unsafe { libc::execv(program.as_ptr(), pointers.as_ptr()) };
+    }
+    io::Error::last_os_error()
+}
+
+/// Keeps the saves in step until this process ends, or until it must be started anew.
 ///
 /// # Errors
 /// When it could not start.

@@ -53,10 +53,12 @@ pub struct Counted {
     pub games: usize,
     /// Files that may be saves and are not synced, and why.
     pub left_out: Vec<(RelativePath, String)>,
+    /// Saves of others whose names keep them from this card, and why.
+    pub homeless: Vec<(SaveId, String)>,
 }
 
-/// Counts saves and games by their names; reads no save.
-pub fn count(ground: &Ground) -> (Counted, Vec<Problem>) {
+/// Counts saves and games by their names, and which of the saves that the server knows have none here; reads no save.
+pub fn count<'a>(ground: &Ground, known: impl Iterator<Item = &'a SaveId>) -> (Counted, Vec<Problem>) {
     let (naming, mut problems) = ground.naming();
     let games_count = naming.games().count();
     let (mut found, mut left_out) = (BTreeSet::new(), Vec::new());
@@ -90,7 +92,9 @@ pub fn count(ground: &Ground) -> (Counted, Vec<Problem>) {
             }
         }
     }
-    (Counted { saves: found.len(), games: games_count, left_out }, problems)
+    let homeless = known.filter(|save| !found.contains(*save) && naming.home(save).is_none());
+    let homeless = homeless.filter_map(|save| Some((save.clone(), naming.why_homeless(save)?))).collect();
+    (Counted { saves: found.len(), games: games_count, left_out, homeless }, problems)
 }
 
 /// The one battery save among several saves of one game: what people mean by the game's name.

@@ -7,7 +7,7 @@ use retrosync_protocol::SaveId;
 
 use crate::clock::ServerClock;
 use crate::live::Live;
-use crate::playing::Launches;
+use crate::playing::{Hooks, Launches};
 use crate::scan::{Found, Scanner, Sweep};
 use crate::snapshot::{Base, Place};
 use crate::volume::Volume;
@@ -20,6 +20,8 @@ pub struct Memory {
     pub launches: Launches,
     /// Who watches is told.
     pub live: Live,
+    /// What the firmware's hooks said of games.
+    pub hooks: Hooks,
     /// The server's clock.
     pub clock: ServerClock,
     /// Files that events named since the last cycle, with the uptime of their first and last event.
@@ -42,6 +44,7 @@ impl Memory {
             scanner: Scanner::new(volume),
             launches: Launches::default(),
             live: Live::default(),
+            hooks: Hooks::default(),
             clock: ServerClock::default(),
             named: BTreeMap::new(),
             changed: BTreeMap::new(),

@@ -16,6 +16,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use super::{seal, unseal};
+use crate::snapshot::Stamp;
 use crate::volume::{Volume, VolumeFile};
 
 /// The longest line that is read: a record with every field at its limit is far shorter.
@@ -78,6 +79,13 @@ impl Log {
             log.buffer.push(b'\n');
         }
         Ok((log, torn))
+    }
+
+    /// Does `path` name the file that is open?
+    pub fn is_at(&self, volume: &dyn Volume, path: &Path) -> bool {
+        let inode = |stamp: io::Result<Stamp>| stamp.ok().map(|stamp| stamp.inode);
+        let there = inode(volume.stamp(path));
+        there.is_some() && there == inode(self.file.stamp())
     }
 
     /// Reads all lines; says whether any was not whole.

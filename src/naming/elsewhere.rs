@@ -6,9 +6,10 @@ use std::path::PathBuf;
 
 use retrosync_protocol::SaveId;
 
+use super::escape::escaped;
 use super::tables::tables;
 use super::{GameFolder, Games, Naming};
-use crate::profile::{FolderStyle, Profile, Site};
+use crate::profile::{FileNames, FolderStyle, Profile, Site};
 use crate::snapshot::RelativePath;
 
 /// A card of this firmware as it is shipped, with one game: in which folder of games that system's games lie there. None: the
@@ -26,7 +27,11 @@ fn imagined(profile: &Profile, system: &str, game_file: &str) -> Option<Naming> 
     };
     let at = site.games.first().and_then(|games| site.place(&games.join(name)));
     let mut games = Games::default();
-    games.add(&GameFolder { system: system.name, word: word.to_owned(), at }, game_file);
+    let folder = GameFolder { system: system.name, word: word.to_owned(), at };
+    match game_file.rsplit_once('.').filter(|_| profile.file_names == FileNames::Fat) {
+        Some((title, extension)) => games.add(&folder, &format!("{}.{extension}", escaped(title))),
+        None => games.add(&folder, game_file),
+    }
     Some(Naming::new(profile, &site, games))
 }
 

@@ -19,7 +19,7 @@ impl Naming {
             return self.path_of(save);
         }
         let system = tables().system(save.system())?;
-        let games = self.games.titled(save.title()).iter().filter(|game| game.system == system.name);
+        let games = self.games_of(save).filter(|game| game.system == system.name);
         let holds = if save.kind() == Kind::State { Holds::States } else { Holds::Saves };
         let layouts = || self.layouts.iter().filter(move |layout| layout.holds.contains(&holds));
         games
@@ -28,14 +28,34 @@ impl Naming {
             .find(|place| self.identify(place) == Identified::Save(save.clone()))
     }
 
+    /// What its name has to do with it that a save has no home here: too long for this card, or one that its game must bear
+    /// in this card's spelling.
+    pub fn why_homeless(&self, save: &SaveId) -> Option<String> {
+        let is_path = save.kind() == Kind::File;
+        if is_path && save.system() != self.family {
+            return None;
+        }
+        let parts: Vec<_> = save.title().split('/').map(|part| self.spelled(part)).collect();
+        let spelled = parts.join("/");
+        let file = if is_path { spelled.clone() } else { format!("{spelled}.srm") };
+        if !file.split('/').all(|part| is_legal(self.file_names, part)) {
+            return Some("this card takes no name as long".into());
+        }
+        let otherwise = spelled != save.title() && !is_path;
+        otherwise
+            .then(|| format!("this card takes no such name; call its game `{spelled}` here, and it comes"))
+    }
+
     /// The home of a save that is known by its path: the same path, within its family of firmwares.
     fn path_of(&self, save: &SaveId) -> Option<Place> {
         let fits = |layout: &&InForce| layout.core.map(|core| core.name) == save.core();
         let places = self.layouts.iter().filter(fits).filter_map(|layout| {
-            let parts = [&*layout.path, save.title()].into_iter().filter(|part| !part.is_empty());
-            let path = RelativePath::new(&parts.collect::<Vec<_>>().join("/"))?;
-            let legal = save.title().split('/').all(|part| is_legal(self.file_names, part));
-            legal.then_some(Place { root: layout.root, path })
+            let parts: Vec<_> = save.title().split('/').map(|part| self.spelled(part)).collect();
+            let legal = parts.iter().all(|part| is_legal(self.file_names, part));
+            let below = parts.join("/");
+            let parts = [&*layout.path, &below].into_iter().filter(|part| !part.is_empty());
+            let path = RelativePath::new(&parts.collect::<Vec<_>>().join("/")).filter(|_| legal)?;
+            Some(Place { root: layout.root, path })
         });
         places.into_iter().find(|place| self.identify(place) == Identified::Save(save.clone()))
     }

@@ -122,7 +122,8 @@ impl Naming {
         if below.split('/').any(|part| WHOLE_FOLDERS.iter().any(|whole| whole.eq_ignore_ascii_case(part))) {
             return Err("it is part of a folder that is one save: its files are not synced one by one".into());
         }
-        let id = format!("{}/{}.{slot}{core}/{below}", self.family, Kind::File);
+        let title: Vec<_> = below.split('/').map(|part| self.meant(part)).collect();
+        let id = format!("{}/{}.{slot}{core}/{}", self.family, Kind::File, title.join("/"));
         id.parse().map_err(|error: retrosync_protocol::SaveIdError| error.to_string())
     }
 
@@ -244,22 +245,22 @@ impl Naming {
             StateStyle::Retroarch => format!("{}{}", core.name, above.word_size),
             StateStyle::Minarch => format!("{MINARCH}{}", core.name),
         };
-        make(system, Kind::State, Some(slot), Some(&core), self.title(layout, above, stem))
+        self.made(system, Kind::State, Some(slot), Some(&core), self.title(layout, above, stem))
     }
 
     fn save(&self, layout: &InForce, above: Above<'_>, name: &str) -> Found<SaveId> {
         if let Some(stem) = without(name, "rtc") {
             let title = self.title(layout, above, stem);
-            return make(self.system(above, title)?, Kind::Rtc, None, None, title);
+            return self.made(self.system(above, title)?, Kind::Rtc, None, None, title);
         }
         if let Some(stem) = layout.save_extension.as_deref().and_then(|extension| without(name, extension)) {
             let title = self.title(layout, above, stem);
             let system = self.system(above, title)?;
             let Some(meaning) = self.battery(above, system) else { return stranger(nobodys(name)) };
-            return make(system, meaning.kind, meaning.slot, meaning.core, title);
+            return self.made(system, meaning.kind, meaning.slot, meaning.core, title);
         }
         let (system, title, meaning) = self.by_extension(above, name)?;
-        make(system, meaning.kind, meaning.slot, meaning.core, title)
+        self.made(system, meaning.kind, meaning.slot, meaning.core, title)
     }
 
     /// What the frontend's own save file is, where all cores' are called the same.
@@ -377,6 +378,23 @@ impl Naming {
         };
         tables().system(name).ok_or(Miss::Unknown(no_game(title)))
     }
+
+    /// The save of these words; its title as all devices call it, however this card spells it.
+    fn made(
+        &self,
+        system: &System,
+        kind: Kind,
+        slot: Option<&str>,
+        core: Option<&str>,
+        title: &str,
+    ) -> Found<SaveId> {
+        let refused = Miss::Unknown;
+        let name: SystemName = system.name.parse().map_err(|e| refused(format!("{e}")))?;
+        let slot: Option<Slot> = slot.map(str::parse).transpose().map_err(|e| refused(format!("{e}")))?;
+        let core = core.map(str::parse).transpose().map_err(|e| refused(format!("{e}")))?;
+        let title = self.meant(title);
+        SaveId::new(&name, kind, slot.as_ref(), core.as_ref(), &title).map_err(|e| refused(e.to_string()))
+    }
 }
 
 /// The folders without the one in which a core keeps its own files, and that core.
@@ -409,12 +427,4 @@ fn no_game(title: &str) -> String {
 
 fn nobodys(name: &str) -> String {
     format!("no core of this folder names a save `{name}`")
-}
-
-fn make(system: &System, kind: Kind, slot: Option<&str>, core: Option<&str>, title: &str) -> Found<SaveId> {
-    let refused = Miss::Unknown;
-    let name: SystemName = system.name.parse().map_err(|e| refused(format!("{e}")))?;
-    let slot: Option<Slot> = slot.map(str::parse).transpose().map_err(|e| refused(format!("{e}")))?;
-    let core = core.map(str::parse).transpose().map_err(|e| refused(format!("{e}")))?;
-    SaveId::new(&name, kind, slot.as_ref(), core.as_ref(), title).map_err(|e| refused(e.to_string()))
 }

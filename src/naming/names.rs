@@ -145,7 +145,7 @@ pub(crate) fn is_legal(names: FileNames, name: &str) -> bool {
 }
 
 /// `CON`, `NUL`, `COM1.txt` …: names that Windows keeps for itself, where the card will be put one day.
-fn is_reserved(name: &str) -> bool {
+pub(crate) fn is_reserved(name: &str) -> bool {
     let stem = name.split('.').next().unwrap_or(name).trim_end().to_ascii_uppercase();
     let numbered =
         |word: &str| stem.strip_prefix(word).is_some_and(|n| matches!(n.as_bytes(), [b'1'..=b'9']));

@@ -112,6 +112,54 @@ fn a_card_that_goes_away_under_a_running_daemon_comes_back_to_everything() {
     assert_eq!(contents(&b, SAVE), [bytes("while the card was away"), bytes("first")].map(|b| digest(&b)));
 }
 
+/// A card that is taken out, played in another handheld and put back is another mount of another time: whatever the daemon
+/// still holds open belongs to nobody, its journal there is old, and its lock keeps nobody out.
+#[test]
+fn a_card_that_was_in_another_handheld_and_is_back_is_taken_anew() {
+    let (_server, a, b) = in_step(Firmware::Minui);
+    let aside = a.folder().join("aside");
+    fs::rename(&a.card.root, &aside).unwrap();
+    fs::create_dir(&a.card.root).unwrap();
+    let mounted = || {
+        let card = Cover::put(&a.card.root)?;
+        let copied = Command::new("cp").arg("-a").arg(aside.join(".")).arg(&a.card.root).status().unwrap();
+        assert!(copied.success());
+        Some(card)
+    };
+    let Some(card) = mounted() else { return };
+    let daemon = a.daemon();
+    drop(card);
+    // In the other handheld, which is another device to its card but for that folder.
+    fs::remove_dir(&a.card.root).unwrap();
+    fs::rename(&aside, &a.card.root).unwrap();
+    a.plays(&bytes("in the other handheld"));
+    a.once();
+    fs::rename(&a.card.root, &aside).unwrap();
+    fs::create_dir(&a.card.root).unwrap();
+    wait_for("the daemon misses its card", 120, || a.log().contains("its marker is missing").then_some(()));
+    let Some(_card) = mounted() else { return };
+    wait_for("the daemon takes the card that is back", 120, || {
+        a.log().contains("the card is back: starting anew").then_some(())
+    });
+    b.once();
+    b.plays(&bytes("afterwards"));
+    b.once();
+    wait_for("what is stored comes to the card", 120, || {
+        (a.save() == Some(bytes("afterwards"))).then_some(())
+    });
+    let second = a.run(&["once"]);
+    assert!(second.err.contains("another retrosync uses this card"), "a second one is kept out: {second:?}");
+    drop(daemon);
+    let said = a.once();
+    assert_eq!(
+        (&said["uploaded"], &said["downloaded"]),
+        (&json!([]), &json!([])),
+        "its journal knows: {said}"
+    );
+    let all = ["afterwards", "in the other handheld", "first"].map(|played| digest(&bytes(played)));
+    assert_eq!(contents(&b, SAVE), all);
+}
+
 fn digest(bytes: &Bytes) -> String {
     retrosync_protocol::Digest::of(bytes).to_string()
 }

@@ -162,6 +162,32 @@ fn a_game_that_holds_the_old_save_ends_as_two_versions_and_one_question() {
     tell("the stale save", "seen in /proc: two versions, one question", 1, began);
 }
 
+/// No hook, no flag, and an emulator that no profile names, as on a firmware that we do not know: the newer save is put under
+/// the running game, which writes back what it had loaded. Nothing tells this from a player who went on with the newer one, so
+/// nobody is asked; but nothing is lost: both are in the history, and the newer one comes back with one command.
+#[test]
+fn a_game_that_nobody_sees_costs_the_order_and_no_save() {
+    let began = Instant::now();
+    let trap = Trap::set();
+    let newer = trap.newer();
+    trap.a.once();
+    assert_eq!(trap.a.save().as_ref(), Some(&newer), "nothing was seen, so it was put in place");
+    let second = Bytes(counter_rom::play(Some(&trap.first)));
+    trap.a.plays(&second);
+    for device in [&trap.a, &trap.b] {
+        assert_eq!(device.once()["questions"], json!([]));
+    }
+    assert_eq!(trap.b.save().as_ref(), Some(&second));
+    let known = [(1, &trap.first), (2, &second), (6, &newer)];
+    assert_eq!(told(&trap.b, &known), [2, 6, 1], "both versions are kept, each once");
+    let history = trap.b.json(&["history", SAVE]);
+    let version = history["versions"][1]["version"].as_str().unwrap()[..12].to_owned();
+    trap.b.run(&["restore", SAVE, &version]).ends(0);
+    trap.a.once();
+    assert_eq!((trap.a.save().as_ref(), trap.b.save().as_ref()), (Some(&newer), Some(&newer)));
+    tell("the stale save", "seen by nobody: both kept, nobody asked", 1, began);
+}
+
 #[test]
 fn a_launch_hook_that_syncs_before_the_game_loses_no_order_at_all() {
     let began = Instant::now();

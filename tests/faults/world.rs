@@ -194,6 +194,20 @@ impl World {
         }
     }
 
+    /// The saves on the first handheld's card, by title.
+    pub(crate) fn files(&self) -> Vec<(&'static str, Option<Bytes>)> {
+        [UP, DOWN, BOTH].map(|title| (title, read(&self.file_a(title)))).into()
+    }
+
+    /// Did anybody ever play this?
+    pub(crate) fn was_played(&self, title: &str, bytes: &Bytes) -> bool {
+        self.rounds.iter().any(|played| match title {
+            UP => played.on_a == *bytes,
+            DOWN => played.on_b == *bytes,
+            _ => played.on_a == *bytes || played.on_b == *bytes,
+        })
+    }
+
     /// Has the server what the first handheld played last?
     pub(crate) fn has_all(&mut self) -> bool {
         let last = Digest::of(&self.rounds.last().unwrap().on_a);

@@ -20,6 +20,8 @@ pub enum Firmware {
     Minui,
     /// Knulli (and Batocera): RetroArch, sorted by system.
     Knulli,
+    /// RetroPie on a computer, whose file system takes nearly any name: RetroArch, beside the games.
+    Retropie,
 }
 
 /// What is played on a card: the counting game of one console, and the core that plays it.
@@ -115,6 +117,13 @@ impl Firmware {
                 rom: "roms/SHORT/TITLE.EXT",
                 save: "saves/SHORT/TITLE.srm",
                 marks: &[("system/batocera.conf", "")],
+            },
+            Self::Retropie => Layout {
+                profile: "retropie",
+                device: "Raspberry Pi 4",
+                rom: "roms/SHORT/TITLE.EXT",
+                save: "roms/SHORT/TITLE.srm",
+                marks: &[],
             },
         }
     }

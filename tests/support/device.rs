@@ -1,8 +1,10 @@
 //! A handheld in a folder: a card laid out as its firmware lays it out, and the daemon on it.
 
-use std::io::{BufRead, BufReader, Read};
+use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
+use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
+use std::time::Duration;
 
 use serde_json::Value;
 
@@ -13,6 +15,9 @@ use super::wait_for;
 
 /// How long a save must be quiet in these tests.
 pub const SETTLE_MS: u64 = 200;
+
+/// How long a program may say nothing that should speak.
+const PATIENCE: Duration = Duration::from_secs(120);
 
 /// One device with one card.
 pub struct Device {
@@ -94,14 +99,12 @@ impl Device {
             .stderr(Stdio::inherit())
             .spawn()
             .unwrap();
-        let mut lines = BufReader::new(child.stdout.take().unwrap());
-        let mut first = String::new();
-        lines.read_line(&mut first).unwrap();
-        Pairing {
-            running: Running::of(child),
-            offer: serde_json::from_str(&first).unwrap_or_default(),
-            lines,
-        }
+        let (tell, lines) = channel();
+        let output = BufReader::new(child.stdout.take().unwrap());
+        std::thread::spawn(move || output.lines().map_while(Result::ok).try_for_each(|line| tell.send(line)));
+        let mut pairing = Pairing { running: Running::of(child), offer: Value::Null, lines };
+        pairing.offer = serde_json::from_str(&pairing.line().unwrap_or_default()).unwrap_or_default();
+        pairing
     }
 
     /// One cycle that must end well.
@@ -121,7 +124,7 @@ impl Device {
         let log = self.folder.path().join("daemon.log");
         let before = std::fs::read_to_string(&log).unwrap_or_default().len();
         let mut running = self.program().env("RETROSYNC_LOG", "debug").start(["run"], &log);
-        wait_for("the daemon runs", 30, || {
+        wait_for("the daemon runs", 120, || {
             let said = std::fs::read_to_string(&log).unwrap_or_default();
             assert!(running.ended().is_none(), "the daemon ended: {said}");
             said.get(before..)?.contains("watching").then_some(())
@@ -151,7 +154,8 @@ pub struct Pairing {
     running: Running,
     /// What it showed.
     pub offer: Value,
-    lines: BufReader<std::process::ChildStdout>,
+    /// What it prints, as it prints it.
+    lines: Receiver<String>,
 }
 
 impl Pairing {
@@ -163,17 +167,23 @@ impl Pairing {
     /// Waits for the end; answers the last value that it printed.
     pub fn end(&mut self) -> Value {
         let mut last = Value::Null;
-        for line in self.lines.by_ref().lines().map_while(Result::ok) {
+        while let Some(line) = self.line() {
             last = serde_json::from_str(&line).unwrap_or_else(|error| panic!("{error}: {line}"));
         }
         last
     }
-}
 
-impl Pairing {
+    /// Its next line; `None` at its end. A program that hangs fails the test instead of hanging it.
+    fn line(&mut self) -> Option<String> {
+        match self.lines.recv_timeout(PATIENCE) {
+            Ok(line) => Some(line),
+            Err(RecvTimeoutError::Disconnected) => None,
+            Err(RecvTimeoutError::Timeout) => panic!("`pair` says nothing for {PATIENCE:?}: it hangs"),
+        }
+    }
     /// Its exit code, after [`Pairing::end`].
     pub fn exit(&mut self) -> i32 {
-        wait_for("the pairing ends", 20, || self.running.ended())
+        wait_for("the pairing ends", 120, || self.running.ended())
     }
 }
 

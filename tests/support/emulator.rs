@@ -120,7 +120,7 @@ fn sorting(card: &Card) -> (PathBuf, Sort) {
         Firmware::Onion | Firmware::Muos => {
             (folder.parent().map_or(folder.clone(), Path::to_owned), Sort::ByCore)
         }
-        Firmware::Minui | Firmware::Knulli => (folder, Sort::Flat),
+        Firmware::Minui | Firmware::Knulli | Firmware::Retropie => (folder, Sort::Flat),
     }
 }
 

@@ -103,7 +103,7 @@ impl Server {
         // Reads on, so that the server never waits for us.
         std::thread::spawn(move || lines.for_each(drop));
         self.child = Some(child);
-        wait_for("the server answers", 20, || std::net::TcpStream::connect(("127.0.0.1", self.port)).ok());
+        wait_for("the server answers", 120, || std::net::TcpStream::connect(("127.0.0.1", self.port)).ok());
     }
 
     /// `kill -9`.

@@ -21,7 +21,7 @@ use axum::extract::{Request, State};
 use axum::http::{HeaderValue, Method, Uri};
 use axum::middleware::{Next, from_fn_with_state};
 use axum::response::Response;
-use axum::routing::{get, patch, post};
+use axum::routing::{any, get, patch, post};
 use retrosync_protocol::{BASE_PATH, Code};
 
 use crate::app::App;
@@ -50,7 +50,11 @@ pub fn router(app: Arc<App>) -> Router {
         .fallback(no_endpoint)
         .method_not_allowed_fallback(no_endpoint)
         .layer(from_fn_with_state(app.clone(), every_answer));
-    Router::new().nest(BASE_PATH, endpoints).with_state(app)
+    // With a slash at its end the base path is below no endpoint, and would be taken for a page.
+    let bare = Router::new()
+        .route(&format!("{BASE_PATH}/"), any(no_endpoint))
+        .layer(from_fn_with_state(app.clone(), every_answer));
+    Router::new().nest(BASE_PATH, endpoints).merge(bare).with_state(app)
 }
 
 async fn no_endpoint(method: Method, uri: Uri) -> Refusal {
