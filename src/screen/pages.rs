@@ -13,6 +13,8 @@ mod problems;
 mod saves;
 mod select;
 mod settings;
+#[cfg(test)]
+mod tests;
 
 use retrosync_protocol::{Kind as SaveKind, SaveId};
 

@@ -69,6 +69,8 @@ pub fn elided(text: &str, room: u32, width: Measure<'_>) -> String {
     if width(text) <= room {
         return text.to_owned();
     }
+    #[cfg(test)]
+    SHORTENED.with_borrow_mut(|texts| texts.push(text.to_owned()));
     let mut short: String = text.to_owned();
     while short.pop().is_some() {
         let shown = format!("{}…", short.trim_end());
@@ -90,6 +92,17 @@ pub fn lines_at_most(text: &str, room: u32, most: usize, width: Measure<'_>) -> 
         }
     }
     all
+}
+
+#[cfg(test)]
+thread_local! {
+    static SHORTENED: std::cell::RefCell<Vec<String>> = const { std::cell::RefCell::new(Vec::new()) };
+}
+
+/// What was shortened in this thread since this was asked last.
+#[cfg(test)]
+pub(crate) fn shortened() -> Vec<String> {
+    SHORTENED.take()
 }
 
 #[cfg(test)]

@@ -71,10 +71,12 @@ impl Page for Conflict {
             facts.extend(head.played.map(|played| (seen.say(text::F_PLAYED), time(played.to_unix_s))));
             facts.push((seen.say(text::F_SIZE), size));
             let suggested = suggestion == Some(head.version);
+            let mut title = name(head, here, seen);
             if suggested {
-                facts.push((seen.say(text::SUGGESTED), String::new()));
+                title.push_str(" · ");
+                title.push_str(&seen.say(text::SUGGESTED));
             }
-            Side { title: name(head, here, seen), facts, suggested }
+            Side { title, facts, suggested }
         };
         let sides: Vec<Side> = heads.iter().map(side).collect();
         let focus = self.focus.min(sides.len().saturating_sub(1));
@@ -97,7 +99,7 @@ impl Page for Conflict {
             Button::Right | Button::Down => self.focus = (self.focus + 1).min(heads.len().saturating_sub(1)),
             Button::Accept => {
                 let Some(head) = heads.get(self.focus) else { return Act::Same };
-                let text = seen.fill(text::ASK_KEEP, &[&name(head, here, seen)]);
+                let text = seen.fill(text::ASK_KEEP, &[&head.device_name]);
                 let keep = Keep::Version(head.version.to_string());
                 return self.keep(if is_here(head, here) { Keep::This } else { keep }, text);
             }

@@ -36,24 +36,22 @@ fn ways(seen: &Seen<'_>) -> Vec<(Way, Row)> {
     let count = |number: usize| if number == 0 { String::new() } else { number.to_string() };
     let conflicts = card.questions.iter().filter(|q| matches!(q, Question::Conflict { .. })).count();
     let faults = problems::all(seen).len();
-    let marked = |way, which, number: usize, mark| {
-        (way, Row { mark: if number > 0 { mark } else { Mark::None }, ..row(seen.say(which), count(number)) })
-    };
+    let marked = |way, which, number, mark| (way, Row { mark, ..row(seen.say(which), count(number)) });
     let mut ways = Vec::new();
     if !card.paired {
-        ways.push(marked(Way::Pair, text::PAIR, 0, Mark::None));
+        ways.push(marked(Way::Pair, text::PAIR, 0, Mark::More));
     }
     if conflicts > 0 {
         ways.push(marked(Way::Decide, text::R_DECIDE, conflicts, Mark::Look));
     }
-    ways.push(marked(Way::Saves, text::R_SAVES, card.saves.len(), Mark::None));
+    ways.push(marked(Way::Saves, text::R_SAVES, card.saves.len(), Mark::More));
     if faults > 0 {
         ways.push(marked(Way::Problems, text::R_PROBLEMS, faults, Mark::Look));
     }
     if card.paired && seen.known.runs {
         ways.push(marked(Way::Sync, text::R_SYNC, 0, Mark::None));
     }
-    ways.push(marked(Way::Settings, text::R_SETTINGS, 0, Mark::None));
+    ways.push(marked(Way::Settings, text::R_SETTINGS, 0, Mark::More));
     ways
 }
 
@@ -110,7 +108,8 @@ fn lines(card: &Card, seen: &Seen<'_>) -> Vec<Block> {
             () if known.now.playing.is_some() => Some(text::PLAYING),
             () => None,
         };
-        if card.queued > 0 {
+        // Where there is trouble too, the large line says how many.
+        if card.queued > 0 && trouble.is_none() {
             blocks.push(quiet(seen.words.count(text::QUEUED_ONE, text::QUEUED, card.queued)));
         }
         blocks.extend(trouble.map(|which| Block::Text { tone: Tone::Look, text: seen.say(which) }));
@@ -153,7 +152,9 @@ impl Page for Home {
         hints.push((Button::Back, seen.say(text::B_CLOSE)));
         let host = known.card.as_ref().map(|card| card.server.split("://").last().unwrap_or_default());
         let title = host.filter(|host| !host.is_empty()).map(str::to_owned).unwrap_or("RetroSync".into());
-        View { title, badge: badge.map(|which| seen.say(which)).unwrap_or_default(), blocks, hints }
+        let paired = known.card.as_ref().is_some_and(|card| card.paired);
+        let well = if paired { "Wi-Fi" } else { "" };
+        View { title, badge: badge.map_or_else(|| well.to_owned(), |which| seen.say(which)), blocks, hints }
     }
 
     fn press(&mut self, button: Button, seen: &Seen<'_>) -> Act {

@@ -148,7 +148,7 @@ impl Page for Saves {
         }
         let saves = self.listed(seen);
         match (button, &saves) {
-            (Button::Back, _) if !self.part.is_empty() && self.system.is_none() => self.part.clear(),
+            (Button::Back, _) if !self.part.is_empty() => self.part.clear(),
             (Button::Back, _) => return Act::Back,
             (Button::Accept, _) => return self.accept(seen),
             (Button::Extra, _) => self.search = Some(Keyboard::new(LETTERS, &self.part)),

@@ -56,7 +56,7 @@ impl Page for Select {
             view.blocks.push(quiet(seen.say(text::LOADING)));
         } else {
             view.blocks.push(Block::List { rows, focus: self.focus });
-            view.blocks.push(quiet(self.help.clone()));
+            view.blocks.extend((!self.help.is_empty()).then(|| quiet(self.help.clone())));
         }
         view
     }

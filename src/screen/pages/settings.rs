@@ -62,34 +62,35 @@ fn all(card: &Card, seen: &Seen<'_>) -> Vec<(Setting, Row, String)> {
     let switch = |on: bool| if on { Mark::On } else { Mark::Off };
     let config = &card.config;
     let mut all = Vec::new();
-    let mut add = |setting: Setting, label: usize, detail: String, mark: Mark, help: usize| {
+    let mut add = |setting: Setting, label: usize, detail: String, mark: Mark, help: Option<usize>| {
         let fixed = !setting.key().is_empty() && config.is_given(setting.key());
         let detail = if fixed { say(text::FIXED) } else { detail };
-        let help = say(if fixed { text::FIXED_HELP } else { help });
+        let help = if fixed { Some(text::FIXED_HELP) } else { help };
+        let help = help.map(|which| seen.say(which)).unwrap_or_default();
         all.push((setting, Row { mark, ..row(say(label), detail) }, help));
     };
     let none = String::new;
     if let Some(state) = card.boot {
         let on = switch(matches!(state, boot::State::On | boot::State::Gone));
-        add(Setting::Boot, text::SET_BOOT, none(), on, text::SET_BOOT_HELP);
+        add(Setting::Boot, text::SET_BOOT, none(), on, Some(text::SET_BOOT_HELP));
     }
     let plays = switch(!config.rests_while_playing);
-    add(Setting::Playing, text::SET_PLAYING, none(), plays, text::SET_PLAYING_HELP);
-    add(Setting::What, text::SET_WHAT, none(), Mark::More, text::SET_WHAT_HELP);
+    add(Setting::Playing, text::SET_PLAYING, none(), plays, Some(text::SET_PLAYING_HELP));
+    add(Setting::What, text::SET_WHAT, none(), Mark::More, Some(text::SET_WHAT_HELP));
     let conflict = if config.conflict == ConflictPolicy::Ask { text::ASK_ME } else { text::NEWEST };
-    add(Setting::Conflict, text::SET_CONFLICT, say(conflict), Mark::More, text::SET_CONFLICT_HELP);
-    add(Setting::Language, text::SET_LANGUAGE, say(text::LANGUAGE_NAME), Mark::More, text::LANGUAGE_NAME);
-    add(Setting::Profile, text::SET_PROFILE, card.profile.clone(), Mark::More, text::SET_PROFILE_HELP);
+    add(Setting::Conflict, text::SET_CONFLICT, say(conflict), Mark::More, Some(text::SET_CONFLICT_HELP));
+    add(Setting::Language, text::SET_LANGUAGE, say(text::LANGUAGE_NAME), Mark::More, None);
+    add(Setting::Profile, text::SET_PROFILE, card.profile.clone(), Mark::More, Some(text::SET_PROFILE_HELP));
     let level = level(card);
     let named = LEVELS.iter().find(|(word, _)| *word == level).map_or(text::LOG_INFO, |(_, which)| *which);
-    add(Setting::Log, text::SET_LOG, say(named), Mark::More, text::SET_LOG_HELP);
-    add(Setting::ShowLog, text::SHOW_LOG, none(), Mark::More, text::SHOW_LOG);
+    add(Setting::Log, text::SET_LOG, say(named), Mark::More, Some(text::SET_LOG_HELP));
+    add(Setting::ShowLog, text::SHOW_LOG, none(), Mark::More, None);
     if card.paired {
-        add(Setting::Unpair, text::UNPAIR, card.user.clone(), Mark::More, text::UNPAIR);
+        add(Setting::Unpair, text::UNPAIR, card.user.clone(), Mark::More, None);
     } else {
-        add(Setting::Pair, text::PAIR, none(), Mark::More, text::PAIR);
+        add(Setting::Pair, text::PAIR, none(), Mark::More, None);
     }
-    add(Setting::About, text::ABOUT, none(), Mark::More, text::ABOUT);
+    add(Setting::About, text::ABOUT, none(), Mark::More, None);
     all
 }
 
@@ -128,7 +129,8 @@ impl Page for Settings {
         let focus = self.focus.min(all.len().saturating_sub(1));
         let help = all.get_mut(focus).map(|(_, _, help)| std::mem::take(help)).unwrap_or_default();
         let rows: Vec<Row> = all.into_iter().map(|(_, row, _)| row).collect();
-        view.blocks = vec![Block::List { rows, focus }, quiet(help)];
+        view.blocks.push(Block::List { rows, focus });
+        view.blocks.extend((!help.is_empty()).then(|| quiet(help)));
         view.hints = seen.hints(text::B_CHANGE);
         view
     }
