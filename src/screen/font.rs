@@ -347,7 +347,7 @@ mod tests {
         assert_eq!(font.width("Saves", 48), 2 * font.width("Saves", 24));
         for letter in "AzÄßőŽЖщΩέ€…–".chars() {
             let drawn = font.letter(letter, 16);
-            assert!(drawn.dark.iter().any(|dark| *dark == DARKEST), "{letter} has no pixel");
+            assert!(drawn.dark.contains(&DARKEST), "{letter} has no pixel");
         }
     }
 
