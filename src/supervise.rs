@@ -105,8 +105,10 @@ fn apart(kept: Option<RawFd>, work: impl FnOnce()) -> io::Result<()> {
     }
 }
 
-/// Lets go of all that the caller had: its descriptors and its working directory.
+/// Lets go of all that the caller had: its descriptors, its working directory, its deafness to the signal that ends us.
 fn leave(kept: Option<RawFd>) {
+    // SAFETY: plain numbers.
+    unsafe { libc::signal(libc::SIGTERM, libc::SIG_DFL) };
     let _ = std::env::set_current_dir("/");
     for descriptor in (3..DESCRIPTORS).filter(|descriptor| Some(*descriptor) != kept) {
         // SAFETY: whatever owned them is in a frame of the caller's, to which this process never returns.

@@ -27,6 +27,19 @@ if [ -n "$screen" ]; then
     show() { printf '\033[H\033[2J\n%s\n' "$1" >"$screen"; }
 fi
 
+# Is every network interface down, by the kernel's word? Where it says nothing, no.
+is_cut_off() {
+    down=1
+    for state in /sys/class/net/*/operstate; do
+        case $state in */lo/*) continue ;; esac
+        case $(cat "$state" 2>/dev/null) in
+            up | unknown) return 1 ;;
+            ?*) down=0 ;;
+        esac
+    done
+    return $down
+}
+
 # tell say|show TEXT
 tell() {
     printf '%s\n' "$2" >"$here/message.txt"
@@ -79,7 +92,11 @@ app() {
         tell show 'Asking the server for a code ...'
         if ! pair; then
             hide
-            wifi_off && why="Wi-Fi is off: switch it on in $wifi."
+            if wifi_off; then
+                why="Wi-Fi is off: switch it on in $wifi."
+            elif is_cut_off; then
+                why="There is no network: connect in $wifi."
+            fi
             tell say "Not paired. $why"
             return
         fi

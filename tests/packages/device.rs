@@ -1,19 +1,15 @@
-//! A device of one firmware: a root folder with busybox, the firmware's tools and a card; switched on, a process
-//! namespace whose first process runs the firmware's boot script.
+//! A device of one firmware: a root folder with busybox, the firmware's tools and a card. `power.rs` switches it on.
 
 use std::collections::BTreeMap;
 use std::fs;
 use std::os::unix::fs::{PermissionsExt, symlink};
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
-use std::time::{Duration, Instant};
+use std::process::Command;
 
 use crate::firmwares::Firmware;
+use crate::power;
 use crate::support::device::{Bytes, read};
-use crate::support::wait_for;
 
-/// How long anything may take, on a machine that does much else.
-const PATIENCE_S: u64 = 120;
 /// Where Debian has it.
 const BUSYBOX: &str = "/bin/busybox";
 
@@ -27,12 +23,13 @@ impl Device {
     /// The device without anything of ours; `None` where it cannot be built here.
     pub(crate) fn new(firmware: &'static Firmware) -> Option<Device> {
         let here = Path::new(env!("CARGO_MANIFEST_DIR"));
+        let ending = if firmware.is_tar { "tar.gz" } else { "zip" };
         let archive =
-            here.join(format!("dist/retrosync-{}-{}.zip", firmware.name, env!("CARGO_PKG_VERSION")));
+            here.join(format!("dist/retrosync-{}-{}.{ending}", firmware.name, env!("CARGO_PKG_VERSION")));
         let can = Command::new("unshare").args(["--mount", "--pid", "--fork", "true"]).status();
         let missing = [
             (
-                !here.join(format!("device-profiles/{}.toml", firmware.profile)).is_file(),
+                !here.join(format!("device-profiles/{}.toml", firmware.profile())).is_file(),
                 "its device profile",
             ),
             (!archive.is_file(), "the package (`scripts/package`)"),
@@ -52,22 +49,14 @@ impl Device {
         for folder in ["bin", "dev", "proc", "tmp", "root", "qemu", "firmware"] {
             fs::create_dir_all(self.at(folder)).unwrap();
         }
-        fs::copy(BUSYBOX, self.at("bin/busybox")).unwrap();
-        let applets = Command::new(BUSYBOX).arg("--list").output().unwrap().stdout;
-        for applet in String::from_utf8(applets).unwrap().lines().filter(|name| *name != "busybox") {
-            symlink("busybox", self.at("bin").join(applet)).unwrap();
-        }
-        // The applet of that name is not in this busybox; its shell serves.
-        if !self.at("bin/bash").exists() {
-            self.write("bin/bash", "#!/bin/sh\nexec sh \"$@\"\n");
-        }
-        // What the shell asks must be the device's, not this machine's.
-        fs::remove_file(self.at("bin/uname")).unwrap();
+        self.shell();
+        // What the shell asks must be the device's, not this machine's; and nobody reads the messages here.
         self.write("bin/uname", &format!("#!/bin/sh\necho {}\n", self.firmware.machine));
+        self.write("bin/sleep", "#!/bin/sh\nexec usleep 50000\n");
         for tty in ["null", "urandom", "tty", "tty1"] {
             fs::write(self.at("dev").join(tty), "").unwrap();
         }
-        self.write("firmware/init", INIT);
+        self.write("firmware/init", power::INIT);
         self.write("firmware/boot", self.firmware.boot);
         for (path, text) in self.firmware.files {
             self.write(path, text);
@@ -76,11 +65,31 @@ impl Device {
         fs::create_dir_all(self.at(self.firmware.save).parent().unwrap()).unwrap();
     }
 
-    fn at(&self, path: &str) -> PathBuf {
+    /// Busybox as `sh` and all that it can. Debian's prefers its own commands to what lies in `bin`; those that the device
+    /// has in another form are under names of the same length in this copy, which nobody calls.
+    fn shell(&self) {
+        let mut busybox = fs::read(BUSYBOX).unwrap();
+        for (name, hidden) in [(b"\0uname\0", b"\0unamf\0"), (b"\0sleep\0", b"\0sleeq\0")] {
+            let found = busybox.windows(name.len()).position(|bytes| bytes == name);
+            let at = found.unwrap_or_else(|| panic!("busybox has no {}", String::from_utf8_lossy(name)));
+            busybox[at..at + name.len()].copy_from_slice(hidden);
+        }
+        fs::write(self.at("bin/busybox"), busybox).unwrap();
+        fs::set_permissions(self.at("bin/busybox"), fs::Permissions::from_mode(0o755)).unwrap();
+        let applets = Command::new(BUSYBOX).arg("--list").output().unwrap().stdout;
+        let others = |name: &&str| !["busybox", "uname", "sleep", "bash"].contains(name);
+        for applet in String::from_utf8(applets).unwrap().lines().filter(others) {
+            symlink("busybox", self.at("bin").join(applet)).unwrap();
+        }
+        // There is no such applet in this busybox; its shell serves.
+        self.write("bin/bash", "#!/bin/sh\nexec sh \"$@\"\n");
+    }
+
+    pub(crate) fn at(&self, path: &str) -> PathBuf {
         self.folder.path().join(path.trim_start_matches('/'))
     }
 
-    fn write(&self, path: &str, text: &str) {
+    pub(crate) fn write(&self, path: &str, text: &str) {
         let path = self.at(path);
         fs::create_dir_all(path.parent().unwrap()).unwrap();
         if text.ends_with('/') {
@@ -93,10 +102,12 @@ impl Device {
 
     /// Copies the archive's tree onto the card, over what is there.
     pub(crate) fn unzip(&self) {
-        let card = self.at(self.firmware.unzipped_to);
-        let status =
-            Command::new("unzip").arg("-qo").arg(&self.archive).arg("-d").arg(&card).status().unwrap();
-        assert!(status.success());
+        let card = self.at(self.firmware.unzipped_to.unwrap_or(self.firmware.card));
+        let (tool, flags, into) =
+            if self.firmware.is_tar { ("tar", "-xf", "-C") } else { ("unzip", "-qo", "-d") };
+        fs::create_dir_all(&card).unwrap();
+        let unpacked = Command::new(tool).arg(flags).arg(&self.archive).arg(into).arg(&card).status();
+        assert!(unpacked.unwrap().success());
         programs(&self.at(self.firmware.app)).iter().for_each(|program| self.emulated(program));
     }
 
@@ -124,11 +135,12 @@ impl Device {
         self.at(self.firmware.app).join("retrosync.toml")
     }
 
+    /// Writes these lines below what the package says.
     pub(crate) fn write_settings(&self, lines: &str) {
         let path = self.settings_path();
         let text = fs::read_to_string(&path).unwrap();
-        assert!(text.lines().all(|line| line.is_empty() || line.starts_with('#')), "{text}");
-        fs::write(&path, text + lines).unwrap();
+        let fresh = text.lines().take_while(|line| line.is_empty() || line.starts_with('#'));
+        fs::write(&path, fresh.flat_map(|line| [line, "\n"]).collect::<String>() + lines).unwrap();
     }
 
     pub(crate) fn settings(&self) -> String {
@@ -153,8 +165,16 @@ impl Device {
         read(&self.at(self.firmware.save))
     }
 
-    pub(crate) fn save_path(&self) -> PathBuf {
-        PathBuf::from(self.firmware.save.trim_start_matches('/'))
+    /// What a removal leaves: the save, and the copies that were kept.
+    pub(crate) fn is_left(&self, path: &Path) -> bool {
+        let below = |name: &str| PathBuf::from(name.trim_start_matches('/'));
+        path == below(self.firmware.save) || path.starts_with(below(self.firmware.card).join(".retrosync"))
+    }
+
+    /// Does a process of ours have the card?
+    pub(crate) fn is_taken(&self) -> bool {
+        let lock = fs::File::open(self.at(self.firmware.card).join(".retrosync/lock"));
+        lock.is_ok_and(|lock| matches!(lock.try_lock_shared(), Err(fs::TryLockError::WouldBlock)))
     }
 
     /// Every file and folder of the device with its bytes and mode, but for what is not the card's.
@@ -165,7 +185,7 @@ impl Device {
             for entry in fs::read_dir(folder).unwrap().map(Result::unwrap) {
                 let path = entry.path();
                 let below = path.strip_prefix(self.folder.path()).unwrap().to_owned();
-                if ["bin", "dev", "proc", "tmp", "qemu", "firmware", "run"]
+                if ["bin", "dev", "proc", "sys", "tmp", "qemu", "firmware", "run"]
                     .iter()
                     .any(|name| below.starts_with(name))
                 {
@@ -181,195 +201,6 @@ impl Device {
         }
         found
     }
-
-    /// Switches it on; returns when its boot script has.
-    pub(crate) fn power_on(&self) -> On<'_> {
-        let _ = fs::remove_file(self.at("tmp/booted"));
-        let _ = fs::remove_dir_all(self.at("tmp"));
-        fs::create_dir_all(self.at("tmp")).unwrap();
-        let outside = "mount --make-rprivate / && cd \"$0\" && for node in null urandom; do \
-             mount --bind /dev/$node dev/$node || exit 1; done; exec chroot . /bin/sh /firmware/init";
-        let child = Command::new("unshare")
-            .args(["--mount", "--pid", "--fork", "--kill-child=KILL", "sh", "-c", outside])
-            .arg(self.folder.path())
-            .env_clear()
-            .env("PATH", "/usr/sbin:/usr/bin:/sbin:/bin")
-            .stdin(Stdio::null())
-            .stdout(fs::File::create(self.at("firmware/boot.log")).unwrap())
-            .stderr(fs::OpenOptions::new().append(true).open(self.at("firmware/boot.log")).unwrap())
-            .spawn()
-            .unwrap();
-        let mut on = On { device: self, first: 0, child };
-        wait_for("the device boots", PATIENCE_S, || {
-            assert!(on.child.try_wait().unwrap().is_none(), "it went off: {}", on.tell());
-            self.at("tmp/booted").exists().then_some(())
-        });
-        on.first = wait_for("its first process", PATIENCE_S, || child_of(on.child.id()));
-        on
-    }
-}
-
-const INIT: &str = "\
-mount -t proc proc /proc
-export PATH=/bin:/usr/bin HOME=/root
-sh /firmware/boot
-touch /tmp/booted
-while :; do sleep 1; done
-";
-
-/// The device, switched on.
-pub(crate) struct On<'a> {
-    device: &'a Device,
-    first: u32,
-    child: Child,
-}
-
-impl On<'_> {
-    /// A shell command in the device.
-    fn command(&self, line: &str) -> Command {
-        let mut command = Command::new("nsenter");
-        command.args([
-            "--target",
-            &self.first.to_string(),
-            "--mount",
-            "--pid",
-            "--root",
-            "--wd",
-            "/bin/sh",
-            "-c",
-            line,
-        ]);
-        command.env_clear().env("PATH", "/bin:/usr/bin").env("HOME", "/root").stdin(Stdio::null());
-        command
-    }
-
-    fn run(&self, line: &str) -> (i32, String) {
-        let output = self.command(line).output().unwrap();
-        let said = [output.stdout, output.stderr].concat();
-        (output.status.code().unwrap_or(-1), String::from_utf8_lossy(&said).into_owned())
-    }
-
-    fn program(&self, words: &str) -> (i32, String) {
-        self.run(&format!("sh {}/run.sh {words}", self.device.firmware.app))
-    }
-
-    pub(crate) fn is_running(&self) -> bool {
-        self.program("status --json").1.contains("\"running\":true")
-    }
-
-    pub(crate) fn wait_until_running(&self) {
-        self.wait_until("the daemon runs", || self.is_running());
-    }
-
-    #[track_caller]
-    pub(crate) fn wait_until(&self, what: &str, mut holds: impl FnMut() -> bool) {
-        let began = Instant::now();
-        while !holds() {
-            assert!(began.elapsed() < Duration::from_secs(PATIENCE_S), "{what}: {}", self.tell());
-            std::thread::sleep(Duration::from_millis(50));
-        }
-    }
-
-    /// Opens the app as the firmware's menu does.
-    pub(crate) fn open_app(&self) -> Child {
-        self.command(self.device.firmware.open).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap()
-    }
-
-    /// The pairing code that the device shows.
-    pub(crate) fn wait_for_code(&self) -> String {
-        let shown = self.device.at(self.device.firmware.shown);
-        wait_for("a code is shown", PATIENCE_S, || {
-            let text = fs::read_to_string(&shown).unwrap_or_default();
-            let is_code = |word: &&str| word.len() == 9 && word.as_bytes()[4] == b'-';
-            text.split_whitespace().find(is_code).map(str::to_owned)
-        })
-    }
-
-    #[track_caller]
-    pub(crate) fn wait_for_end(&self, mut app: Child) {
-        self.wait_until("the app ends", || app.try_wait().unwrap().is_some());
-    }
-
-    /// The daemon is nobody's child but init's, with a session of its own: no menu's suspend or end reaches it.
-    pub(crate) fn is_apart(&self) {
-        let line = "for p in /proc/[0-9]*; do [ \"$(cat $p/comm 2>/dev/null)\" = retrosync ] && \
-             cut -d ' ' -f 1,4,6 $p/stat 2>/dev/null; done";
-        let (_, said) = self.run(line);
-        let mut found = 0;
-        for row in said.lines() {
-            let ids: Vec<&str> = row.split(' ').collect();
-            assert_eq!((ids[1], ids.len()), ("1", 3), "the parent is not init: {said}");
-            assert!(ids[2] != "0" && ids[2] != "1", "no session of its own: {said}");
-            found += 1;
-        }
-        assert_eq!(found, 2, "the supervisor and the daemon: {said}{}", self.tell());
-    }
-
-    /// Onion's suspend: whatever is not init's own child is stopped; what syncs goes on.
-    pub(crate) fn menu_suspends_and_wakes(&self) {
-        let line = "for p in /proc/[0-9]*; do pid=${p#/proc/}; ppid=$(cut -d ' ' -f 4 $p/stat 2>/dev/null); \
-             [ \"$pid\" -gt 2 ] && [ \"${ppid:-0}\" -gt 2 ] && [ \"$pid\" != $$ ] && kill -STOP $pid && echo $pid; done; \
-             cat /proc/[0-9]*/stat 2>/dev/null | grep -c 'retrosync) T'";
-        let (_, said) = self.run(line);
-        assert_eq!(said.trim(), "0", "{said}");
-        self.run("kill -CONT -1");
-    }
-
-    /// A hook of the firmware: it must end well, whatever it does.
-    #[track_caller]
-    pub(crate) fn hook(&self, line: &str) {
-        let began = Instant::now();
-        let (code, said) = self.run(line);
-        assert_eq!(code, 0, "{line}: {said}");
-        assert!(began.elapsed() < Duration::from_secs(60), "{line} kept the firmware waiting");
-    }
-
-    pub(crate) fn uninstall(&self) {
-        let (code, said) = self.run(&format!("sh {}/uninstall.sh everything", self.device.firmware.app));
-        assert_eq!(code, 0, "{said}{}", self.tell());
-    }
-
-    /// Cuts the power: all that ran is gone when it returns.
-    pub(crate) fn power_off(mut self) {
-        self.cut();
-    }
-
-    fn cut(&mut self) {
-        let _ = self.child.kill();
-        let _ = self.child.wait();
-        let first = format!("/proc/{}", self.first);
-        wait_for("the device is off", PATIENCE_S, || {
-            (self.first == 0 || !Path::new(&first).exists()).then_some(())
-        });
-    }
-
-    /// What a failed test wants to know.
-    fn tell(&self) -> String {
-        let read = |path: &str| fs::read_to_string(self.device.at(path)).unwrap_or_default();
-        let root = self.device.firmware.card;
-        format!(
-            "\nboot: {}\nlog: {}\nmessage: {}",
-            read("firmware/boot.log"),
-            read(&format!("{root}/.retrosync/log.txt")),
-            read(&format!("{}/message.txt", self.device.firmware.app))
-        )
-    }
-}
-
-impl Drop for On<'_> {
-    fn drop(&mut self) {
-        self.cut();
-    }
-}
-
-/// The one child of a process here.
-fn child_of(parent: u32) -> Option<u32> {
-    let entries = fs::read_dir("/proc").unwrap().flatten();
-    entries.filter_map(|entry| entry.file_name().to_str()?.parse().ok()).find(|pid: &u32| {
-        let stat = fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
-        let after = stat.rsplit(") ").next().unwrap_or_default();
-        after.split(' ').nth(1).and_then(|ppid| ppid.parse().ok()) == Some(parent)
-    })
 }
 
 /// The programs of ours below a folder.

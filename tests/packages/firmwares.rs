@@ -4,21 +4,23 @@
 /// The game on every card.
 pub(crate) const TITLE: &str = "Tetris (World)";
 
-/// One firmware on one device.
+/// One firmware on one device. A text that ends in `/` is a folder.
 pub(crate) struct Firmware {
     /// The package.
     pub(crate) name: &'static str,
-    /// Its device profile.
-    pub(crate) profile: &'static str,
+    /// Its device profile, where that is not called as the package is.
+    pub(crate) profile: Option<&'static str>,
+    /// Is the package a tarball, which a person installs by its script?
+    pub(crate) is_tar: bool,
     /// What `uname -m` says.
     pub(crate) machine: &'static str,
     /// Where the card is.
     pub(crate) card: &'static str,
-    /// Where a person unzips the package to.
-    pub(crate) unzipped_to: &'static str,
+    /// Where a person unzips the package to, if not to the card's top.
+    pub(crate) unzipped_to: Option<&'static str>,
     /// The app's folder.
     pub(crate) app: &'static str,
-    /// What is there without us; a text that ends in `/` is a folder.
+    /// What is there without us.
     pub(crate) files: &'static [(&'static str, &'static str)],
     /// Of these, what an update of the firmware writes anew.
     pub(crate) updated: &'static [&'static str],
@@ -35,18 +37,110 @@ pub(crate) struct Firmware {
     pub(crate) shown: &'static str,
     /// What it runs when a game starts and when it ends.
     pub(crate) game: Option<(&'static str, &'static str)>,
+    /// What it runs before sleep or power-off, and then after sleep.
+    pub(crate) sleep: Option<&'static str>,
+    /// What is there instead while Wi-Fi is off.
+    pub(crate) without_wifi: &'static [(&'static str, &'static str)],
 }
+
+impl Firmware {
+    /// The name of its device profile.
+    pub(crate) fn profile(&self) -> &'static str {
+        self.profile.unwrap_or(self.name)
+    }
+}
+
+/// What most firmwares have in common: a card with `App` in the manner of Miyoo, on a 64-bit processor.
+pub(crate) const CARD: Firmware = Firmware {
+    name: "",
+    profile: None,
+    is_tar: false,
+    machine: "aarch64",
+    card: "/mnt/SDCARD",
+    unzipped_to: None,
+    app: "/mnt/SDCARD/App/RetroSync",
+    files: &[],
+    updated: &[],
+    game_file: "/mnt/SDCARD/Roms/GB/Tetris (World).gb",
+    save: "/mnt/SDCARD/RetroArch/.retroarch/saves/Gambatte/Tetris (World).srm",
+    boot: "true\n",
+    starts_at_boot: true,
+    open: "cd /mnt/SDCARD/App/RetroSync && ./launch.sh",
+    shown: "/tmp/shown",
+    game: None,
+    sleep: None,
+    without_wifi: NO_INTERFACE,
+};
+
+/// MinUI and what grew out of it: apps in `Tools`, saves by tag.
+const MINUI: Firmware = Firmware {
+    app: "/mnt/SDCARD/Tools/RetroSync",
+    game_file: "/mnt/SDCARD/Roms/Game Boy (GB)/Tetris (World).gb",
+    save: "/mnt/SDCARD/Saves/GB/Tetris (World).gb.sav",
+    ..CARD
+};
+
+/// Those with EmulationStation on `/storage`. They do not wait for event scripts; here each is waited for, so that what
+/// it told has been told.
+const STORAGE: Firmware = Firmware {
+    card: "/storage/roms",
+    app: "/storage/roms/RetroSync",
+    game_file: "/storage/roms/gb/Tetris (World).gb",
+    save: "/storage/roms/gb/Tetris (World).srm",
+    open: "cd / && sh /storage/roms/ports/RetroSync.sh",
+    shown: "/dev/tty1",
+    game: Some((
+        "for f in /storage/.config/emulationstation/scripts/game-start/*; do $f '/storage/roms/gb/Tetris\\ (World).gb' 'Tetris (World)' Tetris; done",
+        "for f in /storage/.config/emulationstation/scripts/game-end/*; do $f; done",
+    )),
+    ..CARD
+};
+
+/// Batocera and Knulli: services are run by `bash` whatever their first line says; the launcher calls every file below
+/// `scripts` and waits.
+const USERDATA: Firmware = Firmware {
+    card: "/userdata",
+    app: "/userdata/system/retrosync",
+    game_file: "/userdata/roms/gb/Tetris (World).gb",
+    save: "/userdata/saves/gb/Tetris (World).srm",
+    boot: "/usr/bin/batocera-services start\n",
+    shown: "/dev/tty1",
+    game: Some((
+        "for f in $(find /userdata/system/scripts -type f); do $f gameStart gb libretro gambatte '/userdata/roms/gb/Tetris (World).gb'; done",
+        "for f in $(find /userdata/system/scripts -type f); do $f gameStop gb libretro gambatte '/userdata/roms/gb/Tetris (World).gb'; done",
+    )),
+    sleep: Some("/usr/bin/batocera-services stop"),
+    ..CARD
+};
+
+/// TrimUI's own system and CrossMix: runtrimui.sh runs `System/starts/*.sh` before the menu.
+const TRIMUI: Firmware = Firmware {
+    app: "/mnt/SDCARD/Apps/RetroSync",
+    boot: "for file in /mnt/SDCARD/System/starts/*.sh; do [ -f \"$file\" ] && $file; done\n",
+    open: "cd /mnt/SDCARD/Apps/RetroSync && ./launch.sh",
+    without_wifi: &[SYSTEMVAL_OFF],
+    ..CARD
+};
+
+/// What the kernel says of a device that is not connected, where the firmware itself has no word for it.
+pub(crate) const NO_INTERFACE: &[(&str, &str)] =
+    &[("/sys/class/net/lo/operstate", "unknown\n"), ("/sys/class/net/wlan0/operstate", "down\n")];
+
+const SERVICES: (&str, &str) = (
+    "/usr/bin/batocera-services",
+    "#!/bin/sh\nconf=/userdata/system/enabled\ncase $1 in\n    enable) echo \"$2\" >>$conf ;;\n    disable) grep -vx \"$2\" $conf >$conf.new; mv $conf.new $conf; [ -s $conf ] || rm $conf ;;\n    start | stop) for name in $(cat $conf 2>/dev/null); do bash /userdata/system/services/$name $1; done ;;\nesac\n",
+);
+const SYSTEMVAL_ON: (&str, &str) = ("/usr/trimui/bin/systemval", "#!/bin/sh\necho 1\n");
+const SYSTEMVAL_OFF: (&str, &str) = ("/usr/trimui/bin/systemval", "#!/bin/sh\necho 0\n");
+const JSONVAL_ON: (&str, &str) = ("/customer/app/jsonval", "#!/bin/sh\necho 1\n");
+const JSONVAL_OFF: (&str, &str) = ("/customer/app/jsonval", "#!/bin/sh\necho 0\n");
 
 /// Every firmware that a package is for.
 pub(crate) const FIRMWARES: &[Firmware] = &[
-    // Onion: runtime.sh expands the list of hooks unquoted and runs each with `sh`; keymon and the menu are not here.
+    // Onion: runtime.sh expands the list of hooks unquoted and runs each with `sh`; those in `checkoff` before power-off.
     Firmware {
         name: "onion",
-        profile: "onion",
         machine: "armv7l",
-        card: "/mnt/SDCARD",
-        unzipped_to: "/mnt/SDCARD",
-        app: "/mnt/SDCARD/App/RetroSync",
         files: &[
             ("/mnt/SDCARD/.tmp_update/onionVersion/version.txt", "v4.3.1"),
             ("/mnt/SDCARD/.tmp_update/startup", "/"),
@@ -56,29 +150,25 @@ pub(crate) const FIRMWARES: &[Firmware] = &[
                 "/mnt/SDCARD/RetroArch/.retroarch/retroarch.cfg",
                 "savefile_directory = \"/mnt/SDCARD/Saves/CurrentProfile/saves\"\nsort_savefiles_enable = \"true\"\n",
             ),
-            ("/customer/app/jsonval", "#!/bin/sh\necho 1\n"),
+            JSONVAL_ON,
             ("/mnt/SDCARD/App/Other/config.json", "{}\n"),
             (
                 "/mnt/SDCARD/.tmp_update/bin/infoPanel",
                 "#!/bin/sh\necho \"$@\" >>/tmp/shown\ncase $* in *--persistent*) until [ -e /tmp/dismiss_info_panel ]; do sleep 1; done ;; esac\n",
             ),
         ],
-        updated: &[],
-        game_file: "/mnt/SDCARD/Roms/GB/Tetris (World).gb",
         save: "/mnt/SDCARD/Saves/CurrentProfile/saves/Gambatte/Tetris (World).srm",
         boot: "cd /mnt/SDCARD/.tmp_update\nmkdir -p startup\nfor hook in $(find startup -type f -name '*.sh'); do sh $hook; done\n",
-        starts_at_boot: true,
-        open: "cd /mnt/SDCARD/App/RetroSync && ./launch.sh",
-        shown: "/tmp/shown",
-        game: None,
+        sleep: Some(
+            "cd /mnt/SDCARD/.tmp_update && for hook in $(find checkoff -type f -name '*.sh'); do sh $hook; done",
+        ),
+        without_wifi: &[JSONVAL_OFF],
+        ..CARD
     },
     // Allium: `updater` starts alliumd; apps are started in their folder.
     Firmware {
         name: "allium",
-        profile: "allium",
         machine: "armv7l",
-        card: "/mnt/SDCARD",
-        unzipped_to: "/mnt/SDCARD",
         app: "/mnt/SDCARD/Apps/RetroSync.pak",
         files: &[
             ("/mnt/SDCARD/.allium/version.txt", "0.27.0"),
@@ -87,22 +177,16 @@ pub(crate) const FIRMWARES: &[Firmware] = &[
             ("/mnt/SDCARD/Apps/Other.pak/config.json", "{}\n"),
         ],
         updated: &["/mnt/SDCARD/.tmp_update/updater"],
-        game_file: "/mnt/SDCARD/Roms/GB/Tetris (World).gb",
         save: "/mnt/SDCARD/Saves/CurrentProfile/saves/Gambatte/Tetris (World).srm",
-        boot: "/mnt/SDCARD/.tmp_update/updater",
-        starts_at_boot: true,
+        boot: "/mnt/SDCARD/.tmp_update/updater\n[ -e /tmp/alliumd ] || exit 1\n",
         open: "cd /mnt/SDCARD/Apps/RetroSync.pak && ./launch.sh",
-        shown: "/tmp/shown",
-        game: None,
+        without_wifi: &[("/mnt/SDCARD/.allium/state/wifi.json", "{\"wifi\":false,\"ssid\":\"x\"}\n")],
+        ..CARD
     },
     // Koriki: `runtime.sh` loops over its menu; apps are scripts.
     Firmware {
         name: "koriki",
-        profile: "koriki",
         machine: "armv7l",
-        card: "/mnt/SDCARD",
-        unzipped_to: "/mnt/SDCARD",
-        app: "/mnt/SDCARD/App/RetroSync",
         files: &[
             ("/mnt/SDCARD/Koriki/version.txt", "1.5\n"),
             ("/mnt/SDCARD/.simplemenu/apps/Other.sh", "#!/bin/sh\n"),
@@ -111,251 +195,154 @@ pub(crate) const FIRMWARES: &[Firmware] = &[
             ("/mnt/SDCARD/.tmp_update/runtime.sh", "#!/bin/sh\ncd /mnt/SDCARD\ntouch /tmp/simplemenu\n"),
         ],
         updated: &["/mnt/SDCARD/.tmp_update/runtime.sh"],
-        game_file: "/mnt/SDCARD/Roms/GB/Tetris (World).gb",
         save: "/mnt/SDCARD/Saves/RA_saves/Gambatte/Tetris (World).srm",
-        boot: "sh /mnt/SDCARD/.tmp_update/runtime.sh",
-        starts_at_boot: true,
+        boot: "sh /mnt/SDCARD/.tmp_update/runtime.sh\n[ -e /tmp/simplemenu ] || exit 1\n",
         open: "cd /mnt/SDCARD/.simplemenu/apps && ./RetroSync.sh",
         shown: "/mnt/SDCARD/App/RetroSync/message.txt",
-        game: None,
+        without_wifi: &[JSONVAL_OFF],
+        ..CARD
     },
-    // spruce on a TrimUI: `updater` starts `runtime.sh`; texts by a function of its shell library.
+    // spruce on a Flip: `updater` starts `runtime.sh`; texts by a function of its shell library.
     Firmware {
         name: "spruce",
-        profile: "spruce",
-        machine: "aarch64",
-        card: "/mnt/SDCARD",
-        unzipped_to: "/mnt/SDCARD",
-        app: "/mnt/SDCARD/App/RetroSync",
         files: &[
             ("/mnt/SDCARD/spruce/spruce", "4.0.1\n"),
             ("/mnt/SDCARD/.tmp_update/updater", "#!/bin/sh\ntouch /tmp/runtime\n"),
             ("/mnt/SDCARD/App/Other/config.json", "{}\n"),
+            ("/mnt/SDCARD/Saves/flip-system.json", "{\n\t\"wifi\":\t1\n}\n"),
             (
                 "/mnt/SDCARD/spruce/scripts/helperFunctions.sh",
-                "#!/bin/sh\ndisplay() { echo \"$@\" >>/tmp/shown; }\ndisplay_kill() { :; }\n",
+                "#!/bin/sh\nexport SYSTEM_JSON=/mnt/SDCARD/Saves/flip-system.json\ndisplay() { echo \"$@\" >>/tmp/shown; }\ndisplay_kill() { :; }\n",
             ),
         ],
         updated: &["/mnt/SDCARD/.tmp_update/updater"],
-        game_file: "/mnt/SDCARD/Roms/GB/Tetris (World).gb",
         save: "/mnt/SDCARD/Saves/saves/Gambatte/Tetris (World).srm",
-        boot: "/mnt/SDCARD/.tmp_update/updater",
-        starts_at_boot: true,
-        open: "cd /mnt/SDCARD/App/RetroSync && ./launch.sh",
-        shown: "/tmp/shown",
-        game: None,
+        boot: "/mnt/SDCARD/.tmp_update/updater\n[ -e /tmp/runtime ] || exit 1\n",
+        without_wifi: &[("/mnt/SDCARD/Saves/flip-system.json", "{\n\t\"wifi\":\t0\n}\n")],
+        ..CARD
     },
     // MinUI on a Miyoo Mini: `auto.sh` is executed by MinUI.pak/launch.sh; another tool has a line in it.
     Firmware {
         name: "minui",
-        profile: "minui",
         machine: "armv7l",
-        card: "/mnt/SDCARD",
-        unzipped_to: "/mnt/SDCARD",
-        app: "/mnt/SDCARD/Tools/RetroSync",
         files: &[
             ("/mnt/SDCARD/.system/miyoomini/paks/MinUI.pak/launch.sh", "#!/bin/sh\n"),
             ("/mnt/SDCARD/.userdata/miyoomini/auto.sh", "#!/bin/sh\ntouch /tmp/other\n"),
             ("/mnt/SDCARD/Tools/miyoomini/Clock.pak/launch.sh", "#!/bin/sh\n"),
             ("/mnt/SDCARD/.system/rg35xxplus/paks/MinUI.pak/launch.sh", "#!/bin/sh\n"),
-            ("/mnt/SDCARD/Tools/trimuismart/Clock.pak/launch.sh", "#!/bin/sh\n"),
-            ("/mnt/SDCARD/Tools/my282/Clock.pak/launch.sh", "#!/bin/sh\n"),
-            ("/mnt/SDCARD/Tools/my355/Clock.pak/launch.sh", "#!/bin/sh\n"),
-            ("/mnt/SDCARD/Tools/tg5040/Clock.pak/launch.sh", "#!/bin/sh\n"),
-            ("/mnt/SDCARD/Tools/zero28/Clock.pak/launch.sh", "#!/bin/sh\n"),
-            ("/mnt/SDCARD/Tools/rg35xx/Clock.pak/launch.sh", "#!/bin/sh\n"),
-            ("/mnt/SDCARD/Tools/rg35xxplus/Clock.pak/launch.sh", "#!/bin/sh\n"),
-            ("/mnt/SDCARD/Tools/rgb30/Clock.pak/launch.sh", "#!/bin/sh\n"),
-            ("/mnt/SDCARD/Tools/m17/Clock.pak/launch.sh", "#!/bin/sh\n"),
-            ("/mnt/SDCARD/Tools/magicmini/Clock.pak/launch.sh", "#!/bin/sh\n"),
-            ("/bin/say.elf", "#!/bin/sh\necho \"$@\" >>/tmp/shown\nexec sleep 1000\n"),
+            ("/bin/say.elf", "#!/bin/sh\necho \"$@\" >>/tmp/shown\nexec tail -f /dev/null\n"),
         ],
-        updated: &[],
-        game_file: "/mnt/SDCARD/Roms/Game Boy (GB)/Tetris (World).gb",
-        save: "/mnt/SDCARD/Saves/GB/Tetris (World).gb.sav",
         boot: "AUTO_PATH=/mnt/SDCARD/.userdata/miyoomini/auto.sh\nif [ -f \"$AUTO_PATH\" ]; then \"$AUTO_PATH\"; fi\n[ -e /tmp/other ] || exit 1\n",
-        starts_at_boot: true,
         open: "cd / && PLATFORM=miyoomini SDCARD_PATH=/mnt/SDCARD /mnt/SDCARD/Tools/miyoomini/RetroSync.pak/launch.sh",
-        shown: "/tmp/shown",
-        game: None,
+        ..MINUI
     },
     // NextUI on a Brick: run_hooks.sh starts each script in the background and waits for all; `*.sync.sh` one by one.
     Firmware {
         name: "nextui",
-        profile: "nextui",
-        machine: "aarch64",
-        card: "/mnt/SDCARD",
-        unzipped_to: "/mnt/SDCARD",
-        app: "/mnt/SDCARD/Tools/RetroSync",
         files: &[
             ("/mnt/SDCARD/.system/tg5040/bin/nextui.elf", "x"),
             ("/mnt/SDCARD/.system/tg5040/paks/MinUI.pak/launch.sh", "#!/bin/sh\n"),
             ("/mnt/SDCARD/.userdata/tg5040/.hooks/boot.d/other.sh", "#!/bin/sh\n"),
             ("/mnt/SDCARD/.userdata/shared/minuisettings.txt", "saveFormat=0\n"),
             ("/mnt/SDCARD/Tools/tg5040/Clock.pak/launch.sh", "#!/bin/sh\n"),
-            ("/mnt/SDCARD/Tools/tg5050/Clock.pak/launch.sh", "#!/bin/sh\n"),
-            ("/bin/show2.elf", "#!/bin/sh\necho \"$@\" >>/tmp/shown\nexec sleep 1000\n"),
+            ("/bin/nextval.elf", "#!/bin/sh\necho '{\"wifi\": 1}'\n"),
+            ("/bin/show2.elf", "#!/bin/sh\necho \"$@\" >>/tmp/shown\nexec tail -f /dev/null\n"),
             (
                 "/firmware/hooks",
                 "#!/bin/sh\ncd /mnt/SDCARD/.userdata/tg5040/.hooks/$1 2>/dev/null || exit 0\nfor hook in *.sh; do case $hook in *.sync.sh) ;; *) [ -x \"$hook\" ] && ./\"$hook\" & ;; esac; done\nwait\nfor hook in *.sync.sh; do [ -x \"$hook\" ] && ./\"$hook\"; done\nexit 0\n",
             ),
         ],
-        updated: &[],
-        game_file: "/mnt/SDCARD/Roms/Game Boy (GB)/Tetris (World).gb",
-        save: "/mnt/SDCARD/Saves/GB/Tetris (World).gb.sav",
         boot: "/firmware/hooks boot.d\n",
-        starts_at_boot: true,
         open: "cd / && PLATFORM=tg5040 /mnt/SDCARD/Tools/tg5040/RetroSync.pak/launch.sh",
-        shown: "/tmp/shown",
         game: Some((
             "export HOOK_TYPE=rom HOOK_ROM_PATH='/mnt/SDCARD/Roms/Game Boy (GB)/Tetris (World).gb'; /firmware/hooks pre-launch.d",
-            "export HOOK_TYPE=rom; /firmware/hooks post-launch.d; /firmware/hooks pre-sleep.d; /firmware/hooks post-resume.d",
+            "export HOOK_TYPE=rom; /firmware/hooks post-launch.d",
         )),
+        sleep: Some("/firmware/hooks pre-sleep.d; /firmware/hooks post-resume.d"),
+        without_wifi: &[("/bin/nextval.elf", "#!/bin/sh\necho '{\"wifi\": 0}'\n")],
+        ..MINUI
     },
     // muOS: user_init.sh starts `sh FILE &` for each script, if a setting says so. `init` is a bind mount of the card's folder.
     Firmware {
         name: "muos",
-        profile: "muos",
-        machine: "aarch64",
         card: "/mnt/mmc",
-        unzipped_to: "/mnt/mmc",
         app: "/mnt/mmc/MUOS/application/RetroSync",
         files: &[
             ("/opt/muos/config/system/version", "2601\n"),
             ("/opt/muos/config/settings/advanced/user_init", "0"),
-            ("/opt/muos/frontend/muxmessage", "#!/bin/sh\necho \"$@\" >>/tmp/shown\nexec sleep 1000\n"),
+            (
+                "/opt/muos/frontend/muxmessage",
+                "#!/bin/sh\necho \"$@\" >>/tmp/shown\nexec tail -f /dev/null\n",
+            ),
             ("/run/muos/storage/init", "/"),
             ("/mnt/mmc/MUOS/application/Other/mux_launch.sh", "#!/bin/sh\n"),
             ("/mnt/mmc/MUOS/save/state", "/"),
         ],
-        updated: &[],
         game_file: "/mnt/mmc/ROMS/gb/Tetris (World).gb",
         save: "/mnt/mmc/MUOS/save/file/Gambatte/Tetris (World).srm",
         boot: "[ \"$(cat /opt/muos/config/settings/advanced/user_init)\" = 1 ] || exit 0\nfor file in /run/muos/storage/init/*.sh; do sh \"$file\" & done\nwait\n",
-        starts_at_boot: true,
         open: "cd / && /mnt/mmc/MUOS/application/RetroSync/mux_launch.sh",
-        shown: "/tmp/shown",
-        game: None,
+        ..CARD
     },
-    // Knulli: services are run by `bash` whatever their first line says; its launcher calls every file below `scripts`.
+    // Knulli: it has Batocera's files too.
     Firmware {
         name: "knulli",
-        profile: "knulli",
-        machine: "aarch64",
-        card: "/userdata",
-        unzipped_to: "/userdata",
-        app: "/userdata/system/retrosync",
         files: &[
             ("/usr/share/knulli/knulli.version", "scarab\n"),
             ("/usr/share/batocera/batocera.version", "40\n"),
             ("/userdata/system/batocera.conf", "x=1\n"),
-            (
-                "/usr/bin/batocera-services",
-                "#!/bin/sh\nconf=/userdata/system/enabled\ncase $1 in\n    enable) echo \"$2\" >>$conf ;;\n    disable) grep -vx \"$2\" $conf >$conf.new; mv $conf.new $conf; [ -s $conf ] || rm $conf ;;\n    start) for name in $(cat $conf 2>/dev/null); do bash /userdata/system/services/$name start; done ;;\nesac\n",
-            ),
+            SERVICES,
             ("/userdata/roms/tools/Other.sh", "#!/bin/sh\n"),
             ("/userdata/system/scripts/other.sh", "#!/bin/sh\n"),
         ],
-        updated: &[],
-        game_file: "/userdata/roms/gb/Tetris (World).gb",
-        save: "/userdata/saves/gb/Tetris (World).srm",
-        boot: "/usr/bin/batocera-services start\n",
-        starts_at_boot: true,
         open: "cd / && sh /userdata/roms/tools/RetroSync.sh",
-        shown: "/dev/tty1",
-        game: Some((
-            "for f in $(find /userdata/system/scripts -type f); do $f gameStart gb libretro gambatte '/userdata/roms/gb/Tetris (World).gb'; done",
-            "for f in $(find /userdata/system/scripts -type f); do $f gameStop gb libretro gambatte '/userdata/roms/gb/Tetris (World).gb'; done",
-        )),
+        ..USERDATA
     },
-    // Batocera: services are run by `bash` whatever their first line says; its launcher calls every file below `scripts`.
+    // Batocera on a PC.
     Firmware {
         name: "batocera",
-        profile: "batocera",
         machine: "x86_64",
-        card: "/userdata",
-        unzipped_to: "/userdata",
-        app: "/userdata/system/retrosync",
         files: &[
             ("/usr/share/batocera/batocera.version", "41\n"),
             ("/userdata/system/batocera.conf", "x=1\n"),
-            (
-                "/usr/bin/batocera-services",
-                "#!/bin/sh\nconf=/userdata/system/enabled\ncase $1 in\n    enable) echo \"$2\" >>$conf ;;\n    disable) grep -vx \"$2\" $conf >$conf.new; mv $conf.new $conf; [ -s $conf ] || rm $conf ;;\n    start) for name in $(cat $conf 2>/dev/null); do bash /userdata/system/services/$name start; done ;;\nesac\n",
-            ),
+            SERVICES,
             ("/userdata/roms/ports/Other.sh", "#!/bin/sh\n"),
             ("/userdata/system/scripts/other.sh", "#!/bin/sh\n"),
         ],
-        updated: &[],
-        game_file: "/userdata/roms/gb/Tetris (World).gb",
-        save: "/userdata/saves/gb/Tetris (World).srm",
-        boot: "/usr/bin/batocera-services start\n",
-        starts_at_boot: true,
         open: "cd / && sh /userdata/roms/ports/RetroSync.sh",
-        shown: "/dev/tty1",
-        game: Some((
-            "for f in $(find /userdata/system/scripts -type f); do $f gameStart gb libretro gambatte '/userdata/roms/gb/Tetris (World).gb'; done",
-            "for f in $(find /userdata/system/scripts -type f); do $f gameStop gb libretro gambatte '/userdata/roms/gb/Tetris (World).gb'; done",
-        )),
+        ..USERDATA
     },
     // ROCKNIX: every file in `autostart` is run in the foreground.
     Firmware {
         name: "rocknix",
-        profile: "rocknix",
-        machine: "aarch64",
-        card: "/storage/roms",
-        unzipped_to: "/storage/roms",
-        app: "/storage/roms/RetroSync",
         files: &[
             ("/etc/os-release", "NAME=\"ROCKNIX\"\nOS_NAME=\"ROCKNIX\"\n"),
             ("/storage/.config/autostart", "/"),
             ("/storage/.config/emulationstation/scripts", "/"),
             ("/storage/roms/ports/Other.sh", "#!/bin/sh\n"),
         ],
-        updated: &[],
-        game_file: "/storage/roms/gb/Tetris (World).gb",
-        save: "/storage/roms/gb/Tetris (World).srm",
         boot: "for file in /storage/.config/autostart/*; do [ -f \"$file\" ] && \"$file\"; done\n",
-        starts_at_boot: true,
-        open: "cd / && sh /storage/roms/ports/RetroSync.sh",
-        shown: "/dev/tty1",
-        game: Some((
-            "for f in /storage/.config/emulationstation/scripts/game-start/*; do $f '/storage/roms/gb/Tetris\\ (World).gb' 'Tetris (World)' Tetris; done",
-            "for f in /storage/.config/emulationstation/scripts/game-end/*; do $f; done",
-        )),
+        sleep: Some(
+            "for f in /storage/.config/emulationstation/scripts/sleep/* /storage/.config/emulationstation/scripts/wake/*; do $f; done",
+        ),
+        ..STORAGE
     },
     // AmberELEC: custom_start.sh is called with `before` and with `after`.
     Firmware {
         name: "amberelec",
-        profile: "amberelec",
-        machine: "aarch64",
-        card: "/storage/roms",
-        unzipped_to: "/storage/roms",
-        app: "/storage/roms/RetroSync",
         files: &[
             ("/etc/os-release", "NAME=\"AmberELEC\"\n"),
             ("/storage/.config/emulationstation/scripts", "/"),
             ("/storage/roms/ports/Other.sh", "#!/bin/sh\n"),
         ],
-        updated: &[],
-        game_file: "/storage/roms/gb/Tetris (World).gb",
-        save: "/storage/roms/gb/Tetris (World).srm",
         boot: "for when in before after; do [ ! -e /storage/.config/custom_start.sh ] || /bin/sh /storage/.config/custom_start.sh $when; done\n",
-        starts_at_boot: true,
-        open: "cd / && sh /storage/roms/ports/RetroSync.sh",
-        shown: "/dev/tty1",
-        game: Some((
-            "for f in /storage/.config/emulationstation/scripts/game-start/*; do $f '/storage/roms/gb/Tetris\\ (World).gb' 'Tetris (World)' Tetris; done",
-            "for f in /storage/.config/emulationstation/scripts/game-end/*; do $f; done",
-        )),
+        ..STORAGE
     },
-    // ArkOS: systemd starts the unit (here a loop over what was enabled); EmulationStation waits for its event scripts.
+    // ArkOS: systemd starts the unit (here a loop over what was enabled) and waits for what it runs before sleep;
+    // EmulationStation waits for its event scripts.
     Firmware {
         name: "arkos",
-        profile: "arkos",
-        machine: "aarch64",
         card: "/roms",
-        unzipped_to: "/roms",
         app: "/roms/RetroSync",
         files: &[
             ("/opt/system/Options.sh", "#!/bin/sh\n"),
@@ -365,6 +352,7 @@ pub(crate) const FIRMWARES: &[Firmware] = &[
             ),
             ("/home/ark/.emulationstation/scripts", "/"),
             ("/etc/systemd/system/other.service", "x\n"),
+            ("/usr/lib/systemd/system-sleep/other", "#!/bin/sh\n"),
             ("/etc/fstab", "/dev/mmcblk0p3 /roms exfat defaults 0 0\n"),
             ("/usr/share/plymouth/themes/text.plymouth", "title=ArkOS 2.0 (01012025)\n"),
             ("/roms/ports/Other.sh", "#!/bin/sh\n"),
@@ -373,54 +361,40 @@ pub(crate) const FIRMWARES: &[Firmware] = &[
                 "#!/bin/sh\ncase $1 in enable) touch /etc/enabled.$2 ;; disable) rm -f /etc/enabled.$2 ;; esac\n",
             ),
         ],
-        updated: &[],
         game_file: "/roms/gb/Tetris (World).gb",
         save: "/roms/gb/Tetris (World).srm",
         boot: "[ ! -e /etc/enabled.retrosync.service ] || sh -c \"$(sed -n s/^ExecStart=//p /etc/systemd/system/retrosync.service)\"\n",
-        starts_at_boot: true,
         open: "cd / && sh /roms/ports/RetroSync.sh",
-        shown: "/dev/tty1",
         game: Some((
             "for f in /home/ark/.emulationstation/scripts/game-start/*; do $f '/roms/gb/Tetris (World).gb' 'Tetris (World)'; done",
             "for f in /home/ark/.emulationstation/scripts/game-end/*; do $f; done",
         )),
+        sleep: Some(
+            "for when in pre post; do for f in /usr/lib/systemd/system-sleep/*; do $f $when suspend; done; done",
+        ),
+        ..STORAGE
     },
-    // TrimUI's own system: runtrimui.sh runs `System/starts/*.sh` before the menu.
+    // TrimUI's own system.
     Firmware {
         name: "trimui",
-        profile: "trimui-stock",
-        machine: "aarch64",
-        card: "/mnt/SDCARD",
-        unzipped_to: "/mnt/SDCARD",
-        app: "/mnt/SDCARD/Apps/RetroSync",
+        profile: Some("trimui-stock"),
         files: &[
             ("/usr/trimui/bin/runtrimui.sh", "#!/bin/sh\n"),
             ("/mnt/SDCARD/Apps/Other/config.json", "{}\n"),
             ("/mnt/SDCARD/RetroArch/.retroarch/states", "/"),
-            ("/usr/trimui/bin/systemval", "#!/bin/sh\necho 1\n"),
+            SYSTEMVAL_ON,
         ],
-        updated: &[],
-        game_file: "/mnt/SDCARD/Roms/GB/Tetris (World).gb",
-        save: "/mnt/SDCARD/RetroArch/.retroarch/saves/Gambatte/Tetris (World).srm",
-        boot: "for file in /mnt/SDCARD/System/starts/*.sh; do [ -f \"$file\" ] && $file; done\n",
-        starts_at_boot: true,
-        open: "cd /mnt/SDCARD/Apps/RetroSync && ./launch.sh",
         shown: "/tmp/trimui_osd/osd_toast_msg",
-        game: None,
+        ..TRIMUI
     },
-    // CrossMix: runtrimui.sh runs `System/starts/*.sh` before the menu.
+    // CrossMix: it has TrimUI's files too, and sorts saves by folder and core.
     Firmware {
         name: "crossmix",
-        profile: "crossmix",
-        machine: "aarch64",
-        card: "/mnt/SDCARD",
-        unzipped_to: "/mnt/SDCARD",
-        app: "/mnt/SDCARD/Apps/RetroSync",
         files: &[
             ("/usr/trimui/bin/runtrimui.sh", "#!/bin/sh\n"),
             ("/mnt/SDCARD/Apps/Other/config.json", "{}\n"),
             ("/mnt/SDCARD/RetroArch/.retroarch/states", "/"),
-            ("/usr/trimui/bin/systemval", "#!/bin/sh\necho 1\n"),
+            SYSTEMVAL_ON,
             ("/mnt/SDCARD/System/etc/crossmix.json", "{}\n"),
             ("/mnt/SDCARD/System/usr/trimui/scripts/infoscreen.sh", "#!/bin/sh\necho \"$@\" >>/tmp/shown\n"),
             (
@@ -429,22 +403,14 @@ pub(crate) const FIRMWARES: &[Firmware] = &[
             ),
             ("/mnt/SDCARD/System/starts/other.sh", "#!/bin/sh\n"),
         ],
-        updated: &[],
-        game_file: "/mnt/SDCARD/Roms/GB/Tetris (World).gb",
         save: "/mnt/SDCARD/RetroArch/.retroarch/saves/GB/Gambatte/Tetris (World).srm",
-        boot: "for file in /mnt/SDCARD/System/starts/*.sh; do [ -f \"$file\" ] && $file; done\n",
-        starts_at_boot: true,
-        open: "cd /mnt/SDCARD/Apps/RetroSync && ./launch.sh",
-        shown: "/tmp/shown",
-        game: None,
+        ..TRIMUI
     },
     // Anbernic's own system: loadapp.sh runs `autostart`, which has lines of its own and ends with `exit 0`.
     Firmware {
         name: "anbernic",
-        profile: "anbernic-stock",
-        machine: "aarch64",
+        profile: Some("anbernic-stock"),
         card: "/mnt/mmc",
-        unzipped_to: "/mnt/mmc",
         app: "/mnt/mmc/Roms/APPS/RetroSync",
         files: &[
             ("/mnt/vendor/bin/dmenu.bin", "x"),
@@ -452,44 +418,34 @@ pub(crate) const FIRMWARES: &[Firmware] = &[
             ("/mnt/mmc/Roms/APPS/Other.sh", "#!/bin/sh\n"),
             ("/mnt/mmc/Roms/APPS/Imgs/Other.png", "x"),
         ],
-        updated: &[],
         game_file: "/mnt/mmc/Roms/GB/Tetris (World).gb",
         save: "/mnt/mmc/saves_RA/Roms/GB/Tetris (World).srm",
         boot: "/mnt/mod/ctrl/autostart\n[ -e /tmp/other ] || exit 1\n",
-        starts_at_boot: true,
         open: "cd / && /mnt/mmc/Roms/APPS/RetroSync.sh",
         shown: "/mnt/mmc/Roms/APPS/RetroSync/message.txt",
-        game: None,
+        ..CARD
     },
     // Miyoo's own system on a Mini: no hook.
     Firmware {
         name: "miyoo",
-        profile: "miyoo-mini-stock",
+        profile: Some("miyoo-mini-stock"),
         machine: "armv7l",
-        card: "/mnt/SDCARD",
-        unzipped_to: "/mnt/SDCARD",
-        app: "/mnt/SDCARD/App/RetroSync",
         files: &[
             ("/customer/app/MainUI", "x"),
             ("/mnt/SDCARD/App/Other/config.json", "{}\n"),
             ("/mnt/SDCARD/RetroArch/.retroarch/states", "/"),
         ],
-        updated: &[],
-        game_file: "/mnt/SDCARD/Roms/GB/Tetris (World).gb",
-        save: "/mnt/SDCARD/RetroArch/.retroarch/saves/Gambatte/Tetris (World).srm",
-        boot: "true\n",
         starts_at_boot: false,
-        open: "cd /mnt/SDCARD/App/RetroSync && ./launch.sh",
         shown: "/mnt/SDCARD/App/RetroSync/message.txt",
-        game: None,
+        without_wifi: &[("/config/system.json", "{\n\t\"wifi\":\t0\n}\n")],
+        ..CARD
     },
-    // RetroPie: autostart.sh ends by becoming EmulationStation; runcommand runs its two scripts by `bash`.
+    // RetroPie on a PC: autostart.sh ends by becoming EmulationStation; runcommand runs its two scripts by `bash`.
     Firmware {
         name: "retropie",
-        profile: "retropie",
         machine: "x86_64",
         card: "/home/pi/RetroPie",
-        unzipped_to: "/home/pi",
+        unzipped_to: Some("/home/pi"),
         app: "/home/pi/RetroPie/retrosync",
         files: &[
             ("/opt/retropie/configs/all/autostart.sh", "#!/bin/sh\nexec true #auto\n"),
@@ -501,12 +457,12 @@ pub(crate) const FIRMWARES: &[Firmware] = &[
         game_file: "/home/pi/RetroPie/roms/gb/Tetris (World).gb",
         save: "/home/pi/RetroPie/roms/gb/Tetris (World).srm",
         boot: "export HOME=/home/pi\nsh /opt/retropie/configs/all/autostart.sh\n",
-        starts_at_boot: true,
         open: "cd /home/pi && HOME=/home/pi sh RetroPie/roms/ports/RetroSync.sh",
         shown: "/dev/tty",
         game: Some((
             "export HOME=/home/pi; bash /opt/retropie/configs/all/runcommand-onstart.sh gb lr-gambatte '/home/pi/RetroPie/roms/gb/Tetris (World).gb' retroarch",
             "export HOME=/home/pi; bash /opt/retropie/configs/all/runcommand-onend.sh gb lr-gambatte '/home/pi/RetroPie/roms/gb/Tetris (World).gb' retroarch",
         )),
+        ..CARD
     },
 ];

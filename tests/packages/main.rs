@@ -12,107 +12,196 @@ mod support;
 
 mod device;
 mod firmwares;
+mod linux;
+mod power;
 mod texts;
 
+use std::collections::BTreeSet;
 use std::time::{Duration, Instant};
 
 use device::Device;
 use firmwares::{FIRMWARES, Firmware};
+use power::On;
 use support::card;
 use support::device::{Device as Other, bytes};
 use support::server::Server;
 
 /// The most that a boot script may keep its firmware waiting, under qemu on a machine that does much else.
 const BOOT_MOST: Duration = Duration::from_secs(60);
+/// With this nothing is sent by itself during a story.
+const NEVER_BY_ITSELF_MS: u32 = 600_000;
 
 /// All that a person does with a package, in order.
 fn story(firmware: &'static Firmware) {
     let Some(device) = Device::new(firmware) else { return };
-    let server = Server::start();
     let before = device.files();
-    let other = Other::new(card::Firmware::Minui, firmwares::TITLE);
-    other.pair(&server);
-
-    // Unzipped on the card; the address is the only thing that a person writes.
-    device.unzip();
-    let settings =
-        format!("server = \"{}\"\nplain_http = true\nsettle_ms = 200\nfresh_save_s = 0\n", server.url());
-    device.write_settings(&settings);
-    let mut on = device.power_on();
-    assert!(!on.is_running(), "nothing starts before a person has opened the app");
-
-    // Opened from the menu: the code is shown, approved elsewhere, and from then on it is synced.
-    let app = on.open_app();
-    server.approve(&on.wait_for_code());
-    on.wait_for_end(app);
-    on.wait_until_running();
-    device.play(&bytes("played here"));
-    on.wait_until("what was played here is on the other device", || {
-        other.once();
-        other.save() == Some(bytes("played here"))
-    });
-
-    // Reboot: the firmware's hook starts it, and the firmware does not wait for it.
-    on.power_off();
-    let began = Instant::now();
-    on = device.power_on();
-    assert!(began.elapsed() < BOOT_MOST, "the boot script kept the firmware waiting");
+    let story =
+        Story { other: Other::new(card::Firmware::Minui, firmwares::TITLE), server: Server::start(), device };
+    story.other.pair(&story.server);
+    story.installs_and_pairs();
     if firmware.starts_at_boot {
-        on.wait_until_running();
-        on.is_apart();
-        other.plays(&bytes("played elsewhere"));
-        other.once();
-        on.wait_until("what was played elsewhere is here", || {
-            device.save() == Some(bytes("played elsewhere"))
-        });
-        on.menu_suspends_and_wakes();
-        play_with_hooks(&device, &on, &other);
+        story.boots();
     }
-
-    // An update is copied over the card: the person's settings stay.
-    on.power_off();
-    device.unzip();
-    on = device.power_on();
-    if !firmware.starts_at_boot {
-        let app = on.open_app();
-        on.wait_for_end(app);
-    }
-    on.wait_until_running();
-    assert!(device.settings().contains(&server.url()), "the settings came back");
-
-    // Opened again, it switches nothing twice, and repairs what an update of the firmware removed.
-    on.power_off();
-    device.update_firmware();
-    on = device.power_on();
-    let app = on.open_app();
-    on.wait_for_end(app);
-    on.wait_until_running();
-    if firmware.starts_at_boot {
-        on.power_off();
-        on = device.power_on();
-        on.wait_until_running();
-    }
-
-    on.uninstall();
-    assert!(!on.is_running(), "it ended with its removal");
-    on.power_off();
-    let mut after = device.files();
-    after.remove(&device.save_path());
-    let changed = |path: &&std::path::PathBuf| after.get(*path) != before.get(*path);
-    let changed: std::collections::BTreeSet<_> = after.keys().chain(before.keys()).filter(changed).collect();
+    story.updates();
+    story.removes();
+    let mut after = story.device.files();
+    after.retain(|path, _| !story.device.is_left(path));
+    let changed: BTreeSet<_> =
+        after.keys().chain(before.keys()).filter(|path| after.get(*path) != before.get(*path)).collect();
     assert!(changed.is_empty(), "the card is not as it was: {changed:?}");
 }
 
-/// A game's start freezes, its end sends and fetches; sleep and power-off send.
-fn play_with_hooks(device: &Device, on: &device::On<'_>, other: &Other) {
-    let Some((start, stop)) = device.firmware.game else { return };
-    on.hook(start);
-    other.plays(&bytes("while the game runs"));
-    other.once();
-    std::thread::sleep(Duration::from_millis(1_500));
-    assert_ne!(device.save(), Some(bytes("while the game runs")), "a running game owns its save");
-    on.hook(stop);
-    on.wait_until("after the game it is here", || device.save() == Some(bytes("while the game runs")));
+/// A device of that firmware, another device of the same user, and their server.
+struct Story {
+    device: Device,
+    other: Other,
+    server: Server,
+}
+
+impl Story {
+    fn settings(&self, settle_ms: u32) -> String {
+        let url = self.server.url();
+        format!("server = \"{url}\"\nplain_http = true\nsettle_ms = {settle_ms}\nfresh_save_s = 0\n")
+    }
+
+    /// The other device has it.
+    fn is_elsewhere(&self, mark: &str) -> bool {
+        self.other.once();
+        self.other.save() == Some(bytes(mark))
+    }
+
+    fn played_elsewhere(&self, mark: &str) {
+        self.other.plays(&bytes(mark));
+        self.other.once();
+    }
+
+    /// Unzipped on the card, opened from the menu: the code is shown, approved elsewhere, and from then on it is synced. The
+    /// address is the only thing that a person writes.
+    fn installs_and_pairs(&self) {
+        self.device.unzip();
+        self.device.write_settings(&self.settings(200));
+        let on = self.device.power_on();
+        assert!(!self.device.is_taken(), "nothing starts before a person has opened the app");
+        let app = on.open_app();
+        self.server.approve(&on.wait_for_code());
+        if self.device.firmware.name == "muos" {
+            // Its Task Toolkit ends all that a task has left in its process group.
+            on.wait_until_running();
+            power::ends_with_its_group(app);
+        } else {
+            on.wait_for_end(app);
+            on.wait_until_running();
+        }
+        on.is_apart();
+        self.device.play(&bytes("played here"));
+        on.wait_until("what was played here is on the other device", || self.is_elsewhere("played here"));
+        on.power_off();
+    }
+
+    /// The firmware's hook starts it, and the firmware does not wait for it; nor does it stop with the menu.
+    fn boots(&self) {
+        self.device.write_settings(&self.settings(NEVER_BY_ITSELF_MS));
+        let began = Instant::now();
+        let on = self.device.power_on();
+        assert!(began.elapsed() < BOOT_MOST, "the boot script kept the firmware waiting");
+        on.wait_until_running();
+        on.boots_again();
+        on.is_apart();
+        let menu = on.menu_suspends();
+        self.played_elsewhere("played elsewhere");
+        on.wait_until("what was played elsewhere is here", || {
+            self.device.save() == Some(bytes("played elsewhere"))
+        });
+        menu.wakes();
+        self.plays_with_hooks(&on);
+        on.power_off();
+    }
+
+    /// A game's start freezes, its end sends and fetches; sleep and power-off send, whether the save has settled or not.
+    fn plays_with_hooks(&self, on: &On<'_>) {
+        if let Some((start, stop)) = self.device.firmware.game {
+            on.hook(start);
+            self.played_elsewhere("while the game runs");
+            on.wait_until("it has heard of it", || !on.status().contains("\"incoming_saves\":[]"));
+            assert_eq!(self.device.save(), Some(bytes("played elsewhere")), "a running game owns its save");
+            on.hook(stop);
+            on.wait_until("after the game it is here", || {
+                self.device.save() == Some(bytes("while the game runs"))
+            });
+            on.hook(start);
+            self.device.play(&bytes("played to the end"));
+            on.hook(stop);
+            on.wait_until("its end sends it", || self.is_elsewhere("played to the end"));
+        }
+        if let Some(sleep) = self.device.firmware.sleep {
+            self.device.play(&bytes("played before sleep"));
+            on.hook(sleep);
+            on.wait_until("sleep sends it", || self.is_elsewhere("played before sleep"));
+        }
+    }
+
+    /// Updates are copied over the card, ours and the firmware's: the settings stay, and opening the app puts back what the
+    /// firmware's update took away.
+    fn updates(&self) {
+        let firmware = self.device.firmware;
+        self.device.unzip();
+        self.device.update_firmware();
+        let on = self.device.power_on();
+        if firmware.starts_at_boot && firmware.updated.is_empty() {
+            on.wait_until_running();
+        }
+        on.use_app();
+        on.wait_until_running();
+        assert!(self.device.settings().contains(&self.server.url()), "the settings came back");
+        on.power_off();
+        if firmware.starts_at_boot {
+            let on = self.device.power_on();
+            on.wait_until_running();
+            on.power_off();
+        }
+    }
+
+    /// As its page says: an empty file called `uninstall`, and the app once more. On one of them, by hand and with all.
+    fn removes(&self) {
+        let on = self.device.power_on();
+        if self.device.firmware.starts_at_boot {
+            self.device.write(&format!("{}/uninstall", self.device.firmware.app), "");
+            on.use_app();
+        } else {
+            on.removes_everything();
+            let kept = self.device.at(self.device.firmware.card).join(".retrosync");
+            assert!(!kept.exists(), "the kept copies go too");
+        }
+        assert!(!self.device.is_taken(), "it ended with its removal");
+        on.power_off();
+    }
+}
+
+/// The program cannot reach the server: what the person is told instead is what the firmware knows of its Wi-Fi.
+#[test]
+fn a_device_without_wifi_says_where_to_switch_it_on() {
+    let fails = "#!/bin/sh\ncase $1 in status) echo '{\"paired\":false}' ;; pair) echo 'error: x' >&2; exit 1 ;; *) exit 2 ;; esac\n";
+    for firmware in FIRMWARES {
+        let Some(device) = Device::new(firmware) else { return };
+        device.unzip();
+        device.write_settings("server = \"https://saves.example\"\n");
+        device.write(&format!("{}/run.sh", firmware.app), fails);
+        let message = || std::fs::read_to_string(device.at(firmware.app).join("message.txt")).unwrap();
+        let on = device.power_on();
+        on.use_app();
+        assert_eq!(message(), "Not paired. x\n", "{}: it is connected", firmware.name);
+        firmware.without_wifi.iter().for_each(|(path, text)| device.write(path, text));
+        on.use_app();
+        let expected = if firmware.without_wifi == firmwares::NO_INTERFACE {
+            "Not paired. There is no network: connect in "
+        } else {
+            "Not paired. Wi-Fi is off: switch it on in "
+        };
+        assert!(message().starts_with(expected), "{}: {}", firmware.name, message());
+        if firmware.name == "trimui" {
+            serde_json::from_str::<serde_json::Value>(&on.shown()).expect("its toast is JSON");
+        }
+    }
 }
 
 macro_rules! stories {

@@ -4,6 +4,7 @@
 #
 #     ./install.sh                  installs, or updates
 #     ./install.sh --remove         removes; saves, settings and kept copies stay
+#     ./install.sh --remove everything      only the saves stay
 #     ./install.sh --steam-deck     installs, asks for the server's address and pairs
 here=$(cd "${0%/*}" && pwd) || exit 1
 program=$HOME/.local/bin/retrosync
@@ -26,10 +27,21 @@ install_it() {
     return 0
 }
 
+# remove_it [everything]
 remove_it() {
     systemd disable --now retrosync.service
     rm -f "$program" "$service"
     systemd daemon-reload
+    if [ "$1" = everything ]; then
+        rm -rf "${settings%/*}"
+        for root in "$HOME" "$HOME/Emulation" "$HOME/retrodeck" /run/media/*/Emulation /run/media/*/*/Emulation /run/media/*/retrodeck; do
+            rm -rf "${root:?}/.retrosync"
+        done
+    fi
+    # Of a folder that is empty now, there is nothing to miss.
+    for folder in "${program%/*}" "$HOME/.local" "${service%/*}" "$HOME/.config/systemd" "$HOME/.config"; do
+        rmdir "$folder" 2>/dev/null
+    done
     return 0
 }
 
@@ -44,13 +56,18 @@ ask() {
 
 case $1 in
     '') install_it && echo "Installed. Next: $program pair https://your.server, then systemctl --user start retrosync" ;;
-    --remove) remove_it ;;
+    --remove) remove_it "$2" ;;
     --steam-deck)
         install_it
         address=$(ask "Your server's address:") || exit 1
+        # Whoever types an address without https means it: it is one of this house, or it is refused.
+        case $address in
+            http://*) set -- --plain-http true ;;
+            *) set -- ;;
+        esac
         # Prints the code, and a square for a phone.
-        "$program" pair "$address" && systemd start retrosync.service
+        "$program" pair "$address" "$@" && systemd start retrosync.service
         printf 'Press Enter to close. ' && read -r _
         ;;
-    *) echo "usage: ./install.sh [--remove|--steam-deck]" >&2 && exit 2 ;;
+    *) echo "usage: ./install.sh [--remove [everything]|--steam-deck]" >&2 && exit 2 ;;
 esac

@@ -20,6 +20,12 @@ hide() {
     spruce display_kill
 }
 
+# By the switch in its settings, whose file is another on each device.
+wifi_off() {
+    # shellcheck disable=SC2016 # spruce's variable
+    spruce eval 'grep -q "\"wifi\":[[:space:]]*0" "$SYSTEM_JSON"'
+}
+
 # shellcheck source=package/common/app.sh
 . "$here/app.sh"
 app

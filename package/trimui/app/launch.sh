@@ -5,7 +5,9 @@ wifi='Settings > Wi-Fi'
 
 show() {
     mkdir -p /tmp/trimui_osd
-    printf '{"type":0,"size":24,"duration":8000,"x":40,"y":40,"message":"%s","icon":""}\n' "$1" >/tmp/trimui_osd/osd_toast_msg
+    # A text in JSON: no line ends, and what would end it escaped.
+    text=$(printf '%s' "$1" | tr '\n' ' ' | sed 's/[\\"]/\\&/g')
+    printf '{"type":0,"size":24,"duration":8000,"x":40,"y":40,"message":"%s","icon":""}\n' "$text" >/tmp/trimui_osd/osd_toast_msg
 }
 
 wifi_off() {
