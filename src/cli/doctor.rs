@@ -107,13 +107,7 @@ impl Checkup {
         );
         let now = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |past| past.as_secs());
         let now_unix_s = i64::try_from(now).unwrap_or_default();
-        let word = match remote::is_plausible(now_unix_s) {
-            true => "saves do not depend on it",
-            false => {
-                "is not set; saves and certificates do not depend on it, the times that people see do: set the date"
-            }
-        };
-        self.fact("clock", format!("{} UTC; {word}", report::time(now_unix_s)));
+        self.fact("clock", clock(now_unix_s));
         self.problems.extend(ground.problems.iter().cloned());
     }
 
@@ -222,6 +216,17 @@ impl Checkup {
     }
 }
 
+/// What the device's clock says, and whether that matters.
+fn clock(now_unix_s: i64) -> String {
+    let word = match remote::is_plausible(now_unix_s) {
+        true => "saves do not depend on it",
+        false => {
+            "is not set; saves and certificates do not depend on it, the times that people see do: set the date"
+        }
+    };
+    format!("{} UTC; {word}", report::time(now_unix_s))
+}
+
 /// Each setting as it counts here, and where it came from: what pairing has kept stands where nobody said otherwise.
 fn settings(ground: &Ground) -> Vec<(&'static str, String, String)> {
     let kept = ground.identity_as_it_is().map(|identity| identity.facts).ok();
@@ -244,4 +249,23 @@ fn settings(ground: &Ground) -> Vec<(&'static str, String, String)> {
             None => (key.name, value, from),
         })
         .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_clock_that_was_never_set_is_told_and_costs_no_save() {
+        for (year, now_unix_s) in [("1970", 60), ("2099", 4_082_244_000)] {
+            let said = clock(now_unix_s);
+            assert!(
+                said.starts_with(year) && said.contains("UTC; is not set; saves and certificates"),
+                "{said}"
+            );
+        }
+        let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs();
+        let said = clock(i64::try_from(now).unwrap_or_default());
+        assert!(said.ends_with("UTC; saves do not depend on it"), "{said}");
+    }
 }
