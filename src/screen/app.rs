@@ -123,7 +123,10 @@ impl App {
                 self.known.now = crate::live::Now::default();
                 self.model.order(Order::Look);
             }
-            News::Errand(Reply::Ended(_)) => self.model.order(Order::Look),
+            News::Errand(Reply::Ended(_)) => {
+                self.model.order(Order::Look);
+                self.model.look_for_daemon();
+            }
             News::Set(Err(error)) => self.known.failed = Some(error.clone()),
             // A card that was pulled, a clock that goes on.
             News::Minute => self.model.order(Order::Look),
@@ -142,7 +145,7 @@ impl App {
             self.greeted = true;
             if card.paired {
                 // What an update of the firmware removed comes back; a daemon that runs already stays.
-                self.errand(&["boot", "keep", THEN, "start"]);
+                self.errand(if card.boot.is_some() { &["boot", "keep", THEN, "start"] } else { &["start"] });
             } else {
                 self.open_page(Box::new(Pair::default()));
             }

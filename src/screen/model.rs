@@ -9,7 +9,8 @@ use std::net::SocketAddr;
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
-use std::time::Duration;
+use std::thread::Thread;
+use std::time::{Duration, Instant};
 
 use retrosync_protocol::{Digest, SaveId};
 
@@ -30,8 +31,8 @@ use crate::survey::{self, Survey};
 
 /// How often the time that goes by is looked at.
 const MINUTE: Duration = Duration::from_secs(60);
-/// How long to wait before a daemon that was not there is looked for again, at most.
-const AWAY_MOST_S: u64 = 5;
+/// How long to wait before a daemon that was not there is looked for again: at first, and at most.
+const AWAY: (Duration, Duration) = (Duration::from_millis(200), Duration::from_secs(5));
 /// The end of the log that is shown, in lines.
 const LOG_LINES: usize = 200;
 const STACK_BYTES: usize = 256 << 10;
@@ -98,6 +99,7 @@ impl Teller {
 /// Where orders are handed in, and news come from.
 pub(super) struct Model {
     orders: Sender<Order>,
+    watcher: Thread,
     /// Has a byte for each news.
     pub(super) woken: PipeReader,
     /// The news.
@@ -118,11 +120,16 @@ impl Model {
         let (to_work, to_watch, to_hear) = (teller.clone(), teller.clone(), teller);
         let (work_config, watch_config) = (config.clone(), config.clone());
         thread(move || work(work_config, ask, &order, &to_work))?;
-        thread(move || watch(&watch_config, &to_watch))?;
+        let watcher = thread(move || watch(&watch_config, &to_watch))?;
         thread(move || hear(replies, &to_hear))?;
-        let model = Model { orders, woken, news };
+        let model = Model { orders, watcher, woken, news };
         model.order(Order::Look);
         Ok(model)
+    }
+
+    /// There may be a daemon now.
+    pub(super) fn look_for_daemon(&self) {
+        self.watcher.unpark();
     }
 
     /// Hands one in.
@@ -131,9 +138,9 @@ impl Model {
     }
 }
 
-fn thread(run: impl FnOnce() + Send + 'static) -> Result<()> {
-    let thread = std::thread::Builder::new().stack_size(STACK_BYTES).spawn(run);
-    thread.map(drop).map_err(|error| Error::io("cannot open the screen", &error))
+fn thread(run: impl FnOnce() + Send + 'static) -> Result<Thread> {
+    let handle = std::thread::Builder::new().stack_size(STACK_BYTES).spawn(run);
+    handle.map(|handle| handle.thread().clone()).map_err(|error| Error::io("cannot open the screen", &error))
 }
 
 fn hear(replies: Replies, teller: &Teller) {
@@ -142,7 +149,7 @@ fn hear(replies: Replies, teller: &Teller) {
 
 /// Hears the daemon for ever; one that is not there is looked for now and then.
 fn watch(config: &Config, teller: &Teller) {
-    let mut away_s = 1;
+    let mut away = AWAY.0;
     loop {
         let ground = config.again().and_then(Ground::find);
         let heard = ground.is_ok_and(|ground| {
@@ -152,8 +159,13 @@ fn watch(config: &Config, teller: &Teller) {
             })
         });
         teller.tell(News::Alone);
-        away_s = if heard { 1 } else { (away_s + 1).min(AWAY_MOST_S) };
-        std::thread::sleep(Duration::from_secs(away_s));
+        if heard {
+            away = AWAY.0;
+        }
+        let began = Instant::now();
+        std::thread::park_timeout(away);
+        // Whoever woke us has just started one.
+        away = if began.elapsed() < away { AWAY.0 } else { (away * 2).min(AWAY.1) };
     }
 }
 

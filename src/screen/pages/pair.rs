@@ -33,6 +33,8 @@ enum Phase {
     Asking,
     /// The code is shown.
     Shown { code: String, url: String, complete: String, trying: bool },
+    /// It was approved, by that user; the sync starts.
+    Paired(String),
     /// It did not work, and why.
     Failed { doing: String, cause: String, help: String },
 }
@@ -72,7 +74,9 @@ impl Pair {
         if server.starts_with("http://") {
             words.extend(["--plain-http", "true"]);
         }
-        words.extend([AND, "boot", "keep", THEN, "start"]);
+        // Where nothing is to be installed there is nothing to keep.
+        let hooks = seen.known.card.as_ref().is_some_and(|card| card.boot.is_some());
+        words.extend(if hooks { &[AND, "boot", "keep", THEN, "start"][..] } else { &[AND, "start"] });
         let config = seen.known.card.as_ref().map(|card| &card.config);
         let other = config.and_then(|config| config.server.as_deref()).is_some_and(|named| named != server);
         // The line that named another server would send the daemon back there.
@@ -95,6 +99,9 @@ impl Pair {
         } else if let Phase::Shown { trying, .. } = &mut self.phase {
             *trying = value["offline"].is_string();
         }
+        if value["paired"] == true {
+            self.phase = Phase::Paired(member(value, "user"));
+        }
         let error = &value["error"];
         if error.is_object() {
             self.phase = Phase::Failed {
@@ -111,7 +118,7 @@ impl Page for Pair {
         Some(Deed::Order(Order::Find))
     }
 
-    fn hear(&mut self, news: &News, _seen: &Seen<'_>) -> Act {
+    fn hear(&mut self, news: &News, seen: &Seen<'_>) -> Act {
         match news {
             News::Found(found) => {
                 self.found.clone_from(found);
@@ -121,14 +128,15 @@ impl Page for Pair {
                 }
             }
             News::Errand(Reply::Said(value)) => self.said(value),
-            News::Errand(Reply::Ended(code)) => match (&self.phase, code) {
-                (Phase::Shown { .. }, _) => return Act::Back,
-                (Phase::Asking, _) => self.phase = Phase::Choosing,
+            News::Errand(Reply::Ended(_)) => match &self.phase {
+                Phase::Asking | Phase::Shown { .. } => self.phase = Phase::Choosing,
                 _ => {}
             },
             _ => {}
         }
-        Act::Draw
+        let known = seen.known;
+        let synced = known.runs && known.card.as_ref().is_some_and(|card| card.paired);
+        if matches!(self.phase, Phase::Paired(_)) && synced { Act::Back } else { Act::Draw }
     }
 
     fn view(&self, seen: &Seen<'_>) -> View {
@@ -165,6 +173,10 @@ impl Page for Pair {
                 let (tone, which) =
                     if *trying { (Tone::Look, text::TRYING) } else { (Tone::Quiet, text::WAITING) };
                 view.blocks.push(Block::Text { tone, text: seen.say(which) });
+            }
+            Phase::Paired(user) => {
+                let text = seen.fill(text::PAIRED_WITH, &[user]);
+                view.blocks.push(Block::Heading { tone: Tone::Good, text });
             }
             Phase::Failed { doing, cause, help } => {
                 view.blocks.push(Block::Heading { tone: Tone::Bad, text: seen.say(text::NOT_PAIRED) });
@@ -206,6 +218,7 @@ impl Page for Pair {
                 self.phase = Phase::Choosing;
                 Act::Draw
             }
+            (Phase::Paired(_), Button::Accept | Button::Back) => Act::Back,
             (Phase::Asking | Phase::Shown { .. }, Button::Back) => {
                 self.phase = Phase::Choosing;
                 Act::Do(Deed::Cancel)

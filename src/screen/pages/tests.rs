@@ -279,6 +279,8 @@ fn all_views(language: &str) -> Vec<(String, View)> {
     see("pair: shown", &hand);
     hand.hear(&News::Errand(Reply::Said(json!({"offline": "x"}))));
     see("pair: trying", &hand);
+    hand.hear(&News::Errand(Reply::Said(json!({"paired": true, "user": "ada"}))));
+    see("pair: paired", &hand);
     hand.hear(&News::Errand(Reply::Said(json!({"error": {"doing": "a", "cause": "b", "help": "c"}}))));
     see("pair: failed", &hand);
 
