@@ -9,8 +9,9 @@ mod look;
 
 pub use look::{Looked, Measured, look, measure};
 
+use litemap::LiteMap;
 use serde::{Deserialize, Serialize};
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::fmt;
 use std::io;
 use std::path::{Path, PathBuf};
@@ -118,7 +119,7 @@ pub struct Attic {
     root_dir: PathBuf,
     folder: PathBuf,
     index: Log,
-    entries: BTreeMap<u64, AtticEntry>,
+    entries: LiteMap<u64, AtticEntry>,
     next: u64,
     told: Told,
 }
@@ -140,7 +141,7 @@ impl Attic {
         folder: PathBuf,
     ) -> io::Result<(Attic, Vec<Problem>)> {
         let files = files_in(&*volume, &folder)?;
-        let mut entries = BTreeMap::new();
+        let mut entries = LiteMap::new();
         let mut last = files.iter().next_back().copied().unwrap_or(0);
         let (index, _) =
             Log::open(&volume, &folder.join("index"), Order::Loose, &mut |record, _| match record {
@@ -301,7 +302,7 @@ impl Attic {
         limits: &Limits,
     ) -> Result<Vec<AtticEntry>> {
         let mut total: u64 = self.entries.values().map(|entry| entry.file.size_bytes).sum();
-        let mut of_save: BTreeMap<&SaveId, usize> = BTreeMap::new();
+        let mut of_save: LiteMap<&SaveId, usize> = LiteMap::new();
         for entry in self.entries.values() {
             *of_save.entry(&entry.save).or_default() += 1;
         }

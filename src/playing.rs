@@ -6,11 +6,11 @@
 //! there. A fourth is the word of a firmware's hooks ([`Hooks`]), which knows better than the others when the game
 //! loads its save. Reads `/proc`; never signals, never stops anything.
 
-use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use litemap::LiteMap;
 use retrosync_protocol::SaveId;
 
 use crate::machine;
@@ -203,7 +203,7 @@ const REMEMBER_MS: u64 = 60_000;
 /// What each save was before we replaced it, as long as a game may still hold the old bytes in memory.
 #[derive(Clone, Debug, Default)]
 pub struct Launches {
-    replaced: BTreeMap<SaveId, Replaced>,
+    replaced: LiteMap<SaveId, Replaced>,
 }
 
 #[derive(Clone, Debug)]
@@ -231,9 +231,11 @@ impl Launches {
 
     /// Compares what was replaced with the games that run now.
     pub fn look(&mut self, playing: &Playing, now_boot_ms: u64) {
-        self.replaced.retain(|_, replaced| {
+        for (_, replaced) in &mut self.replaced {
             replaced.loaded_before |=
                 playing.games.iter().any(|game| game.started_boot_ms <= replaced.at_boot_ms);
+        }
+        self.replaced.retain(|_, replaced| {
             replaced.loaded_before
                 || playing.reason.is_some()
                 || now_boot_ms < replaced.at_boot_ms.saturating_add(REMEMBER_MS)

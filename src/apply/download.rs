@@ -1,7 +1,7 @@
 //! Downloads and retirements: all contents into the staging folder by one `fetch`, then one by one into place.
 
-use std::collections::BTreeMap;
 
+use litemap::LiteMap;
 use retrosync_protocol::{Content, Kind as SaveKind, SaveId, VersionId};
 
 use super::{Agreed, Deed, Hands, Outcome, entry_after, no_card};
@@ -66,9 +66,9 @@ fn fetch(
     hands: &mut Hands<'_>,
     wanted: &[Wanted<'_>],
     outcome: &mut Outcome,
-) -> BTreeMap<(usize, Content), Staged> {
-    let mut staged = BTreeMap::new();
-    let mut roots: BTreeMap<Content, Vec<usize>> = BTreeMap::new();
+) -> LiteMap<(usize, Content), Staged> {
+    let mut staged = LiteMap::new();
+    let mut roots: LiteMap<Content, Vec<usize>> = LiteMap::new();
     for want in wanted {
         let of = roots.entry(want.content).or_default();
         if !of.contains(&want.place.root) {

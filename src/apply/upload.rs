@@ -1,9 +1,9 @@
 //! Uploads and choices: one `store` for all, and what each answer means for the base.
 
-use std::collections::BTreeMap;
 use std::io::{self, Read};
 use std::path::PathBuf;
 
+use litemap::LiteMap;
 use retrosync_protocol::{Code, Problem as Refusal, SaveId, StoreResult, Version};
 
 use super::{Agreed, Deed, Hands, Outcome, entry_after};
@@ -33,7 +33,7 @@ struct Payload {
 /// When our own state cannot be written; what the remote or one save cannot do is in the outcome.
 pub fn upload(hands: &mut Hands<'_>, steps: &[Step], outcome: &mut Outcome) -> Result<()> {
     let mut offers = Vec::new();
-    let mut payloads = BTreeMap::new();
+    let mut payloads: LiteMap<u64, Payload> = LiteMap::new();
     for step in steps {
         if let Some((version, payload)) = offer(hands, step, steps, outcome)? {
             payloads.extend(payload.map(|payload| (version.sequence, payload)));

@@ -1,8 +1,9 @@
 //! What one run of the program remembers between cycles. Losing it costs a few readings, never a save.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
+use litemap::LiteMap;
 use retrosync_protocol::SaveId;
 
 use crate::clock::ServerClock;
@@ -25,11 +26,11 @@ pub struct Memory {
     /// The server's clock.
     pub clock: ServerClock,
     /// Files that events named since the last cycle, with the uptime of their first and last event.
-    pub named: BTreeMap<Place, (u64, u64)>,
+    pub named: LiteMap<Place, (u64, u64)>,
     /// When files that are not stored yet were changed, as an interval of uptime.
-    pub(super) changed: BTreeMap<Place, (u64, u64)>,
+    pub(super) changed: LiteMap<Place, (u64, u64)>,
     /// When saves were last seen changed here, in uptime.
-    last_change: BTreeMap<SaveId, u64>,
+    last_change: LiteMap<SaveId, u64>,
     last_scan_boot_ms: Option<u64>,
     /// Files that are of no known game, although the list of games was read after they were seen.
     strangers: BTreeSet<Place>,
@@ -46,9 +47,9 @@ impl Memory {
             live: Live::default(),
             hooks: Hooks::default(),
             clock: ServerClock::default(),
-            named: BTreeMap::new(),
-            changed: BTreeMap::new(),
-            last_change: BTreeMap::new(),
+            named: LiteMap::new(),
+            changed: LiteMap::new(),
+            last_change: LiteMap::new(),
             last_scan_boot_ms: None,
             strangers: BTreeSet::new(),
             games_read: false,

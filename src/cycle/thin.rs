@@ -1,7 +1,8 @@
 //! Thinning the attic: rarely, and only of what the remote says that it holds (promise 1).
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
+use litemap::LiteMap;
 use retrosync_protocol::{Ask, ChangesRequest, Digest, SaveId};
 
 use super::{ASK_MOST, Parts};
@@ -49,7 +50,7 @@ fn disks(parts: &Parts) -> impl Iterator<Item = &Disk> {
 }
 
 fn is_over(entries: &[AtticEntry], limits: &Limits) -> bool {
-    let mut of_save: BTreeMap<&SaveId, usize> = BTreeMap::new();
+    let mut of_save: LiteMap<&SaveId, usize> = LiteMap::new();
     for entry in entries {
         *of_save.entry(&entry.save).or_default() += 1;
     }

@@ -1,10 +1,10 @@
 //! What cuts and file-system checks leave lying about: judged before anything is removed, and told where a person can act.
 
-use std::collections::BTreeMap;
 use std::io::{self, Read};
 use std::path::Path;
 use std::sync::Arc;
 
+use litemap::LiteMap;
 use retrosync_protocol::{Digest, Hasher, SaveId};
 
 use super::intent::SPARE_BYTES;
@@ -79,12 +79,12 @@ pub fn found_by_checks(volume: &Arc<dyn Volume>, root_dir: &Path, attic: &Attic)
 
 /// Contents that can be given back, by their size in bytes: a check restores whole clusters, and only the beginning of
 /// them was the save.
-fn known(volume: &Arc<dyn Volume>, root_dir: &Path, attic: &Attic) -> BTreeMap<u64, Vec<(Digest, SaveId)>> {
+fn known(volume: &Arc<dyn Volume>, root_dir: &Path, attic: &Attic) -> LiteMap<u64, Vec<(Digest, SaveId)>> {
     let journal = Journal::open(Arc::clone(volume), &root_dir.join(STATE_FOLDER));
     let base = journal.ok().map(|(journal, _)| journal.base().saves.clone()).unwrap_or_default();
     let agreed = base.into_iter().filter_map(|(save, entry)| Some((entry.content?, save)));
     let kept = attic.list(None).into_iter().map(|entry| (entry.file, entry.save));
-    let mut known: BTreeMap<u64, Vec<(Digest, SaveId)>> = BTreeMap::new();
+    let mut known: LiteMap<u64, Vec<(Digest, SaveId)>> = LiteMap::new();
     for (content, save) in agreed.chain(kept).filter(|(content, _)| content.size_bytes > 0) {
         known.entry(content.size_bytes).or_default().push((content.digest, save));
     }
@@ -95,7 +95,7 @@ fn known(volume: &Arc<dyn Volume>, root_dir: &Path, attic: &Attic) -> BTreeMap<u
 fn recognised<'a>(
     volume: &dyn Volume,
     path: &Path,
-    known: &'a BTreeMap<u64, Vec<(Digest, SaveId)>>,
+    known: &'a LiteMap<u64, Vec<(Digest, SaveId)>>,
 ) -> Option<&'a SaveId> {
     let mut file = volume.open(path).ok()?;
     let (mut hasher, mut read_bytes) = (Hasher::default(), 0);

@@ -10,8 +10,8 @@
 //! Older means: the remote learned of it before it learned of the battery save. That order decides what is loaded next on this
 //! device, never which version is kept: states stay listed, and `restore` brings one back from the attic or the server.
 
-use std::collections::BTreeMap;
 
+use litemap::LiteMap;
 use retrosync_protocol::{Head, Kind, SaveId};
 
 use super::{Plan, Step};
@@ -40,7 +40,7 @@ pub(super) fn is_outlived(save: &SaveId, head: &Head, listing: &Listing) -> bool
 
 /// Adds what must go from this device because a newer battery save comes to it.
 pub(super) fn unmask(base: &Base, local: &Local, listing: &Listing, plan: &mut Plan) {
-    let coming: BTreeMap<(&str, &str), &Step> = plan
+    let coming: LiteMap<(&str, &str), &Step> = plan
         .steps
         .iter()
         .filter(|step| matches!(step, Step::Download { save, .. } if matches!(save.kind(), Kind::Sram | Kind::Card)))
