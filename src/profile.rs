@@ -320,6 +320,8 @@ fn yes() -> bool {
 pub struct ScreenSpec {
     /// It is this device if this path exists; absent: any.
     pub has: Option<String>,
+    /// And that file has this text in it.
+    pub says: Option<String>,
     /// It is this panel: `640x480`, as it lies in memory; absent: any.
     pub size: Option<String>,
     /// By how many degrees a picture is turned clockwise in memory so that it is upright in the hand.

@@ -97,7 +97,7 @@ fn with(
     learned: Option<PathBuf>,
     words: &Words,
 ) -> Result<Loop> {
-    let spec = place::spec(specs, None).cloned().unwrap_or_default();
+    let spec = place::spec(specs, place.panel()).cloned().unwrap_or_default();
     let evdev = match call.value(INPUT.name) {
         Some(path) => {
             Some(Evdev::file(path.as_ref()).map_err(|e| Error::io(format!("cannot read `{path}`"), &e))?)
@@ -107,7 +107,8 @@ fn with(
     };
     let kept = learned.as_ref().and_then(|path| std::fs::read_to_string(path).ok()).unwrap_or_default();
     let answers = if spec.b_confirms { ["B", "A"] } else { ["A", "B"] };
-    let remap = move |learned: &str| Mapping::new(learned, &spec.buttons, spec.b_confirms);
+    let in_a_row = evdev.as_ref().is_some_and(Evdev::counts_in_a_row);
+    let remap = move |learned: &str| Mapping::new(learned, &spec.buttons, in_a_row, spec.b_confirms);
     let more: Box<dyn More> = match beside(glyphs::NAME).and_then(|path| Glyphs::open(&path)) {
         Some(glyphs) => Box::new(glyphs),
         None => Box::new(NoMore),

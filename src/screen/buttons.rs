@@ -34,6 +34,8 @@ const LEARNED: usize = 6;
 /// gamepad.rst), with the right one of the four as A.
 const USUAL: &str = "a 28 305, b 1 14 304, x 59 307, y 60 308, start 68 315, l 104 310, r 109 311, up 103 544, down 108 545, \
     left 105 546, right 106 547";
+/// Pads that number theirs in a row: Anbernic's of the H700 family (MinUI, workspace/rg35xxplus/platform/platform.h).
+const ROW: &str = "a 304, b 305, y 306, x 307, l 308, r 309, start 311";
 /// Axes of a cross (16, 17) and of the left stick (0, 1) are the same everywhere.
 const AXES: [(u16, [Button; 2]); 4] = [
     (16, [Button::Left, Button::Right]),
@@ -51,11 +53,12 @@ pub struct Mapping {
 }
 
 impl Mapping {
-    /// Of what was learned, what the profile says and what is usual; `b_confirms` is the firmware's habit.
-    pub fn new(learned: &str, profile: &str, b_confirms: bool) -> Mapping {
+    /// Of what was learned, what the profile says and what is usual, for a pad that counts in a row or one that does not;
+    /// `b_confirms` is the firmware's habit.
+    pub fn new(learned: &str, profile: &str, in_a_row: bool, b_confirms: bool) -> Mapping {
         let mut keys = Vec::new();
         // What a profile names is not also something else: its Enter may be Start.
-        for text in [learned, profile, USUAL] {
+        for text in [learned, profile, if in_a_row { ROW } else { "" }, USUAL] {
             for (key, button) in read(text) {
                 if !keys.iter().any(|(known, _)| *known == key) {
                     keys.push((key, button));
@@ -219,7 +222,7 @@ mod tests {
 
     #[test]
     fn the_key_of_the_profile_wins_over_the_usual_one() {
-        let miyoo = Mapping::new("", "a 57, b 29, start 28", false);
+        let miyoo = Mapping::new("", "a 57, b 29, start 28", false, false);
         let rows = [
             (57, Some(Button::Accept), "A of the profile"),
             (28, Some(Button::Menu), "Enter is Start there"),
@@ -232,10 +235,15 @@ mod tests {
         for (key, button, what) in rows {
             assert_eq!(miyoo.button(key), button, "{what}");
         }
-        let swapped = Mapping::new("", "", true);
+        let anbernic = Mapping::new("", "", true, false);
+        assert_eq!(
+            (anbernic.button(304), anbernic.button(309)),
+            (Some(Button::Accept), Some(Button::PageDown))
+        );
+        let swapped = Mapping::new("", "", false, true);
         assert_eq!((swapped.button(304), swapped.button(305)), (Some(Button::Accept), Some(Button::Back)));
         assert_eq!(
-            Mapping::new("a 9", "b 9", false).button(9),
+            Mapping::new("a 9", "b 9", false, false).button(9),
             Some(Button::Accept),
             "what was learned wins"
         );
@@ -277,7 +285,7 @@ mod tests {
         let learned: Vec<Option<String>> = keys.iter().map(|key| learning.take(*key)).collect();
         let text = learned.last().cloned().flatten().unwrap_or_default();
         assert_eq!(text, "a 700\nb 701\nup 702\ndown 703\nleft 704\nright 705\n");
-        assert_eq!(Mapping::new(&text, "", false).button(703), Some(Button::Down));
+        assert_eq!(Mapping::new(&text, "", false, false).button(703), Some(Button::Down));
         assert!(!learning.is_on());
     }
 }

@@ -57,11 +57,11 @@ pub fn is_free(path: &Path) -> bool {
 }
 
 impl Drm {
-    /// Takes a card's first connected screen. `rotation` is the profile's word for it, else the driver's counts.
+    /// Takes a card's first connected screen.
     ///
     /// # Errors
     /// Another program is its master, or nothing is connected.
-    pub fn open(path: &Path, rotation: Option<u32>) -> Result<Drm> {
+    pub fn open(path: &Path) -> Result<Drm> {
         let card = File::options().read(true).write(true).open(path)?;
         ask(&card, SET_MASTER, &mut [])?;
         let screen = find(&card)?;
@@ -82,7 +82,7 @@ impl Drm {
             stride_bytes: stride as usize,
             pixel_bytes: 4,
             bits,
-            rotation: rotation.unwrap_or(screen.rotation),
+            rotation: screen.rotation,
         };
         let connectors = [screen.connector];
         let [low, high] = address(&connectors);

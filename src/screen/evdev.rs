@@ -70,6 +70,14 @@ impl Evdev {
         Ok(Evdev { devices: vec![device], coming: None })
     }
 
+    /// Does one of them number its buttons in a row, as Anbernic's do? Pads that follow Linux leave gaps there.
+    pub fn counts_in_a_row(&self) -> bool {
+        self.devices.iter().any(|device| {
+            let has = device.keys();
+            has(306) && has(309)
+        })
+    }
+
     /// Are there any?
     pub fn is_empty(&self) -> bool {
         self.devices.is_empty()
@@ -131,13 +139,15 @@ impl Device {
 
     /// Does it have an arrow key, Enter, or a button of a pad? A lid or a touch panel does not.
     fn has_buttons(&self) -> bool {
+        [28, 103, 304, 305, 544].into_iter().any(self.keys())
+    }
+
+    /// Which keys it has; a file that plays a device does not say.
+    fn keys(&self) -> impl Fn(usize) -> bool + use<> {
         let mut bits = [0u8; 96];
         let request = 0x8060_4520 + u32::from(KEY);
-        if control(&self.file, request, bits.as_mut_ptr().cast()).is_err() {
-            return false;
-        }
-        let has = |key: usize| bits[key / 8] >> (key % 8) & 1 == 1;
-        [28, 103, 304, 305, 544].into_iter().any(has)
+        let _ = control(&self.file, request, bits.as_mut_ptr().cast());
+        move |key| bits[key / 8] >> (key % 8) & 1 == 1
     }
 
     /// Reads what is there; false when the device is gone.

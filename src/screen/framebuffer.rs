@@ -29,7 +29,6 @@ const Y_OFFSET: usize = 5;
 const DEPTH: usize = 6;
 /// Offset, length and order of red, green, blue and transparency.
 const BITS: usize = 8;
-const ROTATION: usize = 34;
 
 /// `fb_fix_screeninfo`.
 #[repr(C)]
@@ -67,11 +66,11 @@ pub struct Framebuffer {
 }
 
 impl Framebuffer {
-    /// Opens what a driver offers. `rotation` is the profile's word for it, else the driver's counts.
+    /// Opens what a driver offers.
     ///
     /// # Errors
     /// Not there, not ours, or of a form that cannot be drawn on.
-    pub fn open(path: &Path, rotation: Option<u32>) -> Result<Framebuffer> {
+    pub fn open(path: &Path) -> Result<Framebuffer> {
         let file = File::options().read(true).write(true).open(path)?;
         let mut variable: Variable = [0; 40];
         // SAFETY: all zeros is a value of plain numbers.
@@ -85,7 +84,7 @@ impl Framebuffer {
             stride_bytes: fixed.stride_bytes as usize,
             pixel_bytes: variable[DEPTH] as usize / 8,
             bits: [bits(0), bits(1), bits(2), bits(3)],
-            rotation: rotation.unwrap_or(variable[ROTATION].min(3) * 90),
+            rotation: 0,
         };
         if !(2..=4).contains(&panel.pixel_bytes)
             || panel.width == 0

@@ -9,7 +9,7 @@ use std::process::exit;
 use crate::error::{self, Kind};
 
 /// How long the child may take to end when it was told to, in seconds.
-const GOODBYE_S: libc::time_t = 2;
+const GOODBYE_S: u8 = 2;
 /// What Rust's panics end a process with.
 const PANICKED: i32 = 101;
 
@@ -19,7 +19,6 @@ const PANICKED: i32 = 101;
 /// # Errors
 /// When the system gives no process.
 pub fn apart(restore: &mut dyn FnMut()) -> Result<()> {
-    let told = signals(&[libc::SIGTERM, libc::SIGINT, libc::SIGHUP]);
     let all = signals(&[libc::SIGTERM, libc::SIGINT, libc::SIGHUP, libc::SIGCHLD]);
     block(&all);
     // SAFETY: no arguments.
@@ -53,7 +52,6 @@ pub fn apart(restore: &mut dyn FnMut()) -> Result<()> {
             if was_told {
                 exit(0);
             }
-            block(&told);
             let cause = format!("it ended by itself (status {status})");
             let error = error::Error::new(Kind::Damaged, "the screen broke off", cause)
                 .help("nothing is lost; open it again, and report this if it comes back");
@@ -79,7 +77,7 @@ fn wait_until_told_or_ended(all: &libc::sigset_t, child: libc::pid_t) -> bool {
 /// Waits for the child's end; one that was told and does not end is ended.
 fn reap(all: &libc::sigset_t, child: libc::pid_t) -> i32 {
     let mut status = 0;
-    let patience = libc::timespec { tv_sec: GOODBYE_S, tv_nsec: 0 };
+    let patience = libc::timespec { tv_sec: GOODBYE_S.into(), tv_nsec: 0 };
     loop {
         // SAFETY: `status` lives until the call returns.
         if unsafe { libc::waitpid(child, &raw mut status, libc::WNOHANG) } != 0 {

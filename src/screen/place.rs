@@ -72,7 +72,7 @@ impl Place {
         if let Some(path) = &wanted.framebuffer {
             let opened = match wanted.geometry {
                 Some(geometry) => Framebuffer::play(path, geometry),
-                None => Framebuffer::open(path, None),
+                None => Framebuffer::open(path),
             };
             let failed = |cause| {
                 let doing = format!("cannot draw on `{}`", path.display());
@@ -89,7 +89,7 @@ impl Place {
         if let Some(framebuffer) = seen_framebuffer() {
             return Ok(framed(framebuffer, specs, true));
         }
-        match cards().find_map(|card| Drm::open(&card, None).ok()) {
+        match cards().find_map(|card| Drm::open(&card).ok()) {
             Some(mut drm) => {
                 rotate(&mut drm.panel, specs);
                 Ok(Place::Drm(Box::new(drm), Console::take()))
@@ -103,7 +103,8 @@ impl Place {
         self.panel().map(Panel::upright)
     }
 
-    fn panel(&self) -> Option<&Panel> {
+    /// The panel; text has none.
+    pub fn panel(&self) -> Option<&Panel> {
         match self {
             Place::Framebuffer(framebuffer, _) => Some(&framebuffer.panel),
             Place::Drm(drm, _) => Some(&drm.panel),
@@ -176,31 +177,36 @@ fn framed(mut framebuffer: Framebuffer, specs: &[ScreenSpec], is_device: bool) -
     Place::Framebuffer(Box::new(framebuffer), if is_device { Console::take() } else { None })
 }
 
-/// As the profile says, else as the kernel turns its own console.
+/// As the profile says, else as the kernel turns its own console; handhelds are wide, so a high panel lies on its side.
 fn rotate(panel: &mut Panel, specs: &[ScreenSpec]) {
-    let size = format!("{}x{}", panel.width, panel.height);
-    let said = spec(specs, Some(&size)).and_then(|spec| spec.rotation);
+    let said = spec(specs, Some(panel)).and_then(|spec| spec.rotation).filter(|rotation| rotation % 90 == 0);
     let console = || {
         let text = std::fs::read_to_string("/sys/class/graphics/fbcon/rotate").ok()?;
         text.trim().parse::<u32>().ok().filter(|turns| (1..4).contains(turns)).map(|turns| turns * 90)
     };
-    if let Some(rotation) = said.filter(|rotation| rotation % 90 == 0).or_else(console) {
+    let sideways = (panel.rotation == 0 && panel.height > panel.width).then_some(270);
+    if let Some(rotation) = said.or_else(console).or(sideways) {
         panel.rotation = rotation % 360;
     }
 }
 
 /// The first that fits this device: by a file that is there, and by the panel's size as it lies in memory.
-pub fn spec<'a>(specs: &'a [ScreenSpec], size: Option<&str>) -> Option<&'a ScreenSpec> {
-    specs.iter().find(|spec| {
-        spec.has.as_ref().is_none_or(|path| Path::new(path).exists())
-            && (spec.size.is_none() || size.is_none() || spec.size.as_deref() == size)
-    })
+pub fn spec<'a>(specs: &'a [ScreenSpec], panel: Option<&Panel>) -> Option<&'a ScreenSpec> {
+    let size = panel.map(|panel| format!("{}x{}", panel.width, panel.height));
+    let has = |spec: &ScreenSpec| match (&spec.has, &spec.says) {
+        (None, _) => true,
+        (Some(path), None) => Path::new(path).exists(),
+        (Some(path), Some(text)) => {
+            std::fs::read_to_string(path).is_ok_and(|all| all.contains(text.as_str()))
+        }
+    };
+    specs.iter().find(|spec| has(spec) && (spec.size.is_none() || size.is_none() || spec.size == size))
 }
 
 /// The framebuffer, unless it is a DRM card's own and another program has the card: nobody would see what is drawn.
 fn seen_framebuffer() -> Option<Framebuffer> {
     let paths = ["/dev/fb0", "/dev/graphics/fb0"];
-    let framebuffer = paths.iter().find_map(|path| Framebuffer::open(Path::new(path), None).ok())?;
+    let framebuffer = paths.iter().find_map(|path| Framebuffer::open(Path::new(path)).ok())?;
     let is_seen = !framebuffer.name.contains("drm") || cards().any(|card| drm::is_free(&card));
     is_seen.then_some(framebuffer)
 }
