@@ -14,12 +14,16 @@
 //!           else ....................... not ours: leave it, tell
 //! ```
 //!
+//! Before all that, in a move: a short form of the save's name (`MIXEDC~1.SRM`) that holds what this very move moves is what
+//! a cut left of the long name, whose slots lay in two sectors. It goes out of the way like an old file.
+//!
 //! Of two names that share a chain neither may be removed, written, or stay in play (a file-system check would truncate
 //! one of them): both become strays, and the save gets clusters of its own.
 //!
 //! Promise 8: a cut during any of this finds the intent still open and comes here again.
 
 use std::io;
+use std::path::{Path, PathBuf};
 
 use retrosync_protocol::Content;
 
@@ -82,6 +86,7 @@ impl Disk {
     }
 
     fn finish_move(&mut self, mut intent: Intent, path: &RelativePath) -> Result<Vec<Problem>> {
+        self.move_ghosts_away(&mut intent, path)?;
         let target = path.under(&self.root_dir);
         let here = look(&*self.volume, &target, &intent.save)?.map(|(here, _)| here);
         let staged = intent.new.clone().filter(|new| self.is(&self.incoming.join(&new.name), new));
@@ -95,13 +100,13 @@ impl Disk {
                 self.slot.estrange(twin.name);
                 let mut file = self.volume.open(&target).map_err(|e| cannot(path, &e))?;
                 intent.new = Some(self.stage(&twin.content, &mut file)?.take());
-                self.move_away_again(&mut intent, path, moved)?;
+                self.move_away_again(&mut intent, path, &target, moved)?;
             }
             Some(here) if intent.old.is_some_and(|old| old.file == here.file) => {
                 if !moved && !intent.twin {
                     return self.abandon(staged).map(|()| Vec::new());
                 }
-                self.move_away_again(&mut intent, path, moved)?;
+                self.move_away_again(&mut intent, path, &target, moved)?;
             }
             None | Some(Looked { file: Content { size_bytes: 0, .. }, .. }) => {}
             Some(_) => {
@@ -115,16 +120,52 @@ impl Disk {
         self.fill(intent, path)
     }
 
-    /// Moves what is in the save's place out of the way, under a name of its own.
-    fn move_away_again(&mut self, intent: &mut Intent, path: &RelativePath, moved: bool) -> Result<()> {
+    /// Moves what a cut left of the save's name out of the way; new bytes that have no other name are staged anew.
+    fn move_ghosts_away(&mut self, intent: &mut Intent, path: &RelativePath) -> Result<()> {
+        while let Some(ghost) = self.ghost(intent, path).map_err(|e| cannot(path, &e))? {
+            if let Some(twin) = intent.new.clone().filter(|new| self.is(&ghost, new)) {
+                let mut file = self.volume.open(&ghost).map_err(|e| cannot(path, &e))?;
+                intent.new = Some(self.stage(&twin.content, &mut file)?.take());
+                self.slot.estrange(twin.name);
+            }
+            let moved = self.volume.stamp(&self.incoming.join(&intent.away)).is_ok();
+            self.move_away_again(intent, path, &ghost, moved)?;
+        }
+        Ok(())
+    }
+
+    /// A file beside the save that has the short form of its name, and bytes that the intent speaks of, or none.
+    fn ghost(&self, intent: &Intent, path: &RelativePath) -> io::Result<Option<PathBuf>> {
+        let target = path.under(&self.root_dir);
+        let Some(folder) = target.parent() else { return Ok(None) };
+        let listed = match self.volume.list(folder) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+            listed => listed?,
+        };
+        let ours = |held: Content| {
+            let is_new = intent.new.as_ref().is_some_and(|new| new.content == held);
+            held.size_bytes == 0 || is_new || intent.old.is_some_and(|old| old.file == held)
+        };
+        let names = listed.iter().filter_map(|entry| entry.name.to_str());
+        let mut ghosts = names.filter(|name| is_short_form(name, path.name())).map(|name| folder.join(name));
+        Ok(ghosts.find(|ghost| measure(&*self.volume, ghost).is_ok_and(ours)))
+    }
+
+    /// Moves what is in the save's place, or a ghost of it, out of the way, under a name of its own.
+    fn move_away_again(
+        &mut self,
+        intent: &mut Intent,
+        path: &RelativePath,
+        from: &Path,
+        moved: bool,
+    ) -> Result<()> {
         let away = std::mem::replace(&mut intent.away, self.fresh_name());
         if moved {
             self.slot.estrange(away);
             intent.twin = true;
         }
         self.slot.begin(intent.clone()).map_err(|e| cannot(path, &e))?;
-        let target = path.under(&self.root_dir);
-        steps::rename(&*self.volume, &target, &self.incoming.join(&intent.away))
+        steps::rename(&*self.volume, from, &self.incoming.join(&intent.away))
             .map_err(|e| cannot(path, &e))
             .map(|_| ())
     }
@@ -140,7 +181,7 @@ impl Disk {
             let Some(copy) = self.copy_of_either(&intent, &new)? else {
                 if intent.old.is_none() && self.volume.stamp(&path.under(&self.root_dir)).is_ok() {
                     // A new save's empty entry, its bytes lost: none is better, it is fetched again.
-                    self.move_away_again(&mut intent, path, moved)?;
+                    self.move_away_again(&mut intent, path, &path.under(&self.root_dir), moved)?;
                     return self.close_strange(&intent, true).map(|()| Vec::new());
                 }
                 let problem = intent
@@ -213,7 +254,7 @@ impl Disk {
         Ok(())
     }
 
-    fn is(&self, staged: &std::path::Path, new: &New) -> bool {
+    fn is(&self, staged: &Path, new: &New) -> bool {
         measure(&*self.volume, staged).is_ok_and(|content| content == new.content)
     }
 
@@ -244,6 +285,21 @@ impl Disk {
 }
 
 const PIECE_BYTES: usize = 1024;
+
+/// Is it what FAT makes of a long name for systems of old: its first letters, `~` and a number, its ending's first three?
+fn is_short_form(name: &str, long: &str) -> bool {
+    let split = |name| str::rsplit_once(name, '.').unwrap_or((name, ""));
+    let ((base, end), (long, long_end)) = (split(name), split(long));
+    let begins = |long: &str, short: &str| {
+        let mut long = long.chars().filter(|c| *c != ' ' && *c != '.');
+        let fits = |c: char, of: char| of.eq_ignore_ascii_case(&c) || !of.is_ascii_alphanumeric();
+        short.chars().all(|c| long.next().is_some_and(|of| fits(c, of)))
+    };
+    let Some((stem, number)) = base.split_once('~') else { return false };
+    // Where many begin alike, only two letters are the name's own.
+    let two = stem.char_indices().nth(2).map_or(stem, |(at, _)| &stem[..at]);
+    base.len() <= 8 && number.parse::<u32>().is_ok() && begins(long, two) && begins(long_end, end)
+}
 
 pub(super) fn spare_of(new: &New) -> Spare {
     Spare { name: new.name.clone(), size_bytes: new.content.size_bytes }

@@ -23,7 +23,7 @@ use retrosync::volume::Volume;
 use retrosync_protocol::{Content, Digest, SaveId};
 
 pub(crate) const ROOT: &str = "/card";
-const TARGET: &str = "/card/Saves/Tetris.srm";
+const TARGET: &str = "/card/Saves/Tetris (World) (Rev 1).srm";
 const OTHER: &str = "/card/Saves/Zelda.srm";
 
 /// Three sectors that differ from each other and from those of any other `mark`.
@@ -40,7 +40,7 @@ fn save() -> SaveId {
 }
 
 fn path() -> RelativePath {
-    RelativePath::new("Saves/Tetris.srm").unwrap()
+    RelativePath::new("Saves/Tetris (World) (Rev 1).srm").unwrap()
 }
 
 /// A card with its folders, another save, and an old save if there is one.
@@ -96,6 +96,8 @@ pub(crate) enum Luck {
     All,
     Only(usize),
     AllBut(usize),
+    /// All but this, of which half: with `true` nothing but that half.
+    Torn(usize, bool),
     Seeded(u64),
 }
 
@@ -118,6 +120,9 @@ impl Luck {
         let mut kinds = vec![Luck::None, Luck::All];
         if dirty > 1 {
             kinds.extend((0..dirty.min(12)).flat_map(|at| [Luck::Only(at), Luck::AllBut(at)]));
+            if seeds > 3 {
+                kinds.extend((0..dirty.min(12)).flat_map(|at| [Luck::Torn(at, false), Luck::Torn(at, true)]));
+            }
             kinds.extend((1..=seeds).map(Luck::Seeded));
         }
         kinds
@@ -142,12 +147,17 @@ impl Fate for Dealt {
             Luck::All => true,
             Luck::Only(one) => at == one,
             Luck::AllBut(one) => at != one,
+            Luck::Torn(one, alone) => at != one && !alone,
             Luck::Seeded(_) => self.random() & 1 == 1,
         }
     }
 
     fn tears(&mut self) -> bool {
-        matches!(self.luck, Luck::Seeded(_)) && self.random() & 3 == 0
+        match self.luck {
+            Luck::Seeded(_) => self.random() & 3 == 0,
+            Luck::Torn(one, _) => self.at == one + 1,
+            _ => false,
+        }
     }
 }
 

@@ -18,6 +18,7 @@ const STATE: &str = "/card/.retrosync";
 fn card() -> Fat {
     let fat = Fat::new();
     fat.create_folder(Path::new(STATE)).unwrap();
+    fat.settle();
     fat
 }
 
