@@ -277,7 +277,8 @@ impl World {
             self.delete_what_is_absent(device);
         }
         let of = &mut self.devices[device];
-        let request = Request { trigger, news: of.news.take(), current: of.current };
+        let mut request = Request::new(trigger);
+        (request.news, request.current) = (of.news.take(), of.current);
         let report = of.cycle(request);
         of.current = report.as_ref().is_some_and(|report| report.failed.is_none());
         self.count(device, report.as_ref(), mishap);

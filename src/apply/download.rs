@@ -1,6 +1,5 @@
 //! Downloads and retirements: all contents into the staging folder by one `fetch`, then one by one into place.
 
-
 use litemap::LiteMap;
 use retrosync_protocol::{Content, Kind as SaveKind, SaveId, VersionId};
 

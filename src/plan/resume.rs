@@ -10,7 +10,6 @@
 //! Older means: the remote learned of it before it learned of the battery save. That order decides what is loaded next on this
 //! device, never which version is kept: states stay listed, and `restore` brings one back from the attic or the server.
 
-
 use litemap::LiteMap;
 use retrosync_protocol::{Head, Kind, SaveId};
 

@@ -134,7 +134,7 @@ struct FatFile {
 
 impl Drop for FatFile {
     fn drop(&mut self) {
-        let mut card = self.fat.card();
+        let Ok(mut card) = self.fat.0.lock() else { return };
         card.nodes[self.node].opens -= 1;
         // Once the power is off nothing more reaches the card.
         if !card.off {
