@@ -1,6 +1,6 @@
-//! Puts the data into the binary, deflated: `protocol/systems.toml` and `protocol/cores.toml` as compact tables, and each
-//! `device-profiles/*.toml` without its comments, its examples and what only the packages read, Mozilla's roots, and the screen's letters. A
-//! new device, system or core needs no Rust.
+//! Puts the data into the binary, deflated: `protocol/systems.toml` and `protocol/cores.toml` as compact tables, each
+//! `device-profiles/*.toml` without its comments, its examples and what only the packages read, Mozilla's roots, the
+//! lessons of `--help`, and the screen's texts and letters. A new device, system, core or language needs no Rust.
 //!
 //! Refuses what would make two systems of one folder or one core of two; `naming/tables.rs` reads the tables.
 
@@ -32,6 +32,7 @@ fn main() -> Outcome<()> {
     let (names, texts) = texts(Path::new("src/screen/texts"))?;
     fs::write(out.join("texts.rs"), names)?;
     fs::write(out.join("texts.z"), packed(texts.as_bytes()))?;
+    fs::write(out.join("lessons.z"), packed(lessons(Path::new("src/cli/lessons"))?.as_bytes()))?;
     println!("cargo:rerun-if-changed=assets/fonts");
     fs::write(out.join("latin.z"), packed(&fs::read("assets/fonts/latin.font")?))?;
     Ok(())
@@ -185,6 +186,19 @@ fn texts(folder: &Path) -> Outcome<(String, String)> {
         all.push(words.join("\0"));
     }
     Ok((names, all.join("\u{1}")))
+}
+
+/// Each `NAME.txt` as `name NUL text`, with `\u{1}` between them.
+fn lessons(folder: &Path) -> Outcome<String> {
+    println!("cargo:rerun-if-changed={}", folder.display());
+    let mut lessons = Vec::new();
+    for entry in fs::read_dir(folder)? {
+        let path = entry?.path();
+        let name = path.file_stem().unwrap_or_default().to_string_lossy().into_owned();
+        lessons.push(format!("{name}\0{}", fs::read_to_string(&path)?));
+    }
+    lessons.sort();
+    Ok(lessons.join("\u{1}"))
 }
 
 fn table<'a>(name: &str, value: &'a Value) -> Outcome<&'a Table> {

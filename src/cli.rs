@@ -1,7 +1,7 @@
 //! Arguments to a command, and the one list of commands.
 //!
 //! Global flags may stand anywhere. Decides nothing about saves: each command is one file below `cli/`.
-//! To add a command: one file, one line in [`COMMANDS`].
+//! To add a command: one file, one line in [`COMMANDS`], one text in `cli/lessons/`.
 
 pub mod boot;
 pub mod devices;
@@ -45,8 +45,6 @@ pub struct Command {
     pub name: &'static str,
     /// One line for the list.
     pub summary: &'static str,
-    /// What `--help` teaches, with examples.
-    pub help: &'static str,
     /// At least and at most this many words.
     pub words: (usize, usize),
     /// Its own flags.
@@ -210,7 +208,10 @@ fn parse(arguments: Vec<OsString>) -> Result<Parsed> {
 
 /// The first line of a command's help without `retrosync`.
 fn usage(command: &Command) -> String {
-    format!("`{}`", command.help.lines().next().unwrap_or_default().trim_start_matches("Usage: "))
+    format!(
+        "`{}`",
+        help::lesson(command.name).lines().next().unwrap_or_default().trim_start_matches("Usage: ")
+    )
 }
 
 fn find(word: &str) -> Result<&'static Command> {

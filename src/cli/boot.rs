@@ -11,31 +11,8 @@ use crate::error::{Error, Kind, Result};
 use crate::report::Exit;
 
 /// `retrosync boot`.
-pub const COMMAND: Command = Command {
-    name: "boot",
-    summary: "start at boot: on, off, status",
-    words: (1, 1),
-    flags: &[],
-    run,
-    help: "\
-Usage: retrosync boot on|off|keep|status
-
-Installs or removes what starts RetroSync when this device is switched on, and what tells it that a
-game starts or ends: the files and lines that `hooks.toml` beside the program names. Scripts that
-others use too keep all of their lines.
-
-  on       install, or mend what an update of the firmware removed
-  off      remove, and remember that you want it so
-  keep     as `on`, unless it was switched off; the app in the menu does this each time
-  status   tell which
-
-Examples:
-  retrosync boot on
-  retrosync boot status
-
-Exit codes: 0 done, or all is there; 1 could not; 3 (`status`) off, or something is missing.
-",
-};
+pub const COMMAND: Command =
+    Command { name: "boot", summary: "start at boot: on, off, status", words: (1, 1), flags: &[], run };
 
 fn run(call: &Call) -> Result<Exit> {
     let word = call.words.first().map_or("", String::as_str);

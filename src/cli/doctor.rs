@@ -26,23 +26,6 @@ pub const COMMAND: Command = Command {
     words: (0, 0),
     flags: &[Flag { name: "explain", takes_value: true }],
     run,
-    help: "\
-Usage: retrosync doctor [--explain PATH]
-
-Shows which device this is and why, the roots and their markers, where each setting came from, the
-clock, the route, the server's health, what the card is mounted as, how much of it is free, what a
-file-system check left on it, whether it can be written and whether file events arrive; then every
-problem with its next step. Changes nothing except a probe file of its own.
-
-  --explain PATH    which save a file is and by which rule, or why it is none; where it lies here and on other firmwares
-
-Examples:
-  retrosync doctor
-  retrosync doctor --explain '/mnt/SDCARD/Saves/CurrentProfile/saves/Gambatte/Tetris.srm'
-  retrosync doctor --json > for-the-report.json
-
-Exit codes: 0 all well; 1 could not run; 3 there are problems.
-",
 };
 
 fn run(call: &Call) -> Result<Exit> {

@@ -2,55 +2,45 @@
 
 use crate::cli::{COMMANDS, Command};
 use crate::config;
+use crate::packed;
 use crate::report;
 
-const HEAD: &str = "\
-retrosync - your saves follow you from handheld to handheld, and are never lost
-
-Usage: retrosync COMMAND [options]
-
-Start here:
-  retrosync pair https://saves.example    show a code, approve it on the dashboard
-  retrosync run                           keep this device's saves in step, for ever
-
-Commands:
-";
-
-const TAIL: &str = "
-Options for every command:
-  --json           print one JSON value instead of text, for scripts
-  --config FILE    read this file (default: `retrosync.toml` beside the program)
-  -v, --verbose    log why each decision was made    -q, --quiet   log errors only
-  -h, --help       explain; `retrosync COMMAND --help` teaches with examples
-  -V, --version    print the version
-
-Settings (in the file as `name = value`, as `--name VALUE`, or as RETROSYNC_NAME in the environment):
-";
-
-const FOOT: &str = "
-Exit codes: 0 all well; 1 could not run; 2 misused; 3 finished, but with problems or questions
-";
+/// `src/cli/lessons/NAME.txt`, one for each command and `retrosync` for the list, packed by `build.rs`: each its name, a
+/// NUL and its text, with `\u{1}` between them.
+static LESSONS: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/lessons.z"));
 
 /// Prints the lesson of a command, or the list.
 pub fn print(command: Option<&Command>) {
-    report::print(
-        match command {
-            Some(command) => command.help.trim_end().to_owned(),
-            None => list(),
-        }
-        .as_str(),
-    );
+    report::print(command.map_or_else(list, |command| lesson(command.name)).trim_end());
+}
+
+/// What `--help` teaches about a command, with examples. Its first line is the usage.
+pub fn lesson(name: &str) -> String {
+    let lessons = packed::unpack(LESSONS);
+    let mut texts = lessons.split('\u{1}').filter_map(|lesson| lesson.split_once('\0'));
+    texts.find(|(of, _)| *of == name).map_or_else(String::new, |(_, text)| text.to_owned())
 }
 
 fn list() -> String {
-    let mut text = HEAD.to_owned();
-    for command in COMMANDS {
-        text.push_str(&format!("  {:<10} {}\n", command.name, command.summary));
+    let commands: String =
+        COMMANDS.iter().map(|command| format!("  {:<10} {}\n", command.name, command.summary)).collect();
+    let settings: String = config::KEYS
+        .iter()
+        .map(|key| format!("  {:<18} {} [{}]\n", key.name, key.meaning, key.default))
+        .collect();
+    lesson("retrosync").replace("{commands}\n", &commands).replace("{settings}\n", &settings)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_command_has_a_lesson_that_begins_with_its_usage() {
+        for command in COMMANDS {
+            let usage = format!("Usage: retrosync {}", command.name);
+            assert!(lesson(command.name).starts_with(&usage), "{}", command.name);
+        }
+        assert_eq!(lesson("dance"), "");
     }
-    text.push_str(TAIL);
-    for key in config::KEYS {
-        text.push_str(&format!("  {:<14} {} [{}]\n", key.name, key.meaning, key.default));
-    }
-    text.push_str(FOOT.trim_end());
-    text
 }

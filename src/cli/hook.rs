@@ -36,25 +36,6 @@ pub const COMMAND: Command = Command {
     words: (1, 2),
     flags: &[],
     run,
-    help: "\
-Usage: retrosync hook game-start|game-runs|game-stop|sleep|resume|power-off [ROM]
-
-Called by a firmware's hooks. Never fails and never waits long, with or without a running daemon.
-
-  game-start   fetch what others played, this game's saves first, for 2 s at most; then leave saves
-               alone until `game-stop`
-  game-runs    the same without fetching, where the firmware does not wait for its hooks
-  game-stop    send what was played
-  sleep        send what is queued, for 3 s at most
-  resume       connect anew and ask for news
-  power-off    send what is queued, for 5 s at most
-
-Examples:
-  retrosync hook game-start \"/userdata/roms/gb/Tetris (World).gb\"
-  retrosync hook power-off
-
-Exit codes: 0 always; 2 for a moment that does not exist.
-",
 };
 
 /// The title of the game that is named, as its saves have it. EmulationStation escapes paths as for a shell, and each of

@@ -14,19 +14,6 @@ pub const COMMAND: Command = Command {
     words: (0, 0),
     flags: &[],
     run,
-    help: "\
-Usage: retrosync recover
-
-If power was lost while a save was being replaced, this finishes it: afterwards the file is wholly
-the old or wholly the new one. Milliseconds when nothing is open. The boot script runs it in the
-foreground before the menu appears, and then starts `retrosync run` in the background.
-
-Examples:
-  retrosync recover
-  retrosync recover && retrosync run &
-
-Exit codes: 0 all well; 1 could not run; 3 recovered, but something needs a person.
-",
 };
 
 fn run(call: &Call) -> Result<Exit> {

@@ -43,23 +43,6 @@ pub const RUN: Command = Command {
     words: (0, 0),
     flags: &[],
     run,
-    help: "\
-Usage: retrosync run
-
-Watches the save folders. What you save is stored on the server as soon as it has been quiet for
-`settle_ms`; what another device stored arrives within a second, but never while a game runs.
-Without a network everything waits in its place and follows later. It may be killed at any instant.
-
-A device that is not paired yet pairs by itself: with a `code` made on the dashboard in its file,
-or else by logging a code and waiting until you approve it.
-
-Examples:
-  retrosync run
-  retrosync run --server http://192.168.1.10:8377 --plain-http true
-  retrosync run --profile onion --root /mnt/SDCARD --watch poll
-
-Exit codes: 1 when it could not start. `retrosync recover` should run before it at boot.
-",
 };
 
 /// `retrosync once`.
@@ -69,24 +52,6 @@ pub const ONCE: Command = Command {
     words: (0, 0),
     flags: &[FULL, ACCEPT],
     run: once,
-    help: "\
-Usage: retrosync once [--full] [--accept-mass-change]
-
-One round: reads what changed here, asks the server what changed there, sends, fetches, and says
-each step. A round with nothing to do reads no save, makes one request and writes nothing.
-
-  --full                 read every save, also those whose size and date are as they were; the
-                         daemon does this when it starts and once a day
-  --accept-mass-change   you moved or deleted many saves on purpose: do not stop this round for it
-                         (beside a running daemon, the round is the daemon's)
-
-Examples:
-  retrosync once
-  retrosync once --full
-  retrosync once --json | jq .questions
-
-Exit codes: 0 all well; 1 could not run; 3 done, but there are problems or questions.
-",
 };
 
 fn run(call: &Call) -> Result<Exit> {

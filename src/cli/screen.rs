@@ -37,26 +37,6 @@ pub const COMMAND: Command = Command {
     words: (0, 0),
     flags: &[FIND, FRAMEBUFFER, GEOMETRY, INPUT, TEXT, SHOT],
     run,
-    help: "\
-Usage: retrosync screen [--text] [--shot FILE.png] [--framebuffer DEVICE] [--geometry WxHxBITS]
-
-The app that opens from the handheld's menu: are the saves safe, pair this device, answer a question,
-go back to yesterday's save, settings. In a terminal the same screens as text.
-
-  --text              as text, even where a picture could be shown
-  --framebuffer FILE  draw there instead of /dev/fb0; with --geometry also on a regular file
-  --geometry WxHxBITS what such a file is like: 640x480x16, then if it is so @180 (turned), +64 (bytes
-                      more a row), *2 (pages); the size of --shot
-  --input FILE        read the buttons there instead of in /dev/input
-  --shot FILE.png     write the picture to a file when all of --input was pressed, and end
-  --find ADDR:PORT    where servers are asked for, instead of the whole network
-
-Examples:
-  retrosync screen
-  retrosync screen --shot home.png --geometry 720x480x16
-
-Exit codes: 0 closed; 1 nothing here can show it.
-",
 };
 
 fn run(call: &Call) -> Result<Exit> {

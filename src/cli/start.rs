@@ -29,39 +29,11 @@ pub const START: Command = Command {
     words: (0, 0),
     flags: &[],
     run: start,
-    help: "\
-Usage: retrosync start
-
-Does what `retrosync recover` does and returns; `retrosync run` then goes on in the background, on its
-own, and is started again if it ends. After five quick ends in a row it is left alone until the next
-`start`; the log on the card (`.retrosync/log.txt`) says why. Does nothing if it is running already.
-
-Examples:
-  retrosync start
-  retrosync start && retrosync status
-
-Exit codes: 0 running; 1 could not start; 2 the configuration is wrong.
-",
 };
 
 /// `retrosync stop`.
-pub const STOP: Command = Command {
-    name: "stop",
-    summary: "end what `start` began",
-    words: (0, 0),
-    flags: &[],
-    run: stop,
-    help: "\
-Usage: retrosync stop
-
-Ends the daemon that `retrosync start` began, until the next start or boot. Any instant is a safe one.
-
-Examples:
-  retrosync stop
-
-Exit codes: 0 not running any more; 1 it does not end.
-",
-};
+pub const STOP: Command =
+    Command { name: "stop", summary: "end what `start` began", words: (0, 0), flags: &[], run: stop };
 
 fn start(call: &Call) -> Result<Exit> {
     let ground = Ground::find(call.config()?)?;

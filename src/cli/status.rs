@@ -15,23 +15,6 @@ pub const COMMAND: Command = Command {
     words: (0, 0),
     flags: &[],
     run,
-    help: "\
-Usage: retrosync status
-
-Counts this device's saves without asking the server:
-  safe       the server holds exactly these bytes
-  queued     changed here, will be sent at the next contact
-  questions  two devices changed the same save: both are kept, you choose with `retrosync resolve`
-  problems   could not be read, or looks damaged; with the reason
-and says in one line whether it is safe to switch off: all that was played here is on the server, and
-nothing is just being replaced.
-
-Examples:
-  retrosync status
-  retrosync status --json | jq '.safe_to_switch_off'
-
-Exit codes: 0 all well; 1 could not run; 3 there are questions or problems, or it is not paired.
-",
 };
 
 fn run(call: &Call) -> Result<Exit> {

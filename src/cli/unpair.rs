@@ -15,18 +15,6 @@ pub const COMMAND: Command = Command {
     words: (0, 0),
     flags: &[],
     run,
-    help: "\
-Usage: retrosync unpair
-
-Takes this device off the server's list, if the server can be reached, and forgets its token. Saves on
-this card stay as they are, and so does every version on the server. `retrosync pair` undoes it. A
-running daemon has the card: `retrosync stop` first.
-
-Examples:
-  retrosync stop && retrosync unpair
-
-Exit codes: 0 not paired any more; 1 could not forget; 3 forgotten here, but the server could not be told.
-",
 };
 
 fn run(call: &Call) -> Result<Exit> {
