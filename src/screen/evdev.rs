@@ -83,6 +83,11 @@ impl Evdev {
         self.devices.is_empty()
     }
 
+    /// May another device come?
+    pub fn may_come(&self) -> bool {
+        self.coming.is_some()
+    }
+
     /// What to wait for.
     pub fn descriptors(&self) -> impl Iterator<Item = BorrowedFd<'_>> {
         let coming = self.coming.as_ref().map(AsFd::as_fd);

@@ -37,7 +37,7 @@ impl Default for Names {
 
 impl Names {
     /// What a real keyboard's are called.
-    pub const KEYS: Names = Names { answers: ["Enter", "Esc"], others: ["F1", "F2", "F10", "PgUp", "PgDn"] };
+    pub const KEYS: Names = Names { answers: ["Enter", "Esc"], others: ["F1", "F2", "Tab", "PgUp", "PgDn"] };
 
     /// What to call a button; directions have a sign in pictures.
     pub(super) fn of(self, button: Button) -> &'static str {

@@ -21,6 +21,8 @@ use crate::error::{Error, Kind, Result};
 
 /// How long a screen without any button stays: the menu must come back.
 const LONELY: Duration = Duration::from_secs(20);
+/// The same where nothing can come back: the buttons were a file that was named.
+const LONELY_FOR_GOOD: Duration = Duration::from_secs(2);
 /// How long one picture waits for what the card says.
 const SHOT: Duration = Duration::from_secs(10);
 
@@ -65,6 +67,8 @@ struct Turns<'a> {
     /// Since when there is no device with buttons.
     lonely: Option<Instant>,
     has_heard: bool,
+    /// What was learned and is not on the card yet.
+    unkept: Option<String>,
 }
 
 /// Runs until the person is done.
@@ -83,6 +87,7 @@ pub fn run(with: &mut Loop, app: &mut App, place: &mut Place) -> Result<()> {
         began: Instant::now(),
         lonely: None,
         has_heard: false,
+        unkept: None,
     };
     loop {
         turns.notice_buttons()?;
@@ -91,6 +96,7 @@ pub fn run(with: &mut Loop, app: &mut App, place: &mut Place) -> Result<()> {
             return turns.place.write_shot();
         }
         if turns.wait(resized.as_ref())? == Turn::End {
+            turns.keep();
             return Ok(());
         }
     }
@@ -124,7 +130,7 @@ impl Turns<'_> {
             return Ok(());
         }
         let since = *self.lonely.get_or_insert_with(Instant::now);
-        if since.elapsed() < LONELY {
+        if since.elapsed() < self.lonely_limit() {
             return Ok(());
         }
         Err(Error::new(
@@ -133,6 +139,11 @@ impl Turns<'_> {
             "there is no device with buttons in `/dev/input`",
         )
         .help("`retrosync status` and `retrosync pair` do without"))
+    }
+
+    fn lonely_limit(&self) -> Duration {
+        let may_come = self.with.evdev.as_ref().is_none_or(Evdev::may_come);
+        if may_come { LONELY } else { LONELY_FOR_GOOD }
     }
 
     fn view(&self) -> View {
@@ -164,7 +175,7 @@ impl Turns<'_> {
         let until = |since: Option<Instant>, limit: Duration| {
             since.map(|since| limit.saturating_sub(since.elapsed()).as_millis() as u64 + 1)
         };
-        let lonely = until(self.lonely, LONELY);
+        let lonely = until(self.lonely, self.lonely_limit());
         let shot = until(self.is_shot().then_some(self.began), SHOT);
         [held, lonely, shot].into_iter().flatten().min()
     }
@@ -266,10 +277,16 @@ impl Turns<'_> {
 
     fn learn(&mut self, learned: &str) {
         self.with.mapping = (self.with.remap)(learned);
-        if let Some(path) = &self.with.learned
-            && let Err(error) = std::fs::write(path, learned)
+        self.unkept = Some(learned.to_owned());
+        self.keep();
+    }
+
+    /// Keeps what was learned. A card that was not paired yet has no place for it; perhaps it has at the end.
+    fn keep(&mut self) {
+        if let (Some(path), Some(learned)) = (&self.with.learned, &self.unkept)
+            && std::fs::write(path, learned).is_ok()
         {
-            log::warn!("cannot keep what the buttons mean in `{}`: {error}", path.display());
+            self.unkept = None;
         }
     }
 }

@@ -1,0 +1,169 @@
+//! A handheld's screen and buttons as files: what the program draws is read from one, what is pressed is written into another.
+
+use std::ffi::CString;
+use std::fs::File;
+use std::io::Write;
+use std::os::unix::ffi::OsStrExt;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+
+use retrosync::screen::panel::Geometry;
+use retrosync::screen::png;
+
+use crate::support::wait_for;
+
+/// The program that was built with this, or the one that `RETROSYNC_BIN` names.
+pub fn program() -> Command {
+    crate::support::program::Program::new().into_command()
+}
+
+/// A card of Onion with one game that was played.
+pub fn card(folder: &Path) -> PathBuf {
+    let card = folder.join("card");
+    for (path, bytes) in [
+        (".tmp_update/onionVersion/version.txt", &b"4.3.1"[..]),
+        ("Roms/GB/Tetris (World).gb", b"rom"),
+        ("Saves/CurrentProfile/saves/Gambatte/Tetris (World).srm", &[7; 8192]),
+    ] {
+        let path = card.join(path);
+        std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+        std::fs::write(path, bytes).unwrap();
+    }
+    card
+}
+
+/// One device that is switched on.
+pub struct Device {
+    folder: tempfile::TempDir,
+    geometry: Geometry,
+    input: File,
+    child: Child,
+}
+
+impl Device {
+    /// Opens the app on a screen of this geometry.
+    pub fn open(geometry: &str) -> Device {
+        Device::open_with(geometry, |_| {})
+    }
+
+    /// The same, with more words for the program.
+    pub fn open_with(geometry: &str, more: impl FnOnce(&mut Command)) -> Device {
+        let folder = tempfile::tempdir().unwrap();
+        let card = card(folder.path());
+        let pipe = folder.path().join("event0");
+        let name = CString::new(pipe.as_os_str().as_bytes()).unwrap();
+        // SAFETY: `name` lives until the call returns.
+        assert_eq!(unsafe { libc::mkfifo(name.as_ptr(), 0o600) }, 0);
+        // Both ways, so that neither side waits for the other.
+        let input = File::options().read(true).write(true).open(&pipe).unwrap();
+        let mut command = program();
+        command.arg("screen").arg("--root").arg(&card).args(["--language", "en", "--find", "127.0.0.1:9"]);
+        command.arg("--framebuffer").arg(folder.path().join("fb0")).args(["--geometry", geometry]);
+        command.arg("--input").arg(&pipe).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        more(&mut command);
+        let child = command.spawn().unwrap();
+        Device { folder, geometry: Geometry::parse(geometry).unwrap(), input, child }
+    }
+
+    /// Presses a key of evdev and lets it go.
+    pub fn press(&mut self, key: u16) {
+        for value in [1i32, 0] {
+            // The time of an event is two words of the program that reads it.
+            let word = if std::env::var("RETROSYNC_RUNNER").is_ok_and(|runner| runner.contains("qemu-arm-")) {
+                4
+            } else {
+                8
+            };
+            let mut event = vec![0u8; 2 * word];
+            event.extend(1u16.to_ne_bytes());
+            event.extend(key.to_ne_bytes());
+            event.extend(value.to_ne_bytes());
+            self.input.write_all(&event).unwrap();
+        }
+    }
+
+    /// The bytes of the page that is seen; empty while there is no framebuffer yet.
+    pub fn memory(&self) -> Vec<u8> {
+        let bytes = std::fs::read(self.folder.path().join("fb0")).unwrap_or_default();
+        let size = self.geometry.panel.page_bytes();
+        let Some(row) = bytes.last_chunk::<4>().map(|four| u32::from_le_bytes(*four)) else {
+            return Vec::new();
+        };
+        let start = row as usize * self.geometry.panel.stride_bytes;
+        bytes.get(start..start + size).map(<[u8]>::to_vec).unwrap_or_default()
+    }
+
+    /// Its folder: the card is in it.
+    pub fn folder(&self) -> &Path {
+        self.folder.path()
+    }
+
+    /// Waits until something is seen that is not black.
+    pub fn wait_for_picture(&self) -> Vec<u8> {
+        wait_for("a picture", 120, || {
+            let memory = self.memory();
+            let lit = memory.chunks(4).filter(|bytes| bytes[..2] != [0, 0]).count();
+            (lit > memory.len() / 8).then_some(memory)
+        })
+    }
+
+    /// Waits until what is seen is another picture than this.
+    pub fn wait_for_other(&self, than: &[u8]) -> Vec<u8> {
+        wait_for("another picture", 120, || {
+            Some(self.memory()).filter(|memory| memory != than && !memory.is_empty())
+        })
+    }
+
+    /// The process that was called.
+    pub fn id(&self) -> i32 {
+        i32::try_from(self.child.id()).unwrap()
+    }
+
+    /// The process that draws: its child.
+    pub fn drawer(&self) -> i32 {
+        wait_for("the process that draws", 120, || {
+            let children = std::fs::read_to_string(format!("/proc/{0}/task/{0}/children", self.id())).ok()?;
+            children.split_whitespace().next()?.parse().ok()
+        })
+    }
+
+    /// Waits until it has ended: its exit code, and what it said.
+    pub fn ended(mut self) -> (i32, String, Vec<u8>) {
+        let status = wait_for("the end", 120, || self.child.try_wait().unwrap());
+        let mut said = String::new();
+        std::io::Read::read_to_string(&mut self.child.stderr.take().unwrap(), &mut said).unwrap();
+        let memory = self.memory();
+        (status.code().unwrap_or(-1), said, memory)
+    }
+}
+
+impl Drop for Device {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// Pixels of 16 or 32 bits as they lie in memory, as a PNG.
+pub fn memory_png(geometry: &Geometry, memory: &[u8]) -> Vec<u8> {
+    let panel = &geometry.panel;
+    let (mut palette, mut cells) = (Vec::new(), Vec::new());
+    for row in memory.chunks(panel.stride_bytes) {
+        for pixel in row[..panel.width as usize * panel.pixel_bytes].chunks(panel.pixel_bytes) {
+            let colour = match *pixel {
+                [low, high] => {
+                    let pixel = u32::from(u16::from_le_bytes([low, high]));
+                    (pixel >> 11) << 19 | (pixel >> 5 & 63) << 10 | (pixel & 31) << 3
+                }
+                [blue, green, red, ..] => u32::from_be_bytes([0, red, green, blue]),
+                _ => 0,
+            };
+            let at = palette.iter().position(|known| *known == colour).unwrap_or_else(|| {
+                palette.push(colour);
+                palette.len() - 1
+            });
+            cells.push(u8::try_from(at).unwrap());
+        }
+    }
+    png::encode(panel.width, panel.height, &palette, &cells)
+}
