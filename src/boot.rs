@@ -3,7 +3,8 @@
 //!
 //! Which they are says `hooks.toml` beside the program, one for each firmware. Installing is idempotent and writes only
 //! what is not so yet; removing leaves every byte of others as it was, and no folder that we made. What was made is
-//! remembered beside the program. Every write is whole or not there at all, as a boot script must be.
+//! remembered beside the program. Every write is whole or not there at all, as a boot script must be. Of others' scripts
+//! nothing is assumed but lines: they may be in any encoding, and behind a link.
 
 use std::ffi::CString;
 use std::fs::{self, File};
@@ -119,7 +120,8 @@ impl Boot {
         }
         let lines = made.iter().map(|path| format!("{}\n", path.display()));
         let text = format!("{ON}\n{}", lines.collect::<String>());
-        write(&self.app.join(MADE), &text).map_err(|error| Error::io("cannot remember what was made", &error))
+        write(&self.app.join(MADE), text.as_bytes())
+            .map_err(|error| Error::io("cannot remember what was made", &error))
     }
 
     /// Switches them off; what nobody else uses is gone, what others use is as it was.
@@ -136,7 +138,7 @@ impl Boot {
         }
         // The innermost were made last. One in which something lies by now is not ours alone any more, and stays.
         made.iter().rev().for_each(|folder| drop(fs::remove_dir(folder)));
-        write(&self.app.join(MADE), "").map_err(|error| Error::io("cannot remember the choice", &error))
+        write(&self.app.join(MADE), b"").map_err(|error| Error::io("cannot remember the choice", &error))
     }
 
     /// What we made, in that order.
@@ -146,13 +148,13 @@ impl Boot {
     }
 
     /// The text of a file that is ours alone.
-    fn own(&self, from: &Path) -> io::Result<String> {
-        Ok(filled(&fs::read_to_string(from)?, &self.app))
+    fn own(&self, from: &Path) -> io::Result<Vec<u8>> {
+        Ok(filled(&fs::read_to_string(from)?, &self.app).into_bytes())
     }
 
     fn stands(&self, hook: &Hook) -> bool {
         let Some(file) = &hook.file else { return true };
-        let Ok(text) = fs::read_to_string(file) else { return false };
+        let Ok(text) = fs::read(file) else { return false };
         match (&hook.from, &hook.line) {
             (Some(from), _) => self.own(from).is_ok_and(|own| own == text),
             (None, Some(line)) => with_line(&text, line) == text,
@@ -171,11 +173,11 @@ impl Boot {
         }
         let text = match (&hook.from, &hook.line) {
             (Some(from), _) => self.own(from)?,
-            (None, Some(line)) => match fs::read_to_string(file) {
+            (None, Some(line)) => match fs::read(file) {
                 Err(error) if error.kind() == io::ErrorKind::NotFound => {
                     made.push(file.clone());
                     let first = hook.first.iter().map(|first| format!("{first}\n"));
-                    with_line(&first.collect::<String>(), line)
+                    with_line(first.collect::<String>().as_bytes(), line)
                 }
                 text => with_line(&text?, line),
             },
@@ -189,9 +191,10 @@ impl Boot {
         if hook.from.is_some() {
             return fs::remove_file(file);
         }
-        let text = fs::read_to_string(file)?;
+        let text = fs::read(file)?;
         let rest = without_lines(&text);
-        if made.contains(file) && rest.lines().eq(hook.first.as_deref().unwrap_or_default().lines()) {
+        let first = hook.first.as_deref().unwrap_or_default();
+        if made.contains(file) && rest.trim_ascii_end() == first.as_bytes().trim_ascii_end() {
             fs::remove_file(file)
         } else if rest != text {
             write(file, &rest)
@@ -206,30 +209,33 @@ fn filled(text: &str, app: &Path) -> String {
 }
 
 /// The text with our line as the first command, and nowhere else: what follows may end the script.
-fn with_line(text: &str, line: &str) -> String {
+fn with_line(text: &[u8], line: &str) -> Vec<u8> {
     let rest = without_lines(text);
-    let after = if rest.starts_with("#!") { rest.find('\n').map_or(rest.len(), |end| end + 1) } else { 0 };
-    let (head, tail) = rest.split_at(after);
-    let between = if head.is_empty() || head.ends_with('\n') { "" } else { "\n" };
-    format!("{head}{between}{line} {TAG}\n{tail}")
+    let end = rest.iter().position(|byte| *byte == b'\n').map_or(rest.len(), |end| end + 1);
+    let (head, tail) = rest.split_at(if rest.starts_with(b"#!") { end } else { 0 });
+    let between = if head.is_empty() || head.ends_with(b"\n") { "" } else { "\n" };
+    [head, format!("{between}{line} {TAG}\n").as_bytes(), tail].concat()
 }
 
 /// The text as it was before a line of ours came into it.
-fn without_lines(text: &str) -> String {
-    text.split_inclusive('\n').filter(|line| !line.trim_end().ends_with(TAG)).collect()
+fn without_lines(text: &[u8]) -> Vec<u8> {
+    let is_ours = |line: &&[u8]| line.trim_ascii_end().ends_with(TAG.as_bytes());
+    text.split_inclusive(|byte| *byte == b'\n').filter(|line| !is_ours(line)).collect::<Vec<_>>().concat()
 }
 
-/// Replaces a file by a whole one. On FAT a new name is durable only once the same descriptor was flushed again.
-pub(crate) fn write(path: &Path, text: &str) -> io::Result<()> {
-    if fs::read(path).is_ok_and(|old| old == text.as_bytes()) {
+/// Replaces a file by a whole one, or what a link leads to. On FAT a new name is durable only once the same descriptor was
+/// flushed again.
+pub(crate) fn write(path: &Path, text: &[u8]) -> io::Result<()> {
+    if fs::read(path).is_ok_and(|old| old == text) {
         return Ok(());
     }
+    let path = &fs::canonicalize(path).unwrap_or_else(|_| path.to_owned());
     let mode = fs::metadata(path).map_or(0o755, |old| old.permissions().mode());
     let mut name = path.file_name().unwrap_or_default().to_owned();
     name.push(".new");
     let new = path.with_file_name(name);
     let mut file = File::create(&new)?;
-    file.write_all(text.as_bytes())?;
+    file.write_all(text)?;
     // FAT knows no modes.
     let _ = file.set_permissions(fs::Permissions::from_mode(mode));
     file.sync_all()?;
@@ -258,16 +264,22 @@ mod tests {
 
     #[test]
     fn another_s_lines_in_a_shared_script_are_as_they_were() {
-        let rows = [
+        let rows: [(&str, &[u8], &[u8]); 7] = [
             (
                 "an interpreter's line first",
-                "#!/bin/sh\nother &\nexit 0\n",
-                "#!/bin/sh\nours # retrosync\nother &\nexit 0\n",
+                b"#!/bin/sh\nother &\nexit 0\n",
+                b"#!/bin/sh\nours # retrosync\nother &\nexit 0\n",
             ),
-            ("no line end at the end", "#!/bin/sh\nother", "#!/bin/sh\nours # retrosync\nother"),
-            ("without an interpreter's line", "other\n", "ours # retrosync\nother\n"),
-            ("empty", "", "ours # retrosync\n"),
-            ("Windows line ends", "#!/bin/sh\r\nother\r\n", "#!/bin/sh\r\nours # retrosync\nother\r\n"),
+            ("no line end at the end", b"#!/bin/sh\nother", b"#!/bin/sh\nours # retrosync\nother"),
+            ("without an interpreter's line", b"other\n", b"ours # retrosync\nother\n"),
+            ("empty", b"", b"ours # retrosync\n"),
+            ("Windows line ends", b"#!/bin/sh\r\nother\r\n", b"#!/bin/sh\r\nours # retrosync\nother\r\n"),
+            (
+                "a comment in GBK",
+                b"#!/bin/sh\n# \xb2\xe2\xca\xd4\n",
+                b"#!/bin/sh\nours # retrosync\n# \xb2\xe2\xca\xd4\n",
+            ),
+            ("one that speaks of us", b"# retrosync is here\n", b"ours # retrosync\n# retrosync is here\n"),
         ];
         for (row, before, after) in rows {
             assert_eq!(with_line(before, "ours"), after, "{row}");
@@ -275,6 +287,17 @@ mod tests {
             assert_eq!(with_line(&with_line(before, "of an older version"), "ours"), after, "{row}: updated");
             assert_eq!(without_lines(after), before, "{row}: removed");
         }
+    }
+
+    #[test]
+    fn a_script_behind_a_link_stays_behind_it() {
+        let dir = tempfile::tempdir().unwrap();
+        let (link, target) = (dir.path().join("auto.sh"), dir.path().join("theirs.sh"));
+        fs::write(&target, "other\n").unwrap();
+        std::os::unix::fs::symlink(&target, &link).unwrap();
+        write(&link, b"ours\n").unwrap();
+        assert!(fs::symlink_metadata(&link).unwrap().is_symlink());
+        assert_eq!(fs::read_to_string(&target).unwrap(), "ours\n");
     }
 
     #[test]

@@ -56,7 +56,7 @@ fn put(path: &Path, name: &str, value: &str) -> Result<()> {
     let new = with_line(&old, name, value);
     // Nothing is written that could not be read again.
     entries(path, &new)?;
-    boot::write(path, &new).map_err(|error| Error::io(doing(path), &error))
+    boot::write(path, new.as_bytes()).map_err(|error| Error::io(doing(path), &error))
 }
 
 /// The text in which that key has that value, in the line where it stood or in one more; without a value, in no line.

@@ -35,6 +35,8 @@ pub(crate) struct Firmware {
     pub(crate) open: &'static str,
     /// Where a shown text ends up.
     pub(crate) shown: &'static str,
+    /// Is there while a game runs, where hooks do not tell.
+    pub(crate) flag: Option<&'static str>,
     /// What it runs when a game starts and when it ends.
     pub(crate) game: Option<(&'static str, &'static str)>,
     /// What it runs before sleep or power-off, and then after sleep.
@@ -67,6 +69,7 @@ pub(crate) const CARD: Firmware = Firmware {
     starts_at_boot: true,
     open: "cd /mnt/SDCARD/App/RetroSync && ./launch.sh",
     shown: "/tmp/shown",
+    flag: None,
     game: None,
     sleep: None,
     without_wifi: NO_INTERFACE,
@@ -159,6 +162,7 @@ pub(crate) const FIRMWARES: &[Firmware] = &[
         ],
         save: "/mnt/SDCARD/Saves/CurrentProfile/saves/Gambatte/Tetris (World).srm",
         boot: "cd /mnt/SDCARD/.tmp_update\nmkdir -p startup\nfor hook in $(find startup -type f -name '*.sh'); do sh $hook; done\n",
+        flag: Some("/mnt/SDCARD/.tmp_update/cmd_to_run.sh"),
         sleep: Some(
             "cd /mnt/SDCARD/.tmp_update && for hook in $(find checkoff -type f -name '*.sh'); do sh $hook; done",
         ),

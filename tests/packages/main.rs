@@ -117,13 +117,27 @@ impl Story {
         on.power_off();
     }
 
+    /// What is played elsewhere now is heard of, and waits.
+    fn is_not_replaced(&self, on: &On<'_>, mark: &str) {
+        let loaded = self.device.save();
+        self.played_elsewhere(mark);
+        on.wait_until("it has heard of it", || !on.status().contains("\"incoming_saves\":[]"));
+        assert_eq!(self.device.save(), loaded, "a running game owns its save");
+    }
+
     /// A game's start freezes, its end sends and fetches; sleep and power-off send, whether the save has settled or not.
     fn plays_with_hooks(&self, on: &On<'_>) {
+        if let Some(flag) = self.device.firmware.flag {
+            self.device.write(flag, "retroarch\n");
+            self.is_not_replaced(on, "while the flag is there");
+            std::fs::remove_file(self.device.at(flag)).unwrap();
+            on.wait_until("after the game it is here", || {
+                self.device.save() == Some(bytes("while the flag is there"))
+            });
+        }
         if let Some((start, stop)) = self.device.firmware.game {
             on.hook(start);
-            self.played_elsewhere("while the game runs");
-            on.wait_until("it has heard of it", || !on.status().contains("\"incoming_saves\":[]"));
-            assert_eq!(self.device.save(), Some(bytes("played elsewhere")), "a running game owns its save");
+            self.is_not_replaced(on, "while the game runs");
             on.hook(stop);
             on.wait_until("after the game it is here", || {
                 self.device.save() == Some(bytes("while the game runs"))

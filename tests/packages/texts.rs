@@ -220,7 +220,9 @@ fn every_page_names_its_archive_its_settings_and_what_it_changes() {
         for text in [format!("`retrosync-{name}-VERSION.zip`"), format!("`{folder}/retrosync.toml`")] {
             assert!(page.contains(&text), "{name}: its page does not say {text}");
         }
-        let hooks = read(&format!("package/{name}/app/hooks.toml"));
+        let from = apps.lines().find_map(|row| row.strip_prefix("like ")).unwrap_or(name);
+        let each = fs::read_to_string(root().join(format!("package/{from}/app/hooks.each.toml")));
+        let hooks = read(&format!("package/{from}/app/hooks.toml")) + &each.unwrap_or_default();
         for file in hooks.lines().filter_map(|line| line.strip_prefix("file = ")) {
             let path = Path::new(file.trim_matches('"'));
             let part = |path: Option<&Path>| path.unwrap().file_name().unwrap().to_str().unwrap().to_owned();

@@ -1,5 +1,5 @@
 #!/bin/sh
-# RetroSync on Batocera. Texts go to the console, and to EmulationStation, which shows them as soon as it is back.
+# RetroSync on Batocera and Knulli. Texts go to the console, and to EmulationStation, which shows them as soon as it is back.
 here=$(cd "${0%/*}" && pwd) || exit 1
 wifi='Main menu > Network settings'
 
