@@ -24,6 +24,7 @@ use crate::error::{Error, Kind, Problem, Result};
 use crate::root::STATE_FOLDER;
 use crate::snapshot::RelativePath;
 use crate::volume::{Appender, EntryKind, Volume, VolumeFile, rewound};
+use crate::whole;
 
 /// Why the bytes were put here.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -213,7 +214,7 @@ impl Attic {
     }
 
     fn copy(&self, from: &Path, to: &Path) -> io::Result<Content> {
-        let mut source = Measured::new(self.volume.open(from)?);
+        let mut source = Measured::new(whole::open(&*self.volume, from)?);
         let mut file = self.volume.create_new(to)?;
         io::copy(&mut source, &mut Appender::new(&mut *file, 0))?;
         // On FAT the table must be durable before the entry speaks of its clusters: the folder's sync writes it.

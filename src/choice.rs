@@ -20,6 +20,7 @@ use crate::pace::Trigger;
 use crate::plan::Halt;
 use crate::playing::{self, Hooks, Signs};
 use crate::snapshot::Place;
+use crate::whole;
 
 /// Which version of a question to keep.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -400,7 +401,7 @@ fn by_digits(parts: &mut Parts, save: &SaveId, digits: &str, heads: &[Head]) -> 
 fn place(parts: &Parts, save: &SaveId) -> Option<Place> {
     let agreed = parts.journal.base().saves.get(save).map(|entry| entry.place.clone());
     agreed
-        .filter(|place| path(parts, place).is_some_and(|path| parts.volume.stamp(&path).is_ok()))
+        .filter(|place| path(parts, place).is_some_and(|path| whole::stamp(&*parts.volume, &path).is_ok()))
         .or_else(|| parts.naming.home(save))
 }
 
@@ -416,7 +417,7 @@ fn here(parts: &Parts, save: &SaveId) -> Option<Content> {
 fn on_card(parts: &Parts, save: &SaveId, place: &Place) -> Result<Option<Content>> {
     let Some(path) = path(parts, place) else { return Ok(None) };
     let read = |error: &std::io::Error| Error::io(format!("cannot read `{}`", place.path), error);
-    match parts.volume.open(&path) {
+    match whole::open(&*parts.volume, &path) {
         Ok(file) => Ok(Some(formats::inspect(save, file).map_err(|error| read(&error))?.0)),
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),
         Err(error) => Err(read(&error)),

@@ -12,13 +12,14 @@
 //! New bytes are first staged in `.retrosync/incoming/`, verified and durable; they are also what a cut is finished from.
 //! The intent (`slot.0`, `slot.1`) is open from before the first byte changes until the last is durable. No rename here ever
 //! replaces a file that has bytes, and no file that a cut left behind is removed or written unless it provably shares its
-//! clusters with nothing.
+//! clusters with nothing. A save that is several files is replaced file by file under one more record (`disk/set.rs`).
 //!
 //! Assumes one process (`root::Lock`), and that a root lies on one file system. Never decides which version is right.
 
 mod intent;
 mod leftovers;
 mod recovery;
+mod set;
 mod steps;
 
 pub use leftovers::found_by_checks;
@@ -32,6 +33,7 @@ use retrosync_protocol::{Content, Hasher, SaveId};
 use crate::attic::{Attic, Looked, Reason, look, measure};
 use crate::durable::MOST_COUNTED;
 use crate::error::{Error, Kind, Problem, Result};
+use crate::formats::set::Set;
 use crate::formats::{self, Form};
 use crate::root::STATE_FOLDER;
 use crate::snapshot::{RelativePath, Stamp};
@@ -304,6 +306,10 @@ impl Disk {
         staged: Staged,
         guard: &mut Guard<'_>,
     ) -> Result<Stamp> {
+        if Set::of(path.name()).is_some() {
+            self.replace_set(path, save, expects, Some(staged), guard)?;
+            return self.set_stamp(path);
+        }
         // One intent at a time: an earlier one that could not be finished comes first, or nothing does.
         self.finish()?;
         let staged = self.formed(path, save, staged)?;
@@ -327,6 +333,9 @@ impl Disk {
         expects: &Content,
         guard: &mut Guard<'_>,
     ) -> Result<()> {
+        if Set::of(path.name()).is_some() {
+            return self.replace_set(path, save, Some(expects), None, guard);
+        }
         match self.prepare(path, save, Some(expects), None, guard)? {
             Some((intent, stamp)) => self.commit(intent, path, stamp, guard).map(|_| ()),
             None => Ok(()),
@@ -409,7 +418,7 @@ impl Disk {
             Ok(stamp) => Ok(stamp),
             Err(error) => {
                 // As after a cut: look at what is there, finish or undo. If even that fails, the intent stays open.
-                self.finish()?;
+                self.finish_open()?;
                 let here = look(&*self.volume, &target, &intent.save)?;
                 let done = here.map(|(here, _)| here.file) == intent.new.map(|new| new.content);
                 if done { Ok(here.map(|(_, stamp)| stamp)) } else { Err(error) }
@@ -456,7 +465,7 @@ pub fn recover(volume: Arc<dyn Volume>, root_dir: &Path) -> Result<Vec<Problem>>
     let slot = Slot::open(volume.clone(), &root_dir.join(STATE_FOLDER)).map_err(|error| {
         Error::io(format!("cannot look for interrupted work in `{}`", root_dir.display()), &error)
     })?;
-    if slot.record.open.is_none() {
+    if !slot.record.is_open() {
         return Ok(Vec::new());
     }
     let (attic, mut problems) = Attic::open(volume.clone(), root_dir)?;
@@ -470,7 +479,7 @@ pub fn recover(volume: Arc<dyn Volume>, root_dir: &Path) -> Result<Vec<Problem>>
 /// When our own folder on the card cannot be read.
 pub fn is_replacing(volume: Arc<dyn Volume>, root_dir: &Path) -> Result<bool> {
     let slot = Slot::open(volume, &root_dir.join(STATE_FOLDER));
-    slot.map(|slot| slot.record.open.is_some()).map_err(|error| {
+    slot.map(|slot| slot.record.is_open()).map_err(|error| {
         Error::io(format!("cannot look for interrupted work in `{}`", root_dir.display()), &error)
     })
 }

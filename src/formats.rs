@@ -21,6 +21,7 @@
 mod inspect;
 pub mod n64;
 mod rzip;
+pub mod set;
 mod shape;
 
 use std::io::{self, Read, Write};

@@ -53,3 +53,4 @@ pub mod survey;
 pub mod table;
 pub mod volume;
 pub mod watch;
+pub mod whole;

@@ -20,6 +20,7 @@ use crate::snapshot::{
     Base, BaseEntry, Doubt, Listing, Local, LocalSave, Place, RelativePath, RootState, Stamp,
 };
 use crate::volume::{EntryKind, Volume};
+use crate::whole;
 
 /// How much is read again.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -186,7 +187,9 @@ impl Scanner {
     fn read(&self, request: &Request<'_>, save: &SaveId, place: &Place) -> io::Result<Option<Seen>> {
         let Some((dir, _)) = request.roots.get(place.root) else { return Ok(None) };
         match read_stably(&*self.volume, &place.path.under(dir), save) {
-            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+            Err(error) if matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::ResourceBusy) => {
+                Ok(None)
+            }
             read => read,
         }
     }
@@ -198,10 +201,10 @@ pub fn alike(one: &Stamp, other: &Stamp) -> bool {
 }
 
 fn read_stably(volume: &dyn Volume, path: &Path, save: &SaveId) -> io::Result<Option<Seen>> {
-    let mut file = volume.open(path)?;
+    let mut file = whole::open(volume, path)?;
     let stamp = file.stamp()?;
     let (content, doubt) = formats::inspect(save, &mut file)?;
-    let stood = file.stamp()? == stamp && volume.stamp(path)? == stamp;
+    let stood = file.stamp()? == stamp && whole::stamp(volume, path)? == stamp;
     Ok(stood.then_some(Seen { stamp, content, doubt }))
 }
 

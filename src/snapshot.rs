@@ -33,6 +33,14 @@ impl RelativePath {
         root.join(&*self.0)
     }
 
+    /// The path of `name` in the same folder, if it is one.
+    pub fn beside(&self, name: &str) -> Option<RelativePath> {
+        match self.0.rsplit_once('/') {
+            Some((folder, _)) => RelativePath::new(&format!("{folder}/{name}")),
+            None => RelativePath::new(name),
+        }
+    }
+
     /// The last part.
     pub fn name(&self) -> &str {
         self.0.rsplit('/').next().unwrap_or(&self.0)

@@ -17,6 +17,7 @@ use crate::remote::Remote;
 use crate::root::STATE_FOLDER;
 use crate::scan::{Found, Request, Scanner, Sweep};
 use crate::snapshot::RootState;
+use crate::whole;
 
 /// The most versions that are shown.
 const MOST: usize = 1_000;
@@ -173,6 +174,6 @@ pub fn all(remote: &mut dyn Remote, save: &SaveId) -> Result<Vec<HistoryEntry>> 
 pub fn here(ground: &Ground, looked: &Looked, save: &SaveId) -> Option<Digest> {
     let agreed = looked.journal.base().saves.get(save)?;
     let root = ground.site.roots.get(agreed.place.root)?;
-    let file = ground.volume().open(&agreed.place.path.under(root)).ok()?;
+    let file = whole::open(&*ground.volume(), &agreed.place.path.under(root)).ok()?;
     formats::inspect(save, file).ok().map(|(content, _)| content.digest)
 }

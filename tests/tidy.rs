@@ -40,7 +40,7 @@ const FLOORS: &[&[&str]] = &[
         "plan", "scan", "watch", "playing", "machine", "remote", "attic", "disk", "journal", "identity",
         "network", "config", "boot", "discover",
     ],
-    &["root", "profile", "naming", "pace", "formats", "facts", "retroarch_cfg"],
+    &["root", "profile", "naming", "pace", "formats", "whole", "facts", "retroarch_cfg"],
     &["volume", "snapshot", "error", "nearest", "table", "supervise", "selection"],
 ];
 

@@ -14,6 +14,7 @@ use crate::plan::Step;
 use crate::scan::alike;
 use crate::snapshot::Doubt;
 use crate::volume::Volume;
+use crate::whole;
 
 /// An offered version and the step it came from.
 struct Offer<'a> {
@@ -82,7 +83,7 @@ fn offer(
     let (save, content, parents, doubt, place) = match step {
         Step::Upload { save, place, stamp, content, parents, doubt } => {
             let path = hands.path(place)?;
-            let there = hands.volume.stamp(&path);
+            let there = whole::stamp(hands.volume, &path);
             if !there.is_ok_and(|there| alike(&there, stamp)) {
                 let doing = format!("cannot store `{}`", place.path);
                 outcome.problem(save, Error::new(Kind::Busy, doing, "it changed meanwhile"));
@@ -126,7 +127,7 @@ fn open<'a>(
     let Some(payload) = payload else {
         return Err(Error::new(Kind::Busy, doing(), "its bytes are not on this device"));
     };
-    let file = volume.open(&payload.path).map_err(|error| match error.kind() {
+    let file = whole::open(volume, &payload.path).map_err(|error| match error.kind() {
         io::ErrorKind::NotFound => Error::new(Kind::Busy, doing(), "it was moved meanwhile"),
         _ => Error::io(doing(), &error),
     })?;

@@ -10,6 +10,7 @@ use crate::error::{Error, Kind, Result};
 use crate::formats;
 use crate::snapshot::Stamp;
 use crate::volume::Volume;
+use crate::whole;
 
 /// What a file is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -35,14 +36,14 @@ pub fn look(volume: &dyn Volume, path: &Path, save: &SaveId) -> Result<Option<(L
 }
 
 fn read(volume: &dyn Volume, path: &Path, save: &SaveId) -> io::Result<(Looked, Stamp, Stamp)> {
-    let mut file = volume.open(path)?;
+    let mut file = whole::open(volume, path)?;
     let before = file.stamp()?;
     let mut tee = Measured::new(&mut *file);
     let payload = payload_of(save, &mut tee)?;
     // What follows the payload is of the file too.
     io::copy(&mut tee, &mut io::sink())?;
     let file = tee.content();
-    Ok((Looked { file, payload: payload.unwrap_or(file) }, before, volume.stamp(path)?))
+    Ok((Looked { file, payload: payload.unwrap_or(file) }, before, whole::stamp(volume, path)?))
 }
 
 /// The bytes of any file, as they are.

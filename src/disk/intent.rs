@@ -24,6 +24,8 @@ pub(super) enum Way {
     InPlace,
     /// The old file is moved out of the way, then the new one to the name.
     Move,
+    /// A save that is several files: each of them is moved, under an intent of its own.
+    Set,
 }
 
 /// New bytes, staged.
@@ -86,6 +88,9 @@ const SPARES_BYTES: u64 = 2 << 20;
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct Record {
     pub(super) open: Option<Intent>,
+    /// The save of several files that is being replaced; `open` is one of its files, or nothing.
+    #[serde(default)]
+    pub(super) set: Option<Intent>,
     pub(super) spares: Vec<Spare>,
     /// Files that may share their clusters with a save: never touched.
     pub(super) strays: Vec<String>,
@@ -95,10 +100,16 @@ pub(super) struct Record {
 }
 
 impl Record {
+    /// Is something begun and not yet durable or undone?
+    pub(super) fn is_open(&self) -> bool {
+        self.open.is_some() || self.set.is_some()
+    }
+
     /// Every name in `incoming/` that it speaks of.
     pub(super) fn names(&self) -> impl Iterator<Item = &str> {
         let open = self.open.iter();
         let open = open.flat_map(|open| open.new.iter().map(|new| &new.name).chain([&open.away]));
+        let open = open.chain(self.set.iter().flat_map(|set| &set.new).map(|new| &new.name));
         let spares = self.spares.iter().map(|spare| &spare.name);
         open.chain(spares).chain(&self.strays).map(String::as_str)
     }
@@ -155,6 +166,16 @@ impl Slot {
         }
         self.write(record)?;
         Ok(dropped)
+    }
+
+    /// Declares that a save of several files is being replaced; durable when it returns.
+    pub(super) fn begin_set(&mut self, set: Intent) -> io::Result<()> {
+        let mut record = self.record.clone();
+        if let Some(new) = &set.new {
+            record.spares.retain(|spare| spare.name != new.name);
+        }
+        record.set = Some(set);
+        self.write(record)
     }
 
     /// A file that may share its clusters with a save; durable with the next [`Slot::begin`] or [`Slot::close`].

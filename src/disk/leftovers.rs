@@ -26,13 +26,7 @@ impl Disk {
         }
         for entry in self.volume.list(&self.incoming)? {
             let Some(name) = entry.name.to_str().filter(|_| entry.kind == EntryKind::File) else { continue };
-            let named = record.spares.iter().any(|spare| spare.name == name)
-                || record.strays.iter().any(|stray| stray == name)
-                || record
-                    .open
-                    .as_ref()
-                    .and_then(|open| open.new.as_ref())
-                    .is_some_and(|new| new.name == name);
+            let named = record.names().any(|known| known == name);
             let path = self.incoming.join(name);
             if named || self.volume.stamp(&path)?.size_bytes <= SPARE_BYTES {
                 continue;

@@ -34,8 +34,15 @@ use crate::error::{Error, Kind, Problem, Result};
 use crate::snapshot::RelativePath;
 
 impl Disk {
-    /// Finishes the open intent, if there is one.
+    /// Finishes what is open, if anything is.
     pub(super) fn finish(&mut self) -> Result<Vec<Problem>> {
+        let problems = self.finish_open()?;
+        // Whatever became of one file of a set, the whole of it is at hand.
+        if self.slot.record.set.is_none() { Ok(problems) } else { self.finish_set() }
+    }
+
+    /// Finishes the open intent, if there is one.
+    pub(super) fn finish_open(&mut self) -> Result<Vec<Problem>> {
         let Some(intent) = self.slot.record.open.clone() else { return Ok(Vec::new()) };
         let Some(path) = intent.path() else {
             let error =
@@ -44,7 +51,7 @@ impl Disk {
         };
         match intent.way {
             Way::InPlace => self.finish_in_place(&intent, &path),
-            Way::Move => self.finish_move(intent, &path),
+            Way::Move | Way::Set => self.finish_move(intent, &path),
         }
     }
 
@@ -305,7 +312,7 @@ pub(super) fn spare_of(new: &New) -> Spare {
     Spare { name: new.name.clone(), size_bytes: new.content.size_bytes }
 }
 
-fn foreign(intent: &Intent, path: &RelativePath, what: &str) -> Problem {
+pub(super) fn foreign(intent: &Intent, path: &RelativePath, what: &str) -> Problem {
     let doing = format!("found an interrupted replacement of `{path}`");
     let cause = format!("what is there now is neither the old nor the new save: {what}");
     let error = Error::new(Kind::Damaged, doing, cause);

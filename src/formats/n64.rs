@@ -7,9 +7,9 @@
 //! 0x28800  FlashRAM, 0x20000    .fla
 //! ```
 //!
-//! Layout: libretro/mupen64plus-libretro-nx, libretro/libretro_memory.h. Some emulators keep `.sra` and `.fla` in words of
-//! their machine's byte order: [`swap`] turns one into the other and back. Which of the two a file is cannot be told from its
-//! bytes, so nothing here guesses: the caller must know.
+//! Layout: libretro/mupen64plus-libretro-nx, libretro/libretro_memory.h; that core and mupen64plus are one program, whose
+//! memories (`src/device/cart/sram.c`, `flashram.c`) lie in both as they are in the machine, so neither bytes nor words are
+//! swapped. The pak's own format: the tables that Nintendo's library checks, as the emulators format it.
 
 use std::ops::Range;
 
@@ -43,40 +43,67 @@ impl Memory {
         }
     }
 
-    /// Its bytes in a block; `None` if that is no block.
-    pub fn of(self, block: &[u8]) -> Option<&[u8]> {
-        block.get(self.range()).filter(|_| end(block).is_some())
+    /// What follows the game's name and a dot.
+    pub const fn extension(self) -> &'static str {
+        match self {
+            Memory::Eeprom => "eep",
+            Memory::Mempaks => "mpk",
+            Memory::Sram => "sra",
+            Memory::Flash => "fla",
+        }
     }
 
-    /// Puts a file's bytes into a block. A shorter file (an EEPROM of 0x200, one mempak) leaves the rest as it was.
-    ///
-    /// # Errors
-    /// What is wrong with the block or the file.
-    pub fn put(self, file: &[u8], block: &mut [u8]) -> Result<(), &'static str> {
-        if end(block).is_none() {
-            return Err("it is no block of libretro's");
+    /// The memory that a file of this name holds.
+    pub fn of_file(name: &str) -> Option<Memory> {
+        let (_, extension) = name.rsplit_once('.')?;
+        Memory::ALL.into_iter().find(|memory| memory.extension().eq_ignore_ascii_case(extension))
+    }
+
+    /// Has a file of this memory such a length?
+    pub fn fits(self, size: usize) -> bool {
+        match self {
+            Memory::Eeprom => matches!(size, 0x200 | 0x800),
+            Memory::Mempaks => size > 0 && size <= 0x20000 && size.is_multiple_of(PAK_BYTES),
+            Memory::Sram | Memory::Flash => size == self.range().len(),
         }
-        let fits = match self {
-            Memory::Eeprom => matches!(file.len(), 0x200 | 0x800),
-            Memory::Mempaks => !file.is_empty() && file.len() <= 0x20000 && file.len().is_multiple_of(0x8000),
-            Memory::Sram | Memory::Flash => file.len() == self.range().len(),
-        };
-        let start = self.range().start;
-        match block.get_mut(start..start + file.len()).filter(|_| fits) {
-            Some(place) => {
-                place.copy_from_slice(file);
-                Ok(())
-            }
-            None => Err("its size is not that of such a memory"),
+    }
+
+    /// What it holds before a game has written to it: all 0xFF, and paks that are formatted, as the emulators make them.
+    pub fn blank(self) -> Vec<u8> {
+        match self {
+            Memory::Mempaks => formatted_pak().repeat(4),
+            _ => vec![0xff; self.range().len()],
         }
     }
 }
 
-/// Swaps the bytes of each 32-bit word; doing it twice changes nothing. A length that is no multiple of four stays as it is.
-pub fn swap(bytes: &mut [u8]) {
-    if bytes.len().is_multiple_of(4) {
-        bytes.chunks_exact_mut(4).for_each(<[u8]>::reverse);
+const PAK_BYTES: usize = 0x8000;
+
+/// An empty controller pak: its label, and two copies of a table in which every page is free. A game that finds none would
+/// ask its player to format it.
+fn formatted_pak() -> Vec<u8> {
+    let mut pak = vec![0; PAK_BYTES];
+    pak[0] = 0x81;
+    pak.iter_mut().take(32).zip(0u8..).skip(1).for_each(|(byte, count)| *byte = count);
+    // Whose it is: a serial, the device, one bank of memory, and two sums of these.
+    let mut id = [0xff; 32];
+    id[4..16].copy_from_slice(&[0x05, 0x1a, 0x5f, 0x13, 0, 0, 0, 0, 0, 0, 0, 0]);
+    id[26] = 1;
+    let words = id[..28].chunks_exact(2).map(|word| u16::from_be_bytes([word[0], word[1]]));
+    let sum = words.fold(0, u16::wrapping_add);
+    id[28..30].copy_from_slice(&sum.to_be_bytes());
+    id[30..].copy_from_slice(&0xfff2u16.wrapping_sub(sum).to_be_bytes());
+    for at in [0x20, 0x60, 0x80, 0xc0] {
+        pak[at..at + 32].copy_from_slice(&id);
     }
+    for at in [0x100, 0x200] {
+        // Pages 0 to 4 are the label's and the tables'.
+        for page in 5..128 {
+            pak[at + page * 2 + 1] = 3;
+        }
+        pak[at + 1] = pak[at + 10..at + 0x100].iter().fold(0u8, |sum, byte| sum.wrapping_add(*byte));
+    }
+    pak
 }
 
 /// Where the block ends in these bytes, if they are one and nothing but blank follows.

@@ -309,36 +309,3 @@ fn a_new_file_gets_the_footer_that_desmume_itself_writes() {
     assert!(Form::of_new(&id, "Game.sav", false).is_plain());
     assert!(Form::of_new(&save("nes/sram/Game"), "Game.dsv", false).is_plain());
 }
-
-#[test]
-fn the_parts_of_a_nintendo_64_block_come_apart_and_together() {
-    use n64::{BLOCK_BYTES, Memory, swap};
-    let block = noise(BLOCK_BYTES);
-    let mut again = vec![0xff; BLOCK_BYTES];
-    for memory in Memory::ALL {
-        let file = memory.of(&block).unwrap().to_vec();
-        memory.put(&file, &mut again).unwrap();
-        let mut words = file.clone();
-        swap(&mut words);
-        assert_ne!(words, file);
-        swap(&mut words);
-        assert_eq!(words, file);
-    }
-    assert!(again == block);
-    Memory::Eeprom.put(&[1; 0x200], &mut again).unwrap();
-    assert!(
-        again[..0x200] == [1; 0x200] && again[0x200..] == block[0x200..],
-        "a small EEPROM leaves the rest"
-    );
-    for (memory, size) in [
-        (Memory::Eeprom, 0x201),
-        (Memory::Mempaks, 0x8001),
-        (Memory::Mempaks, 0),
-        (Memory::Sram, 0x7fff),
-        (Memory::Flash, 0),
-    ] {
-        assert!(memory.put(&vec![0; size], &mut again).is_err(), "{memory:?} of {size}");
-    }
-    assert!(Memory::Sram.of(&block[1..]).is_none());
-    assert!(Memory::Sram.put(&[0; 0x8000], &mut [0; 100]).is_err());
-}

@@ -9,6 +9,7 @@
 
 #[path = "../support/fat.rs"]
 mod fat;
+mod sets;
 mod state;
 
 use std::io::{self, Read};
