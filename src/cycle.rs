@@ -270,7 +270,7 @@ fn scan(parts: &mut Parts, roots: &[(PathBuf, RootState)], sweep: Sweep) -> Foun
     let sweep = if parts.memory.swept() { Sweep::Stamps } else { sweep };
     let Memory { scanner, named, .. } = &mut parts.memory;
     let named = named.keys().cloned().collect();
-    let found = scanner.scan(ScanRequest {
+    let mut found = scanner.scan(ScanRequest {
         roots,
         naming: &parts.naming,
         base: parts.journal.base(),
@@ -279,6 +279,11 @@ fn scan(parts: &mut Parts, roots: &[(PathBuf, RootState)], sweep: Sweep) -> Foun
         named: &named,
     });
     parts.memory.scanned(sweep);
+    // What a cut left between two versions is nobody's save until that is finished.
+    for save in parts.cards.iter().filter_map(|card| card.disk.as_ref()).flat_map(Disk::replacing) {
+        found.local.saves.remove(save);
+        found.local.unread.insert(save.clone());
+    }
     found
 }
 

@@ -176,6 +176,7 @@ impl Daemon {
             // moment is not overlooked.
             Message::Changed(Change::File(path)) => {
                 if let Some(place) = place_of(parts, &path) {
+                    let place = parts.naming.whole(&place).unwrap_or(place);
                     parts.memory.name(place, boot_ms());
                     self.pace.note(Event::Changed, now_ms);
                 }

@@ -3,6 +3,8 @@
 //! Reads only, and decides nothing: what it finds, `profile` and `naming` judge. Never writes, never follows a symbolic
 //! link below a game folder.
 
+mod n64;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::env;
 use std::fs;
@@ -133,7 +135,8 @@ pub fn no_card(card: &Path) -> Error {
 
 /// The games on the card, by walking the game folders, and which folders the save folders have.
 pub fn games(volume: &dyn Volume, profile: &Profile, site: &Site) -> (Games, Vec<Problem>) {
-    let mut walk = Walk { volume, profile, site, games: Games::default(), problems: Vec::new() };
+    let catalogue = n64::Catalogue::read(profile, site);
+    let mut walk = Walk { volume, profile, site, catalogue, games: Games::default(), problems: Vec::new() };
     for folder in &site.games {
         walk.games(folder, None, GAMES_DEPTH);
     }
@@ -150,6 +153,7 @@ struct Walk<'a> {
     volume: &'a dyn Volume,
     profile: &'a Profile,
     site: &'a Site,
+    catalogue: Option<n64::Catalogue>,
     games: Games,
     problems: Vec<Problem>,
 }
@@ -175,7 +179,12 @@ impl Walk<'_> {
                     let own = naming::game_folder(self.profile, name);
                     self.games(&dir.join(name), own.as_ref().or(within.as_ref()), depth - 1);
                 }
-                (EntryKind::File, Some(folder)) => self.games.add(folder, name),
+                (EntryKind::File, Some(folder)) => {
+                    self.games.add(folder, name);
+                    if let Some(catalogue) = self.catalogue.as_ref().filter(|_| folder.system == "n64") {
+                        catalogue.add(self.volume, &dir.join(name), name, &mut self.games);
+                    }
+                }
                 _ => {}
             }
         }

@@ -34,6 +34,7 @@ use games::Game;
 pub use games::{GameFolder, Games, game_folder, is_no_game_folder};
 pub(crate) use names::fits;
 
+use crate::formats::n64::Memory;
 use crate::profile::{ChosenCores, FileNames, FolderStyle, MinuiSettings, Profile, Site};
 use crate::snapshot::{Place, RelativePath};
 use layouts::InForce;
@@ -82,6 +83,8 @@ pub struct Naming {
     family: String,
     minui: Option<MinuiSettings>,
     chosen: ChosenCores,
+    /// mupen64plus names its saves by its catalogue.
+    by_catalogue: bool,
     /// RetroArch packs battery saves, states.
     packs: (bool, bool),
     games: Games,
@@ -101,6 +104,7 @@ impl Naming {
             family: profile.family.clone().unwrap_or_else(|| profile.name.clone()),
             minui: site.minui,
             chosen: site.cores.clone(),
+            by_catalogue: profile.mupen64plus.is_some(),
             packs: layouts::packs(profile, site),
             games,
         }
@@ -162,6 +166,30 @@ impl Naming {
         let (saves, states) = self.packs;
         let retroarchs = |layout: &InForce| layout.core.is_none() && layout.below(place).is_some();
         (if is_state { states } else { saves }) && self.layouts.iter().any(retroarchs)
+    }
+
+    /// The place of the save that this file is one of several of, or this folder all of.
+    pub fn whole(&self, place: &Place) -> Option<Place> {
+        let path = place.path.as_str();
+        let folders = path.match_indices('/').map(|(at, _)| at).chain([path.len()]);
+        let mut folders = folders.filter_map(|at| self.set(place.root, &format!("{}/*", &path[..at])));
+        folders.next().or_else(|| self.set_of_file(place))
+    }
+
+    /// The same for a folder alone.
+    pub fn set_of_folder(&self, place: &Place) -> Option<Place> {
+        self.set(place.root, &format!("{}/*", place.path))
+    }
+
+    /// The same for a file that may hold one of a game's memories.
+    pub fn set_of_file(&self, place: &Place) -> Option<Place> {
+        let (stem, _) = place.path.as_str().rsplit_once('.')?;
+        Memory::of_file(place.path.name()).and_then(|_| self.set(place.root, &format!("{stem}.*")))
+    }
+
+    fn set(&self, root: usize, path: &str) -> Option<Place> {
+        let place = Place { root, path: RelativePath::new(path)? };
+        self.read(&place).is_ok().then_some(place)
     }
 
     /// The games that this naming knows of.

@@ -58,6 +58,8 @@ pub struct Profile {
     pub retroarch: Option<RetroarchSpec>,
     /// NextUI's settings.
     pub minui: Option<MinuiSpec>,
+    /// How mupen64plus calls the saves of Nintendo 64 games.
+    pub mupen64plus: Option<Mupen64plusSpec>,
     /// Where Batocera and Knulli keep which core the player chose, best first: below the card.
     #[serde(default)]
     pub core_settings: Vec<String>,
@@ -181,6 +183,19 @@ pub struct MinuiSpec {
     pub settings: String,
 }
 
+/// How mupen64plus calls the saves of Nintendo 64 games: by its catalogue, not after the game's file. Absolute, or below the
+/// card.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Mupen64plusSpec {
+    /// The catalogue, `mupen64plus.ini`.
+    pub catalogue: String,
+    /// Its settings, `mupen64plus.cfg`, which say in which of its three ways it names saves.
+    pub settings: String,
+    /// Where the player chooses the emulator: it counts unless its `default` is one of RetroArch's (`lr-…`).
+    pub chosen: String,
+}
+
 /// One save folder and how its files are named.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -220,6 +235,8 @@ pub enum Holds {
     Saves,
     /// Save states.
     States,
+    /// Folders, each of which is one save, of the system of the layout's `core`.
+    Trees,
 }
 
 /// What a level of subfolders is named after.

@@ -13,7 +13,7 @@ use std::sync::Arc;
 use retrosync_protocol::{Content, Kind as SaveKind, SaveId};
 
 use crate::error::{Error, Kind, Problem};
-use crate::formats;
+use crate::formats::{self, set::MOST_TREE_BYTES};
 use crate::naming::{Identified, Naming, OPAQUE_MOST_BYTES, SaveFolder};
 use crate::root::STATE_FOLDER;
 use crate::snapshot::{
@@ -155,6 +155,12 @@ impl Scanner {
                         found.local.unread.insert(save.clone());
                         return;
                     }
+                    // What lies there is no save, and its card is well.
+                    Err(error) if error.kind() == io::ErrorKind::InvalidData => {
+                        found.left_out.push((place.clone(), error.to_string()));
+                        found.local.unread.insert(save.clone());
+                        return;
+                    }
                     Err(error) => {
                         let error = Error::io(format!("cannot read `{}`", place.path), &error)
                             .help("the card may be failing; nothing was changed. run `retrosync doctor`");
@@ -274,8 +280,14 @@ impl Visit<'_, '_> {
             };
             let place = Place { root: folder.place.root, path: below };
             match entry.kind {
-                // One save folder may lie in another; each file counts once.
-                EntryKind::File if visited.insert(place.clone()) => self.file(place),
+                // `*` stands for several files, which no file may seem to be.
+                EntryKind::File if !place.path.name().ends_with('*') => {
+                    let place = self.request.naming.set_of_file(&place).unwrap_or(place);
+                    self.once(place, visited);
+                }
+                EntryKind::Folder if let Some(whole) = self.request.naming.set_of_folder(&place) => {
+                    self.once(whole, visited);
+                }
                 EntryKind::Folder if folder.depth > 0 && place.path.name() != STATE_FOLDER => {
                     self.folder(&SaveFolder { place, depth: folder.depth - 1, grouped: 0 }, visited);
                 }
@@ -284,9 +296,16 @@ impl Visit<'_, '_> {
         }
     }
 
+    /// One save folder may lie in another, and a save may be several files; each counts once.
+    fn once(&mut self, place: Place, visited: &mut BTreeSet<Place>) {
+        if visited.insert(place.clone()) {
+            self.file(place);
+        }
+    }
+
     fn file(&mut self, place: Place) {
         match self.request.naming.identify(&place) {
-            Identified::Save(save) => match self.volume.stamp(&place.path.under(self.dir)) {
+            Identified::Save(save) => match whole::stamp(self.volume, &place.path.under(self.dir)) {
                 Ok(stamp) if save.kind() == SaveKind::File && stamp.size_bytes > OPAQUE_MOST_BYTES => {
                     self.found.local.unread.insert(save);
                     let why = format!(
@@ -295,7 +314,17 @@ impl Visit<'_, '_> {
                     );
                     self.found.left_out.push((place, why));
                 }
+                Ok(stamp) if save.kind() == SaveKind::Tree && stamp.size_bytes > MOST_TREE_BYTES => {
+                    self.found.local.unread.insert(save);
+                    self.found
+                        .left_out
+                        .push((place, "it has more than 32 MiB: no save is that large".into()));
+                }
                 Ok(stamp) => self.files.entry(save).or_default().push((place, stamp)),
+                Err(error) if error.kind() == io::ErrorKind::InvalidData => {
+                    self.found.local.unread.insert(save);
+                    self.found.left_out.push((place, error.to_string()));
+                }
                 Err(error) => {
                     self.found.local.unread.insert(save.clone());
                     if error.kind() == io::ErrorKind::NotFound {

@@ -318,7 +318,12 @@ fn a_save_folder_outside_of_the_card_is_a_root_of_its_own() {
     assert_eq!(naming.identify(&Place { root: 1, path }), Identified::Save(save("gb/sram/Tetris")));
     let folders: Vec<_> =
         naming.folders().into_iter().map(|f| (f.place.root, f.place.path.to_string(), f.depth)).collect();
-    assert_eq!(folders, [(1, "saves".into(), 2), (1, "states".into(), 3)], "and what no table knows below");
+    let psp = (0, ".config/ppsspp/PSP/SAVEDATA".into(), 0);
+    assert_eq!(
+        folders,
+        [psp, (1, "saves".into(), 2), (1, "states".into(), 3)],
+        "and what no table knows below"
+    );
 }
 
 #[test]

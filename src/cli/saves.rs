@@ -77,16 +77,23 @@ pub fn count<'a>(ground: &Ground, known: impl Iterator<Item = &'a SaveId>) -> (C
             for entry in entries {
                 let name = entry.name.to_string_lossy();
                 let Some(below) = RelativePath::new(&format!("{path}/{name}")) else { continue };
+                let place = Place { root: folder.place.root, path: below.clone() };
+                let whole = match entry.kind {
+                    EntryKind::Folder => naming.set_of_folder(&place),
+                    _ => naming.set_of_file(&place),
+                };
                 match entry.kind {
-                    EntryKind::Folder if depth > 0 => walk.push((below, depth - 1)),
-                    EntryKind::File => {
-                        let place = Place { root: folder.place.root, path: below };
-                        match naming.identify(&place) {
-                            Identified::Save(save) => drop(found.insert(save)),
-                            Identified::Unknown(why) => left_out.push((place.path, why)),
-                            Identified::Ignored(_) => {}
+                    EntryKind::Folder | EntryKind::File if let Some(whole) = whole => {
+                        if let Identified::Save(save) = naming.identify(&whole) {
+                            found.insert(save);
                         }
                     }
+                    EntryKind::Folder if depth > 0 => walk.push((below, depth - 1)),
+                    EntryKind::File => match naming.identify(&place) {
+                        Identified::Save(save) => drop(found.insert(save)),
+                        Identified::Unknown(why) => left_out.push((place.path, why)),
+                        Identified::Ignored(_) => {}
+                    },
                     _ => {}
                 }
             }

@@ -56,8 +56,8 @@ impl Disk {
             return Err(busy(path, "it changed meanwhile"));
         }
         if let Some(staged) = &staged {
-            let staged = self.incoming.join(&staged.name);
-            self.files_of(&staged, &target).map_err(|error| {
+            // What cannot be finished must not be begun.
+            self.fits(&self.incoming.join(&staged.name), &target).map_err(|error| {
                 Error::io(format!("cannot put another version into `{path}`"), &error)
                     .help("it stays as it is on this device; every version is kept on the server")
             })?;
@@ -93,6 +93,19 @@ impl Disk {
                 if here == set.new.map(|new| new.content) { Ok(()) } else { Err(error) }
             }
         }
+    }
+
+    /// Is the payload one of such a save, and does no folder stand where one of its files goes?
+    fn fits(&self, staged: &Path, target: &Path) -> io::Result<()> {
+        for ((name, _), _) in self.files_of(staged, target)? {
+            if self.volume.list(&whole::member_path(target, &name)).is_ok() {
+                return Err(io::Error::new(
+                    io::ErrorKind::InvalidData,
+                    format!("`{name}` is a folder there"),
+                ));
+            }
+        }
+        Ok(())
     }
 
     /// The stamp of a set that was just put in place.

@@ -63,6 +63,16 @@ pub struct Games {
     by_title: BTreeMap<Box<str>, Vec<Game>>,
     folders: Vec<GameFolder>,
     save_folders: BTreeSet<Place>,
+    aliases: Vec<Alias>,
+}
+
+/// Another name by which an emulator knows a game.
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct Alias {
+    name: Box<str>,
+    game: Box<str>,
+    /// It is what the emulator would call a new save of it.
+    in_use: bool,
 }
 
 impl Games {
@@ -85,6 +95,27 @@ impl Games {
             let order = |game: &Game| (rank(&game.file), game.file.clone(), self.folders[game.folder].key());
             games.sort_by_cached_key(order);
         }
+    }
+
+    /// Tells that an emulator knows the game file by this name too.
+    pub fn add_alias(&mut self, name: String, game_file: &str, in_use: bool) {
+        self.aliases.push(Alias { name: name.into(), game: game_file.into(), in_use });
+    }
+
+    /// The title of the game that an emulator knows by this name.
+    pub(crate) fn aliased(&self, name: &str) -> Option<&str> {
+        let mut aliases = self.aliases.iter().filter(|alias| alias.name.eq_ignore_ascii_case(name));
+        aliases.next().map(|alias| title_of(&alias.game))
+    }
+
+    /// What an emulator that has names of its own would call a new save of the game.
+    pub(crate) fn alias_of(&self, game: &Game) -> Option<&str> {
+        self.aliases.iter().find(|alias| alias.in_use && alias.game == game.file).map(|alias| &*alias.name)
+    }
+
+    /// Is any game of this system here?
+    pub(crate) fn has_any_of(&self, system: &str) -> bool {
+        self.by_title.values().flatten().any(|game| game.system == system)
     }
 
     /// Adds a folder that games may lie in; its number.

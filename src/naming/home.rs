@@ -19,6 +19,9 @@ impl Naming {
             return self.path_of(save);
         }
         let system = tables().system(save.system())?;
+        if save.kind() == Kind::Tree {
+            return self.tree_of(save);
+        }
         let games = self.games_of(save).filter(|game| game.system == system.name);
         let holds = if save.kind() == Kind::State { Holds::States } else { Holds::Saves };
         let layouts = || self.layouts.iter().filter(move |layout| layout.holds.contains(&holds));
@@ -60,6 +63,18 @@ impl Naming {
         places.into_iter().find(|place| self.identify(place) == Identified::Save(save.clone()))
     }
 
+    /// The home of a folder that is one save: it does not tell its game, so wherever games of its system are.
+    fn tree_of(&self, save: &SaveId) -> Option<Place> {
+        let layouts = self.layouts.iter().filter(|layout| layout.holds.contains(&Holds::Trees));
+        let places = layouts.filter_map(|layout| {
+            let spelled = self.spelled(save.title());
+            let path = RelativePath::new(&format!("{}/{spelled}/*", layout.path))?;
+            is_legal(self.file_names, &spelled).then_some(Place { root: layout.root, path })
+        });
+        let mut places = places.filter(|_| self.games.has_any_of(save.system()));
+        places.find(|place| self.identify(place) == Identified::Save(save.clone()))
+    }
+
     /// Paths in one save folder that may be the save's, best first.
     fn candidates(&self, layout: &InForce, game: &Game, system: &System, save: &SaveId) -> Vec<Place> {
         let by_core = layout.grouped_by.contains(&Group::Core);
@@ -97,6 +112,8 @@ impl Naming {
         }
         let usual = self.likely_core(&self.games.folder_of(game).word, system);
         let others = tables().cores.iter().filter(|core| core.runs(system.name));
+        // Where the emulator is in use that names its saves in its own way, that is the one.
+        let usual = self.games.alias_of(game).and_then(|_| tables().core("mupen64plus")).or(usual);
         usual.map(Some).into_iter().chain([None]).chain(others.map(Some)).collect()
     }
 
@@ -168,7 +185,7 @@ impl Naming {
                 self.state_file(layout, title, stem, save.slot()?).filter(|_| same_form)
             }
             Kind::Rtc if save.core().is_none() => Some(format!("{stem}.rtc")),
-            _ => self.save_file(layout, title, stem, system, save, core),
+            _ => self.save_file(layout, game, stem, system, save, core),
         }
     }
 
@@ -186,12 +203,13 @@ impl Naming {
     fn save_file(
         &self,
         layout: &InForce,
-        title: &str,
+        game: &Game,
         stem: &str,
         system: &System,
         save: &SaveId,
         core: Option<&Core>,
     ) -> Option<String> {
+        let title = title_of(&game.file);
         let is_it = |meaning: &Meaning| {
             (meaning.kind, meaning.slot, meaning.core) == (save.kind(), save.slot(), save.core())
         };
@@ -207,6 +225,9 @@ impl Naming {
             Some(core) => {
                 let rule = core.files(system.name).find(|rule| is_it(&core.meaning(rule, system)))?;
                 let own = rule.extension != "srm";
+                if rule.extension == "*" && self.by_catalogue {
+                    return Some(format!("{}.*", self.games.alias_of(game)?));
+                }
                 Some(if own { format!("{title}.{}", rule.extension) } else { by_frontend() })
             }
         }

@@ -53,7 +53,7 @@ fn stranger<T>(why: impl Into<String>) -> Found<T> {
 }
 
 /// Where the answer comes from that a path is no save.
-struct Missed<'a> {
+pub(super) struct Missed<'a> {
     layout: &'a InForce,
     /// The path below its folder.
     below: &'a str,
@@ -99,7 +99,7 @@ impl Naming {
     }
 
     /// The save that the tables tell; else why it is none, if it lies in a save folder.
-    fn read<'a>(&'a self, place: &'a Place) -> Result<(&'a InForce, SaveId), Option<Missed<'a>>> {
+    pub(super) fn read<'a>(&'a self, place: &'a Place) -> Result<(&'a InForce, SaveId), Option<Missed<'a>>> {
         let mut missed: Option<Missed<'_>> = None;
         for layout in &self.layouts {
             let Some(below) = layout.below(place) else { continue };
@@ -136,6 +136,15 @@ impl Naming {
             }
         }
         let Some((name, folders)) = parts.split_last() else { return unknown("it has no name") };
+        if let Some(core) = layout.core.filter(|_| layout.holds.contains(&Holds::Trees)) {
+            return self.tree(core, &parts);
+        }
+        // mupen64plus may have names of its own.
+        let renamed = match name.strip_suffix(".*").filter(|_| self.by_catalogue) {
+            Some(stem) => format!("{}.*", self.games.aliased(stem).ok_or_else(|| no_alias(stem))?),
+            None => String::new(),
+        };
+        let name = if renamed.is_empty() { *name } else { &renamed };
         let state = state_in(layout, name);
         let only_states = !layout.holds.contains(&Holds::Saves);
         if state.is_none() && only_states {
@@ -379,6 +388,16 @@ impl Naming {
         tables().system(name).ok_or(Miss::Unknown(no_game(title)))
     }
 
+    /// A folder that is one save.
+    fn tree(&self, core: &Core, parts: &[&str]) -> Found<SaveId> {
+        let system = core.systems.first().and_then(|name| tables().system(name));
+        match (system, parts) {
+            (Some(system), [title, "*"]) => self.made(system, Kind::Tree, None, None, title),
+            (_, [_]) => unknown("it lies beside folders that are saves, and in none of them"),
+            _ => Err(Miss::Ignored("a file of a folder that is one save")),
+        }
+    }
+
     /// The save of these words; its title as all devices call it, however this card spells it.
     fn made(
         &self,
@@ -423,6 +442,10 @@ fn state_in<'a>(layout: &InForce, name: &'a str) -> Option<(&'a str, String)> {
 
 fn no_game(title: &str) -> String {
     format!("no game called `{title}` is here that tells its system")
+}
+
+fn no_alias(stem: &str) -> Miss {
+    Miss::Unknown(format!("no game is here that mupen64plus calls `{stem}`"))
 }
 
 fn nobodys(name: &str) -> String {

@@ -38,7 +38,8 @@ impl InForce {
 
     /// Are files that no table knows kept by their path here? Not among games, nor among what else a frontend keeps.
     pub(crate) fn keeps_strangers(&self) -> bool {
-        self.mirrors.is_none() && !self.grouped_by.contains(&Group::SystemCore)
+        let whole = self.holds.contains(&Holds::Trees);
+        self.mirrors.is_none() && !self.grouped_by.contains(&Group::SystemCore) && !whole
     }
 
     /// The folder where a game of that folder has its saves, if this is on the same root.
@@ -176,7 +177,7 @@ struct Rule<'a> {
 impl Rule<'_> {
     fn of(cfg: &RetroarchCfg, holds: Holds) -> Rule<'_> {
         match holds {
-            Holds::Saves => Rule {
+            Holds::Saves | Holds::Trees => Rule {
                 folder: folder(cfg.savefile_directory.as_deref()),
                 beside_game: cfg.savefiles_in_content_dir,
                 by_core: cfg.sort_savefiles_enable,

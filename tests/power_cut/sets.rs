@@ -157,14 +157,13 @@ fn a_card_that_loses_power_at_any_moment_has_all_files_of_one_version() {
 fn a_second_cut_during_the_recovery_of_a_set_changes_nothing_of_that() {
     let (old, new) =
         (tree(&[("DATA.BIN", bytes(0x11, 600)), ("OLD", vec![1])]), tree(&[("DATA.BIN", bytes(0x21, 40))]));
-    for case in [Case { what: "a small folder", old, new, ..cases().remove(0) }] {
-        cut_everywhere(&case.card(), 1, &mut |fat| drop(case.bring(fat)), &mut |fat, first| {
-            let mut again = |fat: &Fat| drop(recover(fat.volume(), Path::new(ROOT)));
-            cut_everywhere(fat, 0, &mut again, &mut |fat, second| {
-                case.assert_nothing_lost(fat, &format!("{}: {first}; then {second}", case.what));
-            });
+    let case = Case { what: "a small folder", old, new, ..cases().remove(0) };
+    cut_everywhere(&case.card(), 1, &mut |fat| drop(case.bring(fat)), &mut |fat, first| {
+        let mut again = |fat: &Fat| drop(recover(fat.volume(), Path::new(ROOT)));
+        cut_everywhere(fat, 0, &mut again, &mut |fat, second| {
+            case.assert_nothing_lost(fat, &format!("{}: {first}; then {second}", case.what));
         });
-    }
+    });
 }
 
 #[test]

@@ -6,6 +6,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use retrosync::naming::Identified;
+use retrosync::profile::Holds;
 use retrosync_protocol::Kind;
 
 use crate::card::{at, profiles, save};
@@ -21,6 +22,12 @@ fn page() -> PathBuf {
 fn cell(world: &World, system: &str, cores: &toml::Table) -> String {
     if !world.folders.contains_key(system) {
         return String::new();
+    }
+    let trees = world.profile.layouts.iter().any(|layout| layout.holds == [Holds::Trees]);
+    if system == "psp" && trees {
+        let folder = save("psp/tree/UCES00995DATA00");
+        assert!(world.naming.home(&folder).is_some(), "{}: where are its folders?", world.profile.name);
+        return "D".into();
     }
     let found = world.expected(system, cores).map(|path| world.naming.identify(&at(&path)));
     let battery = match &found {
@@ -75,6 +82,7 @@ fn text() -> String {
          | `S` | the battery save goes to every firmware that has this mark in the row |\n\
          | `s` | the battery save loads in one core only: it goes where that core has a folder |\n\
          | `C` `c` | the same of the memory card |\n\
+         | `D` | folders, each of which is one save, go to every firmware that has this mark in the row |\n\
          | `f` | nothing tells the core: kept by its path, among cards of one family |\n\
          | `?` | a save is seen and reported, not synced: its place does not tell the core |\n\
          | `t` | save states go too, to the same core |\n\

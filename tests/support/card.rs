@@ -20,7 +20,7 @@ pub enum Firmware {
     Minui,
     /// Knulli (and Batocera): RetroArch, sorted by system.
     Knulli,
-    /// RetroPie on a computer, whose file system takes nearly any name: RetroArch, beside the games.
+    /// RetroPie on a computer, whose file system takes nearly any name: RetroArch, and emulators of their own, beside the games.
     Retropie,
 }
 

@@ -21,6 +21,7 @@ pub const TARGETS: &[(&str, Target)] = &[
     ("protocol", texts::protocol),
     ("reply", reply::reply),
     ("retroarch_cfg", names::retroarch_cfg),
+    ("sets", texts::sets),
     ("slot", card::slot),
     ("table", texts::table),
 ];

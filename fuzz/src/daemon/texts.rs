@@ -3,6 +3,7 @@
 use std::io::Read as _;
 
 use retrosync::formats;
+use retrosync::formats::set::{Piece, Set};
 use retrosync::profile::Profile;
 use retrosync::table::{Table, Value};
 use retrosync_protocol::{
@@ -87,6 +88,26 @@ const MOST_BYTES: u64 = 64 << 20;
 /// One of each family of forms, and one that has none.
 const SAVES: [&str; 6] =
     ["nes/sram/a", "gb/sram/a", "gba/sram/a", "nds/sram/a", "n64/sram/a", "psx/card.0/a"];
+
+/// The payload of a save that is several files: what comes apart goes together to the same bytes.
+pub fn sets(input: &[u8]) {
+    for set in [Set::Tree, Set::N64] {
+        let Ok(parts) = set.parts(&mut &*input, "Game.", &[]) else { continue };
+        let mut files: Vec<_> = parts.iter().map(|part| (part.name.clone(), part.size_bytes)).collect();
+        files.sort();
+        let of = |name: &str| parts.iter().find(|part| part.name == name).expect("each name is there once");
+        let pieces = set.pieces(&files).expect("what came out of a payload makes one");
+        let again = pieces.iter().flat_map(|piece| match piece {
+            Piece::Bytes(bytes) => bytes.clone(),
+            Piece::File(number, size_bytes) => {
+                let part = of(&files[*number].0);
+                assert_eq!(part.size_bytes, *size_bytes);
+                input[part.offset as usize..][..*size_bytes as usize].to_vec()
+            }
+        });
+        assert!(again.eq(input.iter().copied()), "{set:?}: not the same bytes");
+    }
+}
 
 /// A save file: read in one go and in small pieces it is the same, a torn container is told, and the payload comes back out
 /// of the form that it was in.

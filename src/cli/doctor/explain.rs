@@ -22,6 +22,8 @@ use retrosync_protocol::{Kind as SaveKind, SaveId};
 pub(super) fn explain(call: &Call, ground: &Ground, path: &Path) -> Result<Exit> {
     let place = place(ground, path)?;
     let (naming, _) = ground.naming();
+    // A file of a save that is several stands for all of them.
+    let place = naming.whole(&place).unwrap_or(place);
     let (layout, by_path) = match naming.explain(&place) {
         Some((number, by_path)) => (ground.profile.layouts.get(number), by_path),
         None => (None, None),
@@ -85,6 +87,7 @@ fn rule(layout: &Layout) -> String {
     let holds = layout.holds.iter().map(|holds| match holds {
         Holds::Saves => "battery saves",
         Holds::States => "save states",
+        Holds::Trees => "folders that are one save each",
     });
     let sorted = layout.grouped_by.iter().map(|group| match group {
         Group::Core => "by core",
