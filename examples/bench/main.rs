@@ -14,6 +14,7 @@ mod saves;
 
 mod ours;
 mod rivals;
+mod screen;
 mod table;
 
 use table::Table;
@@ -22,7 +23,8 @@ use table::Table;
 type Measure = fn(&mut Table);
 
 /// The columns and what fills them; words on the command line choose some.
-const PARTS: [(&str, &[Measure]); 4] = [
+const PARTS: [(&str, &[Measure]); 5] = [
+    ("screen", &[screen::first_picture]),
     ("RetroSync", &[ours::sizes, ours::thousand, ours::second_device, ours::idle, ours::aims]),
     ("rsync", &[rivals::rsync]),
     ("rclone", &[rivals::rclone]),
