@@ -46,7 +46,9 @@ fn once(program: &str, runner: &str) -> Duration {
     let mut child = command.spawn().unwrap();
     loop {
         // Rows are drawn from the top: with the last one, below the hints, all are there.
-        let last = fs::read(&screen).ok().and_then(|bytes| bytes.get(PICTURE_BYTES - 2..PICTURE_BYTES).map(|pixel| pixel != [0, 0]));
+        let last = fs::read(&screen)
+            .ok()
+            .and_then(|bytes| bytes.get(PICTURE_BYTES - 2..PICTURE_BYTES).map(|pixel| pixel != [0, 0]));
         if last == Some(true) {
             break;
         }
