@@ -345,7 +345,8 @@ impl State {
                 news
             }
             Entry::Distrusted => {
-                let trusted = self.base.saves.values_mut().filter(|entry| entry.trusted);
+                let trusted =
+                    self.base.saves.iter_mut().map(|(_, entry)| entry).filter(|entry| entry.trusted);
                 let demoted = trusted.map(|entry| entry.trusted = false).count();
                 let heads = std::mem::take(&mut self.listing.saves).len();
                 // What it loaded is in doubt like the base: what it writes is compared with the whole history.

@@ -467,7 +467,7 @@ fn an_emptied_card_stops_us() {
 fn a_round_that_replaces_most_of_a_device_asks() {
     for (newer, halts) in [(6, true), (5, false)] {
         let (base, local, mut listing) = card(0, 0);
-        for heads in listing.saves.values_mut().take(newer) {
+        for heads in listing.saves.iter_mut().map(|(_, heads)| heads).take(newer) {
             *heads = vec![head(2)];
         }
         let plan = plan(&base, &local, &listing, &Policy::default());

@@ -292,7 +292,11 @@ fn nothing_goes_into_a_folder_that_cannot_be_read() {
     bench.listing.saves.insert(one(), vec![head.clone()]);
     bench.listing.saves.insert("gb/sram/Not Here".parse().unwrap(), vec![head]);
     let homes = bench.scan(Sweep::Stamps).local.homes;
-    assert_eq!(homes, [(one(), place("One.srm"))].into(), "a home for the save whose game is here");
+    assert_eq!(
+        homes,
+        [(one(), place("One.srm"))].into_iter().collect(),
+        "a home for the save whose game is here"
+    );
     bench.odd.unreadable.lock().unwrap().push(bench.card.path().join(GAMBATTE));
     let found = bench.scan(Sweep::Stamps);
     assert_eq!((found.local.homes.len(), found.local.unread.contains(&one())), (0, true));

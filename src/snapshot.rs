@@ -3,10 +3,11 @@
 //!
 //! PURE: plain values. `Local` knows a save by its bytes, `Listing` by its version; only `Base` knows both.
 
-use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::collections::{BTreeSet, VecDeque};
 use std::fmt;
 use std::path::{Path, PathBuf};
 
+use litemap::LiteMap;
 use retrosync_protocol::{Content, Digest, Epoch, Head, SaveId, VersionId};
 
 /// How many earlier digests a base entry remembers.
@@ -131,11 +132,11 @@ pub enum RootState {
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Local {
     /// What was read.
-    pub saves: BTreeMap<SaveId, LocalSave>,
+    pub saves: LiteMap<SaveId, LocalSave>,
     /// Is there, could not be read or was changing: left out of the plan.
     pub unread: BTreeSet<SaveId>,
     /// Saves of the listing that are absent here, and where each would go: only those whose game is on this device.
-    pub homes: BTreeMap<SaveId, Place>,
+    pub homes: LiteMap<SaveId, Place>,
     /// By root number.
     pub roots: Vec<Option<RootState>>,
 }
@@ -151,7 +152,7 @@ impl Local {
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Listing {
     /// Each save's heads; never empty lists.
-    pub saves: BTreeMap<SaveId, Vec<Head>>,
+    pub saves: LiteMap<SaveId, Vec<Head>>,
     /// Contents that the remote said are in the save's history (case H).
     pub known: BTreeSet<(SaveId, Digest)>,
     /// Saves whose head the remote knows and whose bytes it has lost: whoever has them gives them again.
@@ -181,7 +182,7 @@ pub struct BaseEntry {
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Base {
     /// By save.
-    pub saves: BTreeMap<SaveId, BaseEntry>,
+    pub saves: LiteMap<SaveId, BaseEntry>,
     /// The epoch that all this is of.
     pub epoch: Option<Epoch>,
     /// How far the changes were read.

@@ -89,7 +89,7 @@ impl CycleReport {
     }
 
     pub(super) fn scanned(&mut self, found: Found) {
-        self.saves = found.local.saves.into_keys().collect();
+        self.saves = found.local.saves.into_iter().map(|(save, _)| save).collect();
         self.moved |= !found.changing.is_empty();
         self.failing |= found.failing;
         self.left_out = found.left_out;

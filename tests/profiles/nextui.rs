@@ -1,6 +1,6 @@
 //! NextUI's player chooses among four names for a save and three for a state: all are read, the one that is set is written.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::fs;
 use std::sync::Arc;
 
@@ -102,7 +102,7 @@ fn what_is_played_after_a_changed_setting_is_not_hidden_by_the_old_file() {
         aside: None,
     };
     let tetris = save("gb/sram/Tetris");
-    let base = Base { saves: BTreeMap::from([(tetris.clone(), old)]), ..Base::default() };
+    let base = Base { saves: [(tetris.clone(), old)].into_iter().collect(), ..Base::default() };
     let found = Scanner::new(Arc::new(Os)).scan(Request {
         roots: &[(site.roots[0].clone(), RootState::Online)],
         naming: &naming,
