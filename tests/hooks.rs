@@ -185,3 +185,12 @@ fn without_a_daemon_or_a_pairing_a_hook_returns_at_once_and_writes_nothing() {
     let refused = device.run(&["hook", "game-sart"]).ends(2);
     assert!(refused.err.contains("`game-sart` is no moment"), "{}", refused.err);
 }
+
+#[test]
+fn a_word_that_boot_does_not_know_is_told_before_anything_is_looked_for() {
+    let device = Device::new(Firmware::Minui, GAME);
+    let refused = device.run(&["boot", "sideways"]).ends(2);
+    assert!(refused.err.contains("`sideways` is none of on, off, keep, status"), "{}", refused.err);
+    let refused = device.run(&["boot", "on"]).ends(2);
+    assert!(refused.err.contains("there is no `hooks.toml` beside the program"), "{}", refused.err);
+}
