@@ -142,10 +142,9 @@ fn the_same_sources_make_the_same_archives_on_another_machine() {
         fs::read_to_string(into.path().join("SHA256SUMS")).unwrap()
     };
     let copy = tempfile::tempdir().unwrap();
-    for path in files(&root().join("package"))
-        .into_iter()
-        .chain([root().join("scripts/package"), root().join("Cargo.toml")])
-    {
+    let single = ["scripts/package", "Cargo.toml"].map(|name| root().join(name));
+    let sources = [files(&root().join("package")), files(&root().join("assets")), single.to_vec()].concat();
+    for path in sources {
         let to = copy.path().join(path.strip_prefix(root()).unwrap());
         fs::create_dir_all(to.parent().unwrap()).unwrap();
         fs::copy(path, to).unwrap();
