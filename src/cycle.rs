@@ -258,8 +258,9 @@ fn paused(parts: &Parts) -> Option<String> {
 /// were not known before are heard of or lie here.
 fn look_for_games(parts: &mut Parts, report: &mut CycleReport) {
     if !parts.memory.games_are_known() {
-        let (games, problems) = facts::games(&*parts.volume, &parts.profile, &parts.site);
-        parts.naming = Naming::new(&parts.profile, &parts.site, games);
+        let (games, problems) =
+            facts::games_again(&*parts.volume, &parts.profile, &parts.site, &parts.naming);
+        parts.naming.learn(games);
         parts.memory.games_read();
         report.problems.extend(problems);
     }

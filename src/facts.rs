@@ -135,12 +135,22 @@ pub fn no_card(card: &Path) -> Error {
 
 /// The games on the card, by walking the game folders, and which folders the save folders have.
 pub fn games(volume: &dyn Volume, profile: &Profile, site: &Site) -> (Games, Vec<Problem>) {
+    games_again(volume, profile, site, &Naming::new(profile, site, Games::default()))
+}
+
+/// The same for whoever has a naming already, with whatever games.
+pub fn games_again(
+    volume: &dyn Volume,
+    profile: &Profile,
+    site: &Site,
+    naming: &Naming,
+) -> (Games, Vec<Problem>) {
     let catalogue = n64::Catalogue::read(profile, site);
     let mut walk = Walk { volume, profile, site, catalogue, games: Games::default(), problems: Vec::new() };
     for folder in &site.games {
         walk.games(folder, None, GAMES_DEPTH);
     }
-    for folder in Naming::new(profile, site, Games::default()).folders() {
+    for folder in naming.folders() {
         if let Some(root) = site.roots.get(folder.place.root) {
             walk.save_folders(root, &folder.place, folder.grouped);
         }

@@ -349,8 +349,10 @@ impl State {
                     self.base.saves.iter_mut().map(|(_, entry)| entry).filter(|entry| entry.trusted);
                 let demoted = trusted.map(|entry| entry.trusted = false).count();
                 let heads = std::mem::take(&mut self.listing.saves).len();
-                // What it loaded is in doubt like the base: what it writes is compared with the whole history.
-                self.loaded.clear();
+                // What a game loaded is in doubt like the base, and is still not what lies there now.
+                for before in self.loaded.iter_mut().filter_map(|(_, before)| before.as_mut()) {
+                    before.trusted = false;
+                }
                 let cursor = std::mem::take(&mut self.base.cursor);
                 demoted + heads > 0 || cursor > 0
             }

@@ -110,6 +110,11 @@ impl Naming {
         }
     }
 
+    /// The same with other games: the list of them was read again.
+    pub fn learn(&mut self, games: Games) {
+        self.games = games;
+    }
+
     /// The save folders to scan and to watch; each once.
     pub fn folders(&self) -> Vec<SaveFolder> {
         let mut folders: BTreeMap<Place, (usize, usize)> = BTreeMap::new();

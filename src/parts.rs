@@ -106,8 +106,10 @@ impl Ground {
 
     /// The names of the saves on this device, from the games on its card; and what was odd.
     pub fn naming(&self) -> (Naming, Vec<Problem>) {
-        let (games, problems) = facts::games(&*self.volume, &self.profile, &self.site);
-        (Naming::new(&self.profile, &self.site, games), problems)
+        let mut naming = Naming::new(&self.profile, &self.site, Games::default());
+        let (games, problems) = facts::games_again(&*self.volume, &self.profile, &self.site, &naming);
+        naming.learn(games);
+        (naming, problems)
     }
 
     /// What people call this device: what the user said, else the firmware and the host.

@@ -403,7 +403,11 @@ fn a_game_that_starts_during_the_download_keeps_its_save() {
 /// The daemon dies under a game that loaded what was replaced; how it is started anew is the row.
 #[test]
 fn a_game_that_outlives_the_daemon_still_writes_a_branch_of_what_it_loaded() {
-    for row in ["after it had seen the game", "before it had recorded what it put in place"] {
+    for row in [
+        "after it had seen the game",
+        "after it had seen the game, and it is paired again",
+        "before it had recorded what it put in place",
+    ] {
         let rig = Rig::new(&["Tetris"]);
         let (mut a, mut b) = (rig.device(), rig.device());
         a.plays("Tetris", b"level 1");
@@ -415,9 +419,12 @@ fn a_game_that_outlives_the_daemon_still_writes_a_branch_of_what_it_loaded() {
         let before = journals.each_ref().map(|path| fs::read(path).ok());
         let mut emulator = b.starts_an_unseen_game("Tetris");
         assert_eq!(kinds(&b.cycle().deeds), ["placed"], "{row}");
-        if row == "after it had seen the game" {
+        if row.starts_with("after it had seen the game") {
             b.sees_all_games();
             b.cycle();
+            if row.ends_with("paired again") {
+                b.is_paired_again();
+            }
             b.reopen();
         } else {
             for (path, bytes) in journals.iter().zip(before) {

@@ -85,13 +85,10 @@ impl Version {
         Digest::of(preimage.as_bytes())
     }
 
-    /// Did one writer say by `other` what this says: the same bytes from the same parents? Then it is the same act, told
-    /// twice because an answer was lost.
+    /// Was it said by `other` what this says: the same bytes from the same parents? Then it is the same act, told twice: an
+    /// answer was lost, or what another device had fetched and could not record before its power went.
     pub fn says_the_same_as(&self, other: &Version) -> bool {
-        self.writer == other.writer
-            && self.content == other.content
-            && self.parents == other.parents
-            && self.suspect == other.suspect
+        self.content == other.content && self.parents == other.parents && self.suspect == other.suspect
     }
 
     /// What is wrong with the record's form, if anything.

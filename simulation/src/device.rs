@@ -67,7 +67,12 @@ pub struct Device {
     /// How often the program has started or ended.
     pub lives: u64,
     parts: Option<Parts>,
+    /// What the last program knew of the firmware; the next one would read the same.
+    firmware: Option<Firmware>,
 }
+
+/// See [`Kind`].
+type Firmware = (Profile, Site, Naming);
 
 impl Device {
     /// A device with a new card, paired.
@@ -95,15 +100,16 @@ impl Device {
             prefers: ConflictPolicy::Ask,
             lives: 0,
             parts: None,
+            firmware: None,
         };
         device.pair();
         device
     }
 
     /// In this thread the machine is this device.
-    fn play<T>(&self, act: impl FnOnce() -> T) -> T {
+    fn play<T>(&mut self, act: impl FnOnce(&mut Device) -> T) -> T {
         let before = machine::play(Some(Arc::new(Stage(self.handheld.clone()))));
-        let done = act();
+        let done = act(self);
         machine::play(before);
         done
     }
@@ -111,14 +117,16 @@ impl Device {
     fn pair(&mut self) {
         let volume: Arc<dyn Volume> = Arc::new(Watched(self.handheld.clone()));
         let state_dir = PathBuf::from(ROOT).join(".retrosync");
-        self.play(|| Identity::open(volume, &state_dir, "").and_then(|(mut identity, _)| identity.save()))
+        self.play(|_| Identity::open(volume, &state_dir, "").and_then(|(mut identity, _)| identity.save()))
             .unwrap();
         self.handheld.get().fat.settle();
     }
 
     /// The program ends, however it ends.
     pub fn stop(&mut self) {
-        self.parts = None;
+        if let Some(Parts { profile, site, naming, .. }) = self.parts.take() {
+            self.firmware = Some((profile, site, naming));
+        }
         self.lives += 1;
         (self.news, self.current) = (None, false);
         self.weather.lock().unwrap().put_off.clear();
@@ -132,23 +140,23 @@ impl Device {
     /// When the card fails on the way.
     pub fn pair_again(&mut self) -> Result<()> {
         self.stop();
-        self.play(|| {
-            let (mut parts, _) = self.open()?;
+        self.play(|own| {
+            let (mut parts, _) = own.open()?;
             let facts = &mut parts.identity.facts;
             let token = match &facts.begun {
                 Some(begun) => begun.token.clone(),
                 None => {
                     let mut random = [0; 32];
-                    Stage(self.handheld.clone()).random(&mut random);
+                    Stage(own.handheld.clone()).random(&mut random);
                     Token::from_random(&random)
                 }
             };
             facts.begun = Some(Begun { token: token.clone(), server: "https://saves.example".into() });
-            self.handheld.get().pairs = true;
+            own.handheld.get().pairs = true;
             let begun = parts.identity.save();
-            self.handheld.get().pairs = false;
+            own.handheld.get().pairs = false;
             begun?;
-            self.server.lock().unwrap().learns(self.number, token.clone());
+            own.server.lock().unwrap().learns(own.number, token.clone());
             parts.journal.record(Entry::Distrusted)?;
             parts.journal.sync()?;
             (parts.identity.facts.token, parts.identity.facts.begun) = (Some(token), None);
@@ -181,13 +189,13 @@ impl Device {
         if self.handheld.get().bug == Some(Bug::LeftoversRemoved) {
             self.remove_leftovers();
         }
-        let (parts, problems) = self.play(|| self.open())?;
+        let (parts, problems) = self.play(Device::open)?;
         self.parts = Some(parts);
         self.lives += 1;
         Ok(problems)
     }
 
-    fn open(&self) -> Result<(Parts, Vec<Problem>)> {
+    fn open(&mut self) -> Result<(Parts, Vec<Problem>)> {
         let volume: Arc<dyn Volume> = Arc::new(Watched(self.handheld.clone()));
         let root = Root::open(Arc::clone(&volume), Path::new(ROOT))?;
         let state_dir = root.state_dir();
@@ -216,10 +224,15 @@ impl Device {
             Some(folder) => Box::new(ShareLink { link, folder }),
             None => Box::new(link),
         };
+        let kind = &self.kind;
+        let (profile, site, naming) = self
+            .firmware
+            .take()
+            .unwrap_or_else(|| (kind.profile.clone(), kind.site.clone(), kind.naming.clone()));
         let parts = Parts {
-            profile: self.kind.profile.clone(),
-            site: self.kind.site.clone(),
-            naming: self.kind.naming.clone(),
+            profile,
+            site,
+            naming,
             cards: vec![Card { root, disk: Some(disk) }],
             identity,
             journal,
@@ -255,11 +268,6 @@ impl Device {
         self.parts.as_mut()
     }
 
-    /// Has the device ever agreed with the server on this save?
-    pub fn knows(&self, save: &SaveId) -> bool {
-        self.parts.as_ref().is_some_and(|parts| parts.journal.base().saves.contains_key(save))
-    }
-
     /// One cycle, if the program runs.
     pub fn cycle(&mut self, request: Request) -> Option<CycleReport> {
         self.with_parts(|parts| cycle::run(parts, request))
@@ -268,7 +276,7 @@ impl Device {
     /// Does something with the parts, on this device's machine.
     pub fn with_parts<T>(&mut self, act: impl FnOnce(&mut Parts) -> T) -> Option<T> {
         let mut parts = self.parts.take()?;
-        let done = self.play(|| act(&mut parts));
+        let done = self.play(|_| act(&mut parts));
         self.parts = Some(parts);
         Some(done)
     }

@@ -37,7 +37,9 @@ pub struct Running {
     pub was_replaced: bool,
     /// The daemon has seen it since then.
     pub is_known: bool,
-    /// What the daemon knew of that replacement is gone.
+    /// And has ended a cycle since: what it knows is on the card.
+    pub is_noted: bool,
+    /// What the daemon knew of that replacement is gone: it ended before it could note it.
     pub is_forgotten: bool,
 }
 
@@ -52,8 +54,6 @@ pub struct Written {
     pub saw: Option<Digest>,
     /// What it wrote over.
     pub over: Option<Digest>,
-    /// The save had been replaced under its game.
-    pub was_replaced: bool,
     /// Could the daemon know what was loaded?
     pub could_be_known: bool,
 }
@@ -80,6 +80,8 @@ pub struct Handheld {
     pub paths: Vec<PathBuf>,
     /// What was last seen there.
     pub seen: [Option<(Extent, Digest)>; SAVES],
+    /// What the daemon took from there and put nothing in its place.
+    pub taken: [Option<Digest>; SAVES],
     /// Its own clock, if that is not the right one.
     pub wall: Option<Wall>,
     /// What the right clock says, in Unix seconds.
@@ -144,6 +146,7 @@ impl Handheld {
             ghost: false,
             flips: false,
             seen: Default::default(),
+            taken: Default::default(),
             paths,
         }
     }
@@ -183,8 +186,16 @@ impl Handheld {
     pub fn start_game(&mut self, save: usize) {
         let loaded = self.digest_on_card(save);
         let started_ms = self.uptime_ms();
-        let (is_seen, was_replaced, is_known, is_forgotten) = (true, false, false, false);
-        self.game = Some(Running { save, loaded, started_ms, is_seen, was_replaced, is_known, is_forgotten });
+        self.game = Some(Running {
+            save,
+            loaded,
+            started_ms,
+            is_seen: true,
+            was_replaced: false,
+            is_known: false,
+            is_noted: false,
+            is_forgotten: false,
+        });
     }
 
     /// The running game writes its save; it has reached the card when this returns.
@@ -196,8 +207,8 @@ impl Handheld {
         self.written_unix_s[game.save] = self.wall_unix_s();
         let digest = Digest::of(bytes);
         let could_be_known = !game.was_replaced || (game.is_known && !game.is_forgotten);
-        let Running { save, loaded: saw, was_replaced, .. } = game;
-        self.written.push(Written { save, digest, saw, over, was_replaced, could_be_known });
+        let Running { save, loaded: saw, .. } = game;
+        self.written.push(Written { save, digest, saw, over, could_be_known });
         if let Some(game) = &mut self.game {
             game.loaded = Some(digest);
         }
@@ -205,7 +216,17 @@ impl Handheld {
     }
 
     fn is_save(&self, path: &Path) -> bool {
-        self.paths.iter().any(|save| save == path)
+        self.number_of(path).is_some()
+    }
+
+    fn number_of(&self, path: &Path) -> Option<usize> {
+        self.paths.iter().position(|save| save == path)
+    }
+
+    /// The save that is in this place, and what it holds.
+    fn leaves(&mut self, path: &Path) -> Option<(usize, Option<Digest>)> {
+        let save = self.number_of(path)?;
+        Some((save, self.digest_on_card(save)))
     }
 }
 
@@ -268,7 +289,8 @@ impl Watched {
         let is_under_it = |game: &Running| handheld.paths[game.save] == path;
         if handheld.game.as_ref().is_some_and(|game| !game.is_seen && is_under_it(game)) {
             let game = handheld.game.as_mut();
-            game.into_iter().for_each(|game| (game.was_replaced, game.is_known) = (true, false));
+            game.into_iter()
+                .for_each(|game| (game.was_replaced, game.is_known, game.is_noted) = (true, false, false));
         }
         if handheld.game.as_ref().is_some_and(|game| game.is_seen) && handheld.is_save(path) {
             handheld.violations.push(format!("`{}` was written while its game ran", path.display()));
@@ -329,8 +351,15 @@ impl Volume for Watched {
         let fat = self.touch(to, false)?;
         self.changes(from);
         self.changes(to);
+        let leaves = self.0.get().leaves(from);
         fat.rename(from, to)?;
         let mut handheld = self.0.get();
+        if let Some((save, digest)) = leaves {
+            handheld.taken[save] = digest;
+        }
+        if let Some(save) = handheld.number_of(to) {
+            handheld.taken[save] = None;
+        }
         if handheld.is_save(to) && std::mem::take(&mut handheld.flips) {
             fat.undisturbed(|fat| fat.open_write(to)?.write_all_at(b"?", 0))?;
         }

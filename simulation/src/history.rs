@@ -142,6 +142,25 @@ impl Theatre {
         Err(Broken { after, what })
     }
 
+    /// A history event by event, with what each of them left in the saves' places and on the server.
+    pub fn aloud(&self, history: &History, bug: Option<Bug>) -> String {
+        let mut text = String::new();
+        let ran = catch_unwind(AssertUnwindSafe(|| {
+            let mut world = World::new(&self.kind, history.devices, history.seed, bug);
+            for event in &history.events {
+                let stepped = world.step(event);
+                let _ = write!(text, "  {event}\n{}", world.told());
+                stepped?;
+            }
+            world.settle()
+        }));
+        retrosync::machine::play(None);
+        if let Ok(Err(what)) = ran {
+            let _ = writeln!(text, "broken: {what}");
+        }
+        text
+    }
+
     /// The shortest history found that still breaks a promise: events are left out as long as one does.
     pub fn shorten(&self, history: &History, bug: Option<Bug>) -> (History, Broken) {
         let mut best = history.clone();

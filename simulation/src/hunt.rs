@@ -65,9 +65,14 @@ impl Hunt {
         hunted.into_inner().unwrap_or_default()
     }
 
+    /// Where its histories are played.
+    pub fn theatre(&self) -> Theatre {
+        if self.shares { Theatre::over_folder() } else { Theatre::new() }
+    }
+
     /// One processor's part: takes the next seed until there is none. Of those before a failing one none is left out.
     fn run_some(&self, next: &AtomicU64, end: &AtomicU64, began: Instant) -> Hunted {
-        let theatre = if self.shares { Theatre::over_folder() } else { Theatre::new() };
+        let theatre = self.theatre();
         let mut own = Hunted::default();
         let needs = self.bug.map_or(&[][..], Bug::needs);
         loop {

@@ -114,17 +114,12 @@ impl World {
             let (save, record) = (&self.kind.saves[number], &entry.record);
             let Some(digest) = record.content.map(|content| content.digest) else {
                 if self.truth.retired.contains(&entry.version) {
-                    // A new game may be begun over what a person has deleted, wherever the power went meanwhile.
-                    let over = record.parents.iter().filter_map(|parent| self.ledger.content(number, parent));
-                    self.truth.deleted.extend(over);
                     continue;
                 }
                 return Err(format!("{save}: deleted, and nobody said so"));
             };
-            if record.writer == dashboard {
-                continue;
-            }
-            let is_choice = record.note.is_some()
+            let is_choice = record.writer == dashboard
+                || record.note.is_some()
                 || self.truth.chosen.contains(&digest)
                 || (record.parents.len() > 1
                     && self.is_newest(record, &self.server.lock().unwrap().history(save)));
@@ -133,8 +128,7 @@ impl World {
                     // Whoever plays on from what was chosen goes on from all that it was chosen over.
                     self.truth.saw(digest, Some(parent));
                 }
-                let is_deleted = self.truth.deleted.contains(&parent);
-                if !(is_choice || record.suspect || is_deleted || self.truth.descends(digest, parent)) {
+                if !(is_choice || record.suspect || self.truth.descends(digest, parent)) {
                     let (new, old) = (self.truth.name(&digest), self.truth.name(&parent));
                     return Err(format!("{save}: {new} replaces {old}, which its player never saw"));
                 }
@@ -259,14 +253,14 @@ impl World {
             Question::Conflict { save, heads: shown, .. } => save == id && shown.len() == known.heads.len(),
             Question::Suspect { save, .. } | Question::Deleted { save, .. } => save == id,
         });
+        // Where no version is, or the save is deleted, a file in which nothing was ever played is as good as none.
+        let is_nothing = here.is_none_or(|here| self.truth.nothing.contains(&here));
+        let is_gone = digests.iter().all(Option::is_none);
         let agrees = match digests.len() {
-            0 => here.is_none(),
-            1 => digests.contains(&here) || asked,
-            _ => asked,
+            0 | 1 => digests.contains(&here) || (is_gone && is_nothing),
+            _ => false,
         };
-        // A game that was started and never saved is nobody's business.
-        let is_nothing = here.is_some_and(|here| self.truth.nothing.contains(&here));
-        if agrees || (is_nothing && !self.devices[device].knows(id)) {
+        if agrees || asked {
             return Ok(());
         }
         let called = |digest: &Option<Digest>| digest.map_or("nothing".into(), |d| self.truth.name(&d));

@@ -6,9 +6,12 @@ use std::time::{Duration, Instant};
 
 use retrosync_simulation::bug::Bug;
 use retrosync_simulation::exhaust::exhaust;
-use retrosync_simulation::history::{History, STEPS, Theatre};
+use retrosync_simulation::history::{History, STEPS};
 use retrosync_simulation::hunt::Hunt;
 use retrosync_simulation::story::Classes;
+
+#[global_allocator]
+static MEMORY: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 struct Asked {
     hunt: Hunt,
@@ -49,7 +52,7 @@ fn main() -> ExitCode {
     }
     let hunted = asked.hunt.run();
     if let Some(history) = &hunted.failing {
-        tell(history, asked.hunt.bug, hunted.histories);
+        tell(history, &asked.hunt, hunted.histories);
         return ExitCode::FAILURE;
     }
     let (count, steps) = (hunted.histories, asked.hunt.steps);
@@ -86,12 +89,14 @@ fn exhaustively(most: usize, hunt: &Hunt) -> ExitCode {
     }
 }
 
-fn tell(history: &History, bug: Option<Bug>, count: u64) {
-    let (short, broken) = Theatre::new().shorten(history, bug);
+fn tell(history: &History, hunt: &Hunt, count: u64) {
+    let theatre = hunt.theatre();
+    let (short, broken) = theatre.shorten(history, hunt.bug);
     println!("seed {}, after {count} histories, {} devices:", history.seed, short.devices);
     print!("{}", short.told());
     println!("broken: {}", broken.what);
     println!("{}", short.as_test());
+    println!("what each event left:\n{}", theatre.aloud(&short, hunt.bug));
 }
 
 fn asked() -> Result<Asked, String> {

@@ -18,8 +18,6 @@ pub struct Truth {
     pub damage: BTreeSet<Digest>,
     /// Contents in which nothing was ever played: empty ones, blank ones.
     pub nothing: BTreeSet<Digest>,
-    /// Contents that a person deleted on the dashboard.
-    pub deleted: BTreeSet<Digest>,
     /// Versions by which a person deleted a save.
     pub retired: BTreeSet<VersionId>,
     /// Contents that a daemon has had before it, by save: they are somewhere, for ever.

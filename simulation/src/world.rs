@@ -1,6 +1,7 @@
 //! Devices, a server and what happens to them: one event after the other, judged after each.
 
 use std::collections::BTreeSet;
+use std::fmt::Write as _;
 use std::sync::{Arc, Mutex};
 
 use retrosync::apply::Deed;
@@ -20,7 +21,7 @@ use crate::handheld::{Chance, Everything, Sure};
 use crate::judge::held_by;
 use crate::ledger::Ledger;
 use crate::link::{Link, Meanwhile, Weather};
-use crate::server::{Backup, Server};
+use crate::server::{Backup, Server, name};
 use crate::shelf::Shelf;
 use crate::story::{Act, Event, Mishap, SAVES};
 use crate::truth::Truth;
@@ -31,6 +32,9 @@ mod actors;
 const STARTS: usize = 4;
 /// The size of each save; the third, a state, changes its size.
 const SIZE_BYTES: [usize; SAVES] = [1_100, 600, 700];
+
+/// What was deleted from a card, by hand or because it was deleted on the dashboard, and not played since.
+type Deleted = [Option<Digest>; SAVES];
 
 /// See the module.
 pub struct World {
@@ -48,9 +52,6 @@ pub struct World {
     pub(crate) copied: bool,
     /// What is on cards that lie in a drawer.
     pub(crate) drawer: BTreeSet<Digest>,
-    /// What games wrote, by device, whose save had been replaced under them: only the running daemon knows that, so a restart
-    /// makes it an ordinary change. A known limit.
-    remembered: Vec<(usize, Digest)>,
     /// What daemons were told is stored, since the last judgement: the save's number and the content.
     pub(crate) told: Vec<(SaveId, Digest)>,
     /// Without dice: does what was not synced reach the card when the power goes?
@@ -61,9 +62,9 @@ pub struct World {
     pub(crate) coverage: Coverage,
     /// What a look found to be broken.
     pub(crate) broken: Option<String>,
-    /// What was deleted from each device's card, and not played since.
-    deleted: Vec<[Option<Digest>; SAVES]>,
-    images: Vec<Option<(Fat, String)>>,
+    /// By the device that the card is in.
+    deleted: Vec<Deleted>,
+    images: Vec<Option<(Fat, Deleted)>>,
     backup: Option<Backup>,
     dice: Dice,
     bug: Option<Bug>,
@@ -86,13 +87,12 @@ impl World {
             trace: Hasher::default(),
             copied: false,
             drawer: BTreeSet::new(),
-            remembered: Vec::new(),
             told: Vec::new(),
             luck: None,
             events: 0,
             coverage: Coverage::default(),
             broken: None,
-            deleted: vec![[None; SAVES]; devices.len()],
+            deleted: vec![Deleted::default(); devices.len()],
             images: devices.iter().map(|_| None).collect(),
             backup: None,
             dice,
@@ -178,18 +178,16 @@ impl World {
             Event::RestoresKept { device, save, nth } => self.restores_kept(device, save, nth),
             Event::ClonesCard { from, to } if from != to => {
                 let copy = self.devices[from].handheld.get().fat.crash(&mut Everything);
-                let old = self.swap(to, copy);
+                let (old, _) = self.swap(to, (copy, self.deleted[from]));
                 self.drawer.extend(held_by(&old));
-                self.forget_launches(from);
             }
             Event::KeepsImage { device } => {
-                let of = &self.devices[device];
-                let image = (of.handheld.get().fat.crash(&mut Everything), of.hardware.clone());
-                self.images[device] = Some(image);
+                let copy = self.devices[device].handheld.get().fat.crash(&mut Everything);
+                self.images[device] = Some((copy, self.deleted[device]));
             }
             Event::PutsImage { device } => {
-                if let Some((image, _)) = self.images[device].clone() {
-                    self.swap(device, image.crash(&mut Everything));
+                if let Some((image, deleted)) = self.images[device].clone() {
+                    self.swap(device, (image.crash(&mut Everything), deleted));
                     // What was on the card only is gone by the player's own hand.
                     self.forget_what_is_gone();
                 }
@@ -287,11 +285,21 @@ impl World {
         }
         fat.cut_at(usize::MAX);
         fat.fail_at(usize::MAX / 2, std::io::ErrorKind::Other);
+        if mishap.is_none() {
+            self.notes_launches(device);
+        }
         if fat.is_off() {
             match mishap {
                 Some(Mishap::Killed(_)) => self.killed(device),
                 _ => self.power_goes(device),
             }
+        }
+    }
+
+    /// A cycle that ended well: what the daemon knows of the running game is on its card.
+    fn notes_launches(&self, device: usize) {
+        if let Some(game) = &mut self.devices[device].handheld.get().game {
+            game.is_noted |= game.is_known;
         }
     }
 
@@ -354,25 +362,15 @@ impl World {
 
     /// The daemon starts; a card that fails meanwhile is started on again.
     pub(crate) fn start(&mut self, device: usize) {
-        // What a daemon knew of a running game's start it forgets when it ends.
-        self.devices[device]
-            .handheld
-            .get()
-            .game
-            .iter_mut()
-            .for_each(|game| game.is_forgotten |= game.was_replaced);
-        self.forget_launches(device);
+        // What a daemon knew of a running game's start is gone with it, unless it had the time to note it.
+        if let Some(game) = &mut self.devices[device].handheld.get().game {
+            game.is_forgotten |= game.was_replaced && !game.is_noted;
+        }
         for _ in 0..STARTS {
             if self.devices[device].start().is_ok() {
                 return;
             }
         }
-    }
-
-    /// What only the running daemon knew, another one does not.
-    fn forget_launches(&mut self, device: usize) {
-        let of = self.remembered.iter().filter(|(of, _)| *of == device);
-        self.truth.chosen.extend(of.map(|(_, digest)| *digest));
     }
 
     /// The power goes: what is not written may be lost, and comes back as it is. Sometimes it goes again meanwhile.
@@ -437,14 +435,14 @@ impl World {
     }
 
     /// Another card in the slot; the one that was in it.
-    fn swap(&mut self, device: usize, card: Fat) -> Fat {
+    fn swap(&mut self, device: usize, (card, deleted): (Fat, Deleted)) -> (Fat, Deleted) {
         self.devices[device].stop();
         let old = {
             let mut handheld = self.devices[device].handheld.get();
             (handheld.game, handheld.clock_ms) = (None, 5_000);
             std::mem::replace(&mut handheld.fat, card)
         };
-        self.deleted[device] = [None; SAVES];
+        let old = (old, std::mem::replace(&mut self.deleted[device], deleted));
         self.start(device);
         old
     }
@@ -468,9 +466,6 @@ impl World {
             for write in written {
                 let deleted = self.deleted[device][write.save].take();
                 self.truth.saw(write.digest, write.saw);
-                if write.was_replaced {
-                    self.remembered.push((device, write.digest));
-                }
                 if !write.could_be_known {
                     self.truth.chosen.insert(write.digest);
                 }
@@ -479,6 +474,10 @@ impl World {
                     // Its own game wrote over it before anybody could have it.
                     self.forget_if_gone(over);
                 }
+            }
+            let taken = std::mem::take(&mut self.devices[device].handheld.get().taken);
+            for (save, digest) in taken.into_iter().enumerate().filter(|(_, digest)| digest.is_some()) {
+                self.deleted[device][save] = digest;
             }
             let told = std::mem::take(&mut self.devices[device].weather.lock().unwrap().told);
             self.told.extend(told);
@@ -500,6 +499,23 @@ impl World {
         truth.forget_all_but(|digest| {
             ledger.holds(digest) || drawer.contains(digest) || shelves.iter().any(|shelf| shelf.holds(digest))
         });
+    }
+
+    /// What lies in the saves' places and what the server has as heads, in a story's words.
+    pub(crate) fn told(&mut self) -> String {
+        self.look();
+        let called = |digest: Option<Digest>| digest.map_or("-".into(), |digest| self.truth.name(&digest));
+        let mut text = String::new();
+        for (device, shelf) in self.shelves.iter().enumerate() {
+            let saves: Vec<String> = (0..SAVES).map(|save| called(shelf.save(save))).collect();
+            let _ = writeln!(text, "      {}: {}", name(device), saves.join(" | "));
+        }
+        let heads = (0..SAVES).map(|save| {
+            let heads = self.ledger.of(save).of_heads().into_iter().map(called);
+            heads.collect::<Vec<_>>().join(" + ")
+        });
+        let _ = writeln!(text, "      server: {}", heads.collect::<Vec<_>>().join(" | "));
+        text
     }
 
     /// One cycle in which nothing goes wrong.

@@ -9,7 +9,7 @@ use super::Parts;
 use crate::error::Result;
 use crate::journal::Entry;
 use crate::scan::Found;
-use crate::snapshot::Base;
+use crate::snapshot::{Base, BaseEntry};
 
 /// Takes up what an earlier run had found out.
 pub(super) fn recall(parts: &mut Parts) {
@@ -47,11 +47,15 @@ pub(super) fn keep(parts: &mut Parts) -> Result<()> {
 pub(super) fn base(parts: &Parts, found: &Found) -> Base {
     let mut base = parts.journal.base().clone();
     for (save, loaded) in parts.memory.launches.loaded() {
-        let put = base.saves.get(save).and_then(|entry| entry.content);
+        let agreed = base.saves.get(save);
+        let (put, is_trusted) = (agreed.and_then(|e| e.content), agreed.is_some_and(|e| e.trusted));
         let here = found.local.saves.get(save).map(|here| here.content);
         if here.is_some() && here != put {
             match loaded {
-                Some(entry) => base.saves.insert(save.clone(), entry.clone()),
+                Some(entry) => {
+                    let trusted = entry.trusted && is_trusted;
+                    base.saves.insert(save.clone(), BaseEntry { trusted, ..entry.clone() })
+                }
                 None => base.saves.remove(save),
             };
         }

@@ -239,9 +239,21 @@ pub fn a_lost_answer_that_others_went_on_from_is_no_question(ground: &mut dyn Gr
     assert!(matches!(results[0], StoreResult::Head { version, .. } if version == stored), "{results:?}");
     assert_eq!(heads_in(&results[0]), [newer]);
     assert_eq!(a.remote.history(&again.save, None).unwrap().versions.len(), 3);
-    // Another writer's same bytes from the same parent are another act, and a question.
-    let other = b.version(SAVE, Some(b"evening"), &[base]);
-    assert_eq!(heads_in(&b.store(std::slice::from_ref(&other))[0]).len(), 2);
+}
+
+pub fn a_download_whose_record_was_lost_is_no_question(ground: &mut dyn Ground) {
+    let (mut a, mut b) = (Handheld::new(ground, "A"), Handheld::new(ground, "B"));
+    let base = a.put(SAVE, b"base", &[]);
+    let evening = a.put(SAVE, b"evening", &[base]);
+    // B has put it in place, and its power went before it could note that: what it knows is still the base.
+    let night = a.put(SAVE, b"night", &[evening]);
+    let again = b.version(SAVE, Some(b"evening"), &[base]);
+    let results = b.store(std::slice::from_ref(&again));
+    assert!(matches!(results[0], StoreResult::Head { version, .. } if version == evening), "{results:?}");
+    assert_eq!(heads_in(&results[0]), [night], "nobody is asked whether to go back to the evening");
+    // What was played from the base is another act, and a question.
+    let played = b.version(SAVE, Some(b"morning"), &[base]);
+    assert_eq!(heads_in(&b.store(std::slice::from_ref(&played))[0]).len(), 2);
 }
 
 pub fn the_same_version_sent_twice_at_once_is_one_version(ground: &mut dyn Ground) {
@@ -605,6 +617,7 @@ macro_rules! suite {
             two_writers_at_once_make_two_heads_and_lose_neither
             a_store_whose_answer_was_lost_answers_the_same
             a_lost_answer_that_others_went_on_from_is_no_question
+            a_download_whose_record_was_lost_is_no_question
             the_same_version_sent_twice_at_once_is_one_version
             whoever_sees_a_record_can_fetch_its_content
             a_stale_writer_makes_a_branch

@@ -15,7 +15,7 @@ use retrosync::daemon;
 use retrosync::error::{Error, Kind, Result};
 use retrosync::facts;
 use retrosync::identity::Identity;
-use retrosync::journal::Journal;
+use retrosync::journal::{Entry, Journal};
 use retrosync::naming::Naming;
 use retrosync::pace::{Times, Trigger};
 use retrosync::plan::ConflictPolicy;
@@ -440,6 +440,13 @@ impl Device {
 
     pub fn fresh_save_s(&mut self, seconds: u64) {
         self.parts().settings.fresh_save_s = seconds;
+    }
+
+    /// What pairing does to what the device knows.
+    pub fn is_paired_again(&mut self) {
+        let journal = &mut self.parts().journal;
+        journal.record(Entry::Distrusted).unwrap();
+        journal.sync().unwrap();
     }
 
     pub fn writer(&mut self) -> WriterId {

@@ -114,8 +114,8 @@ impl<'a> Recorder<'a> {
         Ok(outcome(known.id, &known.record, leaves))
     }
 
-    /// The version by which this writer said the same from the same parents, where storing it again would make a
-    /// branch: the answer was lost, others went on from it, and nobody is to be asked about one device's own bytes.
+    /// The version by which the same was said from the same parents, where storing it again would make a branch: an
+    /// answer or a note of it was lost, others went on from it, and nobody is to be asked whether to go back to it.
     async fn said_before(
         &mut self,
         row: SaveRow,

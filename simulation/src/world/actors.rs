@@ -155,11 +155,8 @@ impl World {
             self.devices[device].stop();
         }
         let card = self.devices[other].handheld.get().fat.clone();
-        let card = self.swap(one, card);
+        let card = self.swap(one, (card, self.deleted[other]));
         self.swap(other, card);
-        self.deleted.swap(one, other);
-        self.forget_launches(one);
-        self.forget_launches(other);
     }
 
     fn pairs_again(&mut self, device: usize, cut: Option<usize>) {

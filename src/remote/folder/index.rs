@@ -159,11 +159,11 @@ impl Index {
         ))
     }
 
-    /// What was said already: by a version of the same writer whose answer was lost, or by the head (the same bytes, and no
-    /// parent that it does not descend from).
+    /// What was said already: by a version with the same bytes and parents whose answer, or a note of it, was lost, or by the
+    /// head (the same bytes, and no parent that it does not descend from).
     pub(super) fn said_already(&self, version: &Version) -> Option<StoreResult> {
         let heads = self.heads(&version.save);
-        // Its answer was lost, and others went on from it: nobody is to be asked about one device's own bytes.
+        // Others went on from it: nobody is to be asked whether to go back to it.
         let would_branch = heads.iter().any(|head| !version.parents.contains(&head.version));
         let twin = self.versions(&version.save).find(|other| version.says_the_same_as(&other.record));
         if let (true, Some(twin)) = (would_branch, twin) {
