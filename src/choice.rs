@@ -12,7 +12,7 @@ use retrosync_protocol::{
 };
 use serde::{Deserialize, Serialize};
 
-use crate::cycle::{self, Parts, Request};
+use crate::cycle::{self, CycleReport, Parts, Request};
 use crate::error::{Error, Kind, Result};
 use crate::formats;
 use crate::journal::Entry;
@@ -160,9 +160,7 @@ fn accept_mass_change(parts: &mut Parts) -> Result<Done> {
     parts.settings.accept_mass_change = true;
     let report = cycle::run(parts, Request::new(Trigger::Retry));
     parts.settings.accept_mass_change = false;
-    if let Some(Halt::Offline { reason, .. }) = report.halts.first() {
-        return Err(Error::new(Kind::Busy, "cannot accept the change", reason));
-    }
+    has_its_card(&report)?;
     let (here, stored) = (report.waiting.is_empty(), report.queued.is_empty());
     let waiting = report.failed.map(|error| error.cause).or(report.playing);
     Ok(Done { version: None, here, stored, waiting })
@@ -252,9 +250,18 @@ fn restore_kept(parts: &mut Parts, save: &SaveId, root: usize, number: u64) -> R
 
 /// A cycle that must reach the remote.
 fn in_step(parts: &mut Parts) -> Result<()> {
-    match cycle::run(parts, Request::new(Trigger::Retry)).failed {
-        Some(error) => Err(error),
-        None => Ok(()),
+    let report = cycle::run(parts, Request::new(Trigger::Retry));
+    has_its_card(&report)?;
+    report.failed.map_or(Ok(()), Err)
+}
+
+/// Without the card nothing is known of either side.
+fn has_its_card(report: &CycleReport) -> Result<()> {
+    match report.halts.first() {
+        Some(Halt::Offline { root: 0, reason }) => {
+            Err(Error::new(Kind::Busy, "cannot do that without the card", reason))
+        }
+        _ => Ok(()),
     }
 }
 

@@ -330,7 +330,7 @@ impl Decision<'_> {
 
     /// L = B, and no head has it: the remote moved on.
     fn moved(&self, found: &LocalSave, heads: &[Head], plan: &mut Plan) {
-        match heads {
+        match one_of(heads) {
             // The remote knows no head of what it once agreed on: offer it again.
             [] => plan.steps.push(self.upload(found, Vec::new(), None)),
             [head] if resume::is_outlived(self.save, head, self.listing) => {}
@@ -351,7 +351,7 @@ impl Decision<'_> {
     /// B unknown, and no head equals L.
     fn unknown(&self, found: &LocalSave, entry: Option<&BaseEntry>, heads: &[Head], plan: &mut Plan) {
         let known = self.listing.known.contains(&(self.save.clone(), found.content.digest));
-        match heads {
+        match one_of(heads) {
             [] => plan.steps.push(self.upload(found, Vec::new(), None)),
             [head] if head.content.is_none() && known => {
                 plan.questions.push(Question::Deleted { save: self.save.clone(), head: head.version });
@@ -382,7 +382,7 @@ impl Decision<'_> {
 
     fn absent(&self, heads: &[Head]) -> Option<Step> {
         let place = self.local.homes.get(self.save)?;
-        let [head] = heads else { return None };
+        let [head] = one_of(heads) else { return None };
         // What was moved out of the way here stays away until there is another version of it.
         let moved = |entry: &BaseEntry| entry.content.is_none() && entry.version == head.version;
         if self.base.saves.get(self.save).is_some_and(moved)
@@ -406,7 +406,7 @@ impl Decision<'_> {
         if let (Doubt::Blank | Doubt::Empty, None) = (doubt, entry) {
             // A game that was started and never saved: nobody is asked about that. Beside a played one it holds nothing;
             // the attic keeps it all the same.
-            if let [Head { content: Some(content), .. }] = heads {
+            if let [Head { content: Some(content), .. }] = one_of(heads) {
                 plan.steps.push(self.download(found.place.clone(), &heads[0], *content, Some(found.content)));
             }
             return;
@@ -478,6 +478,12 @@ impl Decision<'_> {
             suggestion: later.or(heads.first()).map(|h| h.version),
         });
     }
+}
+
+/// Heads with one content are no question: one of them stands for all.
+fn one_of(heads: &[Head]) -> &[Head] {
+    let are_twins = heads.windows(2).all(|pair| pair[0].content == pair[1].content);
+    if are_twins { heads.get(..1).unwrap_or_default() } else { heads }
 }
 
 /// The true parents of bytes that descend from `entry`: all heads that equal it, so that twins join; a tombstone of it,

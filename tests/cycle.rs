@@ -160,6 +160,20 @@ fn bytes_that_differ_at_first_contact_are_a_question_and_equal_ones_are_settled(
 }
 
 #[test]
+fn a_game_that_is_begun_anew_goes_on_from_its_deletion_and_not_from_what_was_deleted() {
+    let rig = Rig::new(&["Tetris"]);
+    let mut a = rig.device();
+    a.plays("Tetris", b"level 1");
+    a.cycle();
+    let deleted = rig.deletes("gb/sram/Tetris");
+    let deeds = a.cycle().deeds;
+    assert!(matches!(deeds[..], [Deed::Retired { version, .. }] if version == deleted), "{deeds:?}");
+    a.plays("Tetris", b"anew");
+    assert_eq!(kinds(&a.cycle().deeds), ["stored"]);
+    assert_eq!(rig.parents("gb/sram/Tetris"), [deleted]);
+}
+
+#[test]
 fn nothing_is_deleted_on_absence_and_what_is_absent_comes_back() {
     let rig = Rig::new(&["Tetris"]);
     let (mut a, mut b) = (rig.device(), rig.device());
@@ -496,6 +510,25 @@ fn what_a_game_writes_is_stored_although_the_store_has_forgotten_what_it_had_loa
     b.cycle();
     assert_eq!(rig.newest("gb/sram/Tetris"), b"b: level 2");
     assert!(b.cycle().is_quiet());
+}
+
+#[test]
+fn what_a_game_writes_is_a_branch_although_a_restored_server_was_given_what_lay_there() {
+    let rig = Rig::new(&["Tetris"]);
+    let (mut a, mut b) = (rig.device(), rig.device());
+    rig.back_up();
+    a.plays("Tetris", b"a: level 1");
+    a.cycle();
+    let mut emulator = b.starts_an_unseen_game("Tetris");
+    assert_eq!(kinds(&b.cycle().deeds), ["placed"]);
+    b.sees_all_games();
+    b.cycle();
+    rig.restore();
+    assert_eq!(kinds(&b.cycle().deeds), ["stored"], "the server has it again");
+    b.plays("Tetris", b"b: level 1");
+    emulator.ends();
+    assert_eq!(kinds(&b.cycle().deeds), ["branch"], "not a child of what it never loaded");
+    assert_eq!(b.cycle().questions.len(), 1);
 }
 
 #[test]

@@ -146,7 +146,7 @@ impl Search {
             let mut world = World::new(&self.kind, DEVICES, 1, self.bug);
             // Their clocks stand still but for waiting: what differs only in when is one state.
             for device in &world.devices {
-                device.handheld.get().wall = Some(Wall { boot_unix_s: BOOT_UNIX_S, drift: 0 });
+                device.handheld.get().set_clock(Some(Wall { boot_unix_s: BOOT_UNIX_S, drift: 0 }));
             }
             world.tell_time();
             let (mut lives, mut was_cut) = ([const { Vec::new() }; DEVICES], false);

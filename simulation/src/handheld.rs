@@ -20,7 +20,7 @@ use crate::story::SAVES;
 /// Where the card is on every device.
 pub const ROOT: &str = "/card";
 /// The uptime when the daemon starts.
-pub const BOOT_MS: u64 = 5_000;
+const BOOT_MS: u64 = 5_000;
 
 /// What a running game holds.
 #[derive(Clone, Debug)]
@@ -83,7 +83,9 @@ pub struct Handheld {
     /// What the daemon took from there and put nothing in its place.
     pub taken: [Option<Digest>; SAVES],
     /// Its own clock, if that is not the right one.
-    pub wall: Option<Wall>,
+    wall: Option<Wall>,
+    /// When that was set, by the right clock and in uptime.
+    set_at_ms: (u64, u64),
     /// What the right clock says, in Unix seconds.
     pub true_unix_s: i64,
     /// When each save was last written, by the own clock.
@@ -138,6 +140,7 @@ impl Handheld {
             violations: Vec::new(),
             bug,
             wall: None,
+            set_at_ms: (0, 0),
             true_unix_s: 0,
             written_unix_s: vec![0; paths.len()],
             is_out: false,
@@ -158,10 +161,28 @@ impl Handheld {
         })
     }
 
-    /// Uptime as the device counts it.
+    /// Uptime as the device counts it: it never goes back.
     pub fn uptime_ms(&self) -> u64 {
         let drift = self.wall.map_or(0, |wall| wall.drift);
-        self.clock_ms.saturating_add_signed(i64::try_from(self.clock_ms).unwrap_or(0) / 1_000 * drift)
+        let (clock_ms, uptime_ms) = self.set_at_ms;
+        let since_ms = self.clock_ms - clock_ms;
+        (uptime_ms + since_ms).saturating_add_signed(i64::try_from(since_ms).unwrap_or(0) / 1_000 * drift)
+    }
+
+    /// Has it a clock of its own?
+    pub fn has_own_clock(&self) -> bool {
+        self.wall.is_some()
+    }
+
+    /// From now on its own clock is this one.
+    pub fn set_clock(&mut self, wall: Option<Wall>) {
+        self.set_at_ms = (self.clock_ms, self.uptime_ms());
+        self.wall = wall;
+    }
+
+    /// It is switched on: no game runs, uptime begins.
+    pub fn boots(&mut self) {
+        (self.game, self.clock_ms, self.set_at_ms) = (None, BOOT_MS, (0, 0));
     }
 
     /// What lies in a save's place.

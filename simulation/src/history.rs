@@ -147,12 +147,16 @@ impl Theatre {
         let mut text = String::new();
         let ran = catch_unwind(AssertUnwindSafe(|| {
             let mut world = World::new(&self.kind, history.devices, history.seed, bug);
+            world.said = Some(String::new());
             for event in &history.events {
                 let stepped = world.step(event);
                 let _ = write!(text, "  {event}\n{}", world.told());
                 stepped?;
             }
-            world.settle()
+            let settled = world.settle();
+            text.push_str(&world.told());
+            text.push_str(&world.versions_told());
+            settled
         }));
         retrosync::machine::play(None);
         if let Ok(Err(what)) = ran {

@@ -1,9 +1,11 @@
 //! The promises, asked after every event, and after the last one when all faults have stopped.
 
+use std::collections::BTreeSet;
+
 use retrosync::cycle::CycleReport;
 use retrosync::pace::Trigger;
 use retrosync::plan::Question;
-use retrosync_protocol::{Digest, WriterId};
+use retrosync_protocol::{Digest, VersionId, WriterId};
 
 use crate::fat::Fat;
 use crate::server::name;
@@ -113,11 +115,19 @@ impl World {
         for (number, entry) in self.ledger.news() {
             let (save, record) = (&self.kind.saves[number], &entry.record);
             let Some(digest) = record.content.map(|content| content.digest) else {
-                if self.truth.retired.contains(&entry.version) {
-                    continue;
-                }
-                return Err(format!("{save}: deleted, and nobody said so"));
+                let deletes = self.over(number, &record.parents);
+                let Some(deleted) = self.truth.retired.get_mut(&entry.version) else {
+                    return Err(format!("{save}: deleted, and nobody said so"));
+                };
+                deleted.extend(deletes);
+                continue;
             };
+            // Whoever begins anew over a deletion goes on from that: a person has deleted what was before.
+            let deleted: BTreeSet<Digest> = {
+                let tombstones = record.parents.iter().filter_map(|parent| self.truth.retired.get(parent));
+                tombstones.flatten().copied().collect()
+            };
+            deleted.into_iter().for_each(|deleted| self.truth.saw(digest, Some(deleted)));
             let is_choice = record.writer == dashboard
                 || record.note.is_some()
                 || self.truth.chosen.contains(&digest)
@@ -135,6 +145,16 @@ impl World {
             }
         }
         Ok(())
+    }
+
+    /// The contents of versions; of a deletion, what it deleted.
+    fn over(&self, save: usize, versions: &[VersionId]) -> BTreeSet<Digest> {
+        let mut contents: BTreeSet<Digest> =
+            versions.iter().filter_map(|version| self.ledger.content(save, version)).collect();
+        for deleted in versions.iter().filter_map(|version| self.truth.retired.get(version)) {
+            contents.extend(deleted);
+        }
+        contents
     }
 
     /// What this event left behind goes into the trace.

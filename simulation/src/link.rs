@@ -225,7 +225,7 @@ impl Link {
     /// One request with frames, on whatever way it takes.
     pub(crate) fn send(&self, frames: Vec<Frame>, fault: Option<Fault>) -> Result<Vec<StoreResult>> {
         let mut server = self.server.lock().unwrap();
-        let again = mistakes::again(self.bug(), &frames);
+        let again = frames.clone();
         match fault {
             Some(Fault::Late) => {
                 server.delay(self.device, frames);
@@ -237,7 +237,8 @@ impl Link {
                 return Ok(frames.iter().map(|_| StoreResult::Refused { problem: full() }).collect());
             }
             Some(Fault::Twice) => {
-                server.store(self.device, again).map_err(failed)?;
+                server.store(self.device, again.clone()).map_err(failed)?;
+                mistakes::again(self.bug(), &server, &again);
             }
             _ => {}
         }

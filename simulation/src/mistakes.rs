@@ -5,11 +5,12 @@ use bytes::Bytes;
 use retrosync::error::{Error, Result};
 use retrosync::remote::Sink;
 use retrosync_protocol::{
-    Changes, ChangesRequest, Code, Content, Head, Problem, StoreResult, Version, VersionId, WriterId,
+    Changes, ChangesRequest, Code, Content, Head, Problem, StoreResult, Version, VersionId,
 };
 
 use crate::bug::Bug;
 use crate::link::{Fault, Frame, Link};
+use crate::server::Server;
 
 /// An answer that says yes to everything.
 pub(crate) fn all_stored(offers: &[Version]) -> Vec<StoreResult> {
@@ -70,14 +71,11 @@ fn is_written_later(link: &Link, of: &Version) -> bool {
     heads.map(|head| head.received_unix_s).all(|received_unix_s| received_unix_s <= written_unix_s)
 }
 
-/// The copy of a request that arrives once more.
-pub(crate) fn again(bug: Option<Bug>, frames: &[Frame]) -> Vec<Frame> {
-    let mut frames = frames.to_vec();
+/// A request has arrived once more.
+pub(crate) fn again(bug: Option<Bug>, server: &Server, frames: &[Frame]) {
     if bug == Some(Bug::DuplicateIsNew) {
-        let nobody = WriterId::from_random(&[0xee; 16]);
-        frames.iter_mut().for_each(|(version, _)| version.writer = nobody.clone());
+        frames.iter().for_each(|(version, _)| server.records_again(version));
     }
-    frames
 }
 
 /// What the daemon makes of the answer to a store.

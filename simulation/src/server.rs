@@ -12,11 +12,11 @@ use futures_util::TryStreamExt as _;
 use object_store::memory::InMemory;
 use retrosync_protocol::{
     Changes, ChangesRequest, ChoiceRequest, Code, DeviceId, Digest, Epoch, History, HistoryEntry, SaveId,
-    StoreReply, Token, VersionId, WriterId,
+    StoreReply, Token, Version, VersionId, WriterId,
 };
 use retrosync_server::blobs::objects::ObjectBlobs;
 use retrosync_server::catalog::memory::MemoryCatalog;
-use retrosync_server::catalog::{Access, Catalog, User, UserId};
+use retrosync_server::catalog::{Access, Catalog, StoredVersion, User, UserId};
 use retrosync_server::library::{Answer, Asker, Library};
 use retrosync_server::notice::Notice;
 use retrosync_server::refusal::Refusal;
@@ -167,6 +167,31 @@ impl Server {
         })
     }
 
+    /// What a server would do that does not know a record again: writes it beside the one that is there.
+    pub fn records_again(&self, version: &Version) {
+        self.changes_now();
+        let user = self.dashboard.user;
+        let record = Version { writer: WriterId::from_random(&[0xee; 16]), ..version.clone() };
+        ready(async {
+            let mut tx = self.catalog.begin(Access::Write).await.unwrap();
+            let Some(save) = tx.save(user, &record.save).await.unwrap() else { return };
+            let stored = StoredVersion {
+                id: record.id(),
+                received_unix_s: self.now_unix_s(),
+                device: None,
+                device_name: "nobody".into(),
+                change: tx.last_change(user).await.unwrap() + 1,
+                leaf: !record.suspect,
+                record,
+            };
+            let is_new = tx.version(save.row, stored.id).await.unwrap().is_none();
+            if is_new && !stored.record.suspect {
+                tx.add_version(user, save.row, &stored, &stored.record.parents).await.unwrap();
+                tx.commit().await.unwrap();
+            }
+        });
+    }
+
     /// Somebody is about to change what is stored, without asking this server.
     pub fn is_changed(&self) {}
 
@@ -185,6 +210,11 @@ impl Server {
     /// A device is paired again: from now on it is known by this token.
     pub fn learns(&mut self, device: usize, token: Token) {
         self.tokens.insert(device, token);
+    }
+
+    /// Another card is in a device: what it was paired with is not on it.
+    pub fn forgets_token(&mut self, device: usize) {
+        self.tokens.remove(&device);
     }
 
     /// The token by which a device is known, if it was paired again.

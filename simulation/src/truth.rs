@@ -18,8 +18,8 @@ pub struct Truth {
     pub damage: BTreeSet<Digest>,
     /// Contents in which nothing was ever played: empty ones, blank ones.
     pub nothing: BTreeSet<Digest>,
-    /// Versions by which a person deleted a save.
-    pub retired: BTreeSet<VersionId>,
+    /// Versions by which a person deleted a save, each with what it deleted.
+    pub retired: BTreeMap<VersionId, BTreeSet<Digest>>,
     /// Contents that a daemon has had before it, by save: they are somewhere, for ever.
     kept: BTreeMap<Digest, usize>,
     /// Those of them that the server had not when it was last looked.

@@ -10,7 +10,7 @@ use retrosync::cycle::{CycleReport, Request};
 use retrosync::pace::Trigger;
 use retrosync::remote::Remote as _;
 use retrosync::volume::Volume as _;
-use retrosync_protocol::{ChangesRequest, Digest, Hasher, SaveId};
+use retrosync_protocol::{ChangesRequest, Digest, Hasher, HistoryEntry, SaveId, VersionId};
 
 use crate::bug::Bug;
 use crate::coverage::Coverage;
@@ -60,6 +60,8 @@ pub struct World {
     pub(crate) events: usize,
     /// What was tried.
     pub(crate) coverage: Coverage,
+    /// What each cycle did and asked, if anybody listens.
+    pub(crate) said: Option<String>,
     /// What a look found to be broken.
     pub(crate) broken: Option<String>,
     /// By the device that the card is in.
@@ -91,6 +93,7 @@ impl World {
             luck: None,
             events: 0,
             coverage: Coverage::default(),
+            said: None,
             broken: None,
             deleted: vec![Deleted::default(); devices.len()],
             images: devices.iter().map(|_| None).collect(),
@@ -158,7 +161,7 @@ impl World {
             Event::Deletes { device, save } => self.deletes(device, save),
             Event::Retires { save } => {
                 let tombstone = self.server.lock().unwrap().choose(&self.kind.saves[save], None);
-                self.truth.retired.extend(tombstone);
+                self.truth.retired.extend(tombstone.map(|tombstone| (tombstone, BTreeSet::new())));
             }
             Event::Restores { save, nth } => {
                 let server = self.server.lock().unwrap();
@@ -199,6 +202,9 @@ impl World {
                     let _ = fat.remove(format!("/card/.retrosync/journal.{number}").as_ref());
                 }
                 fat.settle();
+                if let Some(game) = &mut self.devices[device].handheld.get().game {
+                    game.is_noted = false;
+                }
                 self.start(device);
             }
             Event::BacksUp => self.backup = Some(self.server.lock().unwrap().back_up()),
@@ -280,6 +286,7 @@ impl World {
         let report = of.cycle(request);
         of.current = report.as_ref().is_some_and(|report| report.failed.is_none());
         self.count(device, report.as_ref(), mishap);
+        self.say(device, report.as_ref());
         if let Some(report) = report {
             self.trace.update(format!("{:?}{:?}", report.deeds, report.questions).as_bytes());
         }
@@ -385,7 +392,8 @@ impl World {
                     Some(reaches) => handheld.fat.crash(&mut Sure(reaches)),
                     None => handheld.fat.crash(&mut Chance(&mut self.dice)),
                 };
-                (handheld.fat, handheld.game, handheld.clock_ms) = (fat, None, 5_000);
+                handheld.fat = fat;
+                handheld.boots();
                 if let Some(at) = again {
                     handheld.fat.cut_at(at);
                 }
@@ -439,9 +447,10 @@ impl World {
         self.devices[device].stop();
         let old = {
             let mut handheld = self.devices[device].handheld.get();
-            (handheld.game, handheld.clock_ms) = (None, 5_000);
+            handheld.boots();
             std::mem::replace(&mut handheld.fat, card)
         };
+        self.server.lock().unwrap().forgets_token(device);
         let old = (old, std::mem::replace(&mut self.deleted[device], deleted));
         self.start(device);
         old
@@ -504,8 +513,8 @@ impl World {
     /// What lies in the saves' places and what the server has as heads, in a story's words.
     pub(crate) fn told(&mut self) -> String {
         self.look();
+        let mut text = self.said.as_mut().map(std::mem::take).unwrap_or_default();
         let called = |digest: Option<Digest>| digest.map_or("-".into(), |digest| self.truth.name(&digest));
-        let mut text = String::new();
         for (device, shelf) in self.shelves.iter().enumerate() {
             let saves: Vec<String> = (0..SAVES).map(|save| called(shelf.save(save))).collect();
             let _ = writeln!(text, "      {}: {}", name(device), saves.join(" | "));
@@ -515,6 +524,25 @@ impl World {
             heads.collect::<Vec<_>>().join(" + ")
         });
         let _ = writeln!(text, "      server: {}", heads.collect::<Vec<_>>().join(" | "));
+        text
+    }
+
+    /// All versions, the oldest first, each with its parents.
+    pub(crate) fn versions_told(&self) -> String {
+        let mut text = String::new();
+        for save in self.kind.saves.iter() {
+            for HistoryEntry { version, record, device_name, .. } in
+                self.server.lock().unwrap().history(save).iter().rev()
+            {
+                let short = |version: &VersionId| version.to_string()[..6].to_owned();
+                let content = record.content.map_or("deleted".into(), |c| self.truth.name(&c.digest));
+                let parents: Vec<String> = record.parents.iter().map(short).collect();
+                let is = if record.suspect { ", suspect" } else { "" };
+                let (version, parents) = (short(version), parents.join(" "));
+                let _ =
+                    writeln!(text, "      {save} {version}: {content} by {device_name} over [{parents}]{is}");
+            }
+        }
         text
     }
 
@@ -528,7 +556,17 @@ impl World {
         self.devices[device].handheld.get().changes = 0;
         let report = self.devices[device].cycle(Request::new(trigger));
         self.take_in();
+        self.say(device, report.as_ref());
         report
+    }
+
+    fn say(&mut self, device: usize, report: Option<&CycleReport>) {
+        let (Some(said), Some(report)) = (&mut self.said, report) else { return };
+        let CycleReport { deeds, questions, waiting, failed, .. } = report;
+        if !(deeds.is_empty() && questions.is_empty() && waiting.is_empty() && failed.is_none()) {
+            let name = name(device);
+            let _ = writeln!(said, "      {name}: {deeds:?} asks {questions:?} waits {waiting:?} {failed:?}");
+        }
     }
 }
 

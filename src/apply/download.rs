@@ -159,9 +159,11 @@ fn retire_all(
         if let Step::Retire { save, place, head, expects } = step
             && (save.kind() == SaveKind::State) == states
         {
-            // A state that was stored just now is its new version.
+            // A state that was stored just now is its new version; what was deleted is its deletion.
+            let heads = hands.journal.listing().saves.get(save).into_iter().flatten();
+            let is_deleted = heads.into_iter().any(|h| h.version == *head && h.content.is_none());
             let stored = hands.journal.base().saves.get(save).filter(|entry| entry.content == Some(*expects));
-            let head = stored.map_or(*head, |entry| entry.version);
+            let head = stored.filter(|_| !is_deleted).map_or(*head, |entry| entry.version);
             retire(hands, (save, place), head, expects, looked, outcome)?;
         }
     }

@@ -156,8 +156,12 @@ fn take_in(
         Step::Upload { place, stamp, content, .. } => {
             let now = Agreed { version, content: Some(*content), place, stamp: *stamp };
             let entry = entry_after(hands.base.saves.get(save), now);
+            // What we put here ourselves, offered to a server that lost it, is nothing that a game wrote.
+            let agreed = hands.journal.base().saves.get(save).and_then(|entry| entry.content);
             hands.journal.record(Entry::Settled { save: save.clone(), entry })?;
-            hands.launches.forget(save);
+            if agreed != Some(*content) {
+                hands.launches.forget(save);
+            }
             let size_bytes = content.size_bytes;
             let how = if branch { "stored beside another version: a question" } else { "stored" };
             log::info!("{save}: {how}, {size_bytes} bytes");

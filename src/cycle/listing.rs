@@ -4,7 +4,7 @@
 
 use retrosync_protocol::{Ask, Changes, ChangesRequest, Digest, SaveId};
 
-use super::{ASK_MOST, CycleReport, Parts, Request};
+use super::{ASK_MOST, CycleReport, Parts, Request, loaded};
 use crate::error::{Error, Kind, Result};
 use crate::journal::Entry;
 use crate::network;
@@ -21,7 +21,7 @@ pub(super) fn bring(
     listing: &mut Listing,
     report: &mut CycleReport,
 ) -> Result<bool> {
-    let mut asks = asks(parts.journal.base(), found, request.trigger == Trigger::Full);
+    let mut asks = asks(&loaded::base(parts, found), found, request.trigger == Trigger::Full);
     let since = parts.journal.base().cursor;
     let news = request.news.take();
     let needs = !request.current

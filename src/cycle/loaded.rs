@@ -49,12 +49,14 @@ pub(super) fn base(parts: &Parts, found: &Found) -> Base {
     for (save, loaded) in parts.memory.launches.loaded() {
         let agreed = base.saves.get(save);
         let (put, is_trusted) = (agreed.and_then(|e| e.content), agreed.is_some_and(|e| e.trusted));
+        // Set aside is what lies here, whatever it was made from.
+        let aside = agreed.and_then(|e| e.aside);
         let here = found.local.saves.get(save).map(|here| here.content);
         if here.is_some() && here != put {
             match loaded {
                 Some(entry) => {
                     let trusted = entry.trusted && is_trusted;
-                    base.saves.insert(save.clone(), BaseEntry { trusted, ..entry.clone() })
+                    base.saves.insert(save.clone(), BaseEntry { trusted, aside, ..entry.clone() })
                 }
                 None => base.saves.remove(save),
             };

@@ -191,6 +191,32 @@ impl Rig {
         bytes
     }
 
+    /// Somebody deletes a save, as on the dashboard; the version that says so.
+    pub fn deletes(&self, save: &str) -> VersionId {
+        let save: SaveId = save.parse().unwrap();
+        let mut folder = self.folder();
+        let version = Version {
+            parents: folder.history(&save, None).unwrap().heads,
+            save,
+            content: None,
+            writer: WriterId::from_random(&[0xdd; 16]),
+            sequence: 1,
+            played: None,
+            suspect: false,
+            client: "test".into(),
+            profile: String::new(),
+            core: None,
+            note: None,
+        };
+        folder.store(std::slice::from_ref(&version), &|_| Err(lost())).unwrap();
+        version.id()
+    }
+
+    /// What the newest version of a save was made from.
+    pub fn parents(&self, save: &str) -> Vec<VersionId> {
+        self.folder().history(&save.parse().unwrap(), None).unwrap().versions[0].record.parents.clone()
+    }
+
     /// Keeps the store as it is.
     pub fn back_up(&self) {
         copy(&self.dir(), &self.store.path().join("backup"));

@@ -9,7 +9,7 @@ use retrosync::plan::ConflictPolicy;
 use retrosync_protocol::{Digest, HistoryEntry, Version};
 
 use super::World;
-use crate::handheld::{BOOT_MS, Chance, put};
+use crate::handheld::{Chance, put};
 use crate::server::name;
 use crate::story::{Crash, Event, SAVES};
 
@@ -27,7 +27,7 @@ impl World {
                 self.devices[device].handheld.get().fat.set_room(sectors);
             }
             Event::SetsClock { device, wall } => {
-                self.devices[device].handheld.get().wall = wall;
+                self.devices[device].handheld.get().set_clock(wall);
                 self.tell_time();
             }
             Event::CardOut { device } => self.card_out(device),
@@ -65,7 +65,7 @@ impl World {
         for device in &self.devices {
             let mut handheld = device.handheld.get();
             handheld.true_unix_s = now_unix_s;
-            let told = handheld.wall.map(|_| handheld.wall_unix_s());
+            let told = handheld.has_own_clock().then(|| handheld.wall_unix_s());
             handheld.fat.tell_time(told);
         }
     }
@@ -117,7 +117,8 @@ impl World {
             let _ = handheld.fat.undisturbed(|fat| put(fat, &path, &bytes, truncates));
             let fat = handheld.fat.crash(&mut Chance(&mut self.dice));
             fat.check();
-            (handheld.fat, handheld.clock_ms) = (fat, BOOT_MS);
+            handheld.fat = fat;
+            handheld.boots();
             over
         };
         let left = self.devices[device].handheld.get().on_card(game.save);
@@ -128,7 +129,6 @@ impl World {
             // Nobody can tell what was loaded from what is left.
             self.truth.chosen.insert(digest);
         }
-        self.devices[device].handheld.get().game = None;
         if let Some(over) = over.filter(|over| left.as_ref() != Some(over)) {
             self.forget_if_gone(Digest::of(&over));
         }
@@ -258,10 +258,9 @@ impl World {
             let history = self.server.lock().unwrap().history(save);
             for (at, one) in history.iter().enumerate() {
                 let (one, older) = (&one.record, &history[at + 1..]);
-                let is_echo = |other: &Version| {
-                    one.content.is_some() && one.content == other.content && one.parents == other.parents
-                };
-                if older.iter().any(|other| is_echo(&other.record) && one.note.is_none() && !one.suspect) {
+                let is_echo = |other: &Version| one.says_the_same_as(other);
+                let is_meant = one.content.is_none() || one.note.is_some() || one.suspect;
+                if !is_meant && older.iter().any(|other| is_echo(&other.record)) {
                     let content =
                         one.content.map_or("nothing".into(), |content| self.truth.name(&content.digest));
                     return Err(format!("{save}: {content} is stored twice"));

@@ -1,0 +1,213 @@
+//! What a hunt has found, each as its shortest history: none of them may come back.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
+use retrosync::pace::Trigger::{Changed, Full, Retry};
+use retrosync_simulation::history::{History, Theatre};
+use retrosync_simulation::story::{Act, Crash, Event, Mishap};
+
+fn keeps_its_promises(seed: u64, devices: usize, events: &[Event]) {
+    let history = History { seed, devices, events: events.to_vec() };
+    if let Err(broken) = Theatre::new().run(&history, None) {
+        panic!("{}\n{}", broken.what, Theatre::new().aloud(&history, None));
+    }
+}
+
+fn starts(device: usize, save: usize) -> Event {
+    Event::Starts { device, save, is_seen: true }
+}
+
+fn starts_unseen(device: usize, save: usize) -> Event {
+    Event::Starts { device, save, is_seen: false }
+}
+
+fn exits(device: usize) -> Event {
+    Event::Exits { device, saves: true, truncates: false }
+}
+
+fn syncs(device: usize) -> Event {
+    Event::Cycle { device, trigger: Retry, fault: None, meanwhile: None, mishap: None }
+}
+
+fn syncs_all(device: usize) -> Event {
+    Event::Cycle { device, trigger: Full, fault: None, meanwhile: None, mishap: None }
+}
+
+fn syncs_until_power_goes(device: usize, at: usize) -> Event {
+    let mishap = Some(Mishap::PowerGoes(at));
+    Event::Cycle { device, trigger: Retry, fault: None, meanwhile: None, mishap }
+}
+
+fn waits(seconds: u64) -> Event {
+    Event::Waits { seconds }
+}
+
+/// B had fetched it, and its power went before that was noted; then A played on.
+#[test]
+fn nobody_is_asked_whether_to_go_back_to_what_was_fetched_just_before_the_power_went() {
+    let plays = |device, trigger, call, save, mishap| Event::Cycle {
+        device,
+        trigger,
+        fault: None,
+        meanwhile: Some((call, Act::Plays, save)),
+        mishap,
+    };
+    keeps_its_promises(
+        12784,
+        2,
+        &[
+            plays(0, Full, 0, 1, None),
+            syncs_all(0),
+            exits(0),
+            syncs(1),
+            starts(0, 2),
+            exits(0),
+            syncs(0),
+            syncs_until_power_goes(1, 16),
+            plays(1, Retry, 3, 2, Some(Mishap::PowerGoes(10))),
+            starts(0, 1),
+            exits(0),
+        ],
+    );
+}
+
+/// A state that a crash emptied, and that was deleted on the dashboard: nothing is left of it, and nothing is to be asked.
+#[test]
+fn what_a_crash_emptied_of_a_deleted_state_is_no_question() {
+    let restores = Some((1, Act::Restores, 0));
+    keeps_its_promises(
+        30618,
+        2,
+        &[
+            starts(1, 2),
+            exits(1),
+            syncs(1),
+            starts_unseen(0, 2),
+            Event::Cycle {
+                device: 0,
+                trigger: Changed,
+                fault: None,
+                meanwhile: None,
+                mishap: Some(Mishap::CallFails(45)),
+            },
+            waits(5),
+            Event::Cycle { device: 0, trigger: Retry, fault: None, meanwhile: restores, mishap: None },
+            Event::Crashes { device: 0, how: Crash::Truncated },
+            Event::Retires { save: 2 },
+        ],
+    );
+}
+
+/// The game was started in the very tick in which what was chosen on the dashboard came.
+#[test]
+fn what_is_played_on_from_a_choice_may_replace_what_it_was_chosen_over() {
+    keeps_its_promises(
+        3177,
+        2,
+        &[
+            starts_unseen(0, 1),
+            exits(0),
+            waits(70),
+            syncs(0),
+            starts(1, 1),
+            exits(1),
+            syncs(1),
+            Event::Restores { save: 1, nth: 0 },
+            syncs(0),
+            starts_unseen(0, 1),
+            waits(5),
+            syncs(0),
+            exits(0),
+        ],
+    );
+}
+
+#[test]
+fn a_device_that_is_paired_again_still_knows_that_a_game_never_loaded_what_came_under_it() {
+    keeps_its_promises(
+        98,
+        5,
+        &[
+            starts(3, 2),
+            exits(3),
+            syncs(3),
+            starts_unseen(4, 2),
+            syncs(4),
+            waits(5),
+            syncs(4),
+            exits(4),
+            Event::PairsAgain { device: 4, cut: Some(14) },
+        ],
+    );
+}
+
+#[test]
+fn a_server_that_is_given_back_what_it_lost_does_not_take_a_game_for_having_loaded_that() {
+    keeps_its_promises(
+        16249,
+        2,
+        &[
+            Event::BacksUp,
+            starts(1, 1),
+            exits(1),
+            starts_unseen(0, 1),
+            syncs(1),
+            syncs(0),
+            waits(70),
+            Event::RestoresServer,
+            syncs_all(0),
+            exits(0),
+        ],
+    );
+}
+
+#[test]
+fn a_game_that_is_begun_anew_after_a_deletion_does_not_go_on_from_what_was_deleted() {
+    keeps_its_promises(
+        17633,
+        2,
+        &[
+            starts(1, 1),
+            exits(1),
+            syncs(1),
+            Event::Retires { save: 1 },
+            waits(4_000),
+            syncs(1),
+            starts(1, 1),
+            Event::Crashes { device: 1, how: Crash::Half },
+        ],
+    );
+}
+
+/// The card was out when its player restored a version: from what the device last heard, and two versions with one content
+/// stood as heads for ever.
+#[test]
+fn what_two_versions_say_alike_comes_to_every_device() {
+    keeps_its_promises(
+        18881,
+        2,
+        &[
+            starts(0, 1),
+            exits(0),
+            syncs(0),
+            Event::CardOut { device: 0 },
+            starts(1, 1),
+            syncs(1),
+            exits(1),
+            syncs(1),
+            Event::RestoresHere { device: 0, save: 1, nth: 0 },
+        ],
+    );
+}
+
+/// The power went while the journal was made anew, with the old one still held open.
+#[test]
+fn a_journal_that_is_made_anew_when_the_power_goes_frees_nothing_twice() {
+    let syncs = |at| Event::Cycle {
+        device: 4,
+        trigger: Full,
+        fault: None,
+        meanwhile: None,
+        mishap: Some(Mishap::PowerGoes(at)),
+    };
+    keeps_its_promises(34763, 5, &[syncs(5), syncs(1)]);
+}
