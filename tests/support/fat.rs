@@ -30,7 +30,7 @@ use std::sync::{Arc, Mutex, MutexGuard};
 use retrosync::volume::Volume;
 
 pub(crate) use card::Extent;
-use card::{Card, Chain, Dirent, EMPTY};
+use card::{Card, Dirent, EMPTY};
 
 pub(crate) const SECTOR: usize = 512;
 
@@ -71,7 +71,7 @@ impl Fat {
             card.folders[folder].durable = true;
         }
         for chain in &mut card.chains {
-            chain.durable = Arc::clone(&chain.now);
+            chain.sync();
         }
         card.write_table();
     }
@@ -210,15 +210,14 @@ impl Fat {
                 for (at, dirent) in dirents.into_iter().enumerate() {
                     let Dirent { chain, size } = dirent.unwrap_or(EMPTY);
                     hasher.write_u64(size + at as u64);
-                    if let Some(Chain { now, durable, linked, freed, .. }) =
-                        chain.map(|chain| &card.chains[chain])
-                    {
-                        hasher.write(now.as_flattened());
-                        hasher.write_u8(
-                            u8::from(*freed) * 4
-                                + u8::from(*linked == now.len()) * 2
-                                + u8::from(now == durable),
-                        );
+                    if let Some(chain) = chain.map(|chain| &card.chains[chain]) {
+                        hasher.write(chain.now.as_flattened());
+                        hasher.write_usize(chain.linked);
+                        hasher.write_u8(u8::from(chain.freed) * 2 + u8::from(chain.freed_durably));
+                        for at in chain.dirty() {
+                            hasher.write_usize(at);
+                            hasher.write(&chain.on_card(at));
+                        }
                     }
                 }
                 let stamp = of.node.map(|node| (card.nodes[node].mtime, card.nodes[node].dirty));

@@ -10,7 +10,7 @@ use std::sync::Arc;
 use retrosync::snapshot::Stamp;
 use retrosync::volume::{Entry, EntryKind, Volume, VolumeFile};
 
-use super::card::{Chain, Dirent, EMPTY, Folder, GARBAGE, Node};
+use super::card::{Chain, Dirent, EMPTY, Folder, Node};
 use super::{Fat, SECTOR};
 
 impl Fat {
@@ -185,8 +185,7 @@ impl VolumeFile for FatFile {
             card.chains.len() - 1
         });
         dirent = Dirent { chain: Some(chain), size: dirent.size.max(end as u64) };
-        let sectors = Arc::make_mut(&mut card.chains[chain].now);
-        sectors.resize(sectors.len().max(needed), GARBAGE);
+        let sectors = card.chains[chain].write(offset as usize / SECTOR..needed);
         sectors.as_flattened_mut()[offset as usize..end].copy_from_slice(bytes);
         let mtime = card.clock;
         let node = &mut card.nodes[self.node];
@@ -209,7 +208,7 @@ impl VolumeFile for FatFile {
             card.reach(self.node, length)?;
             let given_back = card.chains[chain].now.len() - keeps;
             if given_back > 0 {
-                Arc::make_mut(&mut card.chains[chain].now).truncate(keeps);
+                card.chains[chain].truncate(keeps);
                 card.room = card.room.map(|room| room + given_back);
             }
         }

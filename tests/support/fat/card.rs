@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::ffi::OsStr;
 use std::io;
+use std::ops::Range;
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -48,14 +49,59 @@ pub(super) type Home = (usize, Arc<OsStr>);
 
 #[derive(Clone, Default)]
 pub(super) struct Chain {
-    /// What of its sectors is on the card.
-    pub(super) durable: Sectors,
+    /// What is on the card of the sectors that were written since they were synced last, by number.
+    pub(super) before: BTreeMap<usize, Sector>,
+    /// How many of its sectors were ever on the card; the others hold garbage there.
+    pub(super) durable: usize,
     /// How many clusters the table on the card links.
     pub(super) linked: usize,
     /// As the kernel has it: its length is that of the chain.
     pub(super) now: Sectors,
     pub(super) freed: bool,
     pub(super) freed_durably: bool,
+}
+
+impl Chain {
+    /// So many sectors from there on, to be written; there is room for them then.
+    pub(super) fn write(&mut self, sectors: Range<usize>) -> &mut Vec<Sector> {
+        self.remember(sectors.clone());
+        let now = Arc::make_mut(&mut self.now);
+        now.resize(now.len().max(sectors.end), GARBAGE);
+        now
+    }
+
+    /// In place: it has so many sectors and no more.
+    pub(super) fn truncate(&mut self, keeps: usize) {
+        self.remember(keeps..self.now.len());
+        Arc::make_mut(&mut self.now).truncate(keeps);
+    }
+
+    /// Notes what is on the card of sectors that are about to differ from it.
+    fn remember(&mut self, sectors: Range<usize>) {
+        for at in sectors.start..sectors.end.min(self.durable).min(self.now.len()) {
+            self.before.entry(at).or_insert(self.now[at]);
+        }
+    }
+
+    /// What is on the card of a sector.
+    pub(super) fn on_card(&self, at: usize) -> Sector {
+        let is_durable = at < self.durable;
+        let as_now = || self.now.get(at).filter(|_| is_durable).copied();
+        self.before.get(&at).copied().or_else(as_now).unwrap_or(GARBAGE)
+    }
+
+    /// The sectors whose bytes a crash decides about, in their order.
+    pub(super) fn dirty(&self) -> Vec<usize> {
+        let written = self.before.range(..self.now.len()).map(|(at, _)| *at);
+        let all = written.chain(self.durable.min(self.now.len())..self.now.len());
+        all.filter(|at| self.on_card(*at) != self.now[*at]).collect()
+    }
+
+    /// All of it is on the card.
+    pub(super) fn sync(&mut self) {
+        self.before.clear();
+        self.durable = self.now.len();
+    }
 }
 
 #[derive(Clone, Default)]
@@ -216,7 +262,7 @@ impl Card {
     }
 
     pub(super) fn write_data(&mut self, chain: usize) {
-        self.chains[chain].durable = Arc::clone(&self.chains[chain].now);
+        self.chains[chain].sync();
         self.write_table();
     }
 

@@ -3,7 +3,7 @@
 use std::ffi::{OsStr, OsString};
 use std::sync::Arc;
 
-use super::card::{Card, Chain, Dirent, EMPTY, Folder, GARBAGE, Name, Node};
+use super::card::{Card, Chain, Dirent, EMPTY, Folder, Name, Node, Sector};
 use super::{Fate, SECTOR};
 
 impl Card {
@@ -100,29 +100,36 @@ fn short_form(long: &OsStr) -> Option<OsString> {
 
 impl Chain {
     fn crash(&mut self, fate: &mut dyn Fate) {
-        let Chain { durable, linked, now, freed, freed_durably } = self;
-        if !Arc::ptr_eq(durable, now) {
-            let durable = Arc::make_mut(durable);
-            durable.resize(durable.len().max(now.len()).max(*linked), GARBAGE);
-            for (old, new) in durable.iter_mut().zip(now.iter()).filter(|(old, new)| old != new) {
-                if fate.reaches() {
-                    let upto = if fate.tears() { SECTOR / 2 } else { SECTOR };
-                    old[..upto].copy_from_slice(&new[..upto]);
-                }
-            }
-        }
-        if *linked != now.len() {
+        let held = self.now.len();
+        let dirty = self.dirty();
+        let kept: Vec<usize> = dirty
+            .iter()
+            .map(|_| match fate.reaches() {
+                true if fate.tears() => SECTOR / 2,
+                true => SECTOR,
+                false => 0,
+            })
+            .collect();
+        if self.linked != held {
             if fate.reaches() {
-                *linked = now.len();
-            } else if linked.abs_diff(now.len()) > 1 && fate.tears() {
-                *linked = usize::midpoint(*linked, now.len());
+                self.linked = held;
+            } else if self.linked.abs_diff(held) > 1 && fate.tears() {
+                self.linked = usize::midpoint(self.linked, held);
             }
         }
-        *freed_durably |= *freed && fate.reaches();
-        *freed = *freed_durably;
-        if durable.len() != *linked {
-            Arc::make_mut(durable).resize(*linked, GARBAGE);
+        self.freed_durably |= self.freed && fate.reaches();
+        self.freed = self.freed_durably;
+        // What lies behind the end that the kernel saw is as it was on the card.
+        let behind: Vec<Sector> = (held..self.linked).map(|at| self.on_card(at)).collect();
+        for (at, kept) in dirty.into_iter().zip(kept).filter(|(_, kept)| *kept < SECTOR) {
+            let before = self.on_card(at);
+            Arc::make_mut(&mut self.now)[at][kept..].copy_from_slice(&before[kept..]);
         }
-        *now = Arc::clone(durable);
+        if self.linked != held {
+            let now = Arc::make_mut(&mut self.now);
+            now.extend(behind);
+            now.truncate(self.linked);
+        }
+        self.sync();
     }
 }
