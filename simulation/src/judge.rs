@@ -1,5 +1,7 @@
 //! The promises, asked after every event, and after the last one when all faults have stopped.
 
+mod history;
+
 use std::collections::BTreeSet;
 
 use retrosync::cycle::CycleReport;

@@ -1,35 +1,30 @@
 //! Devices, a server and what happens to them: one event after the other, judged after each.
 
 use std::collections::BTreeSet;
-use std::fmt::Write as _;
 use std::sync::{Arc, Mutex};
 
-use retrosync::apply::Deed;
 use retrosync::choice::{self, Keep, Wish};
-use retrosync::cycle::{CycleReport, Request};
-use retrosync::pace::Trigger;
-use retrosync::remote::Remote as _;
 use retrosync::volume::Volume as _;
-use retrosync_protocol::{ChangesRequest, Digest, Hasher, HistoryEntry, SaveId, VersionId};
+use retrosync_protocol::{Digest, Hasher, SaveId};
 
 use crate::bug::Bug;
 use crate::coverage::Coverage;
 use crate::device::{Device, Kind};
 use crate::dice::Dice;
 use crate::fat::Fat;
-use crate::handheld::{Chance, Everything, Sure};
+use crate::handheld::Everything;
 use crate::judge::held_by;
 use crate::ledger::Ledger;
-use crate::link::{Link, Meanwhile, Weather};
-use crate::server::{Backup, Server, name};
+use crate::link::{Meanwhile, Weather};
+use crate::server::{Backup, Server};
 use crate::shelf::Shelf;
-use crate::story::{Act, Event, Mishap, SAVES};
+use crate::story::{Act, Event, SAVES};
 use crate::truth::Truth;
 
 mod actors;
+mod cycles;
+mod told;
 
-/// How often a start is tried whose card fails.
-const STARTS: usize = 4;
 /// The size of each save; the third, a state, changes its size.
 const SIZE_BYTES: [usize; SAVES] = [1_100, 600, 700];
 
@@ -214,12 +209,6 @@ impl World {
         }
     }
 
-    /// The weather of a device when nothing goes wrong; what was noted is kept.
-    fn calm(&self, device: usize) -> Weather {
-        let weather = self.devices[device].weather.lock().unwrap().clone();
-        Weather { fault: None, meanwhile: None, calls: 0, stores: 0, ..weather }
-    }
-
     pub(crate) fn pass(&mut self, seconds: u64) {
         self.server.lock().unwrap().now_ms += seconds * 1_000;
         for device in &self.devices {
@@ -253,168 +242,6 @@ impl World {
             Act::Plays => Meanwhile::Plays { save, bytes: self.bytes_for(save) },
             Act::Restores => Meanwhile::Restores { save },
         }
-    }
-
-    /// What lies on a card when its daemon begins to work is that daemon's to keep.
-    fn about_to_sync(&mut self, device: usize) {
-        let mut handheld = self.devices[device].handheld.get();
-        for save in 0..SAVES {
-            if let Some(digest) = handheld.digest_on_card(save) {
-                self.truth.keep(digest, save);
-            }
-        }
-    }
-
-    fn cycle(&mut self, device: usize, trigger: Trigger, mishap: Option<Mishap>) {
-        if !self.devices[device].is_up() {
-            self.start(device);
-        }
-        self.about_to_sync(device);
-        self.tell_time();
-        let fat = self.devices[device].handheld.get().fat.clone();
-        match mishap {
-            Some(Mishap::PowerGoes(at) | Mishap::Killed(at)) => fat.cut_at(at),
-            Some(Mishap::CallFails(at)) => fat.fail_at(at, std::io::ErrorKind::Other),
-            None => {}
-        }
-        if self.bug == Some(Bug::DeletesOnAbsence) {
-            self.delete_what_is_absent(device);
-        }
-        let of = &mut self.devices[device];
-        let mut request = Request::new(trigger);
-        (request.news, request.current) = (of.news.take(), of.current);
-        let report = of.cycle(request);
-        of.current = report.as_ref().is_some_and(|report| report.failed.is_none());
-        self.count(device, report.as_ref(), mishap);
-        self.say(device, report.as_ref());
-        if let Some(report) = report {
-            self.trace.update(format!("{:?}{:?}", report.deeds, report.questions).as_bytes());
-        }
-        fat.cut_at(usize::MAX);
-        fat.fail_at(usize::MAX / 2, std::io::ErrorKind::Other);
-        if mishap.is_none() {
-            self.notes_launches(device);
-        }
-        if fat.is_off() {
-            match mishap {
-                Some(Mishap::Killed(_)) => self.killed(device),
-                _ => self.power_goes(device),
-            }
-        }
-    }
-
-    /// A cycle that ended well: what the daemon knows of the running game is on its card.
-    fn notes_launches(&self, device: usize) {
-        if let Some(game) = &mut self.devices[device].handheld.get().game {
-            game.is_noted |= game.is_known;
-        }
-    }
-
-    /// Which steps met which fault.
-    fn count(&mut self, device: usize, report: Option<&CycleReport>, mishap: Option<Mishap>) {
-        let (fat, weather) = {
-            let of = &self.devices[device];
-            (of.handheld.get().fat.clone(), of.weather.lock().unwrap().clone())
-        };
-        let mut faults = Vec::new();
-        faults.extend(
-            weather.fault.filter(|(at, _)| *at < weather.calls).map(|(_, fault)| format!("{fault:?}")),
-        );
-        let came = mishap.filter(|mishap| match mishap {
-            Mishap::CallFails(_) => fat.has_failed(),
-            _ => fat.is_off(),
-        });
-        faults.extend(came.map(|mishap| format!("{mishap:?}")));
-        if faults.is_empty() {
-            faults.push("none".into());
-        }
-        let mut steps: Vec<&str> = report.iter().flat_map(|report| &report.deeds).map(kind).collect();
-        if steps.is_empty() {
-            steps.push("looked");
-        }
-        for step in &steps {
-            faults.iter().for_each(|fault| self.coverage.count(step, fault));
-        }
-    }
-
-    /// What the bug does that deletes on absence.
-    fn delete_what_is_absent(&mut self, device: usize) {
-        let saves = Arc::clone(&self.kind.saves);
-        for (save, id) in saves.iter().enumerate() {
-            let is_absent = self.devices[device].handheld.get().on_card(save).is_none();
-            let is_known = self.devices[device]
-                .parts()
-                .and_then(|parts| parts.journal.base().saves.get(id).map(|entry| entry.content.is_some()));
-            if is_absent && is_known == Some(true) {
-                self.server.lock().unwrap().choose(id, None);
-            }
-        }
-    }
-
-    fn polls(&mut self, device: usize) {
-        let of = &mut self.devices[device];
-        let (handheld, weather) = (of.handheld.clone(), Arc::clone(&of.weather));
-        // A folder is looked at, not listened to.
-        let is_folder = self.server.lock().unwrap().share().is_some();
-        let Some(parts) = of.parts().filter(|_| !is_folder) else { return };
-        let base = parts.journal.base();
-        let request =
-            ChangesRequest { since: base.cursor, epoch: base.epoch.clone(), ..ChangesRequest::default() };
-        let (server, saves) = (Arc::clone(&self.server), Arc::clone(&self.kind.saves));
-        let mut link = Link { device, server, handheld, weather, saves };
-        if let (true, Ok(changes)) = (of.current, link.list(&request)) {
-            of.news = Some((request.since, changes));
-        }
-    }
-
-    /// The daemon starts; a card that fails meanwhile is started on again.
-    pub(crate) fn start(&mut self, device: usize) {
-        // What a daemon knew of a running game's start is gone with it, unless it had the time to note it.
-        if let Some(game) = &mut self.devices[device].handheld.get().game {
-            game.is_forgotten |= game.was_replaced && !game.is_noted;
-        }
-        for _ in 0..STARTS {
-            if self.devices[device].start().is_ok() {
-                return;
-            }
-        }
-    }
-
-    /// The power goes: what is not written may be lost, and comes back as it is. Sometimes it goes again meanwhile.
-    fn power_goes(&mut self, device: usize) {
-        loop {
-            self.devices[device].stop();
-            let is_again = self.luck.is_none() && self.dice.one_in(4);
-            let again = is_again.then(|| self.dice.below(12));
-            {
-                let mut handheld = self.devices[device].handheld.get();
-                let fat = match self.luck {
-                    Some(reaches) => handheld.fat.crash(&mut Sure(reaches)),
-                    None => handheld.fat.crash(&mut Chance(&mut self.dice)),
-                };
-                handheld.fat = fat;
-                handheld.boots();
-                if let Some(at) = again {
-                    handheld.fat.cut_at(at);
-                }
-            }
-            self.start(device);
-            let fat = self.devices[device].handheld.get().fat.clone();
-            fat.cut_at(usize::MAX);
-            if !fat.is_off() {
-                return;
-            }
-        }
-    }
-
-    /// The daemon is killed, and starts again; the game, if one runs, goes on.
-    fn killed(&mut self, device: usize) {
-        self.devices[device].stop();
-        {
-            let mut handheld = self.devices[device].handheld.get();
-            handheld.fat = handheld.fat.crash(&mut Everything);
-        }
-        self.start(device);
     }
 
     fn deletes(&mut self, device: usize, save: usize) {
@@ -508,76 +335,5 @@ impl World {
         truth.forget_all_but(|digest| {
             ledger.holds(digest) || drawer.contains(digest) || shelves.iter().any(|shelf| shelf.holds(digest))
         });
-    }
-
-    /// What lies in the saves' places and what the server has as heads, in a story's words.
-    pub(crate) fn told(&mut self) -> String {
-        self.look();
-        let mut text = self.said.as_mut().map(std::mem::take).unwrap_or_default();
-        let called = |digest: Option<Digest>| digest.map_or("-".into(), |digest| self.truth.name(&digest));
-        for (device, shelf) in self.shelves.iter().enumerate() {
-            let saves: Vec<String> = (0..SAVES).map(|save| called(shelf.save(save))).collect();
-            let _ = writeln!(text, "      {}: {}", name(device), saves.join(" | "));
-        }
-        let heads = (0..SAVES).map(|save| {
-            let heads = self.ledger.of(save).of_heads().into_iter().map(called);
-            heads.collect::<Vec<_>>().join(" + ")
-        });
-        let _ = writeln!(text, "      server: {}", heads.collect::<Vec<_>>().join(" | "));
-        text
-    }
-
-    /// All versions, the oldest first, each with its parents.
-    pub(crate) fn versions_told(&self) -> String {
-        let mut text = String::new();
-        for save in self.kind.saves.iter() {
-            for HistoryEntry { version, record, device_name, .. } in
-                self.server.lock().unwrap().history(save).iter().rev()
-            {
-                let short = |version: &VersionId| version.to_string()[..6].to_owned();
-                let content = record.content.map_or("deleted".into(), |c| self.truth.name(&c.digest));
-                let parents: Vec<String> = record.parents.iter().map(short).collect();
-                let is = if record.suspect { ", suspect" } else { "" };
-                let (version, parents) = (short(version), parents.join(" "));
-                let _ =
-                    writeln!(text, "      {save} {version}: {content} by {device_name} over [{parents}]{is}");
-            }
-        }
-        text
-    }
-
-    /// One cycle in which nothing goes wrong.
-    pub(crate) fn calm_cycle(&mut self, device: usize, trigger: Trigger) -> Option<CycleReport> {
-        if !self.devices[device].is_up() {
-            self.start(device);
-        }
-        self.about_to_sync(device);
-        *self.devices[device].weather.lock().unwrap() = self.calm(device);
-        self.devices[device].handheld.get().changes = 0;
-        let report = self.devices[device].cycle(Request::new(trigger));
-        self.take_in();
-        self.say(device, report.as_ref());
-        report
-    }
-
-    fn say(&mut self, device: usize, report: Option<&CycleReport>) {
-        let (Some(said), Some(report)) = (&mut self.said, report) else { return };
-        let CycleReport { deeds, questions, waiting, failed, .. } = report;
-        if !(deeds.is_empty() && questions.is_empty() && waiting.is_empty() && failed.is_none()) {
-            let name = name(device);
-            let _ = writeln!(said, "      {name}: {deeds:?} asks {questions:?} waits {waiting:?} {failed:?}");
-        }
-    }
-}
-
-/// What a step did, in a word.
-fn kind(deed: &Deed) -> &'static str {
-    match deed {
-        Deed::Stored { branch: false, .. } => "stored",
-        Deed::Stored { .. } => "branched",
-        Deed::SetAside { .. } => "set aside",
-        Deed::Placed { .. } => "placed",
-        Deed::Retired { .. } => "retired",
-        Deed::Chosen { .. } => "chosen",
     }
 }

@@ -1,0 +1,92 @@
+//! What the judge asks of whole histories, once all has come to rest.
+
+use retrosync::plan::ConflictPolicy;
+use retrosync_protocol::{Digest, HistoryEntry, Version};
+
+use crate::server::name;
+use crate::story::SAVES;
+use crate::world::World;
+
+impl World {
+    /// What both sides agreed on both sides have, as soon as they have spoken: a server that was set back is offered again
+    /// what it lost.
+    pub(crate) fn judge_contact(&mut self, device: usize) -> Result<(), String> {
+        let stored = self.server.lock().unwrap().contents(&self.kind.saves);
+        let Some(parts) = self.devices[device].parts() else { return Ok(()) };
+        let base = parts.journal.base().clone();
+        for save in 0..SAVES {
+            let id = &self.kind.saves[save];
+            let here = self.devices[device].handheld.get().on_card(save).map(|bytes| Digest::of(&bytes));
+            let agreed = base.saves.get(id).filter(|entry| entry.trusted).and_then(|entry| entry.content);
+            if let Some(agreed) = agreed.map(|content| content.digest)
+                && Some(agreed) == here
+                && !stored[id].contains(&agreed)
+            {
+                let content = self.truth.name(&agreed);
+                return Err(format!("{}: {content} is agreed on and is not stored", name(device)));
+            }
+        }
+        Ok(())
+    }
+
+    /// Does a version settle a question as a player's configuration says: one of its parents was surely played later
+    /// than all others, and stays?
+    pub(crate) fn is_newest(&self, record: &Version, history: &[HistoryEntry]) -> bool {
+        let is_asked_for = self.devices.iter().any(|device| device.prefers == ConflictPolicy::Newest);
+        let parents = history.iter().filter(|entry| record.parents.contains(&entry.version));
+        let (kept, left): (Vec<_>, Vec<_>) =
+            parents.partition(|entry| entry.record.content == record.content);
+        let is_later = |left: &&HistoryEntry| {
+            kept.iter().any(|kept| match (kept.record.played, left.record.played) {
+                (Some(kept), Some(left)) => kept.from_unix_s > left.to_unix_s,
+                _ => false,
+            })
+        };
+        is_asked_for && left.iter().all(is_later)
+    }
+
+    /// Damage never stands in the place of a save that was played, unless a person put it there.
+    pub(crate) fn judge_damage(&self) -> Result<(), String> {
+        for save in self.kind.saves.iter() {
+            let history = self.server.lock().unwrap().history(save);
+            let digest = |record: &Version| record.content.map(|content| content.digest);
+            let is_damage =
+                |record: &Version| digest(record).is_some_and(|digest| self.truth.damage.contains(&digest));
+            for HistoryEntry { record, device_name, .. } in &history {
+                let is_meant = record.suspect || record.note.is_some() || device_name == "dashboard";
+                let is_chosen = digest(record).is_some_and(|digest| self.truth.chosen.contains(&digest));
+                if !is_damage(record) || is_meant || is_chosen {
+                    continue;
+                }
+                let parents = history.iter().filter(|entry| record.parents.contains(&entry.version));
+                if let Some(parent) = parents
+                    .map(|parent| &parent.record)
+                    .find(|parent| digest(parent).is_some() && !is_damage(parent))
+                {
+                    let name =
+                        |record| digest(record).map_or("nothing".into(), |digest| self.truth.name(&digest));
+                    return Err(format!("{save}: {} replaces {}", name(record), name(parent)));
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// What was said once is stored once, however often it arrived.
+    pub(crate) fn judge_echoes(&self) -> Result<(), String> {
+        for save in self.kind.saves.iter().filter(|_| !self.copied) {
+            let history = self.server.lock().unwrap().history(save);
+            for (at, one) in history.iter().enumerate() {
+                let (one, older) = (&one.record, &history[at + 1..]);
+                let is_echo = |other: &Version| one.says_the_same_as(other);
+                let is_meant = one.content.is_none() || one.note.is_some() || one.suspect;
+                if !is_meant && older.iter().any(|other| is_echo(&other.record)) {
+                    let content =
+                        one.content.map_or("nothing".into(), |content| self.truth.name(&content.digest));
+                    return Err(format!("{save}: {content} is stored twice"));
+                }
+            }
+        }
+        Ok(())
+    }
+}
