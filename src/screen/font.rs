@@ -118,9 +118,12 @@ impl Font {
 
     fn with<T>(&self, letter: char, size_px: u32, then: impl FnOnce(Option<Glyph<'_>>) -> T) -> T {
         let code = u16::try_from(u32::from(letter)).unwrap_or(u16::MAX);
-        let last = self.strikes.len().saturating_sub(1);
-        let best = self.strikes.iter().position(|strike| strike.em() >= size_px).unwrap_or(last);
-        if let Some(glyph) = self.strikes.get(best).and_then(|strike| strike.find(code)) {
+        // The smallest that is large enough, else the largest; not each size has each letter.
+        let fits = |strike: &&Strike| strike.em() >= size_px;
+        let smaller = self.strikes.iter().rev().filter(|strike| !fits(strike));
+        let mut glyphs =
+            self.strikes.iter().filter(fits).chain(smaller).filter_map(|strike| strike.find(code));
+        if let Some(glyph) = glyphs.next() {
             return then(Some(glyph));
         }
         let mut more = self.more.borrow_mut();
@@ -267,8 +270,12 @@ impl Glyph<'_> {
             }
         }
         let mean = sum / (parts * parts);
-        // What was spread over more pixels gets its edges back.
-        let sharper = if size > em { (mean - 128) * (size * 3 - em) / (em * 2) + 128 } else { mean };
+        // What was spread over more pixels gets its edges back, what shares fewer its weight.
+        let sharper = if size > em {
+            (mean - 128) * (size * 3 - em) / (em * 2) + 128
+        } else {
+            mean * (3 * em - size) / (2 * em)
+        };
         level(sharper)
     }
 
