@@ -14,9 +14,9 @@ use crate::playing::boot_ms;
 use crate::screen::errands::{self, AND, Errands, Reply, THEN};
 use crate::screen::known::{Card, Known};
 use crate::screen::model::{Model, News, Order, has_route};
-use crate::screen::pages::{Act, Deed, Home, Page, Pair, Seen};
+use crate::screen::pages::{Act, Deed, Home, Note, Page, Pair, Seen};
 use crate::screen::view::{Button, Turn, View};
-use crate::screen::words::Words;
+use crate::screen::words::{Words, text};
 
 /// A command's arguments with the flags that `screen` was given.
 pub type Arguments = dyn Fn(&[&str]) -> Vec<OsString>;
@@ -70,12 +70,17 @@ impl App {
     /// What is to be seen now.
     pub fn view(&self) -> View {
         let seen = Seen { known: &self.known, words: &self.words };
-        self.pages.last().map(|page| page.view(&seen)).unwrap_or_default()
+        // The first page says what is wrong with the card; the others would tell of what is not there.
+        let page = if self.known.failed.is_some() { self.pages.first() } else { self.pages.last() };
+        page.map(|page| page.view(&seen)).unwrap_or_default()
     }
 
     /// A button was pressed, or is held and repeats.
     pub fn press(&mut self, button: Button) -> Turn {
         self.known.boot_ms = boot_ms();
+        if self.known.failed.is_some() {
+            return if button == Button::Back { Turn::End } else { Turn::Same };
+        }
         let seen = Seen { known: &self.known, words: &self.words };
         let act = self.pages.last_mut().map_or(Act::Same, |page| page.press(button, &seen));
         self.act(act)
@@ -127,7 +132,10 @@ impl App {
                 self.model.order(Order::Look);
                 self.model.look_for_daemon();
             }
-            News::Set(Err(error)) => self.known.failed = Some(error.clone()),
+            News::Set(Err(error)) => {
+                let text = format!("{}: {}", error.doing, error.cause);
+                self.open_page(Box::new(Note(self.words.say(text::FAILED), text)));
+            }
             // A card that was pulled, a clock that goes on.
             News::Minute => self.model.order(Order::Look),
             _ => {}
@@ -181,6 +189,8 @@ impl App {
     fn open_page(&mut self, mut page: Box<dyn Page>) {
         let deed = page.begins();
         self.pages.push(page);
+        // Whoever goes on should not read what was so an hour ago.
+        self.model.order(Order::Look);
         if let Some(deed) = deed {
             self.deed(deed);
         }

@@ -29,8 +29,9 @@ use crate::screen::errands::{Replies, Reply};
 use crate::screen::known::{Card, Outcome, Past, Shown, Source, State};
 use crate::survey::{self, Survey};
 
-/// How often the time that goes by is looked at.
+/// How often the time that goes by is looked at, and a card that is not there.
 const MINUTE: Duration = Duration::from_secs(60);
+const GONE: Duration = Duration::from_secs(3);
 /// How long to wait before a daemon that was not there is looked for again: at first, and at most.
 const AWAY: (Duration, Duration) = (Duration::from_millis(200), Duration::from_secs(5));
 /// The end of the log that is shown, in lines.
@@ -170,8 +171,9 @@ fn watch(config: &Config, teller: &Teller) {
 }
 
 fn work(mut config: Config, ask: SocketAddr, orders: &Receiver<Order>, teller: &Teller) {
+    let mut pause = MINUTE;
     loop {
-        let first = match orders.recv_timeout(MINUTE) {
+        let first = match orders.recv_timeout(pause) {
             Ok(order) => order,
             Err(RecvTimeoutError::Timeout) => {
                 teller.tell(News::Minute);
@@ -211,7 +213,9 @@ fn work(mut config: Config, ask: SocketAddr, orders: &Receiver<Order>, teller: &
             if let Ok(again) = config.again() {
                 config = again;
             }
-            teller.tell(News::Looked(Box::new(look(config.clone()))));
+            let card = look(config.clone());
+            pause = if card.is_ok() { MINUTE } else { GONE };
+            teller.tell(News::Looked(Box::new(card)));
         }
     }
 }

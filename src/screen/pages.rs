@@ -24,6 +24,7 @@ use crate::screen::model::{News, Order};
 use crate::screen::view::{Block, Button, Row, Tone, View};
 use crate::screen::words::{Words, text};
 
+pub(super) use history::Note;
 pub(super) use home::Home;
 pub(super) use pair::Pair;
 

@@ -6,6 +6,8 @@
 mod device;
 mod golden;
 mod panels;
+mod person;
+mod stories;
 #[path = "../support/mod.rs"]
 mod support;
 mod terminal;

@@ -132,6 +132,17 @@ impl Device {
         running
     }
 
+    /// `kill -9` of the daemon that `start` began, and of who would start it again.
+    pub fn kill_daemon(&self) {
+        for name in ["supervisor", "lock"] {
+            let file = self.card.root.join(".retrosync").join(name);
+            let text = std::fs::read_to_string(file).unwrap();
+            let id: i32 = text.lines().next().unwrap().trim().parse().unwrap();
+            // SAFETY: plain numbers; whoever has the lock wrote its own.
+            unsafe { libc::kill(id, libc::SIGKILL) };
+        }
+    }
+
     /// What the daemon logged.
     pub fn log(&self) -> String {
         std::fs::read_to_string(self.folder.path().join("daemon.log")).unwrap_or_default()

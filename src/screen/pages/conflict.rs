@@ -33,10 +33,13 @@ impl Conflict {
         Conflict::of(save).question(seen).is_some()
     }
 
-    fn question<'a>(&self, seen: &'a Seen<'_>) -> Option<(&'a [Head], Option<Digest>, Option<VersionId>)> {
+    /// Its versions, what is here first; the digest of what is here; the one that is suggested.
+    fn question<'a>(&self, seen: &'a Seen<'_>) -> Option<(Vec<&'a Head>, Option<Digest>, Option<VersionId>)> {
         seen.known.card.as_ref()?.questions.iter().find_map(|question| match question {
             Question::Conflict { save, heads, here, suggestion } if *save == self.save => {
-                Some((heads.as_slice(), *here, *suggestion))
+                let mut heads: Vec<&Head> = heads.iter().collect();
+                heads.sort_by_key(|head| !is_here(head, *here));
+                Some((heads, *here, *suggestion))
             }
             _ => None,
         })
@@ -63,7 +66,7 @@ impl Page for Conflict {
             let blocks = vec![plain(seen.say(text::DONE))];
             return View { title, blocks, hints: seen.hint_back(), ..View::default() };
         };
-        let side = |head: &Head| {
+        let side = |head: &&Head| {
             let size = head
                 .content
                 .map_or_else(|| seen.say(text::DELETED), |content| report::size(content.size_bytes));

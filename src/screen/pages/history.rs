@@ -110,7 +110,7 @@ impl Page for History {
 }
 
 /// A text to read.
-pub(super) struct Note(pub(super) String, pub(super) String);
+pub(in crate::screen) struct Note(pub(in crate::screen) String, pub(in crate::screen) String);
 
 impl Page for Note {
     fn view(&self, seen: &Seen<'_>) -> View {

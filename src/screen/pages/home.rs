@@ -136,7 +136,7 @@ impl Page for Home {
         let mut blocks = Vec::new();
         let mut hints = Vec::new();
         match (&known.card, &known.failed) {
-            (_, Some(error)) => blocks.extend(problems::told(error, seen)),
+            (_, Some(error)) => blocks.extend(problems::no_card(error, seen)),
             (None, None) => blocks.push(quiet(seen.say(text::LOADING))),
             (Some(card), None) => {
                 blocks.push(heading(card, seen));

@@ -50,12 +50,22 @@ fn advice(kind: Kind) -> usize {
 
 /// An error: what to do in the person's language, and its own words.
 pub(super) fn told(error: &Error, seen: &Seen<'_>) -> Vec<Block> {
-    let mut own = format!("{}: {}", error.doing, error.cause);
-    if let Some(help) = &error.help {
-        own.push_str(". ");
-        own.push_str(help);
+    vec![Block::Text { tone: Tone::Look, text: seen.say(advice(error.kind)) }, own(error)]
+}
+
+/// An error's own words.
+fn own(error: &Error) -> Block {
+    let help = error.help.as_deref().unwrap_or_default();
+    quiet(format!("{}: {}. {help}", error.doing, error.cause))
+}
+
+/// Why the card cannot be looked at: mostly it is not there.
+pub(super) fn no_card(error: &Error, seen: &Seen<'_>) -> Vec<Block> {
+    if error.kind == Kind::Misused {
+        return told(error, seen);
     }
-    vec![Block::Text { tone: Tone::Look, text: seen.say(advice(error.kind)) }, quiet(own)]
+    let text = seen.say(text::HALT_OFFLINE);
+    vec![Block::Heading { tone: Tone::Bad, text }, plain(seen.say(text::HALT_OFFLINE_HELP)), own(error)]
 }
 
 /// All that a person should know of, the most urgent first.

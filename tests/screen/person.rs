@@ -1,0 +1,249 @@
+//! The real program on a panel in a file, with buttons in a pipe: pressed and looked at as a person does.
+//!
+//! What is looked at is waited for: a step is passed when the panel shows the picture that somebody looked at. What differs
+//! from run to run (addresses, hours, codes) is painted over first.
+
+use std::fs::File;
+use std::io::{Read, Write};
+use std::net::{TcpListener, TcpStream, UdpSocket};
+use std::os::unix::ffi::OsStrExt;
+use std::path::PathBuf;
+use std::process::Child;
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
+
+use retrosync::screen::canvas::Colour;
+use retrosync::screen::png;
+use retrosync_protocol::discovery;
+
+use super::support::device::Device;
+use super::support::wait_for;
+
+/// The panel.
+const WIDTH: usize = 640;
+const HEIGHT: usize = 480;
+/// How long a step may take on a busy machine.
+const PATIENCE_S: u64 = 90;
+/// How long a picture must stand before it is written as the one that is expected.
+const STILL: Duration = Duration::from_millis(2500);
+
+/// The keys of a pad, as the kernel numbers them.
+#[derive(Clone, Copy)]
+pub enum Key {
+    Up = 103,
+    Right = 106,
+    Down = 108,
+    B = 304,
+    A = 305,
+    X = 307,
+    Start = 315,
+}
+
+/// A part of the panel that is not compared: left, top, width, height.
+pub type Mask = (usize, usize, usize, usize);
+
+/// `retrosync screen` on a device.
+pub struct Screen<'a> {
+    device: &'a Device,
+    child: Child,
+    panel: PathBuf,
+    pad: File,
+}
+
+impl<'a> Screen<'a> {
+    /// Opens it.
+    pub fn open(device: &'a Device, find: &str) -> Screen<'a> {
+        let panel = device.folder().join("panel");
+        let pad = device.folder().join("pad");
+        let _ = std::fs::remove_file(&pad);
+        let name = std::ffi::CString::new(pad.as_os_str().as_bytes()).unwrap();
+        // SAFETY: a text that ends in a zero and lives until the call returns.
+        assert_eq!(unsafe { libc::mkfifo(name.as_ptr(), 0o600) }, 0);
+        // Both ends, so that it never looks as if the pad had been unplugged.
+        let held = File::options().read(true).write(true).open(&pad).unwrap();
+        let mut command = device.program().into_command();
+        let panel_word = panel.to_str().unwrap();
+        command.args(["screen", "--framebuffer", panel_word, "--geometry", "640x480x32"]);
+        command.args(["--input", pad.to_str().unwrap(), "--find", find]);
+        let child = command.spawn().unwrap();
+        Screen { device, child, panel, pad: held }
+    }
+
+    /// Presses buttons, one after the other.
+    pub fn press(&mut self, keys: &[Key]) {
+        for key in keys {
+            for value in [1i32, 0] {
+                // Two words of time, type, code, value, as the kernel writes them.
+                let mut event = vec![0; 2 * size_of::<usize>()];
+                event.extend(1u16.to_ne_bytes());
+                event.extend((*key as u16).to_ne_bytes());
+                event.extend(value.to_ne_bytes());
+                self.pad.write_all(&event).unwrap();
+            }
+        }
+    }
+
+    /// Waits until the panel shows what was looked at under this name. `RETROSYNC_WRITE_GOLDEN=1` writes those that are not
+    /// there.
+    #[track_caller]
+    pub fn shows(&self, name: &str, masks: &[Mask]) {
+        let golden = golden(name);
+        if std::env::var_os("RETROSYNC_WRITE_GOLDEN").is_some() && !golden.exists() {
+            let (mut last, mut since) = (Vec::new(), Instant::now());
+            while since.elapsed() < STILL {
+                let now = picture(&std::fs::read(&self.panel).unwrap_or_default(), masks);
+                if now != last {
+                    (last, since) = (now, Instant::now());
+                }
+                std::thread::sleep(Duration::from_millis(50));
+            }
+            std::fs::write(&golden, &last).unwrap();
+            return;
+        }
+        let expected = std::fs::read(&golden).unwrap_or_default();
+        let (began, mut last) = (Instant::now(), Vec::new());
+        loop {
+            let pixels = std::fs::read(&self.panel).unwrap_or_default();
+            // Only what changed is compared: who waits should not keep busy whom it waits for.
+            if pixels != last {
+                last = pixels;
+                if picture(&last, masks) == expected {
+                    return;
+                }
+            }
+            if began.elapsed() > Duration::from_secs(PATIENCE_S) {
+                let other =
+                    PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("target").join(format!("{name}.png"));
+                std::fs::write(&other, picture(&last, masks)).unwrap();
+                panic!("{} is not what is shown: {}", golden.display(), other.display());
+            }
+            std::thread::sleep(Duration::from_millis(30));
+        }
+    }
+
+    /// Nothing is left on the panel.
+    pub fn is_black(&self) -> bool {
+        std::fs::read(&self.panel).unwrap_or_default().iter().all(|byte| *byte == 0)
+    }
+
+    /// Waits for its end; answers the exit code.
+    pub fn ended(&mut self) -> i32 {
+        wait_for("the screen ends", PATIENCE_S, || self.child.try_wait().unwrap()).code().unwrap_or(-1)
+    }
+}
+
+impl Drop for Screen<'_> {
+    fn drop(&mut self) {
+        // SAFETY: the number of a child that nobody has waited for yet, or of one that is gone: then nothing happens.
+        unsafe { libc::kill(self.child.id().cast_signed(), libc::SIGTERM) };
+        let _ = self.child.wait();
+        // The daemon that it started is nobody's child.
+        self.device.run(&["stop"]);
+    }
+}
+
+fn golden(name: &str) -> PathBuf {
+    PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("tests/screen/golden").join(format!("{name}.png"))
+}
+
+/// A wire to the server on which the code can be read that only the screen shows; and somebody who tells where it is.
+pub struct Wire {
+    port: u16,
+    ask: String,
+    heard: Arc<Mutex<Vec<u8>>>,
+}
+
+impl Wire {
+    /// To a port of this machine.
+    pub fn to(server_port: u16) -> Wire {
+        let listener = TcpListener::bind(("127.0.0.1", 0)).unwrap();
+        let port = listener.local_addr().unwrap().port();
+        let heard: Arc<Mutex<Vec<u8>>> = Arc::default();
+        let keep = Arc::clone(&heard);
+        std::thread::spawn(move || {
+            for device in listener.incoming().map_while(Result::ok) {
+                if let Ok(server) = TcpStream::connect(("127.0.0.1", server_port)) {
+                    join(device, server, &keep);
+                }
+            }
+        });
+        let announcer = UdpSocket::bind(("127.0.0.1", 0)).unwrap();
+        let ask = announcer.local_addr().unwrap().to_string();
+        std::thread::spawn(move || {
+            let mut datagram = [0; discovery::BYTES];
+            while let Ok((length, from)) = announcer.recv_from(&mut datagram) {
+                if discovery::is_question(&datagram[..length]) {
+                    let answer = discovery::answer(None, port).unwrap();
+                    let _ = announcer.send_to(answer.as_bytes(), from);
+                }
+            }
+        });
+        Wire { port, ask, heard }
+    }
+
+    /// Where servers are asked for.
+    pub fn ask(&self) -> &str {
+        &self.ask
+    }
+
+    /// The address at this end.
+    pub fn url(&self) -> String {
+        format!("http://127.0.0.1:{}", self.port)
+    }
+
+    /// The code that the server gave last.
+    pub fn code(&self) -> String {
+        const MARK: &str = "\"user_code\":\"";
+        wait_for("the server gives a code", PATIENCE_S, || {
+            let heard = self.heard.lock().unwrap();
+            let text = String::from_utf8_lossy(&heard);
+            text.rsplit_once(MARK).and_then(|(_, rest)| rest.get(..9)).map(str::to_owned)
+        })
+    }
+}
+
+fn join(device: TcpStream, server: TcpStream, keep: &Arc<Mutex<Vec<u8>>>) {
+    let (device_too, server_too) = (device.try_clone().unwrap(), server.try_clone().unwrap());
+    let keep = Arc::clone(keep);
+    std::thread::spawn(move || pump(device, server, None));
+    std::thread::spawn(move || pump(server_too, device_too, Some(&keep)));
+}
+
+fn pump(mut from: TcpStream, mut to: TcpStream, keep: Option<&Mutex<Vec<u8>>>) {
+    let mut bytes = [0; 16 << 10];
+    while let Ok(length @ 1..) = from.read(&mut bytes) {
+        if let Some(keep) = keep {
+            keep.lock().unwrap().extend(&bytes[..length]);
+        }
+        if to.write_all(&bytes[..length]).is_err() {
+            break;
+        }
+    }
+    let _ = to.shutdown(std::net::Shutdown::Write);
+}
+
+/// A panel's bytes as a picture.
+fn picture(pixels: &[u8], masks: &[Mask]) -> Vec<u8> {
+    let mut pixels = pixels.to_vec();
+    pixels.resize(WIDTH * HEIGHT * 4, 0);
+    let mut palette: Vec<Colour> = Vec::new();
+    let mut cells = Vec::with_capacity(WIDTH * HEIGHT);
+    for (at, pixel) in pixels.chunks_exact(4).enumerate() {
+        let (x, y) = (at % WIDTH, at / WIDTH);
+        let hidden = |&(left, top, width, height): &Mask| {
+            (left..left + width).contains(&x) && (top..top + height).contains(&y)
+        };
+        let colour = if masks.iter().any(hidden) {
+            0x60_6060
+        } else {
+            u32::from_le_bytes([pixel[0], pixel[1], pixel[2], 0])
+        };
+        let cell = palette.iter().position(|known| *known == colour).unwrap_or_else(|| {
+            palette.push(colour);
+            palette.len() - 1
+        });
+        cells.push(u8::try_from(cell).unwrap_or(0));
+    }
+    palette.truncate(256);
+    png::encode(WIDTH as u32, HEIGHT as u32, &palette, &cells)
+}

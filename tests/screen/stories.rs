@@ -1,0 +1,210 @@
+//! What a person does with the screen, on the real program with a real server: each step compared with a picture that
+//! somebody looked at, and the card and the server with what the step promised.
+
+use super::person::Key::{A, B, Down, Right, Start, Up, X};
+use super::person::{Mask, Screen, Wire};
+use super::support::card::Firmware;
+use super::support::device::{Device, bytes};
+use super::support::server::Server;
+use super::support::wait_for;
+
+/// The server's address at the top, and when it was last spoken to.
+const HOME: &[Mask] = &[(0, 0, 420, 37), (0, 92, 640, 32)];
+/// An address in a list's first line.
+const FIRST: &[Mask] = &[(16, 114, 610, 50)];
+/// The code, the address and the square.
+const CODE: &[Mask] = &[(0, 60, 640, 330)];
+/// Where the card was.
+const PATH: &[Mask] = &[(0, 0, 420, 37), (0, 40, 640, 400)];
+/// Hours in both columns.
+const SIDES: &[Mask] = &[(0, 206, 640, 28)];
+
+/// Two handhelds of one person, the first with a screen.
+struct Home {
+    server: Server,
+    wire: Wire,
+    first: Device,
+    second: Device,
+}
+
+impl Home {
+    fn new() -> Home {
+        let server = Server::start();
+        let wire = Wire::to(server.port());
+        let [first, second] = ["Miyoo", "Anbernic"].map(|name| {
+            let lines = format!("name = \"{name}\"\nsettle_ms = 200\nfresh_save_s = 0\n");
+            Device::with(Firmware::Onion, "Tetris", &lines)
+        });
+        first.plays(&bytes("of the first"));
+        Home { server, wire, first, second }
+    }
+
+    fn paired() -> Home {
+        let home = Home::new();
+        let mut pairing = home.first.start_pairing(&home.wire.url());
+        home.server.approve(&pairing.code());
+        pairing.end();
+        home.second.pair(&home.server);
+        home.first.once();
+        home.second.once();
+        home
+    }
+
+    /// Both play, and neither knows of the other.
+    fn part(&self) {
+        self.second.plays(&bytes("of the second"));
+        self.second.once();
+        self.first.plays(&bytes("played on"));
+        self.first.once_asks();
+    }
+
+    fn screen(&self) -> Screen<'_> {
+        Screen::open(&self.first, self.wire.ask())
+    }
+
+    #[track_caller]
+    fn has(&self, what: &str) {
+        wait_for(what, 60, || (self.first.save() == Some(bytes(what))).then_some(()));
+    }
+}
+
+#[test]
+fn a_person_pairs_and_sees_the_saves_safe() {
+    let home = Home::new();
+    let mut screen = home.screen();
+    screen.shows("story-1-which-server", FIRST);
+    screen.press(&[Down, A]);
+    screen.shows("story-1-type", &[]);
+    screen.press(&[B, Up, A]);
+    screen.shows("story-1-code", CODE);
+    home.server.approve(&home.wire.code());
+    screen.shows("story-1-safe", HOME);
+
+    home.second.pair(&home.server);
+    home.second.once();
+    assert_eq!(home.second.save(), Some(bytes("of the first")), "the sync was not only shown");
+
+    // The daemon is killed while the screen is open, and started again from it.
+    home.first.kill_daemon();
+    screen.shows("story-1-stopped", HOME);
+    screen.press(&[Down, A]);
+    screen.shows("story-1-problems", &[]);
+    screen.press(&[A]);
+    screen.shows("story-1-problem", &[]);
+    screen.press(&[A]);
+    screen.shows("story-1-runs-again", HOME);
+
+    // Unpaired, and nothing of it touches a save.
+    screen.press(&[Start, Up, Up, A]);
+    screen.shows("story-1-unpair", &[]);
+    screen.press(&[A]);
+    screen.shows("story-1-unpaired", &[]);
+    assert_eq!(home.first.save(), Some(bytes("of the first")));
+
+    // The card is pulled.
+    std::fs::rename(home.first.folder().join("card"), home.first.folder().join("pulled")).unwrap();
+    screen.press(&[A]);
+    screen.shows("story-1-pulled", PATH);
+    screen.press(&[B]);
+    assert_eq!(screen.ended(), 0);
+    assert!(screen.is_black(), "a picture is left behind");
+    std::fs::rename(home.first.folder().join("pulled"), home.first.folder().join("card")).unwrap();
+}
+
+#[test]
+fn a_person_answers_a_question_and_takes_the_answer_back() {
+    let home = Home::paired();
+    home.part();
+    let mut screen = home.screen();
+    screen.shows("story-2-asked", HOME);
+    screen.press(&[A]);
+    screen.shows("story-2-versions", SIDES);
+    screen.press(&[Right, A]);
+    screen.shows("story-2-what-it-does", &[]);
+    screen.press(&[A]);
+    screen.shows("story-2-done", &[]);
+    home.has("of the second");
+    screen.press(&[X]);
+    screen.shows("story-2-undo", &[]);
+    screen.press(&[A]);
+    screen.shows("story-2-undone", &[]);
+    home.has("played on");
+    screen.press(&[B, B]);
+    screen.shows("story-2-settled", HOME);
+    home.second.once();
+    assert_eq!(home.second.save(), Some(bytes("played on")), "the other handheld follows");
+}
+
+#[test]
+fn a_person_goes_back_to_yesterday_with_and_without_a_network() {
+    /// Hours at the left, and in the line below.
+    const HISTORY: &[Mask] = &[(0, 40, 300, 390)];
+    const OFFLINE: &[Mask] = &[(0, 80, 300, 350)];
+    const HOUR: &[Mask] = &[(0, 146, 640, 32)];
+    let Home { mut server, wire, first, .. } = Home::paired();
+    let has = |what: &str| wait_for(what, 60, || (first.save() == Some(bytes(what))).then_some(()));
+    first.plays(&bytes("today"));
+    first.once();
+    // A restore from the server fills the attic.
+    let mut screen = Screen::open(&first, wire.ask());
+    screen.shows("story-3-home", HOME);
+    screen.press(&[A]);
+    screen.shows("story-3-systems", &[]);
+    screen.press(&[A]);
+    screen.shows("story-3-saves", &[]);
+    screen.press(&[A]);
+    screen.shows("story-3-history", HISTORY);
+    screen.press(&[Down, A]);
+    screen.shows("story-3-what-it-does", HOUR);
+    screen.press(&[A]);
+    screen.shows("story-3-done", &[]);
+    has("of the first");
+    server.kill();
+    screen.press(&[B, B, A]);
+    screen.shows("story-3-offline", OFFLINE);
+    screen.press(&[A]);
+    screen.shows("story-3-offline-what-it-does", HOUR);
+    screen.press(&[A]);
+    screen.shows("story-3-offline-done", &[]);
+    has("today");
+}
+
+#[test]
+fn what_a_person_sets_takes_effect_at_once() {
+    let home = Home::paired();
+    let file = home.first.folder().join("retrosync.toml");
+    let said = |line: &str| {
+        wait_for(line, 60, || std::fs::read_to_string(&file).unwrap().contains(line).then_some(()))
+    };
+    let mut screen = home.screen();
+    screen.shows("story-4-home", HOME);
+    screen.press(&[Start]);
+    screen.shows("story-4-settings", &[]);
+    screen.press(&[A]);
+    said("sync_while_playing = \"false\"");
+    screen.shows("story-4-rests", &[]);
+    screen.press(&[Down, A, Down, Down, A, Down, A]);
+    said("leave_out = \"gb/Tetris\"");
+    screen.shows("story-4-left-out", &[]);
+
+    // The daemon was told: what is played now stays here, and the screen says so.
+    home.first.plays(&bytes("not for others"));
+    screen.press(&[B, B, B, A, A]);
+    screen.shows("story-4-not-synced", &[]);
+    screen.press(&[B, B, Start, Down, A, Down, Down, A, Down, A]);
+    wait_for("it is taken in again", 60, || {
+        (!std::fs::read_to_string(&file).unwrap().contains("leave_out")).then_some(())
+    });
+    wait_for("it is sent again", 60, || {
+        home.second.once();
+        (home.second.save() == Some(bytes("not for others"))).then_some(())
+    });
+
+    screen.press(&[B, B, Down, Down, A]);
+    screen.shows("story-4-languages", &[]);
+    screen.press(&[Down, Down, A]);
+    said("language = \"de\"");
+    screen.shows("story-4-german", &[]);
+    let text = std::fs::read_to_string(&file).unwrap();
+    assert!(text.contains("settle_ms = 200"), "the person's own lines stay: {text}");
+}
