@@ -67,19 +67,7 @@ impl Device {
 
     /// Presses a key of evdev and lets it go.
     pub fn press(&mut self, key: u16) {
-        for value in [1i32, 0] {
-            // The time of an event is two words of the program that reads it.
-            let word = if std::env::var("RETROSYNC_RUNNER").is_ok_and(|runner| runner.contains("qemu-arm-")) {
-                4
-            } else {
-                8
-            };
-            let mut event = vec![0u8; 2 * word];
-            event.extend(1u16.to_ne_bytes());
-            event.extend(key.to_ne_bytes());
-            event.extend(value.to_ne_bytes());
-            self.input.write_all(&event).unwrap();
-        }
+        self.input.write_all(&events(key)).unwrap();
     }
 
     /// The bytes of the page that is seen; empty while there is no framebuffer yet.
@@ -142,6 +130,21 @@ impl Drop for Device {
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
+}
+
+/// A key of evdev that is pressed and let go.
+pub fn events(key: u16) -> Vec<u8> {
+    // The time of an event is two words of the program that reads it.
+    let is_short = std::env::var("RETROSYNC_RUNNER").is_ok_and(|runner| runner.contains("qemu-arm-"));
+    let word = if is_short { 4 } else { 8 };
+    let mut events = Vec::new();
+    for value in [1i32, 0] {
+        events.extend(vec![0u8; 2 * word]);
+        events.extend(1u16.to_ne_bytes());
+        events.extend(key.to_ne_bytes());
+        events.extend(value.to_ne_bytes());
+    }
+    events
 }
 
 /// Pixels of 16 or 32 bits as they lie in memory, as a PNG.

@@ -12,16 +12,17 @@ use std::process::Child;
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
-use retrosync::screen::canvas::Colour;
-use retrosync::screen::png;
+use retrosync::screen::panel::Geometry;
 use retrosync_protocol::discovery;
 
+use super::device;
 use super::support::device::Device;
 use super::support::wait_for;
 
 /// The panel.
 const WIDTH: usize = 640;
 const HEIGHT: usize = 480;
+const GEOMETRY: &str = "640x480x32";
 /// How long a step may take on a busy machine.
 const PATIENCE_S: u64 = 90;
 /// How long a picture must stand before it is written as the one that is expected.
@@ -63,7 +64,7 @@ impl<'a> Screen<'a> {
         let held = File::options().read(true).write(true).open(&pad).unwrap();
         let mut command = device.program().into_command();
         let panel_word = panel.to_str().unwrap();
-        command.args(["screen", "--framebuffer", panel_word, "--geometry", "640x480x32"]);
+        command.args(["screen", "--framebuffer", panel_word, "--geometry", GEOMETRY]);
         command.args(["--input", pad.to_str().unwrap(), "--find", find]);
         let child = command.spawn().unwrap();
         Screen { device, child, panel, pad: held }
@@ -72,14 +73,7 @@ impl<'a> Screen<'a> {
     /// Presses buttons, one after the other.
     pub fn press(&mut self, keys: &[Key]) {
         for key in keys {
-            for value in [1i32, 0] {
-                // Two words of time, type, code, value, as the kernel writes them.
-                let mut event = vec![0; 2 * size_of::<usize>()];
-                event.extend(1u16.to_ne_bytes());
-                event.extend((*key as u16).to_ne_bytes());
-                event.extend(value.to_ne_bytes());
-                self.pad.write_all(&event).unwrap();
-            }
+            self.pad.write_all(&device::events(*key as u16)).unwrap();
         }
     }
 
@@ -226,24 +220,10 @@ fn pump(mut from: TcpStream, mut to: TcpStream, keep: Option<&Mutex<Vec<u8>>>) {
 fn picture(pixels: &[u8], masks: &[Mask]) -> Vec<u8> {
     let mut pixels = pixels.to_vec();
     pixels.resize(WIDTH * HEIGHT * 4, 0);
-    let mut palette: Vec<Colour> = Vec::new();
-    let mut cells = Vec::with_capacity(WIDTH * HEIGHT);
-    for (at, pixel) in pixels.chunks_exact(4).enumerate() {
-        let (x, y) = (at % WIDTH, at / WIDTH);
-        let hidden = |&(left, top, width, height): &Mask| {
-            (left..left + width).contains(&x) && (top..top + height).contains(&y)
-        };
-        let colour = if masks.iter().any(hidden) {
-            0x60_6060
-        } else {
-            u32::from_le_bytes([pixel[0], pixel[1], pixel[2], 0])
-        };
-        let cell = palette.iter().position(|known| *known == colour).unwrap_or_else(|| {
-            palette.push(colour);
-            palette.len() - 1
-        });
-        cells.push(u8::try_from(cell).unwrap_or(0));
+    for &(left, top, width, height) in masks {
+        for y in top..top + height {
+            pixels[(y * WIDTH + left) * 4..(y * WIDTH + left + width) * 4].fill(96);
+        }
     }
-    palette.truncate(256);
-    png::encode(WIDTH as u32, HEIGHT as u32, &palette, &cells)
+    device::memory_png(&Geometry::parse(GEOMETRY).unwrap(), &pixels)
 }
