@@ -4,8 +4,11 @@
 use std::fs;
 use std::path::Path;
 
+/// A reader that takes any bytes.
+type Target = fn(&[u8]);
+
 /// Gives each target the seeds of its folder. One without any would prove nothing.
-pub fn replay(seeds: &Path, targets: &[(&str, fn(&[u8]))]) {
+pub fn replay(seeds: &Path, targets: &[(&str, Target)]) {
     for (target, read) in targets {
         let mut count = 0;
         for seed in fs::read_dir(seeds.join(target)).unwrap() {
