@@ -152,6 +152,9 @@ impl Device {
         for (path, text) in
             self.firmware.files.iter().filter(|(path, _)| self.firmware.updated.contains(path))
         {
+            if text.ends_with('/') {
+                fs::remove_dir_all(self.at(path)).unwrap();
+            }
             self.write(path, text);
         }
     }

@@ -28,6 +28,8 @@ pub(crate) struct Firmware {
     pub(crate) files: &'static [(&'static str, &'static str)],
     /// Of these, what an update of the firmware writes anew.
     pub(crate) updated: &'static [&'static str],
+    /// Of what the update took away, what the next boot puts back by itself.
+    pub(crate) mended_at_boot: Option<&'static str>,
     /// The game and its save.
     pub(crate) game_file: &'static str,
     pub(crate) save: &'static str,
@@ -67,6 +69,7 @@ pub(crate) const CARD: Firmware = Firmware {
     app: "/mnt/SDCARD/App/RetroSync",
     files: &[],
     updated: &[],
+    mended_at_boot: None,
     game_file: "/mnt/SDCARD/Roms/GB/Tetris (World).gb",
     save: "/mnt/SDCARD/RetroArch/.retroarch/saves/Gambatte/Tetris (World).srm",
     boot: "true\n",

@@ -164,6 +164,9 @@ impl Story {
         if firmware.starts_at_boot && firmware.updated.is_empty() {
             on.wait_until_running();
         }
+        if let Some(path) = firmware.mended_at_boot {
+            assert!(self.device.at(path).exists(), "the boot puts back what the update took away");
+        }
         on.use_app();
         on.wait_until_running();
         assert!(self.device.settings().contains(&self.server.url()), "the settings came back");

@@ -197,7 +197,7 @@ pub(crate) const FIRMWARES: &[Firmware] = &[
         ),
         ..STORAGE
     },
-    // AmberELEC: custom_start.sh is called with `before` and with `after`.
+    // AmberELEC: custom_start.sh is called with `before` and with `after`; an update once emptied the folder of event scripts.
     Firmware {
         name: "amberelec",
         files: &[
@@ -205,6 +205,8 @@ pub(crate) const FIRMWARES: &[Firmware] = &[
             ("/storage/.config/emulationstation/scripts", "/"),
             ("/storage/roms/ports/Other.sh", "#!/bin/sh\n"),
         ],
+        updated: &["/storage/.config/emulationstation/scripts"],
+        mended_at_boot: Some("/storage/.config/emulationstation/scripts/game-start/retrosync.sh"),
         boot: "for when in before after; do [ ! -e /storage/.config/custom_start.sh ] || /bin/sh /storage/.config/custom_start.sh $when; done\n",
         ..STORAGE
     },
