@@ -133,6 +133,15 @@ fn json(body: &str) -> Vec<u8> {
     ours("application/json", body.as_bytes())
 }
 
+/// The same with the digest of what the server sent.
+fn digested(body: &str) -> Vec<u8> {
+    let headers = format!(
+        "Content-Type: application/json\r\nRetroSync-Epoch: {EPOCH}\r\nRetroSync-Digest: {}\r\n",
+        Digest::of(quiet().as_bytes())
+    );
+    answer("200 OK", &headers, body.as_bytes())
+}
+
 fn quiet() -> String {
     format!(
         r#"{{"epoch":"{EPOCH}","cursor":3,"more":false,"reset":false,"server_time_unix_s":2015000000,"saves":[]}}"#
@@ -181,6 +190,12 @@ fn each_wrong_answer_has_its_kind_and_says_what_it_was() {
         ("HTML that claims our mark", ours("text/html", b"<html>"), Kind::Offline, foreign),
         ("JSON that is none", json("{\"epoch\":"), Kind::Offline, "is not as agreed"),
         ("JSON of another form", json("{}"), Kind::Offline, "is not as agreed"),
+        (
+            "a cursor that was 3 when it was sent",
+            digested(&quiet().replace(":3,", ":7,")),
+            Kind::Offline,
+            "was damaged",
+        ),
         (
             "an unknown token",
             problem("401 Unauthorized", "unauthorized", ""),
@@ -238,6 +253,11 @@ fn each_wrong_answer_has_its_kind_and_says_what_it_was() {
         assert!(error.to_string().contains(text), "{what}: {error}");
         assert!(!format!("{error:?}").contains(&"05".repeat(8)), "the token shows: {error:?}");
     }
+}
+
+#[test]
+fn an_answer_as_the_server_sent_it_is_believed() {
+    list(vec![Act::Cut(digested(&quiet()))]).expect("its digest is right");
 }
 
 #[test]

@@ -1,19 +1,24 @@
 //! Replies: a value as JSON, a refusal as a problem document. The causes of refusals go to the log and no further.
 
-use axum::http::{HeaderValue, StatusCode, header};
+use axum::http::{HeaderName, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
-use retrosync_protocol::{Code, PROBLEM_CONTENT_TYPE, Problem};
+use retrosync_protocol::{Code, Digest, PROBLEM_CONTENT_TYPE, Problem};
 use serde::Serialize;
 
 use crate::refusal::Refusal;
 
+/// SHA-256 of the body, in hex.
+const DIGEST: HeaderName = HeaderName::from_static("retrosync-digest");
+
 /// What a handler answers.
 pub(crate) type Reply = Result<Response, Refusal>;
 
-/// A value as JSON, with status 200.
+/// A value as JSON, with status 200 and its digest: a listing that was damaged on its way must not be believed.
 pub(crate) fn json(value: &impl Serialize) -> Reply {
     let text = serde_json::to_vec(value).map_err(|error| Refusal::internal("writing a reply", error))?;
-    Ok(([(header::CONTENT_TYPE, "application/json")], text).into_response())
+    let digest = Digest::of(&text).to_string();
+    let headers = [(header::CONTENT_TYPE, "application/json"), (DIGEST, digest.as_str())];
+    Ok((headers, text).into_response())
 }
 
 /// A problem as it travels.

@@ -48,6 +48,10 @@ impl Document {
         let Some(described) = content.get(kind) else {
             panic!("{what}: `{kind}` is not in the document: {}", reply.text());
         };
+        if response["headers"].get("RetroSync-Digest").is_some() {
+            let digest = retrosync_protocol::Digest::of(&reply.body).to_string();
+            assert_eq!(reply.header("retrosync-digest"), digest, "{what}: the digest of another body");
+        }
         if kind.ends_with("json") {
             self.hold(&what, &described["schema"], &reply.json());
         }

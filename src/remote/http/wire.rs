@@ -7,7 +7,7 @@ use std::io::{self, Read};
 use std::sync::Arc;
 use std::time::Duration;
 
-use retrosync_protocol::{Code, PROBLEM_CONTENT_TYPE, Problem, Token};
+use retrosync_protocol::{Code, Digest, PROBLEM_CONTENT_TYPE, Problem, Token};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use ureq::http::request::Builder;
@@ -167,12 +167,18 @@ impl Wire {
         if !is_type(response.headers(), "application/json") {
             return Err(self.foreign(doing, &response));
         }
+        let told = text_of(response.headers(), "RetroSync-Digest").map(str::parse::<Digest>);
         let bytes = response
             .into_body()
             .into_with_config()
             .limit(MAX_JSON_BYTES)
             .read_to_vec()
             .map_err(|error| self.failed(doing, error))?;
+        // A listing with one wrong digit would hide a version from this device for ever.
+        if told.is_some_and(|told| told.ok() != Some(Digest::of(&bytes))) {
+            let cause = format!("the answer of `{}` was damaged on its way", self.address);
+            return Err(Error::new(Kind::Offline, doing, cause).help("it is asked again"));
+        }
         serde_json::from_slice(&bytes).map_err(|error| {
             Error::new(
                 Kind::Offline,
