@@ -118,6 +118,20 @@ impl Form {
         *self == Form::default()
     }
 
+    /// What of the file is this device's own, in words: it is not in the payload, and goes nowhere else.
+    pub fn own(&self) -> Option<&'static str> {
+        match &self.shape {
+            Shape::Around { after, .. } if !after.is_empty() => Some(
+                "what follows the game's bytes (a clock) stays on this device: only a clock in a file of its own travels",
+            ),
+            Shape::Around { before, .. } if !before.is_empty() => {
+                Some("it is a block of VBA, of which the game's own part travels")
+            }
+            Shape::Footer(_) => Some("DeSmuME's footer is made anew where it is needed"),
+            _ => None,
+        }
+    }
+
     /// Writes `payload`, of this size, in this form.
     ///
     /// # Errors

@@ -27,7 +27,7 @@ use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
-use retrosync_protocol::SaveId;
+use retrosync_protocol::{Kind, SaveId};
 
 pub use elsewhere::elsewhere;
 use games::Game;
@@ -42,6 +42,9 @@ use tables::{Core, System, tables};
 
 /// What MinUI's states are keyed by, before the core's name.
 const MINARCH: &str = "minarch-";
+
+/// What follows the core in the key of a state that a 32-bit program wrote: it does not load in a 64-bit one, nor back.
+const NARROW: &str = "-32";
 
 /// What a path in a save folder is.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -83,6 +86,8 @@ pub struct Naming {
     family: String,
     minui: Option<MinuiSettings>,
     chosen: ChosenCores,
+    /// The emulators here are 32-bit programs, as this one is.
+    narrow: bool,
     /// mupen64plus names its saves by its catalogue.
     by_catalogue: bool,
     /// RetroArch packs battery saves, states.
@@ -104,6 +109,7 @@ impl Naming {
             family: profile.family.clone().unwrap_or_else(|| profile.name.clone()),
             minui: site.minui,
             chosen: site.cores.clone(),
+            narrow: cfg!(target_pointer_width = "32"),
             by_catalogue: profile.mupen64plus.is_some(),
             packs: layouts::packs(profile, site),
             games,
@@ -171,6 +177,23 @@ impl Naming {
         let (saves, states) = self.packs;
         let retroarchs = |layout: &InForce| layout.core.is_none() && layout.below(place).is_some();
         (if is_state { states } else { saves }) && self.layouts.iter().any(retroarchs)
+    }
+
+    /// The same on a device whose emulators are 32-bit programs, or 64-bit ones.
+    #[must_use]
+    pub fn with_words_of(mut self, bits: u32) -> Naming {
+        self.narrow = bits == 32;
+        self
+    }
+
+    /// The core that is meant by the key of a state or save: without what only sets states apart; none where a state is of
+    /// programs of another kind than those here.
+    fn core_of(&self, save: &SaveId) -> Option<&'static Core> {
+        let key = save.core()?;
+        let key = key.strip_prefix(MINARCH).unwrap_or(key);
+        let name = key.strip_suffix(NARROW).filter(|_| save.kind() == Kind::State);
+        let fits = save.kind() != Kind::State || name.is_some() == self.narrow;
+        tables().core(name.unwrap_or(key)).filter(|_| fits)
     }
 
     /// The place of the save that this file is one of several of, or this folder all of.

@@ -21,6 +21,8 @@ mod explain;
 mod nextui;
 #[path = "profiles/put_right.rs"]
 mod put_right;
+#[path = "profiles/states.rs"]
+mod states;
 #[path = "profiles/strangers.rs"]
 mod strangers;
 

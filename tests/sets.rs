@@ -160,6 +160,29 @@ fn a_file_that_is_no_memory_of_a_known_game_is_told_and_left_alone() {
     assert_eq!(explained["save"], json!(SAVE), "{explained}");
 }
 
+#[test]
+fn what_is_converted_for_no_other_core_and_what_stays_on_this_device_is_told() {
+    let server = Server::start();
+    let (device, _) = libretro(&server);
+    let root = &device.card.root;
+    write(&root.join("ROMS/ngp/Sonic.ngc"), b"a game");
+    write(&root.join("MUOS/save/file/RACE/Sonic.ngf"), b"flash");
+    device.once();
+    let status = device.json(&["status"]);
+    assert_eq!(status["of_one_core"], json!(["neo-geo-pocket/sram@race/Sonic"]));
+    let text = device.run(&["status"]).out;
+    assert!(text.contains("1 save not converted: `retrosync doctor` says which and why\n"), "{text}");
+    let told = "`neo-geo-pocket/sram@race/Sonic`: its bytes load in race only, and go where that is";
+    let text = device.run(&["doctor"]).out;
+    assert!(text.contains(told), "{text}");
+
+    let clock: Vec<u8> = [1u32, 2, 3, 4, 0, 1, 2, 3, 4, 0, 0x6955_b900, 0].map(u32::to_le_bytes).concat();
+    device.plays(&[vec![7; 0x2000], clock].concat());
+    let path = device.card.save();
+    let explained = device.json(&["doctor", "--explain", path.to_str().unwrap()]);
+    assert!(explained["stays_here"].to_string().contains("a clock"), "{explained}");
+}
+
 const FOLDER: &str = "psp/tree/UCES00995DATA00";
 
 /// A PSP game on a card, and where its emulator keeps a folder for each save.

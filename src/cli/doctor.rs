@@ -145,6 +145,13 @@ impl Checkup {
         for (path, why) in &counted.left_out {
             self.fact("  not synced", format!("`{path}`: {why}"));
         }
+        for save in &counted.of_one_core {
+            let core = save.core().unwrap_or_default();
+            self.fact(
+                "  not converted",
+                format!("`{save}`: its bytes load in {core} only, and go where that is"),
+            );
+        }
         for (save, why) in &counted.homeless {
             self.fact("  no place here", format!("`{save}`: {why}"));
         }

@@ -1,14 +1,16 @@
 //! Which save or version a person means: a whole id, or a part that only one has; else the candidates.
 
 use std::collections::BTreeSet;
+use std::io::ErrorKind;
 
-use retrosync_protocol::{Code, SaveId};
+use retrosync_protocol::{Code, Kind as SaveKind, SaveId};
 
 use crate::error::{Error, Kind, Problem, Result};
 use crate::naming::Identified;
 use crate::parts::Ground;
 use crate::snapshot::{Place, RelativePath};
 use crate::volume::EntryKind;
+use crate::whole;
 
 /// How many candidates are named in an error.
 const SHOWN: usize = 8;
@@ -45,6 +47,11 @@ pub fn find<'a>(word: &str, saves: impl Iterator<Item = &'a SaveId>) -> Result<S
     }
 }
 
+/// Is it neither a state nor converted for other cores?
+pub fn is_of_one_core(save: &SaveId) -> bool {
+    !matches!(save.kind(), SaveKind::State | SaveKind::File) && save.core().is_some()
+}
+
 /// How much is on the card.
 pub struct Counted {
     /// Files that are saves.
@@ -53,6 +60,8 @@ pub struct Counted {
     pub games: usize,
     /// Files that may be saves and are not synced, and why.
     pub left_out: Vec<(RelativePath, String)>,
+    /// Saves whose bytes load in one core only: they are converted for no other.
+    pub of_one_core: Vec<SaveId>,
     /// Saves of others whose names keep them from this card, and why.
     pub homeless: Vec<(SaveId, String)>,
 }
@@ -68,7 +77,7 @@ pub fn count<'a>(ground: &Ground, known: impl Iterator<Item = &'a SaveId>) -> (C
         while let Some((path, depth)) = walk.pop() {
             let entries = match ground.volume().list(&path.under(root)) {
                 Ok(entries) => entries,
-                Err(error) if error.kind() == std::io::ErrorKind::NotFound => continue,
+                Err(error) if error.kind() == ErrorKind::NotFound => continue,
                 Err(error) => {
                     problems.push(Error::io(format!("cannot read save folder `{path}`"), &error).into());
                     continue;
@@ -84,8 +93,15 @@ pub fn count<'a>(ground: &Ground, known: impl Iterator<Item = &'a SaveId>) -> (C
                 };
                 match entry.kind {
                     EntryKind::Folder | EntryKind::File if let Some(whole) = whole => {
-                        if let Identified::Save(save) = naming.identify(&whole) {
-                            found.insert(save);
+                        match (
+                            naming.identify(&whole),
+                            whole::open(&*ground.volume(), &whole.path.under(root)),
+                        ) {
+                            (_, Err(error)) if error.kind() == ErrorKind::InvalidData => {
+                                left_out.push((whole.path, error.to_string()));
+                            }
+                            (Identified::Save(save), Ok(_)) => drop(found.insert(save)),
+                            _ => {}
                         }
                     }
                     EntryKind::Folder if depth > 0 => walk.push((below, depth - 1)),
@@ -100,8 +116,11 @@ pub fn count<'a>(ground: &Ground, known: impl Iterator<Item = &'a SaveId>) -> (C
         }
     }
     let homeless = known.filter(|save| !found.contains(*save) && naming.home(save).is_none());
-    let homeless = homeless.filter_map(|save| Some((save.clone(), naming.why_homeless(save)?))).collect();
-    (Counted { saves: found.len(), games: games_count, left_out, homeless }, problems)
+    let homeless: Vec<_> =
+        homeless.filter_map(|save| Some((save.clone(), naming.why_homeless(save)?))).collect();
+    let saves = found.len();
+    let of_one_core = found.into_iter().filter(is_of_one_core).collect();
+    (Counted { saves, games: games_count, left_out, of_one_core, homeless }, problems)
 }
 
 /// The one battery save among several saves of one game: what people mean by the game's name.

@@ -2,7 +2,7 @@
 
 use serde_json::json;
 
-use crate::cli::{Call, Command, questions, start};
+use crate::cli::{Call, Command, questions, saves, start};
 use crate::error::Result;
 use crate::parts::Ground;
 use crate::report::{self, Exit};
@@ -25,6 +25,8 @@ fn run(call: &Call) -> Result<Exit> {
     let paired = survey::is_paired(&ground, &survey.looked);
     let (running, gave_up) = start::daemon(&ground);
     let roots = &ground.site.roots;
+    let of_one_core: Vec<_> =
+        survey.found.local.saves.keys().filter(|save| saves::is_of_one_core(save)).collect();
     let unsafe_because = survey.unsafe_because(&ground).map(words);
     call.output.value(&json!({
         "device_name": facts.device_name, "user": facts.user, "server": facts.server,
@@ -35,6 +37,7 @@ fn run(call: &Call) -> Result<Exit> {
         "queued": queued.len(), "queued_saves": queued, "incoming_saves": incoming,
         "questions": survey.plan.questions.iter().map(questions::value).collect::<Vec<_>>(),
         "halts": survey.plan.halts.iter().map(|halt| questions::halt_value(halt, roots)).collect::<Vec<_>>(),
+        "of_one_core": of_one_core,
         "left_out": survey.found.left_out.iter().map(|(place, why)| json!({
             "root": place.root, "path": place.path.as_str(), "why": why
         })).collect::<Vec<_>>(),
@@ -67,6 +70,10 @@ fn run(call: &Call) -> Result<Exit> {
     if !survey.found.left_out.is_empty() {
         let files = report::count(survey.found.left_out.len(), "file");
         out.line(format!("{files} in the save folders not synced: `retrosync doctor` says which and why"));
+    }
+    if !of_one_core.is_empty() {
+        let saves = report::count(of_one_core.len(), "save");
+        out.line(format!("{saves} not converted: `retrosync doctor` says which and why"));
     }
     for save in incoming {
         out.line(format!("waits for its place here: `{save}`"));

@@ -89,8 +89,8 @@ impl Naming {
     /// The cores whose folder the save may go to: its own; else the usual one if its folder exists, others whose folder
     /// exists, the usual one.
     fn cores_for(&self, layout: &InForce, game: &Game, system: &System, save: &SaveId) -> Vec<&'static Core> {
-        if let Some(core) = save.core() {
-            return tables().core(core).into_iter().collect();
+        if save.core().is_some() {
+            return self.core_of(save).into_iter().collect();
         }
         let usual = self.likely_core(&self.games.folder_of(game).word, system);
         let above = self.above_core(layout, game);
@@ -106,9 +106,8 @@ impl Naming {
 
     /// The cores that may name the file where folders do not tell the core.
     fn cores_by_word(&self, game: &Game, system: &System, save: &SaveId) -> Vec<Option<&'static Core>> {
-        let own = save.core().map(|core| core.strip_prefix(MINARCH).unwrap_or(core));
-        if let Some(own) = own {
-            return tables().core(own).into_iter().map(Some).collect();
+        if save.core().is_some() {
+            return self.core_of(save).into_iter().map(Some).collect();
         }
         let usual = self.likely_core(&self.games.folder_of(game).word, system);
         let others = tables().cores.iter().filter(|core| core.runs(system.name));

@@ -9,7 +9,7 @@ use super::games::{is_no_game_folder, system_of};
 use super::layouts::InForce;
 use super::names::{dotted_state, fits, never, state, without};
 use super::tables::{Core, Meaning, System, plain_meaning, tables};
-use super::{Identified, MINARCH, Naming};
+use super::{Identified, MINARCH, NARROW, Naming};
 use crate::profile::{Group, Holds, NamedAfter, StateStyle};
 use crate::snapshot::Place;
 
@@ -250,10 +250,14 @@ impl Naming {
         let Some(core) = above.core.or_else(usual) else {
             return unknown("states of several cores lie in this folder, and nothing tells which wrote it");
         };
-        let core = match layout.states {
-            StateStyle::Retroarch => format!("{}{}", core.name, above.word_size),
-            StateStyle::Minarch => format!("{MINARCH}{}", core.name),
+        // A firmware with programs of both word sizes sets the others' states aside; else they are of the kind of this one.
+        let size = match above.word_size {
+            "" if self.narrow => NARROW,
+            "-64" if self.narrow => "",
+            told => told,
         };
+        let minarch = if layout.states == StateStyle::Minarch { MINARCH } else { "" };
+        let core = format!("{minarch}{}{size}", core.name);
         self.made(system, Kind::State, Some(slot), Some(&core), self.title(layout, above, stem))
     }
 

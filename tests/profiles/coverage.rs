@@ -85,7 +85,7 @@ fn text() -> String {
          | `D` | folders, each of which is one save, go to every firmware that has this mark in the row |\n\
          | `f` | nothing tells the core: kept by its path, among cards of one family |\n\
          | `?` | a save is seen and reported, not synced: its place does not tell the core |\n\
-         | `t` | save states go too, to the same core |\n\
+         | `t` | save states go too, to the same core of the same word size (32 or 64 bit) |\n\
          | (empty) | the firmware has no folder for the system |\n\n\
          A save is placed only where its game is.\n"
     );

@@ -8,11 +8,13 @@ use serde_json::json;
 
 use crate::cli::Call;
 use crate::error::{Error, Kind, Result};
+use crate::formats::Form;
 use crate::naming::{self, Identified, Naming};
 use crate::parts::Ground;
 use crate::profile::{self, Group, Holds, Layout, Profile};
 use crate::report::Exit;
 use crate::snapshot::{Place, RelativePath};
+use crate::whole;
 use retrosync_protocol::{Kind as SaveKind, SaveId};
 
 /// Says how `path` is read.
@@ -33,6 +35,10 @@ pub(super) fn explain(call: &Call, ground: &Ground, path: &Path) -> Result<Exit>
         Identified::Ignored(why) => ("ignored", format!("is no save: {why}"), None),
         Identified::Unknown(why) => ("unknown", format!("may be a save, but is not synced: {why}"), None),
     };
+    let own = save.as_ref().and_then(|save| {
+        let path = place.path.under(ground.site.roots.get(place.root)?);
+        Form::of(save, whole::open(&*ground.volume(), &path).ok()?).ok()?.own()
+    });
     let home = save.as_ref().and_then(|save| naming.home(save));
     let others =
         save.as_ref().map(|save| homes_elsewhere(&naming, &ground.profile, save)).unwrap_or_default();
@@ -42,7 +48,7 @@ pub(super) fn explain(call: &Call, ground: &Ground, path: &Path) -> Result<Exit>
         "save_folder": layout.map(|layout| &layout.folder),
         "rule": layout.map(rule), "confirmed": layout.map(|layout| layout.confirmed),
         "system": save.as_ref().map(SaveId::system), "core": save.as_ref().map(SaveId::core),
-        "kept_by_path": by_path,
+        "kept_by_path": by_path, "stays_here": own,
         "home": home.as_ref().map(|home| home.path.as_str()),
         "elsewhere": others.iter().map(|(name, path)| json!([name, path.as_str()])).collect::<Vec<_>>(),
     }));
@@ -55,6 +61,9 @@ pub(super) fn explain(call: &Call, ground: &Ground, path: &Path) -> Result<Exit>
     }
     if let Some(save) = &save {
         say("save", meaning(save, by_path.as_deref()));
+        if let Some(own) = own {
+            say("not converted", own.into());
+        }
     }
     match (&home, &save) {
         (Some(home), _) => say("here", format!("a new version of it would be put at `{}`", home.path)),
