@@ -250,6 +250,7 @@ fn a_device_whose_clock_was_never_set_or_runs_far_ahead_still_knows_whom_to_trus
     let rows = [
         (Y1970, SHORT, Authority, None, "in 1970 the time is at least that of the build"),
         (Y2099, SHORT, Authority, None, "a clock in 2099 is not believed"),
+        (Y1970, AHEAD, Authority, None, "a certificate that was renewed since the last contact has begun"),
         (Y1970, OVER, Authority, Some(Kind::ClockWrong), "over since before the build, whatever the clock"),
         (
             Y2099,
@@ -261,6 +262,7 @@ fn a_device_whose_clock_was_never_set_or_runs_far_ahead_still_knows_whom_to_trus
         (Y1970, OVER, Pinned, None, "a pinned key needs no date"),
         (Y2099, AHEAD, Pinned, None, "a pinned key needs no date"),
         (Y1970, SHORT, Nobody, Some(Kind::Offline), "no clock makes a stranger's certificate trusted"),
+        (Y1970, AHEAD, Nobody, Some(Kind::Offline), "nor does a late one"),
         (Y2099, SHORT, Nobody, Some(Kind::Offline), "no clock makes a stranger's certificate trusted"),
     ];
     for (clock, years, trust, expected, why) in rows {

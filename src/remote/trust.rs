@@ -199,13 +199,19 @@ impl ServerCertVerifier for Verifier {
             }
             Trust::Authorities(roots) => {
                 let algorithms = self.provider.signature_verification_algorithms.all;
-                verify_server_cert_signed_by_trust_anchor(
-                    &certificate,
-                    roots,
-                    intermediates,
-                    now,
-                    algorithms,
-                )?;
+                let verified = |at| {
+                    verify_server_cert_signed_by_trust_anchor(
+                        &certificate,
+                        roots,
+                        intermediates,
+                        at,
+                        algorithms,
+                    )
+                };
+                let mut at = now;
+                while let Err(error) = verified(at) {
+                    at = begun(&error, at, now).ok_or(error)?;
+                }
                 verify_server_name(&certificate, server_name)?;
             }
         }
@@ -234,6 +240,21 @@ impl ServerCertVerifier for Verifier {
 
     fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
         self.provider.signature_verification_algorithms.supported_schemes()
+    }
+}
+
+/// On a clock that was never set `now` is only the latest time that surely passed. A certificate that begins later has begun,
+/// then: it was renewed while this device was off. Nobody whom its authority did not vouch for gains by it, and the
+/// server's own time, told over the connection, is kept. On a clock that may be right it has not begun.
+fn begun(error: &rustls::Error, at: UnixTime, now: UnixTime) -> Option<UnixTime> {
+    let was_set = u64::try_from(machine::unix_s()).is_ok_and(|wall_unix_s| wall_unix_s >= now.as_secs());
+    match error {
+        rustls::Error::InvalidCertificate(CertificateError::NotValidYetContext { not_before, .. })
+            if !was_set && not_before.as_secs() > at.as_secs() =>
+        {
+            Some(*not_before)
+        }
+        _ => None,
     }
 }
 
