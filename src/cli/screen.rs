@@ -12,7 +12,7 @@ use crate::report::Exit;
 use crate::root::STATE_FOLDER;
 use crate::screen::app::{App, Start, language};
 use crate::screen::buttons::{LearningWords, Mapping};
-use crate::screen::evdev::Evdev;
+use crate::screen::evdev::{self, Evdev};
 use crate::screen::font::{Font, More, NoMore};
 use crate::screen::glyphs::{self, Glyphs};
 use crate::screen::guard;
@@ -78,12 +78,16 @@ fn with(
     words: &Words,
 ) -> Result<Loop> {
     let spec = place::spec(specs, place.panel()).cloned().unwrap_or_default();
+    // Whoever types on a terminal may be far from the pad; a picture that nobody waits for needs none.
+    let usual = matches!(place, Place::Framebuffer(..) | Place::Drm(..)).then_some(evdev::FOLDER);
+    let open = |path: &str| {
+        // Without any device a text says so, and the menu comes back.
+        let failed = |error| Error::io(format!("cannot read `{path}`"), &error);
+        Evdev::open(path.as_ref()).map_err(failed)
+    };
     let evdev = match call.value(INPUT.name) {
-        Some(path) => {
-            Some(Evdev::file(path.as_ref()).map_err(|e| Error::io(format!("cannot read `{path}`"), &e))?)
-        }
-        // Whoever types on a terminal may be far from the pad; a picture that nobody waits for needs none.
-        None => matches!(place, Place::Framebuffer(..) | Place::Drm(..)).then(Evdev::open),
+        Some(path) => Some(open(path)?),
+        None => usual.and_then(|path| open(path).ok()),
     };
     let kept = learned.as_ref().and_then(|path| std::fs::read_to_string(path).ok()).unwrap_or_default();
     let answers = if spec.b_confirms { ["B", "A"] } else { ["A", "B"] };

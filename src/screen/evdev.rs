@@ -6,7 +6,7 @@
 use std::fs::File;
 use std::io::{ErrorKind, Read};
 use std::os::fd::{AsFd, BorrowedFd};
-use std::os::unix::fs::OpenOptionsExt;
+use std::os::unix::fs::{FileTypeExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
 use inotify::{Inotify, WatchMask};
@@ -15,7 +15,7 @@ use super::buttons::{Key, axis};
 use super::framebuffer::control;
 
 /// Where devices are.
-const FOLDER: &str = "/dev/input";
+pub const FOLDER: &str = "/dev/input";
 /// An event is a time of two words, then kind, code and value.
 const TIME_BYTES: usize = 2 * size_of::<libc::c_ulong>();
 const EVENT_BYTES: usize = TIME_BYTES + 8;
@@ -46,28 +46,26 @@ struct Device {
 /// All devices with buttons.
 pub struct Evdev {
     devices: Vec<Device>,
+    folder: PathBuf,
     /// Says when devices come; not where a file was named.
     coming: Option<Inotify>,
 }
 
 impl Evdev {
-    /// All devices that are there.
-    pub fn open() -> Evdev {
-        let coming = Inotify::init().ok().filter(|coming| {
-            coming.watches().add(FOLDER, WatchMask::CREATE | WatchMask::ATTRIB | WatchMask::MOVED_TO).is_ok()
-        });
-        let mut evdev = Evdev { devices: Vec::new(), coming };
-        evdev.look();
-        evdev
-    }
-
-    /// One file or pipe of events.
+    /// All devices of a folder, those that are there and those that will come; or one file or pipe of events.
     ///
     /// # Errors
-    /// As opening it says.
-    pub fn file(path: &Path) -> std::io::Result<Evdev> {
-        let device = Device::open(path)?;
-        Ok(Evdev { devices: vec![device], coming: None })
+    /// As opening the file says; a folder may be empty.
+    pub fn open(path: &Path) -> std::io::Result<Evdev> {
+        let mut evdev = Evdev { devices: Vec::new(), folder: path.to_owned(), coming: None };
+        if path.is_dir() {
+            let news = WatchMask::CREATE | WatchMask::ATTRIB | WatchMask::MOVED_TO;
+            evdev.coming = Inotify::init().ok().filter(|coming| coming.watches().add(path, news).is_ok());
+            evdev.look();
+        } else {
+            evdev.devices.push(Device::open(path)?);
+        }
+        Ok(evdev)
     }
 
     /// Does one of them number its buttons in a row, as Anbernic's do? Pads that follow Linux leave gaps there.
@@ -96,7 +94,7 @@ impl Evdev {
 
     /// Takes devices that came.
     fn look(&mut self) {
-        for entry in std::fs::read_dir(FOLDER).into_iter().flatten().flatten() {
+        for entry in std::fs::read_dir(&self.folder).into_iter().flatten().flatten() {
             let path = entry.path();
             let is_event = entry.file_name().to_string_lossy().starts_with("event");
             if is_event
@@ -142,9 +140,10 @@ impl Device {
         Ok(Device { path: path.to_owned(), file, sticks, ends: [0; 24] })
     }
 
-    /// Does it have an arrow key, Enter, or a button of a pad? A lid or a touch panel does not.
+    /// Does it have an arrow key, Enter, or a button of a pad? A lid or a touch panel does not. A pipe that plays a device has.
     fn has_buttons(&self) -> bool {
-        [28, 103, 304, 305, 544].into_iter().any(self.keys())
+        let plays = self.file.metadata().is_ok_and(|metadata| !metadata.file_type().is_char_device());
+        plays || [28, 103, 304, 305, 544].into_iter().any(self.keys())
     }
 
     /// Which keys it has; a file that plays a device does not say.

@@ -32,6 +32,15 @@ pub fn card(folder: &Path) -> PathBuf {
     card
 }
 
+/// A pipe that plays a device.
+pub fn pipe(path: &Path) -> File {
+    let name = CString::new(path.as_os_str().as_bytes()).unwrap();
+    // SAFETY: `name` lives until the call returns.
+    assert_eq!(unsafe { libc::mkfifo(name.as_ptr(), 0o600) }, 0);
+    // Both ways, so that neither side waits for the other.
+    File::options().read(true).write(true).open(path).unwrap()
+}
+
 /// One device that is switched on.
 pub struct Device {
     folder: tempfile::TempDir,
@@ -50,16 +59,17 @@ impl Device {
     pub fn open_with(geometry: &str, more: impl FnOnce(&mut Command)) -> Device {
         let folder = tempfile::tempdir().unwrap();
         let card = card(folder.path());
-        let pipe = folder.path().join("event0");
-        let name = CString::new(pipe.as_os_str().as_bytes()).unwrap();
-        // SAFETY: `name` lives until the call returns.
-        assert_eq!(unsafe { libc::mkfifo(name.as_ptr(), 0o600) }, 0);
-        // Both ways, so that neither side waits for the other.
-        let input = File::options().read(true).write(true).open(&pipe).unwrap();
+        let events = folder.path().join("event0");
+        let input = pipe(&events);
         let mut command = program();
         command.arg("screen").arg("--root").arg(&card).args(["--language", "en", "--find", "127.0.0.1:9"]);
         command.arg("--framebuffer").arg(folder.path().join("fb0")).args(["--geometry", geometry]);
-        command.arg("--input").arg(&pipe).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        command
+            .arg("--input")
+            .arg(&events)
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped());
         more(&mut command);
         let child = command.spawn().unwrap();
         Device { folder, geometry: Geometry::parse(geometry).unwrap(), input, child }

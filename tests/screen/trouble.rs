@@ -1,8 +1,9 @@
 //! What must not strand a person before a dead picture: signals, crashes, missing and vanishing devices, odd files.
 
+use std::io::Write;
 use std::process::{Command, Stdio};
 
-use super::device::{Device, card, program};
+use super::device::{Device, card, events, pipe, program};
 
 const SIZE: &str = "320x240x16";
 
@@ -37,7 +38,8 @@ fn an_app_that_breaks_off_leaves_no_dead_picture_and_says_so() {
         signal(device.drawer(), name);
         let (code, said, memory) = device.ended();
         assert_eq!(code, 1);
-        assert!(said.starts_with("error: the screen broke off\n  cause: it ended by itself"), "{said}");
+        // An emulated processor says something of its own first.
+        assert!(said.contains("error: the screen broke off\n  cause: it ended by itself"), "{said}");
         is_black(&memory);
     }
 }
@@ -67,6 +69,31 @@ fn buttons_that_vanish_leave_a_text_and_at_last_the_menu() {
     let (code, said, memory) = device.ended();
     assert_eq!(code, 2);
     assert!(said.contains("there is no device with buttons"), "{said}");
+    is_black(&memory);
+}
+
+#[test]
+fn a_pad_that_loses_its_link_and_comes_back_goes_on() {
+    let folder = tempfile::tempdir().unwrap();
+    let (pads, pad) = (folder.path().join("input"), folder.path().join("input/event3"));
+    std::fs::create_dir(&pads).unwrap();
+    let mut other = pipe(&pad);
+    let device = Device::open_with(SIZE, |command| {
+        command.arg("--input").arg(&pads);
+    });
+    let first = device.wait_for_picture();
+    std::fs::remove_file(&pad).unwrap();
+    drop(other);
+    let alone = device.wait_for_other(&first);
+    other = pipe(&pad);
+    let again = device.wait_for_other(&alone);
+    assert!(again == device.wait_for_picture(), "what was there is there again");
+    // Escape leaves both pages.
+    for _ in 0..2 {
+        other.write_all(&events(1)).unwrap();
+    }
+    let (code, said, memory) = device.ended();
+    assert_eq!((code, said.as_str()), (0, ""));
     is_black(&memory);
 }
 
