@@ -23,13 +23,13 @@ mod layouts;
 mod names;
 mod tables;
 
-use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use retrosync_protocol::{Kind, SaveId};
 
 pub use elsewhere::elsewhere;
+use escape::{by_parts, escaped, unescaped};
 use games::Game;
 pub use games::{GameFolder, Games, game_folder, is_no_game_folder};
 pub(crate) use names::fits;
@@ -152,19 +152,19 @@ impl Naming {
     /// The games of a save's title, as this card may spell it.
     fn games_of<'a>(&'a self, save: &SaveId) -> impl Iterator<Item = &'a Game> {
         let title = save.title();
-        let spelled = Some(self.spelled(title)).filter(|spelled| spelled != title);
-        let otherwise = spelled.map(|spelled| self.games.titled(&spelled)).unwrap_or_default();
+        let spelled = self.spelled(title);
+        let otherwise = if spelled == title { &[] } else { self.games.titled(&spelled) };
         self.games.titled(title).iter().chain(otherwise)
     }
 
-    /// A name as this card spells it.
-    fn spelled<'a>(&self, name: &'a str) -> Cow<'a, str> {
-        if self.file_names == FileNames::Fat { escape::escaped(name) } else { Cow::Borrowed(name) }
+    /// A title as this card spells it.
+    fn spelled(&self, title: &str) -> String {
+        if self.file_names == FileNames::Fat { by_parts(title, escaped) } else { title.into() }
     }
 
-    /// What this card's spelling of a name stands for.
-    fn meant<'a>(&self, spelled: &'a str) -> Cow<'a, str> {
-        if self.file_names == FileNames::Fat { escape::unescaped(spelled) } else { Cow::Borrowed(spelled) }
+    /// What this card's spelling of a title stands for.
+    fn meant(&self, spelled: &str) -> String {
+        if self.file_names == FileNames::Fat { by_parts(spelled, unescaped) } else { spelled.into() }
     }
 
     /// Does the player choose how saves are called? Then the form that is set now tells which of two files is in use.

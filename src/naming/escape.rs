@@ -40,6 +40,17 @@ pub(crate) fn unescaped(spelled: &str) -> Cow<'_, str> {
     meant(spelled).map_or(Cow::Borrowed(spelled), Cow::Owned)
 }
 
+/// Each part of a path in this spelling.
+pub(crate) fn by_parts(path: &str, spelling: fn(&str) -> Cow<'_, str>) -> String {
+    let mut whole = String::new();
+    for part in path.split('/') {
+        whole.push_str(&spelling(part));
+        whole.push('/');
+    }
+    whole.pop();
+    whole
+}
+
 /// What it stands for, if it is the spelling of another name.
 fn meant(spelled: &str) -> Option<String> {
     let (start, mut rest) = spelled.split_once('%')?;

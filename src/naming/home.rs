@@ -38,8 +38,7 @@ impl Naming {
         if is_path && save.system() != self.family {
             return None;
         }
-        let parts: Vec<_> = save.title().split('/').map(|part| self.spelled(part)).collect();
-        let spelled = parts.join("/");
+        let spelled = self.spelled(save.title());
         let file = if is_path { spelled.clone() } else { format!("{spelled}.srm") };
         if !file.split('/').all(|part| is_legal(self.file_names, part)) {
             return Some("this card takes no name as long".into());
@@ -53,9 +52,8 @@ impl Naming {
     fn path_of(&self, save: &SaveId) -> Option<Place> {
         let fits = |layout: &&InForce| layout.core.map(|core| core.name) == save.core();
         let places = self.layouts.iter().filter(fits).filter_map(|layout| {
-            let parts: Vec<_> = save.title().split('/').map(|part| self.spelled(part)).collect();
-            let legal = parts.iter().all(|part| is_legal(self.file_names, part));
-            let below = parts.join("/");
+            let below = self.spelled(save.title());
+            let legal = below.split('/').all(|part| is_legal(self.file_names, part));
             let parts = [&*layout.path, &below].into_iter().filter(|part| !part.is_empty());
             let path = RelativePath::new(&parts.collect::<Vec<_>>().join("/")).filter(|_| legal)?;
             Some(Place { root: layout.root, path })

@@ -122,8 +122,7 @@ impl Naming {
         if below.split('/').any(|part| WHOLE_FOLDERS.iter().any(|whole| whole.eq_ignore_ascii_case(part))) {
             return Err("it is part of a folder that is one save: its files are not synced one by one".into());
         }
-        let title: Vec<_> = below.split('/').map(|part| self.meant(part)).collect();
-        let id = format!("{}/{}.{slot}{core}/{}", self.family, Kind::File, title.join("/"));
+        let id = format!("{}/{}.{slot}{core}/{}", self.family, Kind::File, self.meant(below));
         id.parse().map_err(|error: retrosync_protocol::SaveIdError| error.to_string())
     }
 
