@@ -65,6 +65,13 @@ impl Started {
         ids.filter(is_mine).collect()
     }
 
+    /// The supervisor and the daemon, and no other; what forked them may take a moment to end.
+    fn both(&self) -> Vec<u32> {
+        wait_for("there are two processes", PATIENCE_S, || {
+            Some(self.processes()).filter(|processes| processes.len() == 2)
+        })
+    }
+
     fn status(&self) -> serde_json::Value {
         self.device.run(&["status", "--json"]).json()
     }
@@ -126,7 +133,7 @@ fn a_card_has_one_daemon_however_often_it_is_started() {
     });
     let again = started.device.run(&["start"]).ends(0);
     assert_eq!(again.out, "it is running already\n");
-    assert_eq!(started.processes().len(), 2, "the supervisor and the daemon");
+    started.both();
     // Another's on the same card, as of a second package: the same lock.
     let refused = started.device.run(&["run"]).ends(1);
     assert!(refused.err.contains("another retrosync uses this card"), "{}", refused.err);
@@ -156,9 +163,7 @@ fn who_starts_it_gets_its_own_back_at_once() {
         let stat = fs::read_to_string(format!("/proc/{id}/stat")).unwrap();
         stat.rsplit_once(") ").unwrap().1.split(' ').nth(3).unwrap().to_owned()
     };
-    let ours = started.processes();
-    assert_eq!(ours.len(), 2, "the supervisor and the daemon");
-    for id in ours {
+    for id in started.both() {
         assert_ne!(session(&id.to_string()), session(own.to_str().unwrap()), "a session of its own");
         assert_eq!(fs::read_link(format!("/proc/{id}/cwd")).unwrap(), PathBuf::from("/"));
         let files: Vec<PathBuf> = fs::read_dir(format!("/proc/{id}/fd"))

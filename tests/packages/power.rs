@@ -138,9 +138,12 @@ impl On<'_> {
     /// descriptor of who started them, and a working directory that no card is under.
     #[track_caller]
     pub(crate) fn is_apart(&self) {
-        let (ours, others): (Vec<_>, Vec<_>) =
-            self.processes().into_iter().partition(|process| process.name == "retrosync");
-        assert_eq!(ours.len(), 2, "the supervisor and the daemon: {ours:?}{}", self.tell());
+        let split = || -> (Vec<_>, Vec<_>) {
+            self.processes().into_iter().partition(|process| process.name == "retrosync")
+        };
+        // What forked them may take a moment to end.
+        self.wait_until("there is the supervisor and the daemon, and no other", || split().0.len() == 2);
+        let (ours, others) = split();
         for process in &ours {
             assert_eq!(process.parent, self.first, "the parent is not init: {process:?}");
             let alone = |other: &Process| other.session != process.session && other.group != process.group;
