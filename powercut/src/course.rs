@@ -5,6 +5,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
+use crate::calls::sequences;
 use crate::crash::epochs;
 use crate::image::{Crash, Image};
 use crate::kills::kill;
@@ -12,13 +13,14 @@ use crate::mounted::Mounted;
 use crate::plan::{Job, LOG_BYTES, Make, Plan, Seen, Task, answer};
 use crate::story::{ROOT, stories};
 use crate::sweep::{Kept, Outcome, Recording, sweep};
-use crate::{log, uml};
+use crate::{differ, log, qemu, uml};
 
 /// What the user asked for.
 pub(crate) struct Asked {
     long: bool,
     states: u64,
     kills: u64,
+    exfat_kills: u64,
 }
 
 impl Asked {
@@ -26,8 +28,8 @@ impl Asked {
     pub(crate) fn parse(words: &[&str]) -> Result<Asked, String> {
         let long = words.contains(&"--long");
         let mut asked = match long {
-            true => Asked { long, states: 1_000_000, kills: 200 },
-            false => Asked { long, states: 4_000, kills: 2 },
+            true => Asked { long, states: 1_000_000, kills: 200, exfat_kills: 20 },
+            false => Asked { long, states: 4_000, kills: 2, exfat_kills: 0 },
         };
         let mut words = words.iter().filter(|word| **word != "--long");
         while let Some(word) = words.next() {
@@ -36,6 +38,7 @@ impl Asked {
             match *word {
                 "--states" => asked.states = number,
                 "--kills" => asked.kills = number,
+                "--exfat-kills" => asked.exfat_kills = number,
                 _ => return Err(format!("cannot use `{word}`: see `--help`")),
             }
         }
@@ -82,24 +85,14 @@ pub(crate) fn run(asked: &Asked) -> Result<(), String> {
     println!("recording {} recoveries, mounting {} crash states", courses.len(), samples.len());
     outcomes.extend(again(&work.0, &courses, &samples, asked.states / 10)?);
 
-    let mut lived = 0;
-    if asked.kills > 0 {
-        println!("killing {} kernels", asked.kills);
-        lived = kill(&work.0, asked.kills, &|kill, acked| {
-            if kill % 10 == 0 {
-                println!("  kill {kill}: {acked} steps so far, nothing lost");
-            }
-        })
-        .map_err(told)?;
-    }
+    differ(&work.0, asked.long)?;
+    kill_all(&work.0, asked)?;
     let sum = |of: fn(&Outcome) -> u64| outcomes.iter().map(of).sum::<u64>();
     let (states, failures) = (sum(|outcome| outcome.states), sum(|outcome| outcome.failures));
     println!(
-        "{} recordings, {states} crash states, {failures} failures; {} mounted by the kernel and seen alike; \
-         {} kills in {lived} steps, nothing lost; {} s",
+        "{} recordings, {states} crash states, {failures} failures; {} mounted by the kernel and seen alike; {} s",
         outcomes.len(),
         samples.len(),
-        asked.kills,
         began.elapsed().as_secs()
     );
     match (failures, blind) {
@@ -107,6 +100,67 @@ pub(crate) fn run(asked: &Asked) -> Result<(), String> {
         (0, true) => Err("the textbook's sequence did not fail: these tests see nothing".into()),
         _ => Err(format!("{failures} crash states are wrong")),
     }
+}
+
+/// Holds the model of FAT against the real one. Beside each number of other files a name's slots lie in other sectors.
+fn differ(work: &Path, long: bool) -> Result<(), String> {
+    let all = sequences();
+    let make = |neighbours| Make {
+        story: 0,
+        size_bytes: 512,
+        neighbours,
+        cluster_sectors: 1,
+        eager: false,
+        options: String::new(),
+    };
+    let beside = |number: usize| if long { 0..8 } else { number % 4 + 1..number % 4 + 2 };
+    let jobs = (0..all.len()).flat_map(|number| beside(number).map(move |files| (number, files)));
+    let jobs: Vec<_> =
+        jobs.map(|(number, files)| Job { make: make(files), task: Task::Calls(number) }).collect();
+    println!("recording {} short sequences of calls on real vfat", jobs.len());
+    let (mut seen, mut states) = (Vec::new(), 0);
+    for jobs in jobs.chunks(13) {
+        uml::run(work, &Plan { jobs: jobs.to_vec() }).map_err(|error| error.to_string())?;
+        for (slice, job) in jobs.iter().enumerate() {
+            let Task::Calls(number) = job.task else { continue };
+            let entries =
+                log::read(&work.join("logs"), slice as u64 * LOG_BYTES).map_err(|error| error.to_string())?;
+            let beside: Vec<_> = job.make.beside().into_iter().map(|(path, _)| path).collect();
+            let compared = differ::compare(&all[number], &beside, &entries, 400)?;
+            states += compared.states;
+            if job.make.neighbours == 1 || !long {
+                let differ::Compared { seen, allowed, .. } = &compared;
+                println!("  {}: {} sights of {allowed} that the model allows", all[number].name, seen.len());
+            }
+            seen.extend(compared.seen);
+        }
+    }
+    let tally = differ::tally(seen.iter());
+    println!("  {states} crash states, {} sights, none that the model does not allow: {tally}", seen.len());
+    Ok(())
+}
+
+/// Kills kernels in the middle of the work, on FAT and on exFAT.
+fn kill_all(work: &Path, asked: &Asked) -> Result<(), String> {
+    for (machine, kills) in [(&uml::VFAT, asked.kills), (&qemu::EXFAT, asked.exfat_kills)] {
+        let kind = machine.kind;
+        if kills == 0 {
+            continue;
+        }
+        if let Some(missing) = (machine.missing)() {
+            println!("skipped: kernels with {kind} are not killed here: {missing}");
+            continue;
+        }
+        println!("killing {kills} kernels with {kind}");
+        let tell = |kill, acked| {
+            if kill % 10 == 0 {
+                println!("  kill {kill}: {acked} steps so far, nothing lost");
+            }
+        };
+        let steps = kill(work, machine, kills, &tell).map_err(|error| error.to_string())?;
+        println!("{kills} kills with {kind} in {steps} steps, nothing lost");
+    }
+    Ok(())
 }
 
 fn tell(outcome: &Outcome) {

@@ -17,6 +17,8 @@ pub(crate) struct State {
     pub(crate) crash: Crash,
     /// How many steps were reported done.
     pub(crate) acked: usize,
+    /// How many of them before the last flush: these surely were.
+    pub(crate) flushed: usize,
     /// Which one it is: the log's entry, and the order drawn (0: the log's own).
     pub(crate) at: (usize, u64),
 }
@@ -33,9 +35,11 @@ struct Epoch<'a> {
     marks: Vec<usize>,
 }
 
-/// Deals the states of a log out, `orders` for each epoch besides its prefixes. `each` says whether to go on.
-pub(crate) fn states(entries: &[Entry], orders: u64, each: &mut dyn FnMut(State) -> bool) {
+/// Deals the states of a log out, `orders` for each epoch besides its prefixes; sectors with files' bytes are torn if `tears`.
+/// `each` says whether to go on.
+pub(crate) fn states(entries: &[Entry], orders: u64, tears: bool, each: &mut dyn FnMut(State) -> bool) {
     let (mut durable, mut begun, mut acked) = (Arc::new(Image::default()), false, 0);
+    let mut flushed = 0;
     let mut epoch = Epoch { writes: Vec::new(), marks: Vec::new() };
     let mut first = true;
     for (at, entry) in entries.iter().enumerate() {
@@ -48,7 +52,7 @@ pub(crate) fn states(entries: &[Entry], orders: u64, each: &mut dyn FnMut(State)
             Entry::Mark(_) => {}
             Entry::Write { sector, bytes, forced } => {
                 epoch.writes.push((*sector, bytes));
-                if begun && !each(State { crash: epoch.whole(&durable), acked, at: (at, 0) }) {
+                if begun && !each(State { crash: epoch.whole(&durable), acked, flushed, at: (at, 0) }) {
                     return;
                 }
                 if *forced {
@@ -57,15 +61,15 @@ pub(crate) fn states(entries: &[Entry], orders: u64, each: &mut dyn FnMut(State)
             }
             Entry::Flush => {
                 if begun
-                    && !epoch.shuffle(&durable, orders, &mut |crash, order| {
-                        each(State { crash, acked, at: (at, order) })
+                    && !epoch.shuffle(&durable, orders, tears, &mut |crash, order| {
+                        each(State { crash, acked, flushed, at: (at, order) })
                     })
                 {
                     return;
                 }
                 if begun
                     && std::mem::take(&mut first)
-                    && !each(State { crash: Crash::of(&durable), acked, at: (at, 0) })
+                    && !each(State { crash: Crash::of(&durable), acked, flushed, at: (at, 0) })
                 {
                     return;
                 }
@@ -73,11 +77,12 @@ pub(crate) fn states(entries: &[Entry], orders: u64, each: &mut dyn FnMut(State)
                     Arc::make_mut(&mut durable).write(sector, bytes);
                 }
                 epoch.marks.clear();
+                flushed = acked;
             }
         }
     }
-    epoch.shuffle(&durable, orders, &mut |crash, order| {
-        each(State { crash, acked, at: (entries.len(), order) })
+    epoch.shuffle(&durable, orders, tears, &mut |crash, order| {
+        each(State { crash, acked, flushed, at: (entries.len(), order) })
     });
 }
 
@@ -105,7 +110,13 @@ impl Epoch<'_> {
         all.filter(|(number, sector)| durable.sector(*number) != *sector || !seen.insert(*number)).collect()
     }
 
-    fn shuffle(&self, durable: &Arc<Image>, orders: u64, each: &mut dyn FnMut(Crash, u64) -> bool) -> bool {
+    fn shuffle(
+        &self,
+        durable: &Arc<Image>,
+        orders: u64,
+        tears: bool,
+        each: &mut dyn FnMut(Crash, u64) -> bool,
+    ) -> bool {
         let sectors = self.sectors(durable);
         if sectors.is_empty() {
             return true;
@@ -119,14 +130,12 @@ impl Epoch<'_> {
             let mut dice = Dice::new(order.wrapping_mul(0x2545_f491_4f6c_dd1d) ^ sectors[0].0);
             let mut crash = Crash::of(durable);
             if order < exhaustive {
-                for (at, (number, sector)) in
-                    sectors.iter().enumerate().filter(|(at, _)| order >> at & 1 == 1)
-                {
-                    let _ = at;
+                let kept = sectors.iter().enumerate().filter(|(at, _)| order >> at & 1 == 1);
+                for (_, (number, sector)) in kept {
                     crash.reach(*number, sector, SECTOR);
                 }
             } else {
-                self.deal(&mut dice, &is_meta, &mut crash);
+                self.deal(&mut dice, &|sector| !tears || is_meta(sector), &mut crash);
             }
             if seen.insert(crash.fingerprint()) && !each(crash, order + 1) {
                 return false;

@@ -14,6 +14,7 @@ use retrosync::root::Root;
 use retrosync::volume::{Os, Volume};
 use retrosync_protocol::Digest;
 
+use crate::calls::{Hands, Sequence, path, sequences};
 use crate::crash::{BEGIN, DID};
 use crate::judge::judge;
 use crate::plan::{CARD_BYTES, Job, LOG_BYTES, Make, Plan, Seen, Task, answer};
@@ -44,6 +45,20 @@ fn do_job(number: usize, job: &Job) -> Result<String, Failed> {
             card.mount(&job.make)?;
             populate(&job.make)?;
             play(&card, &job.make)?;
+            String::new()
+        }
+        Task::Calls(number) => {
+            card.format(&job.make)?;
+            card.mount(&job.make)?;
+            let all = sequences();
+            let sequence = all.get(*number).ok_or("there is no such sequence")?;
+            begin(sequence, &job.make)?;
+            card.mark(BEGIN)?;
+            let mut hands = Hands::default();
+            for (at, call) in sequence.calls.iter().enumerate() {
+                hands.make(&Os, *call)?;
+                card.mark(&format!("{DID}-{at}"))?;
+            }
             String::new()
         }
         Task::Recover(state) => {
@@ -126,6 +141,26 @@ fn populate(make: &Make) -> Result<(), Failed> {
     run_program("sync", &["-f", ROOT])?;
     // That wrote all and flushed nothing: a sync of any file flushes.
     File::open(root.state_dir().join("root"))?.sync_all()?;
+    Ok(())
+}
+
+/// The files of a sequence, and others beside them; durable.
+fn begin(sequence: &Sequence, make: &Make) -> Result<(), Failed> {
+    let root = Path::new(ROOT);
+    for folder in ["Saves", "Aside"] {
+        fs::create_dir_all(root.join(folder))?;
+    }
+    for (path, bytes) in make.beside() {
+        fs::write(root.join(path), bytes)?;
+    }
+    for (name, sectors, mark) in &sequence.begins {
+        fs::write(path(*name), vec![*mark; sectors * 512])?;
+    }
+    run_program("sync", &["-f", ROOT])?;
+    let flushed = root.join("Aside/flushed");
+    File::create(&flushed)?.sync_all()?;
+    fs::remove_file(flushed)?;
+    File::open(root.join("Aside"))?.sync_all()?;
     Ok(())
 }
 

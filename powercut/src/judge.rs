@@ -3,12 +3,14 @@
 //! Runs the daemon's own recovery and start, then looks as a player would. `acked`: what was reported done before the cut;
 //! `begun`: with what may have been on its way. Each save, the journal and the identity is wholly the one or the other.
 
+use std::collections::BTreeSet;
 use std::io::Read;
 use std::path::Path;
 use std::sync::Arc;
 
 use retrosync::error::{Error, Problem};
-use retrosync::volume::Volume;
+use retrosync::root::STATE_FOLDER;
+use retrosync::volume::{EntryKind, Volume};
 
 use crate::mounted::Mounted;
 use crate::story::{Expected, Parts, ROOT, SAVES, bytes, content, learnt, save, token};
@@ -41,6 +43,7 @@ pub(crate) fn judge(
             return Err(format!("`{path}`, which nothing touched, is another"));
         }
     }
+    judge_names(&**volume, neighbours)?;
     judge_journal(&parts, acked, begun)?;
     let kept = parts.identity().facts.token.clone();
     if ![acked, begun].iter().any(|all| kept == (all.paired > 0).then(|| token(all.paired))) {
@@ -63,9 +66,7 @@ pub(crate) fn judge_mounted(card: &Mounted) -> Result<(), String> {
     }
     let strays = Path::new(ROOT).join(".retrosync/incoming");
     for (one, other) in card.shared() {
-        if [&one, &other].iter().any(|path| !path.starts_with(&strays))
-            && !(is_alias(&one) || is_alias(&other))
-        {
+        if [&one, &other].iter().any(|path| !path.starts_with(&strays)) {
             return Err(format!("`{}` and `{}` share their clusters", one.display(), other.display()));
         }
     }
@@ -77,9 +78,25 @@ pub(crate) fn judge_mounted(card: &Mounted) -> Result<(), String> {
     }
 }
 
-/// The short name of a file whose long name a cut took away: vfat keeps the two in slots that may lie in two sectors.
-fn is_alias(path: &Path) -> bool {
-    path.file_name().is_some_and(|name| name.to_string_lossy().contains('~'))
+/// No file that nobody made: a second, short name of a save would be one.
+fn judge_names(volume: &dyn Volume, neighbours: &Neighbours) -> Result<(), String> {
+    let saves = SAVES.iter().map(|(_, path)| *path);
+    let known: BTreeSet<_> =
+        saves.chain(neighbours.iter().map(|(path, _)| &**path)).map(str::to_lowercase).collect();
+    let mut folders = vec![String::new()];
+    while let Some(folder) = folders.pop() {
+        let listed = volume.list(&Path::new(ROOT).join(&folder)).map_err(|error| error.to_string())?;
+        for entry in listed {
+            let name = format!("{folder}{}", entry.name.to_string_lossy());
+            match entry.kind {
+                EntryKind::Folder if name == STATE_FOLDER => {}
+                EntryKind::Folder => folders.push(name + "/"),
+                _ if known.contains(&name.to_lowercase()) => {}
+                _ => return Err(format!("`{name}` is there, which nobody made")),
+            }
+        }
+    }
+    Ok(())
 }
 
 fn read(volume: &dyn Volume, path: &str) -> Result<Option<Vec<u8>>, String> {

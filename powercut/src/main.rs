@@ -1,7 +1,12 @@
 //! Power cuts on real FAT: see `HELP`.
 
+mod calls;
 mod course;
 mod crash;
+mod differ;
+#[allow(dead_code, clippy::unwrap_used, reason = "shared with the tests, which make use of all of it")]
+#[path = "../../tests/support/fat.rs"]
+mod fat;
 mod fat32;
 mod guest;
 mod image;
@@ -10,6 +15,7 @@ mod kills;
 mod log;
 mod mounted;
 mod plan;
+mod qemu;
 mod story;
 mod sweep;
 mod uml;
@@ -22,7 +28,7 @@ Cuts the power of a real FAT card at every point of what the daemon writes, and 
 
   scripts/powercut             the short form, about a minute; what scripts/check runs
   scripts/powercut --long      every write path, sizes, clusters, full folders; a million states and 200 real kills
-  scripts/powercut --long --states 200000 --kills 20
+  scripts/powercut --long --states 200000 --kills 20 --exfat-kills 5
 
 How: a kernel in a process (user-mode Linux) mounts its own vfat on a file. The daemon's own code replaces, retires and
 adds saves there, keeps copies, writes journal and identity, and recovers from earlier cuts; dm-log-writes records every
@@ -30,9 +36,11 @@ write and every flush. Then each prefix of the record is a card after a cut, and
 choose between two flushes, sectors torn. The daemon's real recovery runs on each, over a FAT reader of our own: the save
 must be old or new, the journal open, nothing mixed, the old bytes in the attic. Some are mounted by the kernel
 again, which must see what our reader saw. The textbook's sequence (temporary file, sync, rename, sync the folder) runs
-too and must fail: else this would be blind. At last kernels are killed in the middle of the work.
+too and must fail: else this would be blind. Then kernels are killed in the middle of the work; in the long form
+Debian's own kernel too, in QEMU, with exFAT.
 
-Where user-mode Linux is not installed it says so and ends well. exit 1: a save was lost, told with where.
+Where user-mode Linux or QEMU is not installed it says so and ends well. exit 1: a save was lost, told with where;
+exit 2: called with something else.
 ";
 
 fn main() -> ExitCode {
@@ -47,7 +55,13 @@ fn main() -> ExitCode {
             print!("{HELP}");
             Ok(())
         }
-        _ => course::Asked::parse(&words).and_then(|asked| course::run(&asked)),
+        _ => match course::Asked::parse(&words) {
+            Ok(asked) => course::run(&asked),
+            Err(error) => {
+                eprintln!("error: {error}");
+                return ExitCode::from(2);
+            }
+        },
     };
     match done {
         Ok(()) => ExitCode::SUCCESS,

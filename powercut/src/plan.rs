@@ -68,6 +68,8 @@ impl Make {
 pub(crate) enum Task {
     /// Make a card, play its story, record.
     Play,
+    /// Make a card, play the sequence of this number on it, record.
+    Calls(usize),
     /// Put this crash on the card, start the daemon on it, record.
     Recover(PathBuf),
     /// Put this crash on the card, mount it, tell what is there, start the daemon, judge.

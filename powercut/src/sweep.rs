@@ -90,7 +90,7 @@ fn sweep_one(recording: &Recording) -> Outcome {
     let (story, beside, began) = (recording.make.story(), recording.make.beside(), Instant::now());
     let mut outcome = Outcome { name: recording.name.clone(), ..Outcome::default() };
     let expected: Vec<_> = (0..=story.steps.len()).map(|done| story.after(done)).collect();
-    states(&recording.entries, recording.orders, &mut |state| {
+    states(&recording.entries, recording.orders, true, &mut |state| {
         let acked = recording.acked.unwrap_or(state.acked);
         let begun = (acked + 1).min(story.steps.len());
         outcome.states += 1;

@@ -10,6 +10,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
+use crate::kills::Machine;
 use crate::plan::{CARD_BYTES, LOG_BYTES, Plan, answer};
 
 /// Modules, in the order in which they need each other.
@@ -22,6 +23,15 @@ const MODULES: [&str; 6] = [
     "drivers/md/dm-log-writes",
 ];
 
+/// FAT's machine.
+pub(crate) const VFAT: Machine = Machine {
+    kind: "vfat",
+    missing,
+    boot: |work, acked| Kernel::boot(work, &format!("live vfat {acked}")),
+    format: &["mkfs.vfat", "-F", "32", "-s", "8"],
+    check: &[],
+};
+
 /// A running kernel; killed when dropped.
 pub(crate) struct Kernel {
     process: Child,
@@ -30,19 +40,24 @@ pub(crate) struct Kernel {
 
 /// What is missing here, in plain words.
 pub(crate) fn missing() -> Option<String> {
-    for (program, package) in [
+    installed(&[
         ("linux.uml", "user-mode-linux"),
         ("mkfs.vfat", "dosfstools"),
         ("insmod", "kmod"),
         ("dmsetup", "dmsetup"),
-    ] {
-        let path = std::env::var_os("PATH").unwrap_or_default();
-        let mut folders = std::env::split_paths(&path).chain(["/usr/sbin".into(), "/sbin".into()]);
-        if !folders.any(|folder| folder.join(program).exists()) {
-            return Some(format!("`{program}` is not installed (Debian's package `{package}`)"));
-        }
-    }
-    modules().err().map(|error| format!("user-mode Linux has no modules here: {error}"))
+    ])
+    .or_else(|| modules().err().map(|error| format!("user-mode Linux has no modules here: {error}")))
+}
+
+/// The first of these programs that is missing, with its Debian package, in plain words.
+pub(crate) fn installed(programs: &[(&str, &str)]) -> Option<String> {
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    let folders: Vec<_> = std::env::split_paths(&path).chain(["/usr/sbin".into(), "/sbin".into()]).collect();
+    let mut missing =
+        programs.iter().filter(|(program, _)| !folders.iter().any(|folder| folder.join(program).exists()));
+    missing
+        .next()
+        .map(|(program, package)| format!("`{program}` is not installed (Debian's package `{package}`)"))
 }
 
 fn modules() -> io::Result<PathBuf> {
@@ -51,6 +66,11 @@ fn modules() -> io::Result<PathBuf> {
 }
 
 impl Kernel {
+    /// One that is running already, in a process group of its own, and says what it says in `output`.
+    pub(crate) fn of(process: Child, output: PathBuf) -> Kernel {
+        Kernel { process, output }
+    }
+
     /// Boots with two disks in `work` and runs this program with `arguments` there.
     ///
     /// # Errors

@@ -38,6 +38,20 @@ pub(crate) const SECTOR: usize = 512;
 #[derive(Clone)]
 pub(crate) struct Fat(Arc<Mutex<Card>>);
 
+/// A file on the card.
+#[allow(dead_code, reason = "held against real vfat")]
+pub(crate) struct Held {
+    pub(crate) path: PathBuf,
+    /// What its entry says, in bytes.
+    pub(crate) size: u64,
+    /// None: its chain is too short, or free.
+    pub(crate) bytes: Option<Vec<u8>>,
+    /// Two of one number share their clusters.
+    pub(crate) chain: Option<usize>,
+    /// It has clusters that its size does not need.
+    pub(crate) is_too_long: bool,
+}
+
 /// How a crash decides about each dirty thing.
 pub(crate) trait Fate {
     /// Did it reach the card?
@@ -184,6 +198,20 @@ impl Fat {
     pub(crate) fn files(&self) -> Vec<(PathBuf, Vec<u8>)> {
         let card = self.card();
         card.files().filter_map(|(path, node)| Some((path, card.extent(node)?.bytes().to_vec()))).collect()
+    }
+
+    /// Every file, whatever its chain is; counts as no call.
+    #[allow(dead_code, reason = "held against real vfat")]
+    pub(crate) fn held(&self) -> Vec<Held> {
+        let card = self.card();
+        let held = |(path, node): (PathBuf, usize)| {
+            let Dirent { chain, size } = card.nodes[node].dirent;
+            let clusters = chain.map_or(0, |chain| card.chains[chain].now.len());
+            let is_too_long = clusters as u64 > size.div_ceil(SECTOR as u64);
+            let bytes = card.extent(node).map(|extent| extent.bytes().to_vec());
+            Held { path, size, bytes, chain, is_too_long }
+        };
+        card.files().map(held).collect()
     }
 
     /// What a file holds, if it can be read; counts as no call.
