@@ -9,6 +9,7 @@
 
 #[path = "../support/fat.rs"]
 mod fat;
+mod ours;
 mod sets;
 mod state;
 

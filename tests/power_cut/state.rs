@@ -22,7 +22,7 @@ fn card() -> Fat {
     fat
 }
 
-fn settled(save: SaveId, round: u64) -> Entry {
+pub(crate) fn settled(save: SaveId, round: u64) -> Entry {
     let digest = Digest::of(&round.to_le_bytes());
     let entry = BaseEntry {
         version: digest,

@@ -1,0 +1,91 @@
+//! Files of ours that are made, grow and are made anew: what a cut leaves of them can be read and written.
+//!
+//! Each of these was lost on real vfat once, found by `scripts/powercut`. The kernel sets a card read-only when it meets an
+//! entry and a table that do not fit each other; then nothing is synced any more, and no game can save.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use retrosync::attic::{Attic, Reason, look};
+use retrosync::disk::Disk;
+use retrosync::durable::{Log, Order};
+use retrosync::journal::Journal;
+use retrosync::volume::Volume;
+
+use crate::fat::Fat;
+use crate::{ROOT, TARGET, bytes, card, content, cut_everywhere, path, save};
+
+const LOG: &str = "/card/.retrosync/log";
+
+/// Appends so many records of 700 bytes and syncs; `None` if the card could not.
+fn append(fat: &Fat, count: usize) -> Option<usize> {
+    let mut known = 0;
+    let volume: Arc<dyn Volume> = fat.volume();
+    let (mut log, _) =
+        Log::open(&volume, Path::new(LOG), Order::Chained, &mut |_: String, _| known += 1).ok()?;
+    for _ in 0..count {
+        log.append(&"r".repeat(700)).unwrap();
+    }
+    log.sync().ok()?;
+    Some(known)
+}
+
+#[test]
+fn a_cut_while_a_file_of_ours_is_made_leaves_none_that_makes_the_card_read_only() {
+    let old = bytes(0x11, 1100);
+    let keep = |fat: &Fat| {
+        let Ok((mut attic, _)) = Attic::open(fat.volume(), Path::new(ROOT)) else { return };
+        let Ok(Some((looked, _))) = look(&*fat.volume(), Path::new(TARGET), &save()) else { return };
+        drop(attic.put(&save(), &path(), &looked, Reason::Replaced));
+    };
+    let stage = |fat: &Fat| {
+        let Ok((attic, _)) = Attic::open(fat.volume(), Path::new(ROOT)) else { return };
+        let Ok((mut disk, _)) = Disk::open(fat.volume(), Path::new(ROOT), attic) else { return };
+        drop(disk.stage(&content(&old), &mut &old[..]));
+    };
+    let learn = |fat: &Fat| {
+        let Ok((mut journal, _)) = Journal::open(fat.volume(), Path::new("/card/.retrosync")) else { return };
+        journal.record(crate::state::settled(save(), 1)).unwrap();
+        drop(journal.sync());
+    };
+    let rows: [(&str, &dyn Fn(&Fat)); 3] =
+        [("a kept copy", &keep), ("a staged save", &stage), ("a journal", &learn)];
+    for (what, act) in rows {
+        cut_everywhere(&card(Some(&old)), 20, &mut |fat| act(fat), &mut |fat, story| {
+            let broken: Vec<_> = fat.held().into_iter().filter(|file| file.bytes.is_none()).collect();
+            let broken: Vec<_> = broken.iter().map(|file| file.path.display().to_string()).collect();
+            assert_eq!(broken, [""; 0], "{what}: {story}: reading it sets the card read-only");
+        });
+    }
+}
+
+#[test]
+fn a_log_that_was_cut_while_it_grew_grows_again_and_the_card_stays_writable() {
+    let start = card(None);
+    append(&start, 20);
+    start.settle();
+    cut_everywhere(&start, 20, &mut |fat| _ = append(fat, 10), &mut |fat, story| {
+        let known = append(fat, 60).unwrap_or_else(|| panic!("{story}: nothing can be written any more"));
+        assert!((20..=30).contains(&known), "{story}: {known} records");
+        assert_eq!(append(fat, 0), Some(known + 60), "{story}");
+        assert_eq!(fat.violations(), [""; 0], "{story}");
+    });
+}
+
+#[test]
+fn a_log_that_is_made_anew_is_the_old_one_or_an_empty_one_after_any_cut() {
+    let start = card(None);
+    append(&start, 60);
+    start.settle();
+    let renew = |fat: &Fat| {
+        let volume: Arc<dyn Volume> = fat.volume();
+        let Ok(mut log) = Log::restart(&volume, Path::new(LOG), Order::Chained, 0) else { return };
+        log.append(&"new").unwrap();
+        drop(log.sync());
+    };
+    cut_everywhere(&start, 20, &mut |fat| renew(fat), &mut |fat, story| {
+        let known = append(fat, 1).unwrap_or_else(|| panic!("{story}: it cannot be read any more"));
+        assert!([0, 1, 60].contains(&known), "{story}: {known} records");
+        assert_eq!(fat.violations(), [""; 0], "{story}");
+    });
+}
