@@ -69,12 +69,21 @@ pub(crate) fn run(asked: &Asked) -> Result<(), String> {
         println!("skipped: power cuts on real FAT are not tested here: {missing}");
         return Ok(());
     }
-    let (began, told) = (Instant::now(), |error: io::Error| error.to_string());
-    let work = Work::make().map_err(told)?;
+    let work = Work::make().map_err(|error| error.to_string())?;
+    differ(&work.0, asked.long)?;
+    if asked.states > 0 {
+        cut_all(&work.0, asked)?;
+    }
+    kill_all(&work.0, asked)
+}
+
+/// Records all stories and judges every crash of them, and of the recoveries.
+fn cut_all(work: &Path, asked: &Asked) -> Result<(), String> {
+    let began = Instant::now();
     let plan =
         Plan { jobs: makes(asked.long).into_iter().map(|make| Job { make, task: Task::Play }).collect() };
     println!("recording {} stories on real vfat", plan.jobs.len());
-    let recordings = record(&work.0, &plan, &[], asked.states)?;
+    let recordings = record(work, &plan, &[], asked.states)?;
     println!("recorded in {} s", began.elapsed().as_secs());
     let (textbook, ours): (Vec<_>, Vec<_>) = recordings.into_iter().partition(|one| one.make.is_textbook());
     let mut outcomes = sweep(&ours, &tell);
@@ -83,10 +92,8 @@ pub(crate) fn run(asked: &Asked) -> Result<(), String> {
     let limit = if asked.long { (60, 60) } else { (4, 4) };
     let (courses, samples) = choose(&outcomes, limit);
     println!("recording {} recoveries, mounting {} crash states", courses.len(), samples.len());
-    outcomes.extend(again(&work.0, &courses, &samples, asked.states / 10)?);
+    outcomes.extend(again(work, &courses, &samples, asked.states / 10)?);
 
-    differ(&work.0, asked.long)?;
-    kill_all(&work.0, asked)?;
     let sum = |of: fn(&Outcome) -> u64| outcomes.iter().map(of).sum::<u64>();
     let (states, failures) = (sum(|outcome| outcome.states), sum(|outcome| outcome.failures));
     println!(

@@ -42,7 +42,8 @@ impl Volume for Fat {
         if name.node.is_some() {
             return Err(io::ErrorKind::AlreadyExists.into());
         }
-        (name.node, name.pending) = (Some(node), Some(Some(EMPTY)));
+        name.node = Some(node);
+        name.become_(Some(EMPTY));
         card.nodes.push(Node { dirent: EMPTY, clusters: 0, home: Some(home), mtime, ..Node::default() });
         drop(card);
         Ok(self.opened(node))
@@ -58,10 +59,11 @@ impl Volume for Fat {
             card.nodes[replaced].home = None;
             card.let_go(replaced, to);
         } else {
-            card.name(&home).pending = Some(Some(EMPTY));
+            card.name(&home).become_(Some(EMPTY));
         }
         let left = card.name(&from);
-        (left.node, left.pending) = (None, Some(None));
+        left.node = None;
+        left.become_(None);
         card.nodes[node].home = Some(home);
         card.nodes[node].dirty = true;
         Ok(())
@@ -73,7 +75,8 @@ impl Volume for Fat {
         let node = card.node_at(path)?;
         let home = card.home_of(path)?;
         let left = card.name(&home);
-        (left.node, left.pending) = (None, Some(None));
+        left.node = None;
+        left.become_(None);
         card.nodes[node].home = None;
         card.let_go(node, path);
         Ok(())

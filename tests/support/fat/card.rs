@@ -118,6 +118,8 @@ pub(super) struct Name {
     pub(super) durable: Option<Dirent>,
     /// What an `fsync` of the folder would make of the entry: gone, or there with this in it.
     pub(super) pending: Option<Option<Dirent>>,
+    /// What it would have made before the last change; the kernel may have written that.
+    pub(super) passed: Option<Option<Dirent>>,
     /// The file that has the name now.
     pub(super) node: Option<usize>,
 }
@@ -323,9 +325,14 @@ impl Card {
 }
 
 impl Name {
+    /// What an `fsync` of the folder is to make of it from now on.
+    pub(super) fn become_(&mut self, entry: Option<Dirent>) {
+        self.passed = self.pending.replace(entry).or(self.passed);
+    }
+
     pub(super) fn write(&mut self) {
         if let Some(entry) = self.pending.take() {
-            self.durable = entry;
+            (self.durable, self.passed) = (entry, None);
         }
     }
 }

@@ -66,14 +66,17 @@ impl Folder {
             let Some(pending) = name.pending else { continue };
             if fate.reaches() {
                 name.write();
-            } else if let (Some(short), Some(entry)) = (short_form(long), pending.or(name.durable))
+            } else if let Some(passed) = name.passed.filter(|_| fate.reaches()) {
+                name.durable = passed;
+            } else if let (Some(short), Some(entry)) =
+                (short_form(long), pending.or(name.passed.flatten()).or(name.durable))
                 && fate.tears()
             {
                 // Of its slots, which lie in two sectors, only the last reached the card, or only it is left.
                 name.durable = None;
                 ghosts.push((short.into(), entry));
             }
-            name.pending = None;
+            (name.pending, name.passed) = (None, None);
         }
         for (short, entry) in ghosts {
             self.names.insert(short, Name { durable: Some(entry), ..Name::default() });
