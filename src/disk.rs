@@ -441,6 +441,11 @@ impl Disk {
             self.close(Some(recovery::spare_of(new)))?;
             return Ok(Some(shown.stamp));
         }
+        // Of a folder that was made since the card was mounted, the kernel takes the first entries for those of the folder
+        // that it is in, and writes them with that one only (seen on vfat).
+        for folder in target.ancestors().skip(2).take_while(|folder| folder.starts_with(&self.root_dir)) {
+            self.volume.sync_folder(folder).map_err(failed)?;
+        }
         if intent.old.is_some() {
             let away = self.incoming.join(&intent.away);
             let moved = steps::rename(&*self.volume, target, &away).map_err(failed)?;

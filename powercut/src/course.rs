@@ -132,8 +132,7 @@ fn differ(work: &Path, long: bool) -> Result<(), String> {
             let Task::Calls(number) = job.task else { continue };
             let entries =
                 log::read(&work.join("logs"), slice as u64 * LOG_BYTES).map_err(|error| error.to_string())?;
-            let beside: Vec<_> = job.make.beside().into_iter().map(|(path, _)| path).collect();
-            let compared = differ::compare(&all[number], &beside, &entries, 400)?;
+            let compared = differ::compare(&all[number], &job.make, &entries, 400)?;
             states += compared.states;
             if job.make.neighbours == 1 || !long {
                 let differ::Compared { seen, allowed, .. } = &compared;

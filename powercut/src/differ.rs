@@ -15,6 +15,7 @@ use crate::fat::{Fat, Fate};
 use crate::image::SECTOR;
 use crate::log::Entry;
 use crate::mounted::Mounted;
+use crate::plan::Make;
 use crate::story::ROOT;
 
 /// What is seen on a card: a line for each file.
@@ -37,11 +38,13 @@ pub(crate) struct Compared {
 /// A sight that the model does not allow, or a card that is none.
 pub(crate) fn compare(
     sequence: &Sequence,
-    neighbours: &[String],
+    make: &Make,
     entries: &[Entry],
     orders: u64,
 ) -> Result<Compared, String> {
-    let allowed: Vec<_> = (0..=sequence.calls.len()).map(|call| outcomes(sequence, call)).collect();
+    let allowed: Vec<_> =
+        (0..=sequence.calls.len()).map(|call| outcomes(sequence, make.is_fresh(), call)).collect();
+    let neighbours: Vec<_> = make.beside().into_iter().map(|(path, _)| path).collect();
     let mut compared = Compared::default();
     let mut wrong = None;
     states(entries, orders, false, &mut |State { crash, acked, flushed, at }| {
@@ -50,7 +53,7 @@ pub(crate) fn compare(
             wrong = Some("the card is no FAT32 any more".to_owned());
             return false;
         };
-        let sight = real(&card, neighbours);
+        let sight = real(&card, &neighbours);
         // A mark may stand earlier among unflushed writes than it was made; the next call may have been on its way.
         let cuts = flushed..=(acked + 1).min(sequence.calls.len());
         if !cuts.clone().any(|cut| allowed[cut].contains(&sight)) {
@@ -67,9 +70,10 @@ pub(crate) fn compare(
     wrong.map_or(Ok(compared), Err)
 }
 
-/// All that the model may show after a cut in this call.
-pub(crate) fn outcomes(sequence: &Sequence, call: usize) -> BTreeSet<Sight> {
+/// All that the model may show after a cut in this call; with folders that nobody synced since they were made, or not.
+pub(crate) fn outcomes(sequence: &Sequence, is_fresh: bool, call: usize) -> BTreeSet<Sight> {
     let fat = Fat::new();
+    expect(fat.create_folder(Path::new(ROOT)));
     for folder in ["Saves", "Aside"] {
         expect(fat.create_folder(&Path::new(ROOT).join(folder)));
     }
@@ -78,6 +82,9 @@ pub(crate) fn outcomes(sequence: &Sequence, call: usize) -> BTreeSet<Sight> {
         expect(file.and_then(|mut file| file.write_all_at(&vec![*mark; sectors * SECTOR], 0)));
     }
     fat.settle();
+    if !is_fresh {
+        expect(fat.sync_folder(Path::new(ROOT)));
+    }
     let mut hands = Hands::default();
     for before in &sequence.calls[..call] {
         expect(hands.make(&fat, *before));
@@ -228,7 +235,7 @@ mod tests {
         let of = |name: &str, call: usize| -> String {
             let all = sequences();
             let sequence = all.iter().find(|sequence| sequence.name == name).expect("a sequence");
-            outcomes(sequence, call).into_iter().flatten().collect::<Vec<_>>().join("\n")
+            outcomes(sequence, false, call).into_iter().flatten().collect::<Vec<_>>().join("\n")
         };
         for (name, call, shows) in [
             ("the textbook's replacement", 5, "ONE.SRM 1024 B [too short]"),

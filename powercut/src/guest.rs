@@ -161,6 +161,9 @@ fn begin(sequence: &Sequence, make: &Make) -> Result<(), Failed> {
     File::create(&flushed)?.sync_all()?;
     fs::remove_file(flushed)?;
     File::open(root.join("Aside"))?.sync_all()?;
+    if !make.is_fresh() {
+        File::open(root)?.sync_all()?;
+    }
     Ok(())
 }
 

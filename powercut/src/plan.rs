@@ -40,6 +40,11 @@ impl Make {
         self.story >= stories(self.size_bytes).len()
     }
 
+    /// Are the folders of a sequence of calls younger than the last sync of the folder that they are in?
+    pub(crate) fn is_fresh(&self) -> bool {
+        self.neighbours % 2 == 1
+    }
+
     /// For a table.
     pub(crate) fn name(&self) -> String {
         let Make { size_bytes, neighbours, cluster_sectors, .. } = self;

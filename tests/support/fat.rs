@@ -81,7 +81,7 @@ impl Fat {
             card.write_inode(node);
         }
         for folder in 0..card.folders.len() {
-            card.write_names(folder);
+            card.folders[folder].write();
             card.folders[folder].durable = true;
         }
         for chain in &mut card.chains {

@@ -85,10 +85,12 @@ impl Volume for Fat {
     fn create_folder(&self, path: &Path) -> io::Result<()> {
         let mut card = self.card();
         card.call(true)?;
+        // The first is where the card is mounted.
+        let claimed = !card.folders.is_empty();
         for folder in path.ancestors() {
             let path: Arc<[u8]> = folder.as_os_str().as_bytes().into();
             if card.folder_at(&path).is_err() {
-                card.folders.push(Folder { path, durable: false, names: BTreeMap::new() });
+                card.folders.push(Folder { path, durable: false, claimed, names: BTreeMap::new() });
             }
         }
         Ok(())

@@ -108,6 +108,9 @@ impl Chain {
 pub(super) struct Folder {
     pub(super) path: Arc<[u8]>,
     pub(super) durable: bool,
+    /// It was made since the card was mounted, and its folder not synced since: the kernel takes its entries for that one's,
+    /// and an `fsync` of this one writes none of them.
+    pub(super) claimed: bool,
     pub(super) names: BTreeMap<Arc<OsStr>, Name>,
 }
 
@@ -254,12 +257,14 @@ impl Card {
 
     /// The presence of a folder's entries, of folders in it too.
     pub(super) fn write_names(&mut self, folder: usize) {
-        for name in self.folders[folder].names.values_mut() {
-            name.write();
+        if !self.folders[folder].claimed {
+            self.folders[folder].write();
         }
         let path = Arc::clone(&self.folders[folder].path);
-        for below in self.folders.iter_mut().filter(|below| !below.durable) {
-            below.durable = parent(&below.path) == Some(&path);
+        let news = self.folders.iter_mut().filter(|below| below.claimed || !below.durable);
+        for below in news.filter(|below| parent(&below.path) == Some(&path)) {
+            below.write();
+            (below.durable, below.claimed) = (true, false);
         }
     }
 
@@ -321,6 +326,12 @@ impl Card {
             }
             None => Ok(()),
         }
+    }
+}
+
+impl Folder {
+    pub(super) fn write(&mut self) {
+        self.names.values_mut().for_each(Name::write);
     }
 }
 

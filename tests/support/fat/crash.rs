@@ -60,7 +60,7 @@ impl Card {
 
 impl Folder {
     fn crash(&mut self, fate: &mut dyn Fate) {
-        self.durable = self.durable || fate.reaches();
+        (self.durable, self.claimed) = (self.durable || fate.reaches(), false);
         let mut ghosts: Vec<(Arc<OsStr>, Dirent)> = Vec::new();
         for (long, name) in &mut self.names {
             let Some(pending) = name.pending else { continue };
