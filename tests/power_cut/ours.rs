@@ -7,13 +7,13 @@ use std::path::Path;
 use std::sync::Arc;
 
 use retrosync::attic::{Attic, Reason, look};
-use retrosync::disk::Disk;
+use retrosync::disk::{Disk, recover};
 use retrosync::durable::{Log, Order};
 use retrosync::journal::Journal;
 use retrosync::volume::Volume;
 
 use crate::fat::Fat;
-use crate::{ROOT, TARGET, bytes, card, content, cut_everywhere, path, save};
+use crate::{Luck, ROOT, TARGET, bring, bytes, card, content, cut_everywhere, open, path, save};
 
 const LOG: &str = "/card/.retrosync/log";
 
@@ -57,6 +57,36 @@ fn a_cut_while_a_file_of_ours_is_made_leaves_none_that_makes_the_card_read_only(
             assert_eq!(broken, [""; 0], "{what}: {story}: reading it sets the card read-only");
         });
     }
+}
+
+/// Of a folder that was made since the card was mounted, an `fsync` wrote no names: the retired save's old name stayed on the
+/// card, on clusters that the next save of its size was staged in.
+#[test]
+fn a_retired_save_does_not_come_back_where_its_folder_was_made_since_the_card_was_mounted() {
+    let (old, new) = (bytes(0x11, 1100), bytes(0x22, 1100));
+    let fat = card(Some(&old));
+    bring(&fat, Some(&old), None).unwrap();
+    let (mut disk, _) = open(&fat).unwrap();
+    let staged = disk.stage(&content(&new), &mut &new[..]).unwrap();
+    for luck in Luck::kinds(fat.dirty(), 50) {
+        let found = fat.crash(&mut luck.deal());
+        assert!(found.read(TARGET).unwrap().is_none(), "{luck:?}: it is there again");
+    }
+    drop(staged);
+}
+
+/// Where its slots lay in two sectors, half of a long name stayed: another save, as it seems, on the clusters of this one.
+#[test]
+fn half_of_a_long_name_is_no_second_save() {
+    let (old, new) = (bytes(0x11, 1100), bytes(0x22, 1700));
+    let (mut halves, mut moves) = (0, |fat: &Fat| _ = bring(fat, Some(&old), Some(&new)));
+    cut_everywhere(&card(Some(&old)), 20, &mut moves, &mut |fat, story| {
+        let half = || fat.held().into_iter().filter(|file| file.path.to_string_lossy().contains('~')).count();
+        halves += half();
+        recover(fat.volume(), Path::new(ROOT)).unwrap();
+        assert_eq!(half(), 0, "{story}");
+    });
+    assert!(halves > 0, "the model leaves none");
 }
 
 #[test]
