@@ -349,11 +349,6 @@ pub struct ScreenSpec {
     /// Which key of evdev is which button: `a 57, b 29, x 42, start 28`.
     #[serde(default)]
     pub buttons: String,
-    /// `false`: inferred; docs/COVERAGE.md lists it.
-    #[serde(default = "yes")]
-    pub confirmed: bool,
-    /// Why.
-    pub reason: Option<String>,
 }
 
 impl Profile {

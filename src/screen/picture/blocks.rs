@@ -24,7 +24,7 @@ impl Painter<'_> {
                 let size = self.text_size(*tone);
                 self.lines(text, size, width, most).len() as u32 * Font::line(size)
             }
-            Block::Code(_) => self.code_height(width),
+            Block::Code(code) => self.code_height(code, width),
             Block::Bar { .. } => Font::line(small) + text * 3 / 4,
             Block::List { rows, .. } => self.row_height() * rows.len().min(3) as u32,
             Block::Columns { sides, .. } => {

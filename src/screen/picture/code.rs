@@ -12,36 +12,36 @@ const LIGHT: u32 = 0xF4_F6_F8;
 const DARK: u32 = 0x0B_0E_12;
 
 impl Painter<'_> {
-    /// Codes have nine letters.
-    fn code_size(&self, width: u32) -> u32 {
-        let nine = 9 * self.step(24);
-        (width.saturating_sub(self.sizes.gap) * 24 / nine.max(1)).min(self.sizes.text * 3) / 4 * 4
+    /// How wide a code is with the same gap between all its letters, and that gap.
+    fn spaced(&self, code: &str, size_px: u32) -> (u32, u32) {
+        let gap = size_px / 6;
+        (self.width(code, size_px) + gap * (code.chars().count() as u32).saturating_sub(1), gap)
     }
 
-    /// From one letter's place to the next.
-    fn step(&self, size_px: u32) -> u32 {
-        self.width("W", size_px) * 15 / 16
+    /// As large as fits.
+    fn code_size(&self, code: &str, width: u32) -> u32 {
+        let wide = self.spaced(code, 24).0.max(1);
+        (width.saturating_sub(self.sizes.text) * 24 / wide).min(self.sizes.text * 3) / 4 * 4
     }
 
-    pub(super) fn code_height(&self, width: u32) -> u32 {
-        self.code_size(width) * 3 / 2
+    pub(super) fn code_height(&self, code: &str, width: u32) -> u32 {
+        self.code_size(code, width).max(self.sizes.text) * 3 / 2
     }
 
-    /// As large as fits, each letter in a place of its own.
+    /// As large as fits, with the same gap between all letters.
     pub(super) fn code(&mut self, code: &str, room: Rectangle) {
-        let size = self.code_size(room.size.width);
         self.soft(room, self.sizes.gap, RAISED, PAGE);
-        let step = self.step(size);
-        let total = step * code.chars().count() as u32;
-        if total > room.size.width {
+        let size = self.code_size(code, room.size.width);
+        let (wide, gap) = self.spaced(code, size);
+        if size < self.sizes.text {
             return self.centred(room, code, self.sizes.text, ACCENT, RAISED);
         }
-        let mut left = room.top_left.x + ((room.size.width - total) / 2).cast_signed();
+        let left = room.top_left.x + (room.size.width.saturating_sub(wide) / 2).cast_signed();
+        let mut at = Point::new(left, middle(room, size));
         for letter in code.chars() {
             let letter = self.font.letter(letter, size);
-            let inside = (step.cast_signed() - letter.advance_px.cast_signed()) / 2;
-            self.canvas.put(&letter, Point::new(left + inside, middle(room, size)), ACCENT, RAISED);
-            left += step.cast_signed();
+            self.canvas.put(&letter, at, ACCENT, RAISED);
+            at.x += (letter.advance_px + gap).cast_signed();
         }
     }
 
