@@ -136,14 +136,17 @@ fn a_card_that_was_in_another_handheld_and_is_back_is_taken_anew() {
     a.once();
     fs::rename(&a.card.root, &aside).unwrap();
     fs::create_dir(&a.card.root).unwrap();
+    // What the other one stores makes the daemon look.
+    b.once();
+    b.plays(&bytes("while it was out"));
+    b.once();
     wait_for("the daemon misses its card", 120, || a.log().contains("its marker is missing").then_some(()));
     let Some(_card) = mounted() else { return };
+    b.plays(&bytes("afterwards"));
+    b.once();
     wait_for("the daemon takes the card that is back", 120, || {
         a.log().contains("the card is back: starting anew").then_some(())
     });
-    b.once();
-    b.plays(&bytes("afterwards"));
-    b.once();
     wait_for("what is stored comes to the card", 120, || {
         (a.save() == Some(bytes("afterwards"))).then_some(())
     });
@@ -156,8 +159,8 @@ fn a_card_that_was_in_another_handheld_and_is_back_is_taken_anew() {
         (&json!([]), &json!([])),
         "its journal knows: {said}"
     );
-    let all = ["afterwards", "in the other handheld", "first"].map(|played| digest(&bytes(played)));
-    assert_eq!(contents(&b, SAVE), all);
+    let all = ["afterwards", "while it was out", "in the other handheld", "first"];
+    assert_eq!(contents(&b, SAVE), all.map(|played| digest(&bytes(played))));
 }
 
 fn digest(bytes: &Bytes) -> String {
