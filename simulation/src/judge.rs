@@ -317,8 +317,15 @@ fn is_at_rest(report: &CycleReport) -> bool {
 
 /// What a card that no daemon has open holds.
 pub(crate) fn held_by(card: &Fat) -> impl Iterator<Item = Digest> {
-    let files = card.files().into_iter();
-    let found = files
-        .filter(|(path, _)| path.starts_with("/card/Saves") || path.starts_with("/card/.retrosync/attic"));
-    found.map(|(_, bytes)| Digest::of(&bytes))
+    below(card, "/card/Saves").chain(attic_of(card))
+}
+
+/// What the attic of such a card holds.
+pub(crate) fn attic_of(card: &Fat) -> impl Iterator<Item = Digest> {
+    below(card, "/card/.retrosync/attic")
+}
+
+fn below(card: &Fat, folder: &'static str) -> impl Iterator<Item = Digest> {
+    let files = card.files().into_iter().filter(move |(path, _)| path.starts_with(folder));
+    files.map(|(_, bytes)| Digest::of(&bytes))
 }

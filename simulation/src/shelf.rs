@@ -8,6 +8,7 @@ use retrosync_protocol::Digest;
 use crate::device::Device;
 use crate::fat::Fat;
 use crate::handheld::ROOT;
+use crate::judge::attic_of;
 
 /// See the module.
 #[derive(Default)]
@@ -51,8 +52,12 @@ impl Shelf {
             Vec::new()
         };
         self.attic.clear();
-        let disk = device.parts().and_then(|parts| parts.cards[0].disk.as_ref());
-        for entry in disk.into_iter().flat_map(|disk| disk.attic().entries()) {
+        let Some(disk) = device.parts().and_then(|parts| parts.cards[0].disk.as_ref()) else {
+            // No daemon has it open, as when the card is out of its slot: it holds what it holds.
+            self.attic.extend(attic_of(fat).map(|kept| (0, kept)));
+            return Ok(());
+        };
+        for entry in disk.attic().entries() {
             let kept = (entry.number, entry.file.digest);
             if !was_whole.contains(&kept) {
                 let bytes = fat.peek(Path::new(&format!("{ROOT}/.retrosync/attic/{:08}", entry.number)));
@@ -78,6 +83,11 @@ impl Shelf {
     /// What lies in the saves' places.
     pub fn saves(&self) -> impl Iterator<Item = Digest> + '_ {
         self.saves.iter().copied().flatten()
+    }
+
+    /// What is kept in the attic.
+    pub fn copies(&self) -> impl Iterator<Item = Digest> + '_ {
+        self.attic.iter().map(|(_, kept)| *kept)
     }
 
     /// How many copies are kept.

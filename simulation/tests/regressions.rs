@@ -211,3 +211,65 @@ fn a_journal_that_is_made_anew_when_the_power_goes_frees_nothing_twice() {
     };
     keeps_its_promises(34763, 5, &[syncs(5), syncs(1)]);
 }
+
+/// A check at boot gives back the clusters that a cut left behind the end of a file: the next save may be longer.
+#[test]
+fn a_save_that_a_cut_left_too_many_clusters_can_grow_again() {
+    keeps_its_promises(
+        22496,
+        2,
+        &[
+            starts(0, 2),
+            Event::Saves { device: 0, truncates: true },
+            Event::PowerGoesInSave { device: 0, truncates: false },
+            starts_unseen(1, 1),
+            exits(1),
+            starts(0, 2),
+            exits(0),
+        ],
+    );
+}
+
+#[test]
+fn what_was_kept_is_not_lost_while_the_card_is_out() {
+    keeps_its_promises(
+        33437,
+        2,
+        &[
+            starts(0, 2),
+            starts(1, 2),
+            Event::PowerGoesInSave { device: 0, truncates: true },
+            syncs(0),
+            exits(1),
+            syncs(0),
+            waits(4_000),
+            syncs(1),
+            syncs(0),
+            Event::CardOut { device: 0 },
+            syncs(0),
+            starts(0, 2),
+            exits(0),
+        ],
+    );
+}
+
+/// What was set aside as damage was set aside again in every cycle: the record of it was kept beside another version.
+#[test]
+fn half_a_save_is_set_aside_once_whatever_its_game_had_loaded() {
+    keeps_its_promises(
+        66026,
+        4,
+        &[
+            starts(1, 1),
+            Event::Saves { device: 1, truncates: true },
+            syncs(1),
+            syncs(2),
+            exits(1),
+            syncs(1),
+            syncs(2),
+            starts(2, 1),
+            Event::Resolves { device: 2, save: 2, this: false },
+            Event::Crashes { device: 2, how: Crash::Half },
+        ],
+    );
+}

@@ -108,7 +108,8 @@ impl Fat {
         self.card().told = unix_s.map(|unix_s| unix_s & !1);
     }
 
-    /// What a firmware's file-system check does at boot: a file whose clusters are free, or too few, is emptied.
+    /// What a firmware's file-system check does at boot: a file whose clusters are free, or too few, is emptied; one that has
+    /// too many keeps those that its size speaks of.
     #[allow(dead_code, reason = "the simulation's emulators lose power")]
     pub(crate) fn check(&self) {
         let mut card = self.card();
@@ -118,8 +119,12 @@ impl Fat {
             if card.extent(node).is_none() {
                 card.nodes[node].dirent = EMPTY;
                 card.name(&(folder, name)).durable = Some(EMPTY);
+            } else if let Dirent { chain: Some(chain), size } = card.nodes[node].dirent {
+                card.chains[chain].truncate(size.div_ceil(SECTOR as u64) as usize);
+                card.chains[chain].sync();
             }
         }
+        card.write_table();
     }
 
     /// From here on so many sectors fit, and no more.

@@ -17,7 +17,9 @@ impl World {
         let called = |digest: Option<Digest>| digest.map_or("-".into(), |digest| self.truth.name(&digest));
         for (device, shelf) in self.shelves.iter().enumerate() {
             let saves: Vec<String> = (0..SAVES).map(|save| called(shelf.save(save))).collect();
-            let _ = writeln!(text, "      {}: {}", name(device), saves.join(" | "));
+            let kept: Vec<String> = shelf.copies().map(|digest| self.truth.name(&digest)).collect();
+            let kept = if kept.is_empty() { String::new() } else { format!(" (kept: {})", kept.join(", ")) };
+            let _ = writeln!(text, "      {}: {}{kept}", name(device), saves.join(" | "));
         }
         let heads = (0..SAVES).map(|save| {
             let heads = self.ledger.of(save).of_heads().into_iter().map(called);
