@@ -532,6 +532,25 @@ fn what_a_game_writes_is_a_branch_although_a_restored_server_was_given_what_lay_
 }
 
 #[test]
+fn half_a_save_is_set_aside_once_although_its_game_had_loaded_an_older_one() {
+    let rig = Rig::new(&["Tetris"]);
+    let (mut a, mut b) = (rig.device(), rig.device());
+    a.plays("Tetris", b"level 1");
+    a.cycle();
+    b.cycle();
+    a.plays("Tetris", b"a: level 2");
+    a.cycle();
+    let mut emulator = b.starts_an_unseen_game("Tetris");
+    assert_eq!(kinds(&b.cycle().deeds), ["placed"]);
+    b.sees_all_games();
+    b.cycle();
+    b.plays("Tetris", b"lev");
+    emulator.ends();
+    assert_eq!(kinds(&b.cycle().deeds), ["aside"]);
+    assert_eq!(kinds(&b.cycle().deeds), [""; 0], "once, not with every cycle");
+}
+
+#[test]
 fn what_a_game_writes_that_loaded_the_old_save_is_a_branch_of_that() {
     let rig = Rig::new(&["Tetris"]);
     let (mut a, mut b) = (rig.device(), rig.device());
