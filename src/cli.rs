@@ -164,7 +164,7 @@ fn parse(arguments: Vec<OsString>) -> Result<Parsed> {
     use lexopt::Arg;
     let mut parser = lexopt::Parser::from_args(arguments);
     let (mut command, mut call) = (None::<&'static Command>, Call::default());
-    while let Some(argument) = parser.next().map_err(|error| misused(error.to_string(), command))? {
+    while let Some(argument) = parser.next().map_err(|error| odd(&error, command))? {
         match argument {
             Arg::Short('h') | Arg::Long("help") => return Ok(Parsed::Help(command)),
             Arg::Short('V') | Arg::Long("version") => return Ok(Parsed::Version),
@@ -243,8 +243,21 @@ pub(crate) fn misused(cause: impl Into<String>, command: Option<&Command>) -> Er
         .help(format!("`retrosync{name} --help` explains, with examples"))
 }
 
+/// What the reader of arguments refuses.
+fn odd(error: &lexopt::Error, command: Option<&Command>) -> Error {
+    match error {
+        lexopt::Error::UnexpectedValue { option, value } => {
+            misused(format!("`{option}` takes no value, and was given `{}`", value.display()), command)
+        }
+        lexopt::Error::MissingValue { option: Some(option) } => {
+            misused(format!("`{option}` wants a value"), command)
+        }
+        other => misused(other.to_string(), command),
+    }
+}
+
 fn value(parser: &mut lexopt::Parser, command: Option<&Command>) -> Result<OsString> {
-    parser.value().map_err(|error| misused(error.to_string(), command))
+    parser.value().map_err(|error| odd(&error, command))
 }
 
 fn text(parser: &mut lexopt::Parser, command: Option<&Command>) -> Result<String> {

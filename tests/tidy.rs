@@ -96,6 +96,15 @@ fn is_pure_of_screen(path: &Path) -> bool {
     first.is_some_and(|first| PURE_OF_SCREEN.contains(&first.trim_end_matches(".rs")))
 }
 
+/// The programs for cards are built without what `{:?}` prints: it would be an empty place in a person's text.
+#[test]
+fn no_text_is_made_of_a_value_printed_for_debugging() {
+    let folders = [root().join("src"), root().join("protocol/src")];
+    let files = folders.iter().flat_map(|folder| sources(folder)).filter(|path| !is_test(path));
+    let debugging: Vec<PathBuf> = files.filter(|path| code(path).contains("?}")).collect();
+    assert_eq!(debugging, Vec::<PathBuf>::new());
+}
+
 #[test]
 fn pure_modules_name_no_file_socket_clock_or_log() {
     let mut seen = BTreeSet::new();

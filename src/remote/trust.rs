@@ -311,13 +311,39 @@ pub(super) fn judge(doing: String, error: &rustls::Error) -> Error {
                 )
             }
             other => {
-                Error::new(Kind::Offline, doing, format!("the server's certificate is not trusted: {other}"))
+                let cause = format!("the server's certificate is not trusted: {}", untrusted(other));
+                Error::new(Kind::Offline, doing, cause)
                     .help("for a certificate of your own set `ca_file` or `pin`")
             }
         },
         rustls::Error::InvalidMessage(_) => Error::new(Kind::Offline, doing, "what answered does not speak TLS")
             .help("if this is a server in your own network without a certificate, its address begins with `http://`"),
+        rustls::Error::AlertReceived(alert) => {
+            Error::new(Kind::Offline, doing, format!("the server refused with TLS alert {}", u8::from(*alert)))
+        }
+        rustls::Error::PeerIncompatible(_) => Error::new(
+            Kind::Offline,
+            doing,
+            "this device and the server have no way of encrypting in common",
+        ),
+        rustls::Error::PeerMisbehaved(_) => Error::new(Kind::Offline, doing, "the server broke the rules of TLS"),
         other => Error::new(Kind::Offline, doing, other),
+    }
+}
+
+/// In our own words: programs for cards leave out the library's, which are names in its code.
+fn untrusted(why: &CertificateError) -> &'static str {
+    match why {
+        CertificateError::UnknownIssuer => "nobody whom this device trusts has signed it",
+        CertificateError::NotValidForName | CertificateError::NotValidForNameContext { .. } => {
+            "it is for another address"
+        }
+        CertificateError::Revoked => "it was revoked",
+        CertificateError::InvalidPurpose | CertificateError::InvalidPurposeContext { .. } => {
+            "it is not for a server"
+        }
+        CertificateError::BadSignature => "its signature is wrong",
+        _ => "it is malformed, or of a kind that this device does not know",
     }
 }
 
