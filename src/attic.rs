@@ -7,7 +7,7 @@
 
 mod look;
 
-pub use look::{Looked, Measured, look, measure};
+pub use look::{Looked, Measured, contents, look, measure};
 
 use litemap::LiteMap;
 use serde::{Deserialize, Serialize};

@@ -38,8 +38,7 @@ pub fn open(volume: &dyn Volume, path: &Path) -> io::Result<Box<dyn VolumeFile>>
     let Some(set) = set_of(path) else { return volume.open(path) };
     let members = members(volume, path)?;
     let stamp = stamp_of(&members).ok_or(io::ErrorKind::NotFound)?;
-    let files: Vec<(String, u64)> =
-        members.iter().map(|member| (member.name.clone(), member.stamp.size_bytes)).collect();
+    let files = sizes(members);
     let pieces = set.pieces(&files).map_err(|why| io::Error::new(io::ErrorKind::InvalidData, why))?;
     let folder = path.parent().unwrap_or(path);
     let mut stream = Stream { pieces: Vec::with_capacity(pieces.len()), at: 0, given: 0, stamp };
@@ -53,6 +52,11 @@ pub fn open(volume: &dyn Volume, path: &Path) -> io::Result<Box<dyn VolumeFile>>
         });
     }
     Ok(Box::new(stream))
+}
+
+/// What `formats::set` wants to know of them.
+pub fn sizes(members: Vec<Member>) -> Vec<(String, u64)> {
+    members.into_iter().map(|member| (member.name, member.stamp.size_bytes)).collect()
 }
 
 /// The stamp of a save.

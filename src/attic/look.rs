@@ -51,9 +51,17 @@ fn read(volume: &dyn Volume, path: &Path, save: &SaveId) -> io::Result<(Looked, 
 /// # Errors
 /// When it cannot be read.
 pub fn measure(volume: &dyn Volume, path: &Path) -> io::Result<Content> {
-    let mut file = Measured::new(volume.open(path)?);
-    io::copy(&mut file, &mut io::sink())?;
-    Ok(file.content())
+    contents(&mut volume.open(path)?)
+}
+
+/// All that is left to read.
+///
+/// # Errors
+/// When it cannot be read.
+pub fn contents(bytes: &mut dyn Read) -> io::Result<Content> {
+    let mut bytes = Measured::new(bytes);
+    io::copy(&mut bytes, &mut io::sink())?;
+    Ok(bytes.content())
 }
 
 /// The payload; nothing for a torn container, which stands for itself.

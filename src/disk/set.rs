@@ -16,17 +16,18 @@
 //! else ....................... a game wrote before we came back: a copy of all goes to the attic; leave it, tell
 //! ```
 
-use std::io::{self, Read, SeekFrom};
+use std::io::{self, Read, SeekFrom, Take};
 use std::path::{Path, PathBuf};
 
 use retrosync_protocol::{Content, SaveId};
 
 use super::intent::{Intent, New, Way};
 use super::{Disk, Guard, Staged, busy, recovery, steps};
-use crate::attic::{Measured, Reason, look, measure};
+use crate::attic::{Reason, contents, look, measure};
 use crate::error::{Error, Problem, Result};
 use crate::formats::set::{Part, Set};
 use crate::snapshot::{RelativePath, Stamp};
+use crate::volume::VolumeFile;
 use crate::whole;
 
 /// A file of the set, and its bytes.
@@ -172,9 +173,8 @@ impl Disk {
         }
         for (file, part) in &files {
             let Some(source) = source.as_ref().filter(|_| !here.contains(file)) else { continue };
-            let mut bytes = self.volume.open(source).map_err(failed)?;
-            bytes.seek(SeekFrom::Start(part.offset)).map_err(failed)?;
-            let staged = self.stage(&file.1, &mut bytes.take(part.size_bytes))?;
+            let mut bytes = self.part(source, part).map_err(failed)?;
+            let staged = self.stage(&file.1, &mut bytes)?;
             self.put_file(&set.save, &beside(path, &file.0)?, Some(staged))?;
         }
         Ok(())
@@ -211,18 +211,20 @@ impl Disk {
     /// The files of a payload that lies in a file of ours.
     fn files_of(&self, payload: &Path, target: &Path) -> io::Result<Vec<(File, Part)>> {
         let set = whole::set_of(target).unwrap_or(Set::Tree);
-        let members = whole::members(&*self.volume, target)?;
-        let here: Vec<(String, u64)> =
-            members.into_iter().map(|member| (member.name, member.stamp.size_bytes)).collect();
-        let mut file = self.volume.open(payload)?;
-        let parts = set.parts(&mut io::BufReader::new(&mut *file), whole::stem(target), &here)?;
+        let here = whole::sizes(whole::members(&*self.volume, target)?);
+        let parts = set.parts(&mut self.volume.open(payload)?, whole::stem(target), &here)?;
         let measured = parts.into_iter().map(|part| {
-            file.seek(SeekFrom::Start(part.offset))?;
-            let mut bytes = Measured::new((&mut *file).take(part.size_bytes));
-            io::copy(&mut bytes, &mut io::sink())?;
-            Ok(((part.name.clone(), bytes.content()), part))
+            let content = contents(&mut self.part(payload, &part)?)?;
+            Ok(((part.name.clone(), content), part))
         });
         measured.collect()
+    }
+
+    /// The bytes of one file of a payload.
+    fn part(&self, payload: &Path, part: &Part) -> io::Result<Take<Box<dyn VolumeFile>>> {
+        let mut file = self.volume.open(payload)?;
+        file.seek(SeekFrom::Start(part.offset))?;
+        Ok(file.take(part.size_bytes))
     }
 
     fn close_set(&mut self) -> Result<()> {

@@ -52,8 +52,10 @@ impl Catalogue {
         };
         for entry in &found {
             let (name, md5) = entry;
-            let short: String = name.chars().take(32).collect();
-            let short = format!("{short}-{md5}").replace([':', '<', '>', '"', '/', '\\', '|', '?', '*'], "_");
+            let plain = |letter: char| if ":<>\"/\\|?*".contains(letter) { '_' } else { letter };
+            let mut short: String = name.chars().take(32).map(plain).collect();
+            short.push('-');
+            short.push_str(md5);
             let is_it = |format: Option<u8>| sure == Some(entry) && self.format == format;
             games.add_alias((*name).to_owned(), file_name, is_it(None));
             games.add_alias(short, file_name, is_it(Some(1)));

@@ -105,33 +105,33 @@ fn tree_parts(payload: &mut dyn Read) -> io::Result<Vec<Part>> {
     payload.read_exact(&mut mark)?;
     let (mut parts, mut offset) = (Vec::<Part>::new(), MARK.len() as u64);
     if mark != *MARK.as_bytes() {
-        return Err(wrong("it is no tree"));
+        return Err(no_tree());
     }
     while let Some(length) = number(payload, &mut offset)? {
         if length > 1024 || parts.len() == MOST_FILES {
-            return Err(wrong("a tree has too many files or too long a name"));
+            return Err(no_tree());
         }
         let mut name = Vec::new();
         payload.take(length).read_to_end(&mut name)?;
         offset += length;
-        let name = String::from_utf8(name).map_err(|_| wrong("a tree has a name that is no text"))?;
+        let name = String::from_utf8(name).map_err(|_| no_tree())?;
         let ordered = parts.last().is_none_or(|last| last.name < name);
         if name.len() as u64 != length || !ordered || !is_sound(&name) {
-            return Err(wrong("a tree has a name that no card takes, or that is out of order"));
+            return Err(no_tree());
         }
         comma(payload, &mut offset)?;
-        let size_bytes = number(payload, &mut offset)?.ok_or_else(|| wrong("a tree ends early"))?;
+        let size_bytes = number(payload, &mut offset)?.ok_or_else(no_tree)?;
         if size_bytes > MOST_TREE_BYTES || offset > MOST_TREE_BYTES * 2 {
-            return Err(wrong("a tree is too large"));
+            return Err(no_tree());
         }
         parts.push(Part { name, offset, size_bytes });
         if io::copy(&mut payload.take(size_bytes), &mut io::sink())? != size_bytes {
-            return Err(wrong("a tree ends early"));
+            return Err(no_tree());
         }
         offset += size_bytes;
         comma(payload, &mut offset)?;
     }
-    if parts.is_empty() { Err(wrong("a tree has no files")) } else { Ok(parts) }
+    if parts.is_empty() { Err(no_tree()) } else { Ok(parts) }
 }
 
 /// A path that every card takes, below the folder: trees change hands between file systems.
@@ -158,13 +158,13 @@ fn number(payload: &mut dyn Read, offset: &mut u64) -> io::Result<Option<u64>> {
         let mut byte = [0];
         match payload.read(&mut byte)? {
             0 if digits.is_empty() => return Ok(None),
-            0 => return Err(wrong("a tree ends early")),
+            0 => return Err(no_tree()),
             _ => *offset += 1,
         }
         match byte[0] {
             digit @ b'0'..=b'9' if digits.len() < 10 && digits != "0" => digits.push(char::from(digit)),
-            b':' => return digits.parse().map(Some).map_err(|_| wrong("a tree has a length that is none")),
-            _ => return Err(wrong("a tree has a length that is none")),
+            b':' => return digits.parse().map(Some).map_err(|_| no_tree()),
+            _ => return Err(no_tree()),
         }
     }
 }
@@ -173,7 +173,7 @@ fn comma(payload: &mut dyn Read, offset: &mut u64) -> io::Result<()> {
     let mut byte = [0];
     payload.read_exact(&mut byte)?;
     *offset += 1;
-    if byte == *b"," { Ok(()) } else { Err(wrong("a tree has a length that is wrong")) }
+    if byte == *b"," { Ok(()) } else { Err(no_tree()) }
 }
 
 fn n64_pieces(files: &[(String, u64)]) -> Result<Vec<Piece>, &'static str> {
@@ -220,6 +220,11 @@ fn n64_parts(payload: &mut dyn Read, stem: &str, here: &[(String, u64)]) -> io::
         parts.push(Part { name: format!("{stem}{}", Memory::Eeprom.extension()), offset: 0, size_bytes });
     }
     Ok(parts)
+}
+
+/// Whatever it is that is not as it is written here: nobody mends it, and it is fetched as it was stored.
+fn no_tree() -> io::Error {
+    wrong("it is no folder's payload in the one form")
 }
 
 fn wrong(why: &'static str) -> io::Error {
