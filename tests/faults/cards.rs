@@ -67,6 +67,11 @@ impl Drop for Cover<'_> {
     }
 }
 
+/// Waits until the daemon has done a whole round: from then on it writes nothing by itself. No card changes within a round.
+fn is_at_rest(device: &Device) {
+    device.run(&["hook", "game-stop"]).ends(0);
+}
+
 #[test]
 fn an_empty_folder_over_the_card_stops_everything_and_changes_nothing() {
     let (_server, a, b) = in_step(Firmware::Minui);
@@ -96,6 +101,7 @@ fn an_empty_folder_over_the_card_stops_everything_and_changes_nothing() {
 fn a_card_that_goes_away_under_a_running_daemon_comes_back_to_everything() {
     let (_server, a, b) = in_step(Firmware::Minui);
     let _daemon = a.daemon();
+    is_at_rest(&a);
     let Some(cover) = Cover::put(&a.card.root) else { return };
     b.plays(&bytes("while the card was away"));
     b.once();
@@ -128,6 +134,7 @@ fn a_card_that_was_in_another_handheld_and_is_back_is_taken_anew() {
     };
     let Some(card) = mounted() else { return };
     let daemon = a.daemon();
+    is_at_rest(&a);
     drop(card);
     // In the other handheld, which is another device to its card but for that folder.
     fs::remove_dir(&a.card.root).unwrap();
@@ -188,6 +195,7 @@ fn cards_that_swapped_their_handhelds_keep_their_own_saves() {
 fn another_card_under_a_running_daemon_is_left_as_it_is() {
     let (_server, a, b) = in_step(Firmware::Onion);
     let daemon = a.daemon();
+    is_at_rest(&a);
     let aside = a.folder().join("aside");
     fs::rename(&a.card.root, &aside).unwrap();
     copy(&b.card.root, &a.card.root);
