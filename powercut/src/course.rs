@@ -70,8 +70,8 @@ pub(crate) fn run(asked: &Asked) -> Result<(), String> {
         return Ok(());
     }
     let work = Work::make().map_err(|error| error.to_string())?;
-    differ(&work.0, asked.long)?;
     if asked.states > 0 {
+        differ(&work.0, asked.long)?;
         cut_all(&work.0, asked)?;
     }
     kill_all(&work.0, asked)

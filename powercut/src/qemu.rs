@@ -20,8 +20,8 @@ pub(crate) const EXFAT: Machine =
 const KERNEL: &str = ".tools/kernel";
 /// In the order in which they need each other.
 const MODULES: [&str; 7] = [
-    "drivers/virtio/virtio",
     "drivers/virtio/virtio_ring",
+    "drivers/virtio/virtio",
     "drivers/virtio/virtio_pci_legacy_dev",
     "drivers/virtio/virtio_pci_modern_dev",
     "drivers/virtio/virtio_pci",
@@ -113,6 +113,7 @@ fn boot(work: &Path, acked: usize) -> io::Result<Kernel> {
         .arg(archive)
         .args(["-append", &format!("console=ttyS0 quiet panic=-1 acked={acked}")])
         .args(["-drive", &format!("file={},format=raw,if=virtio", work.join("cards").display())])
+        .args(["-drive", &format!("file={},format=raw,if=virtio", work.join("logs").display())])
         .args(["-serial", "stdio"])
         .stdin(Stdio::null())
         .stdout(File::create(&output)?)
