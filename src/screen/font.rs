@@ -1,8 +1,8 @@
 //! PURE. Letters as grey pixels: what is bundled, at any size, and what another file adds.
 //!
-//! Latin, Cyrillic and Greek are in the program in two sizes; Chinese, Japanese and Korean come block by block from
+//! Latin, Cyrillic and Greek are in the program; Chinese, Japanese and Korean come block by block from
 //! whoever implements [`More`] (`glyphs.rs`: a file beside the program). What nobody has is drawn as a box with its four hex
-//! digits, so that two titles still differ. Sizes between are made by resampling. `assets/fonts/README.md` tells the form.
+//! digits, so that two titles still differ. All are of one size; the others are made by resampling. `assets/fonts/README.md` tells the form.
 
 use std::cell::RefCell;
 
@@ -69,7 +69,7 @@ pub struct Letter {
 
 /// The letters that this program can draw.
 pub struct Font {
-    strikes: Vec<Strike>,
+    bundled: Option<Strike>,
     more: RefCell<Reserve>,
 }
 
@@ -82,13 +82,8 @@ impl Font {
     /// The bundled letters, and those of `more`.
     pub fn new(more: Box<dyn More>) -> Font {
         static PACKED: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/latin.z"));
-        let mut bytes = packed::unpack_bytes(PACKED);
-        let mut strikes = Vec::new();
-        while let Some((strike, rest)) = Strike::read(bytes) {
-            strikes.push(strike);
-            bytes = rest;
-        }
-        Font { strikes, more: RefCell::new(Reserve { source: more, blocks: Vec::new() }) }
+        let bundled = Strike::read(packed::unpack_bytes(PACKED));
+        Font { bundled, more: RefCell::new(Reserve { source: more, blocks: Vec::new() }) }
     }
 
     /// How wide a text is at this size.
@@ -102,7 +97,7 @@ impl Font {
     }
 
     fn advance(&self, letter: char, size_px: u32) -> u32 {
-        self.with(letter, size_px, |glyph| match glyph {
+        self.with(letter, |glyph| match glyph {
             Some(glyph) => scaled(glyph.advance, size_px, glyph.em_px),
             None => box_width(size_px),
         })
@@ -110,20 +105,15 @@ impl Font {
 
     /// A letter's pixels.
     pub fn letter(&self, letter: char, size_px: u32) -> Letter {
-        self.with(letter, size_px, |glyph| match glyph {
+        self.with(letter, |glyph| match glyph {
             Some(glyph) => glyph.at(size_px),
             None => self.unknown(letter, size_px),
         })
     }
 
-    fn with<T>(&self, letter: char, size_px: u32, then: impl FnOnce(Option<Glyph<'_>>) -> T) -> T {
+    fn with<T>(&self, letter: char, then: impl FnOnce(Option<Glyph<'_>>) -> T) -> T {
         let code = u16::try_from(u32::from(letter)).unwrap_or(u16::MAX);
-        // The smallest that is large enough, else the largest; not each size has each letter.
-        let fits = |strike: &&Strike| strike.em() >= size_px;
-        let smaller = self.strikes.iter().rev().filter(|strike| !fits(strike));
-        let mut glyphs =
-            self.strikes.iter().filter(fits).chain(smaller).filter_map(|strike| strike.find(code));
-        if let Some(glyph) = glyphs.next() {
+        if let Some(glyph) = self.bundled.as_ref().and_then(|strike| strike.find(code)) {
             return then(Some(glyph));
         }
         let mut more = self.more.borrow_mut();
@@ -168,7 +158,7 @@ impl Reserve {
                 if self.blocks.len() == KEPT_BLOCKS {
                     self.blocks.remove(0);
                 }
-                let strike = self.source.block(place).and_then(Strike::read).map(|(strike, _)| strike);
+                let strike = self.source.block(place).and_then(Strike::read);
                 self.blocks.push((place, strike));
                 self.blocks.len() - 1
             }
@@ -183,8 +173,8 @@ const HEAD: usize = 5;
 const COLUMNS: usize = 7;
 
 impl Strike {
-    /// The first strike of these bytes, and the bytes after it; `None` if they are none.
-    fn read(mut bytes: Vec<u8>) -> Option<(Strike, Vec<u8>)> {
+    /// The strike that these bytes are; `None` if they are none.
+    fn read(bytes: Vec<u8>) -> Option<Strike> {
         let count = usize::from(u16::from_be_bytes([*bytes.get(3)?, *bytes.get(4)?]));
         let mut at = u32::try_from(HEAD + COLUMNS * count).ok()?;
         let (widths, heights) = (HEAD + 5 * count, HEAD + 6 * count);
@@ -202,8 +192,7 @@ impl Strike {
         if bytes.len() < at as usize || count == 0 {
             return None;
         }
-        let rest = bytes.split_off(at as usize);
-        Some((Strike { bytes, codes, rows_at }, rest))
+        Some(Strike { bytes, codes, rows_at })
     }
 
     fn em(&self) -> u32 {
@@ -341,8 +330,11 @@ mod tests {
         assert_eq!((font.width("", 16), font.width("Saves", 16), font.width("Saves", 24)), (0, 43, 64));
         assert_eq!(font.width("Saves", 48), 2 * font.width("Saves", 24));
         for letter in "AzÄßőŽЖщΩέ€…–".chars() {
-            let drawn = font.letter(letter, 16);
-            assert!(drawn.dark.contains(&DARKEST), "{letter} has no pixel");
+            for size_px in [16, 24, 48] {
+                let drawn = font.letter(letter, size_px).dark;
+                assert!(drawn.iter().any(|dark| *dark > DARKEST / 2), "{letter} cannot be seen at {size_px}");
+                assert_ne!(drawn, font.unknown(letter, size_px).dark, "{letter} is a box");
+            }
         }
     }
 
