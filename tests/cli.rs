@@ -11,9 +11,10 @@ use support::program::Program;
 fn help_lists_every_command_and_each_command_teaches_with_examples() {
     let list = Program::new().run(["--help"]);
     assert_eq!(list.code, 0);
-    for command in
-        ["pair", "run", "once", "status", "history", "restore", "resolve", "devices", "doctor", "recover"]
-    {
+    for command in [
+        "pair", "run", "once", "status", "history", "restore", "resolve", "devices", "doctor", "recover",
+        "screen", "unpair",
+    ] {
         assert!(list.out.contains(&format!("\n  {command} ")), "{command} is not listed:\n{}", list.out);
         let help = Program::new().run([command, "--help"]);
         assert_eq!((help.code, help.err.as_str()), (0, ""), "{command}");

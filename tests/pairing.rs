@@ -80,3 +80,23 @@ fn without_an_address_nothing_is_written() {
     device.run(&["pair"]).ends(1);
     assert!(!device.card.root.join(".retrosync").exists());
 }
+
+#[test]
+fn who_leaves_the_account_keeps_every_save_and_can_come_back() {
+    let (server, device) = paired();
+    device.plays(&bytes("mine"));
+    device.once();
+    let left = device.run(&["unpair"]).ends(0);
+    assert_eq!(left.out, "not paired any more; no save was touched\n");
+    assert_eq!(device.save(), Some(bytes("mine")));
+    assert_eq!(device.json(&["status"])["paired"], false);
+    device.run(&["once"]).ends(1);
+    device.pair(&server);
+    assert_eq!(device.once()["in_step"], 1, "what the server has is known again");
+
+    // Without the server it is forgotten here, and the person is told what is left to do.
+    drop(server);
+    let left = device.run(&["unpair"]).ends(3);
+    assert!(left.err.contains("remove the device on the dashboard"), "{}", left.err);
+    assert_eq!(device.save(), Some(bytes("mine")));
+}
