@@ -19,6 +19,7 @@ use crate::screen::guard;
 use crate::screen::panel::Geometry;
 use crate::screen::picture::Names;
 use crate::screen::place::{self, Place, Wanted};
+use crate::screen::terminal;
 use crate::screen::turns::{self, Loop, LoopWords};
 use crate::screen::words::{Words, text};
 
@@ -45,7 +46,14 @@ fn run(call: &Call) -> Result<Exit> {
     let ground = Ground::find(start.config.clone()).ok();
     let specs = ground.as_ref().map(|ground| ground.profile.screens.clone()).unwrap_or_default();
     let mut place = Place::take(&wanted(call)?, &specs)?;
-    guard::apart(&mut || place.leave()).map_err(|error| Error::io("cannot open the screen", &error))?;
+    guard::apart(&mut || place.leave()).map_err(|error| {
+        place.leave();
+        Error::io("cannot open the screen", &error)
+    })?;
+    if terminal::is_terminal(2) {
+        // What the log says would stand in the middle of the picture.
+        log::set_max_level(log::LevelFilter::Off);
+    }
     let learned =
         ground.and_then(|ground| Some(ground.primary().ok()?.join(STATE_FOLDER).join("buttons.txt")));
     let words = Words::of(&language(&start.config));
