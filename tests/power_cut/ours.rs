@@ -15,6 +15,9 @@ use retrosync::volume::Volume;
 use crate::fat::Fat;
 use crate::{Luck, ROOT, TARGET, bring, bytes, card, content, cut_everywhere, open, path, save};
 
+/// What is made, and how.
+type Row<'a> = (&'a str, &'a dyn Fn(&Fat));
+
 const LOG: &str = "/card/.retrosync/log";
 
 /// Appends so many records of 700 bytes and syncs; `None` if the card could not.
@@ -48,8 +51,7 @@ fn a_cut_while_a_file_of_ours_is_made_leaves_none_that_makes_the_card_read_only(
         journal.record(crate::state::settled(save(), 1)).unwrap();
         drop(journal.sync());
     };
-    let rows: [(&str, &dyn Fn(&Fat)); 3] =
-        [("a kept copy", &keep), ("a staged save", &stage), ("a journal", &learn)];
+    let rows: [Row<'_>; 3] = [("a kept copy", &keep), ("a staged save", &stage), ("a journal", &learn)];
     for (what, act) in rows {
         cut_everywhere(&card(Some(&old)), 20, &mut |fat| act(fat), &mut |fat, story| {
             let broken: Vec<_> = fat.held().into_iter().filter(|file| file.bytes.is_none()).collect();
