@@ -217,12 +217,9 @@ struct Replaced {
 impl Launches {
     /// A save was replaced at that time; `before` is what the base said until then.
     pub fn replaced(&mut self, save: &SaveId, before: Option<BaseEntry>, at_boot_ms: u64) {
-        match self.replaced.get_mut(save) {
-            // A second replacement: a game that is older than both loaded what was there before the first.
-            Some(known) => known.at_boot_ms = at_boot_ms,
-            None => {
-                self.replaced.insert(save.clone(), Replaced { before, at_boot_ms, loaded_before: false });
-            }
+        // A second replacement under one game: what the game loaded is still the first.
+        if self.replaced.get(save).is_none_or(|known| !known.loaded_before) {
+            self.replaced.insert(save.clone(), Replaced { before, at_boot_ms, loaded_before: false });
         }
     }
 

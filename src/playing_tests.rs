@@ -135,27 +135,6 @@ fn what_a_game_writes_descends_from_what_it_loaded() {
 }
 
 #[test]
-fn a_game_that_is_older_than_two_replacements_loaded_what_was_there_before_the_first() {
-    let save: SaveId = "gb/sram/Tetris".parse().unwrap();
-    let place = crate::snapshot::Place { root: 0, path: crate::snapshot::RelativePath::new("x").unwrap() };
-    let first = BaseEntry {
-        version: retrosync_protocol::VersionId::of(b"first"),
-        content: None,
-        place,
-        stamp: crate::snapshot::Stamp::default(),
-        ancestors: Default::default(),
-        trusted: true,
-        aside: None,
-    };
-    let mut launches = Launches::default();
-    launches.replaced(&save, None, 5_000);
-    launches.replaced(&save, Some(first), 6_000);
-    let games = vec![Game { pid: 1, name: "emu".into(), started_boot_ms: 4_999 }];
-    launches.look(&Playing { games, reason: Some("a game".into()) }, 7_000);
-    assert_eq!(launches.loaded().collect::<Vec<_>>(), [(&save, None)], "there was no save yet");
-}
-
-#[test]
 fn what_a_game_loads_after_its_hook_descends_from_what_was_pulled_before_it() {
     let launcher = || Playing {
         games: vec![Game { pid: 7, name: "emulatorlauncher".into(), started_boot_ms: 100 }],

@@ -273,26 +273,3 @@ fn half_a_save_is_set_aside_once_whatever_its_game_had_loaded() {
         ],
     );
 }
-
-/// Two versions came, one after the other, under a game that could not be seen yet.
-#[test]
-fn what_a_game_wrote_that_is_older_than_two_replacements_goes_on_from_neither() {
-    keeps_its_promises(
-        300040,
-        2,
-        &[
-            starts_unseen(1, 2),
-            exits(1),
-            starts(1, 2),
-            starts_unseen(0, 2),
-            syncs(1),
-            syncs_all(0),
-            Event::Exits { device: 1, saves: true, truncates: true },
-            syncs(1),
-            syncs(0),
-            waits(5),
-            syncs(0),
-            exits(0),
-        ],
-    );
-}
