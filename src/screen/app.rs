@@ -97,7 +97,7 @@ impl App {
         self.known.boot_ms = boot_ms();
         self.known.route = has_route();
         let mut turn = Turn::Same;
-        while let Ok(mut news) = self.model.news.try_recv() {
+        for mut news in self.model.news() {
             self.take_in(&mut news);
             let seen = Seen { known: &self.known, words: &self.words };
             let act = self.pages.last_mut().map_or(Act::Same, |page| page.hear(&news, &seen));

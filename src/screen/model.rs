@@ -3,12 +3,10 @@
 //! Whatever takes time is done by a thread, never by the one that draws. Reads beside a running daemon and takes the card
 //! only as every command does, through the door. Where the daemon ends or the card is pulled, that is news like any other.
 
-use std::collections::BTreeSet;
 use std::io::{PipeReader, PipeWriter, Write};
 use std::net::SocketAddr;
 use std::path::Path;
-use std::sync::Arc;
-use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
+use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::thread::Thread;
 use std::time::{Duration, Instant};
 
@@ -82,29 +80,50 @@ pub(super) enum News {
     Minute,
 }
 
+/// What threads hand to one another. (Two channels of `std` are 8 KB on the card.)
+struct Queue<T>(Mutex<Vec<T>>, Condvar);
+
+impl<T> Queue<T> {
+    fn new() -> Arc<Queue<T>> {
+        Arc::new(Queue(Mutex::new(Vec::new()), Condvar::new()))
+    }
+
+    fn put(&self, one: T) {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).push(one);
+        self.1.notify_one();
+    }
+
+    /// All that there is; where there is nothing, waits for it that long.
+    fn take(&self, wait: Duration) -> Vec<T> {
+        let mut all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if all.is_empty() && !wait.is_zero() {
+            all = self.1.wait_timeout(all, wait).unwrap_or_else(PoisonError::into_inner).0;
+        }
+        std::mem::take(&mut *all)
+    }
+}
+
 /// Where threads tell what they know.
 #[derive(Clone)]
 struct Teller {
-    news: Sender<News>,
+    news: Arc<Queue<News>>,
     wake: Arc<PipeWriter>,
 }
 
 impl Teller {
     fn tell(&self, news: News) {
-        if self.news.send(news).is_ok() {
-            let _ = (&*self.wake).write(&[0]);
-        }
+        self.news.put(news);
+        let _ = (&*self.wake).write(&[0]);
     }
 }
 
 /// Where orders are handed in, and news come from.
 pub(super) struct Model {
-    orders: Sender<Order>,
+    orders: Arc<Queue<Order>>,
     watcher: Thread,
     /// Has a byte for each news.
     pub(super) woken: PipeReader,
-    /// The news.
-    pub(super) news: Receiver<News>,
+    news: Arc<Queue<News>>,
 }
 
 impl Model {
@@ -115,14 +134,14 @@ impl Model {
     pub(super) fn begin(config: &Config, ask: SocketAddr, replies: Replies) -> Result<Model> {
         let failed = |error: &std::io::Error| Error::io("cannot open the screen", error);
         let (woken, wake) = std::io::pipe().map_err(|e| failed(&e))?;
-        let (sender, news) = channel();
-        let teller = Teller { news: sender, wake: Arc::new(wake) };
-        let (orders, order) = channel();
+        let (news, orders) = (Queue::new(), Queue::new());
+        let teller = Teller { news: Arc::clone(&news), wake: Arc::new(wake) };
+        let order = Arc::clone(&orders);
         let (to_work, to_watch, to_hear) = (teller.clone(), teller.clone(), teller);
         let (work_config, watch_config) = (config.clone(), config.clone());
-        thread(move || work(work_config, ask, &order, &to_work))?;
-        let watcher = thread(move || watch(&watch_config, &to_watch))?;
-        thread(move || hear(replies, &to_hear))?;
+        thread(Box::new(move || work(work_config, ask, &order, &to_work)))?;
+        let watcher = thread(Box::new(move || watch(&watch_config, &to_watch)))?;
+        thread(Box::new(move || hear(replies, &to_hear)))?;
         let model = Model { orders, watcher, woken, news };
         model.order(Order::Look);
         Ok(model)
@@ -135,11 +154,17 @@ impl Model {
 
     /// Hands one in.
     pub(super) fn order(&self, order: Order) {
-        let _ = self.orders.send(order);
+        self.orders.put(order);
+    }
+
+    /// What became known.
+    pub(super) fn news(&self) -> Vec<News> {
+        self.news.take(Duration::ZERO)
     }
 }
 
-fn thread(run: impl FnOnce() + Send + 'static) -> Result<Thread> {
+/// One kind of closure for all: each kind is 400 bytes on the card.
+fn thread(run: Box<dyn FnOnce() + Send>) -> Result<Thread> {
     let handle = std::thread::Builder::new().stack_size(STACK_BYTES).spawn(run);
     handle.map(|handle| handle.thread().clone()).map_err(|error| Error::io("cannot open the screen", &error))
 }
@@ -170,20 +195,16 @@ fn watch(config: &Config, teller: &Teller) {
     }
 }
 
-fn work(mut config: Config, ask: SocketAddr, orders: &Receiver<Order>, teller: &Teller) {
+fn work(mut config: Config, ask: SocketAddr, orders: &Queue<Order>, teller: &Teller) {
     let mut pause = MINUTE;
     loop {
-        let first = match orders.recv_timeout(pause) {
-            Ok(order) => order,
-            Err(RecvTimeoutError::Timeout) => {
-                teller.tell(News::Minute);
-                continue;
-            }
-            Err(RecvTimeoutError::Disconnected) => return,
-        };
+        let ordered = orders.take(pause);
+        if ordered.is_empty() {
+            teller.tell(News::Minute);
+        }
         // One look does for all that were ordered meanwhile.
         let mut looks = false;
-        for order in std::iter::once(first).chain(orders.try_iter().collect::<Vec<_>>()) {
+        for order in ordered {
             match order {
                 Order::Look => looks = true,
                 Order::Wish(wish) => {
@@ -193,7 +214,7 @@ fn work(mut config: Config, ask: SocketAddr, orders: &Receiver<Order>, teller: &
                 Order::History(save) => {
                     // A server that does not answer holds up nothing else.
                     let (config, teller) = (config.clone(), teller.clone());
-                    let _ = thread(move || history(config, save, &teller));
+                    let _ = thread(Box::new(move || history(config, save, &teller)));
                 }
                 Order::Find => teller.tell(News::Found(discover::servers(ask))),
                 Order::Set(name, value) => {
@@ -283,17 +304,21 @@ fn fill(card: &mut Card, ground: &Ground, survey: Survey) {
 
 /// Every save with its state, by system, then by title.
 fn shown(ground: &Ground, survey: &Survey) -> Vec<Shown> {
-    let queued: BTreeSet<&SaveId> = survey.queued().into_iter().collect();
-    let comes: BTreeSet<&SaveId> = survey.incoming().into_iter().collect();
-    let asked: BTreeSet<&SaveId> = survey.plan.questions.iter().map(|question| question.save()).collect();
+    let asked = survey.plan.questions.iter().map(|question| question.save()).collect();
+    let [queued, comes, asked] =
+        [survey.queued(), survey.incoming(), asked].map(|mut saves: Vec<&SaveId>| {
+            saves.sort();
+            saves
+        });
+    let is_in = |saves: &[&SaveId], save: &SaveId| saves.binary_search(&save).is_ok();
     let here = &survey.found.local.saves;
     let mut all = survey::known(&survey.looked);
     all.extend(here.keys().cloned());
     let state = |save: &SaveId| match save {
         save if ground.config.leave_out.skips(save) => State::LeftOut,
-        save if asked.contains(save) => State::Asked,
-        save if queued.contains(save) => State::Queued,
-        save if comes.contains(save) => State::Comes,
+        save if is_in(&asked, save) => State::Asked,
+        save if is_in(&queued, save) => State::Queued,
+        save if is_in(&comes, save) => State::Comes,
         save if here.contains_key(save) => State::Safe,
         _ => State::Away,
     };
@@ -358,7 +383,7 @@ fn history(config: Config, save: SaveId, teller: &Teller) {
         Err(error) if matches!(error.kind, Kind::Refused(_)) => (Vec::new(), Ok(())),
         Err(error) => (Vec::new(), Err(error)),
     };
-    let stored: BTreeSet<Digest> =
+    let stored: Vec<Digest> =
         versions.iter().filter_map(|entry| entry.record.content).map(|content| content.digest).collect();
     let mut past: Vec<Past> = versions
         .into_iter()

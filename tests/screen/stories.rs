@@ -8,16 +8,16 @@ use super::support::device::{Device, bytes};
 use super::support::server::Server;
 use super::support::wait_for;
 
-/// The server's address at the top, and when it was last spoken to.
-const HOME: &[Mask] = &[(0, 0, 420, 37), (0, 92, 640, 32)];
-/// An address in a list's first line.
-const FIRST: &[Mask] = &[(16, 114, 610, 50)];
-/// The code, the address and the square.
-const CODE: &[Mask] = &[(0, 60, 640, 330)];
+/// The server's port at the top, and when it was last spoken to.
+const HOME: &[Mask] = &[(108, 4, 96, 30), (110, 92, 320, 32)];
+/// The port of an address in a list's first line.
+const FIRST: &[Mask] = &[(190, 118, 110, 46)];
+/// The code, the port and the square.
+const CODE: &[Mask] = &[(18, 116, 316, 54), (190, 243, 84, 30), (358, 112, 262, 262)];
 /// Where the card was.
 const PATH: &[Mask] = &[(0, 0, 420, 37), (0, 40, 640, 400)];
 /// Hours in both columns.
-const SIDES: &[Mask] = &[(0, 206, 640, 28)];
+const SIDES: &[Mask] = &[(130, 206, 181, 28), (435, 206, 182, 28)];
 
 /// Two handhelds of one person, the first with a screen.
 struct Home {
@@ -138,9 +138,9 @@ fn a_person_answers_a_question_and_takes_the_answer_back() {
 #[test]
 fn a_person_goes_back_to_yesterday_with_and_without_a_network() {
     /// Hours at the left, and in the line below.
-    const HISTORY: &[Mask] = &[(0, 40, 300, 390)];
-    const OFFLINE: &[Mask] = &[(0, 80, 300, 350)];
-    const HOUR: &[Mask] = &[(0, 146, 640, 32)];
+    const HISTORY: &[Mask] = &[(40, 44, 240, 100)];
+    const OFFLINE: &[Mask] = &[(16, 88, 264, 46)];
+    const HOUR: &[Mask] = &[(158, 146, 232, 32)];
     let Home { mut server, wire, first, .. } = Home::paired();
     let has = |what: &str| wait_for(what, 60, || (first.save() == Some(bytes(what))).then_some(()));
     first.plays(&bytes("today"));
