@@ -59,7 +59,7 @@ impl DerefMut for Held {
 }
 
 /// Is the server beyond a network?
-fn needs_route(server: &str) -> bool {
+pub fn needs_route(server: &str) -> bool {
     let host = server.split("://").nth(1).unwrap_or_default();
     let here = ["localhost", "127.", "[::1]"].iter().any(|near| host.starts_with(near));
     !here && !server.starts_with("folder:")

@@ -10,6 +10,7 @@ use std::os::fd::{AsFd, BorrowedFd};
 
 use crate::config::Config;
 use crate::error::{Error, Kind, Result};
+use crate::parts::open::needs_route;
 use crate::playing::boot_ms;
 use crate::screen::errands::{self, AND, Errands, Reply, THEN};
 use crate::screen::known::{Card, Known};
@@ -95,7 +96,8 @@ impl App {
     pub fn hear(&mut self) -> Turn {
         let _ = self.model.woken.read(&mut [0; 64]);
         self.known.boot_ms = boot_ms();
-        self.known.route = has_route();
+        let near = self.known.card.as_ref().is_some_and(|card| !needs_route(&card.server));
+        self.known.route = near || has_route();
         let mut turn = Turn::Same;
         for mut news in self.model.news() {
             self.take_in(&mut news);
