@@ -12,8 +12,8 @@ use super::support::wait_for;
 const HOME: &[Mask] = &[(108, 4, 96, 30), (110, 92, 320, 32)];
 /// The port of an address in a list's first line.
 const FIRST: &[Mask] = &[(190, 118, 110, 46)];
-/// The code, the port and the square.
-const CODE: &[Mask] = &[(18, 116, 316, 54), (190, 243, 84, 30), (358, 112, 262, 262)];
+/// The code, what stands below it (a wide code is lower), and the square.
+const CODE: &[Mask] = &[(12, 96, 330, 230), (350, 104, 276, 276)];
 /// Where the card was.
 const PATH: &[Mask] = &[(0, 0, 420, 37), (0, 40, 640, 400)];
 /// Hours in both columns.
