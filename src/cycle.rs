@@ -270,14 +270,13 @@ fn scan(parts: &mut Parts, roots: &[(PathBuf, RootState)], sweep: Sweep) -> Foun
     // A second round of one cycle has read every file already.
     let sweep = if parts.memory.swept() { Sweep::Stamps } else { sweep };
     let Memory { scanner, named, .. } = &mut parts.memory;
-    let named = named.keys().cloned().collect();
     let mut found = scanner.scan(ScanRequest {
         roots,
         naming: &parts.naming,
         base: parts.journal.base(),
         listing: parts.journal.listing(),
         sweep,
-        named: &named,
+        named,
     });
     parts.memory.scanned(sweep);
     // What a cut left between two versions is nobody's save until that is finished.

@@ -10,6 +10,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use litemap::LiteMap;
 use retrosync_protocol::{Content, Kind as SaveKind, SaveId};
 
 use crate::error::{Error, Kind, Problem};
@@ -44,8 +45,8 @@ pub struct Request<'a> {
     pub listing: &'a Listing,
     /// How much is read again.
     pub sweep: Sweep,
-    /// Files that events named: read again whatever their stamp says.
-    pub named: &'a BTreeSet<Place>,
+    /// Files that events named, and when: read again whatever their stamp says.
+    pub named: &'a LiteMap<Place, (u64, u64)>,
 }
 
 /// What a scan found.
@@ -68,7 +69,7 @@ pub struct Found {
 /// Scans again and again, and remembers what it read.
 pub struct Scanner {
     volume: Arc<dyn Volume>,
-    seen: BTreeMap<Place, Seen>,
+    seen: LiteMap<Place, Seen>,
 }
 
 /// A file as it was last read.
@@ -82,7 +83,7 @@ struct Seen {
 impl Scanner {
     /// A scanner that has seen nothing yet.
     pub fn new(volume: Arc<dyn Volume>) -> Scanner {
-        Scanner { volume, seen: BTreeMap::new() }
+        Scanner { volume, seen: LiteMap::new() }
     }
 
     /// Looks at all roots that are online.
@@ -91,8 +92,8 @@ impl Scanner {
         found.local.roots = request.roots.iter().map(|(_, state)| Some(state.clone())).collect();
         self.unread_roots(&request, &mut found);
         let files = self.files(&request, &mut found);
-        let here: BTreeSet<&Place> = files.values().flatten().map(|(place, _)| place).collect();
-        self.seen.retain(|place, _| here.contains(place));
+        let here: LiteMap<&Place, ()> = files.values().flatten().map(|(place, _)| (place, ())).collect();
+        self.seen.retain(|place, _| here.contains_key(place));
         for (save, places) in &files {
             if let Some((place, stamp)) = choose(save, places, &request, &mut found) {
                 self.save(&request, save, place, *stamp, &mut found);
@@ -117,7 +118,7 @@ impl Scanner {
     /// All files that are saves, by save; usually one each.
     fn files(&self, request: &Request<'_>, found: &mut Found) -> BTreeMap<SaveId, Vec<(Place, Stamp)>> {
         let mut files: BTreeMap<SaveId, Vec<(Place, Stamp)>> = BTreeMap::new();
-        let mut visited = BTreeSet::new();
+        let mut visited = LiteMap::new();
         for folder in request.naming.folders() {
             let root = folder.place.root;
             if let (Some((dir, _)), true) = (request.roots.get(root), found.local.is_online(root)) {
@@ -131,7 +132,7 @@ impl Scanner {
     /// Reads one save, or knows it by its stamp.
     fn save(&mut self, request: &Request<'_>, save: &SaveId, place: &Place, stamp: Stamp, found: &mut Found) {
         let entry = request.base.saves.get(save).filter(|entry| entry.place == *place);
-        let again = request.sweep == Sweep::Full || request.named.contains(place);
+        let again = request.sweep == Sweep::Full || request.named.contains_key(place);
         let agreed = match entry {
             Some(BaseEntry { stamp: then, content: Some(content), .. }) if *then == stamp => {
                 Some(Seen { stamp, content: *content, doubt: None })
@@ -261,7 +262,7 @@ struct Visit<'a, 'b> {
 }
 
 impl Visit<'_, '_> {
-    fn folder(&mut self, folder: &SaveFolder, visited: &mut BTreeSet<Place>) {
+    fn folder(&mut self, folder: &SaveFolder, visited: &mut LiteMap<Place, ()>) {
         let path = folder.place.path.under(self.dir);
         let entries = match self.volume.list(&path) {
             Ok(entries) => entries,
@@ -297,8 +298,8 @@ impl Visit<'_, '_> {
     }
 
     /// One save folder may lie in another, and a save may be several files; each counts once.
-    fn once(&mut self, place: Place, visited: &mut BTreeSet<Place>) {
-        if visited.insert(place.clone()) {
+    fn once(&mut self, place: Place, visited: &mut LiteMap<Place, ()>) {
+        if visited.insert(place.clone(), ()).is_none() {
             self.file(place);
         }
     }

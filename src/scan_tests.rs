@@ -5,6 +5,7 @@ use super::*;
 use crate::facts;
 use crate::profile;
 use crate::volume::{Entry, Os, VolumeFile};
+use litemap::LiteMap;
 use retrosync_protocol::{Digest, Head, WriterId};
 use std::collections::VecDeque;
 use std::fs;
@@ -110,7 +111,7 @@ struct Bench {
     naming: Naming,
     base: Base,
     listing: Listing,
-    named: BTreeSet<Place>,
+    named: LiteMap<Place, (u64, u64)>,
     state: RootState,
 }
 
@@ -133,7 +134,7 @@ impl Bench {
             odd,
             base: Base::default(),
             listing: Listing::default(),
-            named: BTreeSet::new(),
+            named: LiteMap::new(),
             state: RootState::Online,
         }
     }
@@ -192,7 +193,7 @@ fn a_save_is_read_once_and_known_by_its_stamp_from_then_on() {
     bench.agree(&found);
     assert_eq!(bench.scan(Sweep::Stamps).read, 0, "by the base");
     assert_eq!(bench.scan(Sweep::Full).read, 1, "a full sweep reads it all the same");
-    bench.named.insert(place("One.srm"));
+    bench.named.insert(place("One.srm"), (0, 0));
     assert_eq!(bench.scan(Sweep::Stamps).read, 1, "and so does an event that names it");
 }
 
@@ -205,7 +206,7 @@ fn what_was_saved_within_one_grain_of_the_cards_clock_is_not_forgotten() {
     let then = fs::metadata(bench.path("One.srm")).unwrap().modified().unwrap();
     bench.write("One.srm", b"played !");
     fs::File::options().write(true).open(bench.path("One.srm")).unwrap().set_modified(then).unwrap();
-    bench.named.insert(place("One.srm"));
+    bench.named.insert(place("One.srm"), (0, 0));
     let played = Digest::of(b"played !");
     assert_eq!(bench.scan(Sweep::Stamps).local.saves[&one()].content.digest, played, "an event named it");
     bench.named.clear();

@@ -5,6 +5,7 @@
 use std::collections::BTreeSet;
 use std::path::PathBuf;
 
+use litemap::LiteMap;
 use retrosync_protocol::{Digest, HistoryEntry, SaveId};
 
 use crate::attic::{Attic, AtticEntry};
@@ -68,7 +69,7 @@ impl Survey {
             base: looked.journal.base(),
             listing: looked.journal.listing(),
             sweep: Sweep::Stamps,
-            named: &BTreeSet::new(),
+            named: &LiteMap::new(),
         });
         let policy = Policy { leave_out: ground.config.leave_out.clone(), ..Policy::default() };
         let plan = plan(looked.journal.base(), &found.local, looked.journal.listing(), &policy);

@@ -33,7 +33,7 @@ pub struct Memory {
     last_change: LiteMap<SaveId, u64>,
     last_scan_boot_ms: Option<u64>,
     /// Files that are of no known game, although the list of games was read after they were seen.
-    strangers: BTreeSet<Place>,
+    strangers: LiteMap<Place, ()>,
     games_read: bool,
     swept: bool,
 }
@@ -51,7 +51,7 @@ impl Memory {
             changed: LiteMap::new(),
             last_change: LiteMap::new(),
             last_scan_boot_ms: None,
-            strangers: BTreeSet::new(),
+            strangers: LiteMap::new(),
             games_read: false,
             swept: false,
         }
@@ -118,14 +118,14 @@ impl Memory {
     ///
     /// The list that was read just before a scan does not count: a game and its save may have come between the two.
     pub(super) fn meets_strangers(&mut self, found: &Found) -> bool {
-        let now: BTreeSet<&Place> = found.left_out.iter().map(|(place, _)| place).collect();
-        self.strangers.retain(|place| now.contains(place));
+        let now: LiteMap<&Place, ()> = found.left_out.iter().map(|(place, _)| (place, ())).collect();
+        self.strangers.retain(|place, ()| now.contains_key(place));
         self.strangers.len() < now.len()
     }
 
     /// The list of games is read now for the sake of these.
     pub(super) fn asked_about_strangers(&mut self, found: &Found) {
-        self.strangers = found.left_out.iter().map(|(place, _)| place.clone()).collect();
+        self.strangers = found.left_out.iter().map(|(place, _)| (place.clone(), ())).collect();
     }
 
     /// Has this cycle read the list of games already?

@@ -1,7 +1,8 @@
 //! PURE. The games on the card: what tells a save's system where its path does not, and whether a save has a home.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
+use litemap::LiteMap;
 use retrosync_protocol::compare_key;
 
 use super::names::{state, title_of};
@@ -62,7 +63,7 @@ pub(crate) struct Game {
 pub struct Games {
     by_title: BTreeMap<Box<str>, Vec<Game>>,
     folders: Vec<GameFolder>,
-    save_folders: BTreeSet<Place>,
+    save_folders: LiteMap<Place, ()>,
     aliases: Vec<Alias>,
 }
 
@@ -142,7 +143,7 @@ impl Games {
 
     /// Tells that a subfolder of a save folder exists (where several cores would do, the one in use is preferred).
     pub fn add_save_folder(&mut self, place: Place) {
-        self.save_folders.insert(place);
+        self.save_folders.insert(place, ());
     }
 
     /// How many games there are.
@@ -164,7 +165,7 @@ impl Games {
 
     /// The subfolders that exist right below a save folder: their names.
     pub(crate) fn folders_below<'a>(&'a self, root: usize, folder: &'a str) -> impl Iterator<Item = &'a str> {
-        self.save_folders.iter().filter(move |place| place.root == root).filter_map(move |place| {
+        self.save_folders.keys().filter(move |place| place.root == root).filter_map(move |place| {
             let name = place.path.as_str().strip_prefix(folder)?.strip_prefix('/')?;
             (!name.contains('/')).then_some(name)
         })

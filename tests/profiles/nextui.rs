@@ -1,6 +1,5 @@
 //! NextUI's player chooses among four names for a save and three for a state: all are read, the one that is set is written.
 
-use std::collections::BTreeSet;
 use std::fs;
 use std::sync::Arc;
 
@@ -109,7 +108,7 @@ fn what_is_played_after_a_changed_setting_is_not_hidden_by_the_old_file() {
         base: &base,
         listing: &Listing::default(),
         sweep: Sweep::Full,
-        named: &BTreeSet::new(),
+        named: &litemap::LiteMap::new(),
     });
     let here = found.local.saves.get(&tetris).unwrap();
     assert_eq!((&here.place, here.content.digest), (&at("Saves/GB/Tetris.srm"), Digest::of(b"level 2")));
