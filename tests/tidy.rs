@@ -96,7 +96,7 @@ fn is_pure_of_screen(path: &Path) -> bool {
     first.is_some_and(|first| PURE_OF_SCREEN.contains(&first.trim_end_matches(".rs")))
 }
 
-/// The programs for cards are built without what `{:?}` prints: it would be an empty place in a person's text.
+/// The programs for cards are built without most of what `{:?}` prints: a person would read half a text.
 #[test]
 fn no_text_is_made_of_a_value_printed_for_debugging() {
     let folders = [root().join("src"), root().join("protocol/src")];
