@@ -13,7 +13,7 @@ mod thin;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use retrosync_protocol::{Changes, compare_key};
+use retrosync_protocol::{Changes, SaveId, compare_key};
 
 use crate::apply::{self, Card, Hands, Outcome};
 use crate::attic::{Attic, Limits, Told};
@@ -308,7 +308,7 @@ fn accept_what_is_gone(parts: &mut Parts, local: &Local, plan: &Plan) -> Result<
 }
 
 /// Does the steps: what is settled, then all uploads, then all downloads; for a game that waits, its downloads before the
-/// others, and no uploads.
+/// others, and no uploads but of what is moved away for them.
 fn act(
     parts: &mut Parts,
     base: &Base,
@@ -350,8 +350,15 @@ fn act(
     let title = awaited_by.map(compare_key);
     let of_it = |step: &&Step| title.as_ref().is_some_and(|title| compare_key(step.save().title()) == *title);
     let (first, others): (Vec<&Step>, Vec<&Step>) = plan.steps.iter().partition(of_it);
+    let goes_aside = |save: &SaveId| {
+        plan.steps.iter().any(|step| matches!(step, Step::Retire { .. }) && step.save() == save)
+    };
     if awaited_by.is_none() {
         apply::upload(&mut hands, &plan.steps, &mut outcome)?;
+    } else {
+        // What is moved away for the sake of a game's saves, and is nowhere else, would never be sent.
+        let leaving = plan.steps.iter().filter(|s| matches!(s, Step::Upload { .. }) && goes_aside(s.save()));
+        apply::upload(&mut hands, &leaving.cloned().collect::<Vec<_>>(), &mut outcome)?;
     }
     for steps in [first, others] {
         if outcome.failed.is_none() && !steps.is_empty() {

@@ -307,8 +307,9 @@ impl Disk {
         guard: &mut Guard<'_>,
     ) -> Result<Stamp> {
         if Set::of(path.name()).is_some() {
+            let new = staged.content;
             self.replace_set(path, save, expects, Some(staged), guard)?;
-            return self.set_stamp(path);
+            return self.set_stamp(path, save, &new);
         }
         // One intent at a time: an earlier one that could not be finished comes first, or nothing does.
         self.finish()?;

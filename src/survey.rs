@@ -87,11 +87,23 @@ impl Survey {
         self.steps().filter(|step| step.writes_here()).map(Step::save).collect()
     }
 
-    /// Saves whose bytes the remote holds.
-    pub fn safe(&self) -> usize {
+    /// Does the remote hold what lies here, as far as this card knows? Nothing is taken for safe because nothing is planned
+    /// for it: a card that halts plans nothing.
+    pub fn is_held(&self, save: &SaveId) -> bool {
+        let Some(here) = self.found.local.saves.get(save).map(|here| here.content) else { return false };
+        let agreed = self.looked.journal.base().saves.get(save);
+        let heads = self.looked.journal.listing().saves.get(save);
+        agreed.is_some_and(|entry| entry.content == Some(here) || entry.aside == Some(here.digest))
+            || heads.is_some_and(|heads| heads.iter().any(|head| head.content == Some(here)))
+    }
+
+    /// Of the saves here that are not left out: how many the remote holds, and how many are on this card only.
+    pub fn safe_and_alone(&self) -> (usize, usize) {
         let queued: BTreeSet<&SaveId> = self.queued().into_iter().collect();
-        let is_safe = |save: &&SaveId| !queued.contains(save) && !self.policy.leave_out.skips(save);
-        self.found.local.saves.keys().filter(is_safe).count()
+        let ours = self.found.local.saves.keys().filter(|save| !self.policy.leave_out.skips(save));
+        let (safe, alone): (Vec<_>, Vec<_>) =
+            ours.partition(|save| !queued.contains(save) && self.is_held(save));
+        (safe.len(), alone.len())
     }
 
     /// May it be switched off? If not, why.
@@ -107,9 +119,9 @@ impl Survey {
             }
         }
         // What the daemon has done and not yet written down shows here as not done.
-        let (queued, unread) = (self.queued().len(), self.found.local.unread.len());
-        match (queued, unread, self.looked.journal.is_in_doubt()) {
-            (1.., ..) => Some(Unsafe::Queued(queued)),
+        let ((_, alone), unread) = (self.safe_and_alone(), self.found.local.unread.len());
+        match (alone, unread, self.looked.journal.is_in_doubt()) {
+            (1.., ..) => Some(Unsafe::Queued(alone)),
             (0, 1.., _) => Some(Unsafe::Unread(unread)),
             (0, 0, true) => Some(Unsafe::InDoubt),
             (0, 0, false) => None,

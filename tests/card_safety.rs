@@ -201,6 +201,24 @@ fn status_says_in_one_line_whether_it_is_safe_to_switch_off() {
     assert_ne!(fresh.run(&["status"]).code, 0, "not paired: nothing is safe anywhere else");
 }
 
+#[test]
+fn a_card_that_halts_tells_what_was_played_and_is_nowhere_else() {
+    let (_server, a, _b) = one_ahead();
+    let lay = |number: u32| Card::lay_out(&a.card.root, Firmware::Onion, &format!("Game {number}")).unwrap();
+    let cards: Vec<Card> = (0..10).map(lay).collect();
+    for (number, card) in cards.iter().enumerate() {
+        fs::write(card.save(), &*bytes(&format!("game {number}"))).unwrap();
+    }
+    a.once();
+    assert!(safe(&a).0);
+    cards[..8].iter().for_each(|card| fs::remove_file(card.save()).unwrap());
+    fs::write(cards[9].save(), &*bytes("played on")).unwrap();
+    a.run(&["once"]).ends(3);
+    let status = a.program().run(["status", "--json"]).json();
+    assert_eq!((&status["safe"], status["halts"].as_array().unwrap().len()), (&json!(2), 1), "{status}");
+    assert_eq!(safe(&a), (false, "not yet safe to switch off: 1 save is not on the server yet".to_owned()));
+}
+
 /// A file system of its own, if we may mount one.
 struct Mounted<'a>(&'a Path);
 

@@ -102,6 +102,18 @@ fn many_saves_are_one_store_and_one_fetch() {
 }
 
 #[test]
+fn what_is_left_out_is_not_asked_about_in_every_cycle() {
+    let rig = Rig::new(&["Tetris"]);
+    let mut a = rig.device();
+    a.leaves_out("saves");
+    a.plays("Tetris", b"never synced");
+    a.cycle();
+    a.forget_calls();
+    assert!(a.run_current(Trigger::Changed).is_quiet());
+    assert_eq!(a.calls(), Vec::<String>::new());
+}
+
+#[test]
 fn a_game_that_waits_has_its_save_before_all_others_and_waits_for_no_upload() {
     let rig = Rig::new(&["Alleyway", "Mario", "Tetris", "Zelda"]);
     let (mut a, mut b) = (rig.device(), rig.device());

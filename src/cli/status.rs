@@ -28,11 +28,12 @@ fn run(call: &Call) -> Result<Exit> {
     let of_one_core: Vec<_> =
         survey.found.local.saves.keys().filter(|save| saves::is_of_one_core(save)).collect();
     let unsafe_because = survey.unsafe_because(&ground).map(words);
+    let (safe, _) = survey.safe_and_alone();
     call.output.value(&json!({
         "device_name": facts.device_name, "user": facts.user, "server": facts.server,
         "paired": paired,
         "running": running, "gave_up": gave_up, "last_exchange_unix_s": survey::last_exchange(&ground),
-        "saves": survey.found.local.saves.len(), "safe": survey.safe(),
+        "saves": survey.found.local.saves.len(), "safe": safe,
         "safe_to_switch_off": unsafe_because.is_none(), "unsafe_because": unsafe_because,
         "queued": queued.len(), "queued_saves": queued, "incoming_saves": incoming,
         "questions": survey.plan.questions.iter().map(questions::value).collect::<Vec<_>>(),
@@ -52,7 +53,7 @@ fn run(call: &Call) -> Result<Exit> {
     }
     out.line(format!(
         "{} safe, {} queued, {}, {}",
-        survey.safe(),
+        safe,
         queued.len(),
         report::count(survey.plan.questions.len(), "question"),
         report::count(survey.problems.len() + survey.plan.halts.len(), "problem")

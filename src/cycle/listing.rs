@@ -11,6 +11,7 @@ use crate::network;
 use crate::pace::Trigger;
 use crate::playing::boot_ms;
 use crate::scan::Found;
+use crate::selection::Selection;
 use crate::snapshot::{Base, Listing};
 
 /// Brings the listing up to date; true if the base turned out to be of another history, so that all is looked at anew.
@@ -21,7 +22,8 @@ pub(super) fn bring(
     listing: &mut Listing,
     report: &mut CycleReport,
 ) -> Result<bool> {
-    let mut asks = asks(&loaded::base(parts, found), found, request.trigger == Trigger::Full);
+    let left_out = &parts.settings.leave_out;
+    let mut asks = asks(&loaded::base(parts, found), found, left_out, request.trigger == Trigger::Full);
     let since = parts.journal.base().cursor;
     let news = request.news.take();
     let needs = !request.current
@@ -115,8 +117,9 @@ fn take_in(parts: &mut Parts, changes: Changes) -> Result<bool> {
 
 /// Of saves whose base is unknown: are these bytes in the remote's history? With `full`, of the others: is what was agreed
 /// on still there? A server that was set back without drawing another epoch would never be offered it again.
-fn asks(base: &Base, found: &Found, full: bool) -> Vec<Ask> {
-    let is_unknown = |save: &SaveId| !base.saves.get(save).is_some_and(|entry| entry.trusted);
+fn asks(base: &Base, found: &Found, left_out: &Selection, full: bool) -> Vec<Ask> {
+    let is_unknown =
+        |save: &SaveId| !left_out.skips(save) && !base.saves.get(save).is_some_and(|entry| entry.trusted);
     let unknown = found.local.saves.iter().filter(|(save, _)| is_unknown(save));
     let unknown = unknown.map(|(save, here)| (save, here.content.digest));
     let agreed = base.saves.keys().filter(|_| full);

@@ -109,10 +109,13 @@ impl Disk {
         Ok(())
     }
 
-    /// The stamp of a set that was just put in place.
-    pub(super) fn set_stamp(&self, path: &RelativePath) -> Result<Stamp> {
-        let stamp = whole::stamp(&*self.volume, &path.under(&self.root_dir));
-        stamp.map_err(|error| Error::io(format!("cannot read `{path}`"), &error))
+    /// The stamp of a set that was just put in place, read with its bytes: laying many files takes its time, and what a game
+    /// wrote meanwhile must not pass under the stamp of ours.
+    pub(super) fn set_stamp(&self, path: &RelativePath, save: &SaveId, new: &Content) -> Result<Stamp> {
+        match look(&*self.volume, &path.under(&self.root_dir), save)? {
+            Some((here, stamp)) if here.payload == *new => Ok(stamp),
+            _ => Err(busy(path, "a game wrote it meanwhile")),
+        }
     }
 
     /// Goes on with a set that a cut interrupted, when no file of it is open any more.

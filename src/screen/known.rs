@@ -48,7 +48,7 @@ pub struct Card {
     pub saves: Vec<Shown>,
     /// So many are here and on the server.
     pub safe: usize,
-    /// So many wait to be sent.
+    /// So many are on this card only: they wait to be sent, or for a person, or cannot be read.
     pub queued: usize,
     /// What a person should decide.
     pub questions: Vec<Question>,

@@ -293,10 +293,10 @@ fn fill(card: &mut Card, ground: &Ground, survey: Survey) {
     }
     card.unsafe_because = survey.unsafe_because(ground);
     card.last_exchange_unix_s = survey::last_exchange(ground);
-    card.safe = survey.safe();
+    let (safe, alone) = survey.safe_and_alone();
+    (card.safe, card.queued) = (safe, alone + survey.found.local.unread.len());
     card.strangers = survey.found.left_out.len();
     card.saves = shown(ground, &survey);
-    card.queued = card.saves.iter().filter(|shown| shown.state == State::Queued).count();
     card.questions = survey.plan.questions;
     card.halts = survey.plan.halts;
     card.problems = survey.problems.into_iter().map(|problem| problem.error).collect();
@@ -319,7 +319,8 @@ fn shown(ground: &Ground, survey: &Survey) -> Vec<Shown> {
         save if is_in(&asked, save) => State::Asked,
         save if is_in(&queued, save) => State::Queued,
         save if is_in(&comes, save) => State::Comes,
-        save if here.contains_key(save) => State::Safe,
+        save if here.contains_key(save) && survey.is_held(save) => State::Safe,
+        save if here.contains_key(save) => State::Queued,
         _ => State::Away,
     };
     all.into_iter().map(|save| Shown { state: state(&save), save }).collect()

@@ -514,6 +514,11 @@ impl Device {
         cycle::run(self.parts(), Request { awaited_by: Some(title.into()), ..Request::new(Trigger::Retry) })
     }
 
+    /// The user's setting.
+    pub fn leaves_out(&mut self, words: &str) {
+        self.parts().settings.leave_out = retrosync::selection::Selection::parse(words);
+    }
+
     /// A cycle while a long poll listens.
     pub fn run_current(&mut self, trigger: Trigger) -> CycleReport {
         cycle::run(self.parts(), Request { current: true, ..Request::new(trigger) })
