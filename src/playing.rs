@@ -162,7 +162,7 @@ fn game(signs: &Signs, folder: &Path, pid: u32) -> Option<Game> {
     let words: Vec<String> =
         line.split(|byte| *byte == 0).map(|word| String::from_utf8_lossy(word).into_owned()).collect();
     let base = words.first().and_then(|word| word.rsplit('/').next()).unwrap_or_default();
-    if base == "retrosync" {
+    if base == "retrosync" || words.iter().take(2).any(|word| is_ours(word)) {
         return None;
     }
     let stat = fs::read_to_string(folder.join("stat")).ok()?;
@@ -178,6 +178,12 @@ fn game(signs: &Signs, folder: &Path, pid: u32) -> Option<Game> {
             || fs::read_link(folder.join("cwd")).is_ok_and(|cwd| roots.iter().any(|r| cwd.starts_with(r)))
     });
     (plays && counts).then(|| Game { pid, name: base.to_owned(), started_boot_ms })
+}
+
+/// A script of ours: the firmware's hooks run it with the game's path, before and after the game.
+fn is_ours(word: &str) -> bool {
+    let name = word.rsplit('/').next().unwrap_or_default();
+    name.get(..9).is_some_and(|start| start.eq_ignore_ascii_case("retrosync")) && name.ends_with(".sh")
 }
 
 /// Is the argument a path below the folder? An option like `--config=/path` counts too.

@@ -26,7 +26,9 @@ fn signs() -> Signs {
 #[test]
 fn each_process_is_a_game_or_not() {
     let rom = "/mnt/SDCARD/Roms/GB/Tetris.gb";
-    let rows: [(&str, &str, &[&str], &str, bool); 11] = [
+    let our_hook = "/userdata/system/scripts/retrosync.sh";
+    let our_app = "/mnt/SDCARD/Roms/APPS/RetroSync.sh";
+    let rows: [(&str, &str, &[&str], &str, bool); 14] = [
         ("the emulator by its name", "retroarch", &["./retroarch", "-v"], "S", true),
         ("a longer name than the kernel keeps", "a_very_long_emu", &["x"], "S", true),
         ("a game's path", "drastic", &["drastic", rom], "R", true),
@@ -38,6 +40,9 @@ fn each_process_is_a_game_or_not() {
         ("the emulator has exited", "retroarch", &["retroarch"], "Z", false),
         ("a kernel thread", "retroarch", &[], "S", false),
         ("ourselves, told about a game", "retrosync", &["/x/retrosync", rom], "S", false),
+        ("our hook, told about a game", "sh", &["/bin/sh", our_hook, "gameStart", "gb", rom], "S", false),
+        ("our app, where apps lie among the games", "sh", &["sh", our_app], "S", false),
+        ("a game with a name like ours", "emu", &["emu", "/mnt/SDCARD/Roms/GB/RetroSync.gb"], "S", true),
     ];
     for (row, comm, words, state, plays) in rows {
         let proc = tempfile::tempdir().unwrap();

@@ -11,8 +11,6 @@ use crate::plan::Step;
 use crate::playing::{Hooks, Signs, boot_ms};
 use crate::snapshot::{Place, Stamp};
 
-/// How coarse the clock of process starts is.
-const GRAIN_MS: u64 = 20;
 /// How old a look may be where nothing is replaced.
 const LATELY_MS: u64 = 500;
 
@@ -138,9 +136,10 @@ fn place(
     Ok(())
 }
 
-/// When a game could first see what was put in place: a game that started while a slow card made it durable has it.
+/// When a game could first see what was put in place: a game that started while a slow card made it durable has it. Taken
+/// after the bytes are there, in hundredths of a second as the starts of processes are: what started before is not later.
 fn shown_boot_ms(disk: &Disk) -> u64 {
-    disk.shown_at_boot_ms().unwrap_or_else(boot_ms) + GRAIN_MS
+    disk.shown_at_boot_ms().unwrap_or_else(boot_ms)
 }
 
 fn agreed<'a>(want: &Wanted<'a>, stamp: Stamp) -> Agreed<'a> {

@@ -109,12 +109,17 @@ impl Story {
         on.is_apart();
         let menu = on.menu_suspends();
         self.played_elsewhere("played elsewhere");
-        on.wait_until("what was played elsewhere is here", || {
-            self.device.save() == Some(bytes("played elsewhere"))
-        });
+        self.comes(&on, "played elsewhere");
         menu.wakes();
         self.plays_with_hooks(&on);
         on.power_off();
+    }
+
+    /// What was played elsewhere is put in place, and the daemon is done with it: nobody starts a game sooner than that.
+    fn comes(&self, on: &On<'_>, mark: &str) {
+        on.wait_until(&format!("{mark}: it is here"), || {
+            self.device.save() == Some(bytes(mark)) && on.status().contains("\"incoming_saves\":[]")
+        });
     }
 
     /// What is played elsewhere now is heard of, and waits.
@@ -131,17 +136,13 @@ impl Story {
             self.device.write(flag, "retroarch\n");
             self.is_not_replaced(on, "while the flag is there");
             std::fs::remove_file(self.device.at(flag)).unwrap();
-            on.wait_until("after the game it is here", || {
-                self.device.save() == Some(bytes("while the flag is there"))
-            });
+            self.comes(on, "while the flag is there");
         }
         if let Some((start, stop)) = self.device.firmware.game {
             on.hook(start);
             self.is_not_replaced(on, "while the game runs");
             on.hook(stop);
-            on.wait_until("after the game it is here", || {
-                self.device.save() == Some(bytes("while the game runs"))
-            });
+            self.comes(on, "while the game runs");
             on.hook(start);
             self.device.play(&bytes("played to the end"));
             on.hook(stop);
