@@ -262,6 +262,8 @@ async fn add_user(
         admin,
         writer: WriterId::from_random(&random()?),
         quota_bytes: None,
+        quota_devices: None,
+        email: None,
         created_unix_s: now_unix_s,
     };
     let taken = || Refusal::new(Code::Malformed, format!("the name `{}` is taken", user.name));

@@ -90,6 +90,8 @@ impl Server {
             admin: false,
             writer: WriterId::from_random(&[0xdd; 16]),
             quota_bytes: None,
+            quota_devices: None,
+            email: None,
             created_unix_s: 0,
         };
         let user = ready(async {

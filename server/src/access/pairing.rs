@@ -321,6 +321,7 @@ async fn let_in(
         paired_unix_s: now_unix_s,
         last_seen_unix_s: None,
         revoked: false,
+        report: String::new(),
     };
     tx.add_device(&device).await?;
     tx.put_pairing(&Pairing { state: PairingState::Used, ..pairing }).await?;

@@ -3,10 +3,11 @@
 //! A transaction works on its own copy of the state (shared until it is changed); commit puts that copy in place. One
 //! writer at a time. Nothing is durable.
 
+mod board;
 mod people;
 mod saves;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -15,8 +16,8 @@ use retrosync_protocol::{Content, DeviceId, Digest, Epoch, VersionId, WriterId};
 use tokio::sync::OwnedMutexGuard;
 
 use super::{
-    Access, BlockPlace, Catalog, CatalogError, DeviceRecord, OperationRecord, Pairing, Result, SaveRecord,
-    SaveRow, SessionRecord, StoredVersion, Tx, Upload, UploadId, User, UserId,
+    Access, BlockPlace, Catalog, CatalogError, DeviceRecord, Event, Invitation, Mark, OperationRecord,
+    Pairing, Result, SaveRecord, SaveRow, SessionRecord, StoredVersion, Tx, Upload, UploadId, User, UserId,
 };
 
 /// A catalog in memory.
@@ -44,6 +45,12 @@ struct State {
     uploads: BTreeMap<UploadId, Upload>,
     blocks: BTreeMap<Digest, Vec<BlockPlace>>,
     operations: BTreeMap<(String, String), OperationRecord>,
+    settings: BTreeMap<String, String>,
+    invitations: Vec<Invitation>,
+    marks: BTreeMap<(SaveRow, VersionId), Mark>,
+    fetched: BTreeSet<(DeviceId, Digest)>,
+    last_event: u64,
+    events: Vec<(UserId, Arc<Event>)>,
 }
 
 impl MemoryCatalog {
@@ -66,6 +73,12 @@ impl MemoryCatalog {
             uploads: BTreeMap::new(),
             blocks: BTreeMap::new(),
             operations: BTreeMap::new(),
+            settings: BTreeMap::new(),
+            invitations: Vec::new(),
+            marks: BTreeMap::new(),
+            fetched: BTreeSet::new(),
+            last_event: 0,
+            events: Vec::new(),
         };
         MemoryCatalog::holding(Arc::new(state))
     }

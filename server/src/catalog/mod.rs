@@ -4,6 +4,7 @@
 //! is durable; what was dropped without it never happened. The verbs are about single records; what may be
 //! recorded when is decided in `library` and `access`. Never reads a clock, never draws a random number.
 
+mod board;
 pub mod memory;
 mod records;
 pub mod sqlite;
@@ -15,6 +16,7 @@ use std::fmt;
 use async_trait::async_trait;
 use retrosync_protocol::{Content, DeviceId, Digest, Epoch, SaveId, UserCode, VersionId, WriterId};
 
+pub use board::{Board, Event, EventFilter, Holding, Invitation, Mark, SaveSize};
 pub use records::{
     BlockPlace, DeviceRecord, Figures, OperationRecord, Pairing, PairingState, SaveRecord, SaveRow,
     SessionRecord, StoredVersion, Upload, UploadId, User, UserId,
@@ -70,7 +72,7 @@ pub trait Catalog: Send + Sync {
 
 /// One transaction. Dropped without [`Tx::commit`], it never happened.
 #[async_trait]
-pub trait Tx: People + Saves + Uploads + Operations + Send {
+pub trait Tx: People + Saves + Uploads + Operations + Board + Send {
     /// The server's epoch.
     async fn epoch(&mut self) -> Result<Epoch>;
     /// Another epoch: after a restore from a backup.
@@ -110,7 +112,7 @@ pub trait People {
     async fn device(&mut self, device: &DeviceId) -> Result<Option<DeviceRecord>>;
     /// A user's devices that are not revoked, in the order of pairing.
     async fn devices(&mut self, user: UserId) -> Result<Vec<DeviceRecord>>;
-    /// Replaces what is known of a device (name, profile, client, last seen, revoked), found by its id.
+    /// Replaces what is known of a device (name, profile, client, last seen, revoked, report), found by its id.
     async fn put_device(&mut self, device: &DeviceRecord) -> Result<()>;
 
     /// Adds a pairing or replaces the one of the same code.

@@ -29,6 +29,10 @@ pub struct User {
     pub writer: WriterId,
     /// The most bytes of distinct content, if there is a limit.
     pub quota_bytes: Option<u64>,
+    /// The most devices, if there is a limit.
+    pub quota_devices: Option<u32>,
+    /// Where to write to them, if they said so.
+    pub email: Option<String>,
     /// When they came.
     pub created_unix_s: i64,
 }
@@ -56,6 +60,8 @@ pub struct DeviceRecord {
     pub last_seen_unix_s: Option<i64>,
     /// Its token is worth nothing any more.
     pub revoked: bool,
+    /// What it says of itself, as JSON; empty: nothing yet.
+    pub report: String,
 }
 
 /// How far a pairing is.

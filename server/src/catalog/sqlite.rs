@@ -3,6 +3,7 @@
 //! WAL with `synchronous=FULL`: a commit that was answered survives a power cut. One connection writes (`BEGIN IMMEDIATE`),
 //! a few read; a reader never waits for the writer. May assume a local file system; never holds a rule.
 
+mod board;
 mod people;
 mod saves;
 mod uploads;
@@ -20,7 +21,10 @@ use sqlx::{Connection as _, Row as _, Sqlite, SqliteConnection, SqlitePool, Tran
 use super::{Access, Catalog, CatalogError, Result, Tx};
 
 /// Numbered changes of the schema; `PRAGMA user_version` counts how many a file has.
-const MIGRATIONS: &[&str] = &[include_str!("../../migrations/sqlite/0001_library.sql")];
+const MIGRATIONS: &[&str] = &[
+    include_str!("../../migrations/sqlite/0001_library.sql"),
+    include_str!("../../migrations/sqlite/0002_dashboard.sql"),
+];
 /// How long a writer waits for another process (a backup, a check).
 const BUSY_TIMEOUT_S: u64 = 10;
 
@@ -243,7 +247,7 @@ mod tests {
         let Err(refused) = SqliteCatalog::open(&file, &epoch()).await else { panic!("it was opened") };
         assert_eq!(
             refused.to_string(),
-            "the catalog failed: it is of a newer server (schema 99, this one knows 1); update retrosync-server"
+            "the catalog failed: it is of a newer server (schema 99, this one knows 2); update retrosync-server"
         );
     }
 

@@ -2,6 +2,8 @@
 
 #![allow(clippy::unwrap_used)]
 
+mod board;
+
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -33,6 +35,10 @@ pub(super) const CASES: &[Case] = &[
     |catalog| uploads_come_and_go(catalog).boxed(),
     |catalog| blocks_are_found_in_own_contents_only(catalog).boxed(),
     |catalog| answers_are_kept_for_a_while(catalog).boxed(),
+    |catalog| board::a_user_is_renamed_and_removed_with_all_records(catalog).boxed(),
+    |catalog| board::settings_and_invitations(catalog).boxed(),
+    |catalog| board::marks_and_what_devices_hold(catalog).boxed(),
+    |catalog| board::events_are_filtered_and_forgotten(catalog).boxed(),
 ];
 
 pub(super) fn user(name: &str) -> User {
@@ -43,6 +49,8 @@ pub(super) fn user(name: &str) -> User {
         admin: false,
         writer: WriterId::from_random(&[1; 16]),
         quota_bytes: None,
+        quota_devices: None,
+        email: None,
         created_unix_s: 1000,
     }
 }
@@ -196,6 +204,7 @@ async fn devices(catalog: Arc<dyn Catalog>) {
         paired_unix_s: 10,
         last_seen_unix_s: None,
         revoked: false,
+        report: "{}".into(),
     };
     for number in [2, 1] {
         tx.add_device(&device(number)).await.unwrap();

@@ -43,6 +43,8 @@ impl Server {
             admin: true,
             writer: WriterId::from_random(&[1; 16]),
             quota_bytes: None,
+            quota_devices: None,
+            email: None,
             created_unix_s: 0,
         };
         let mut tx = server.catalog.begin(Access::Write).await.unwrap();

@@ -53,6 +53,8 @@ impl World {
                 admin: false,
                 writer: WriterId::from_random(&[0xdd; 16]),
                 quota_bytes,
+                quota_devices: None,
+                email: None,
                 created_unix_s: 0,
             };
             ids.push(tx.add_user(&user).await.unwrap().unwrap());

@@ -91,6 +91,7 @@ impl People for MemoryTx {
             device.client = new.client.clone();
             device.last_seen_unix_s = new.last_seen_unix_s;
             device.revoked = new.revoked;
+            device.report = new.report.clone();
         }
         Ok(())
     }

@@ -13,7 +13,7 @@ use crate::catalog::{
 };
 
 impl MemoryTx {
-    fn versions_of(&self, row: SaveRow) -> impl Iterator<Item = &StoredVersion> {
+    pub(super) fn versions_of(&self, row: SaveRow) -> impl Iterator<Item = &StoredVersion> {
         let all = (row, Digest::from_bytes([0; 32]))..=(row, Digest::from_bytes([0xff; 32]));
         self.state.versions.range(all).map(|(_, version)| version.as_ref())
     }

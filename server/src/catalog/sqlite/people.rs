@@ -9,6 +9,7 @@ use crate::catalog::{DeviceRecord, Pairing, PairingState, People, Result, Sessio
 
 fn user(row: &SqliteRow) -> Result<User> {
     let quota_bytes: Option<i64> = get(row, "quota_bytes")?;
+    let quota_devices: Option<i64> = get(row, "quota_devices")?;
     Ok(User {
         id: UserId(get(row, "id")?),
         name: get(row, "name")?,
@@ -16,6 +17,11 @@ fn user(row: &SqliteRow) -> Result<User> {
         admin: get(row, "admin")?,
         writer: parsed(row, "writer")?,
         quota_bytes: quota_bytes.map(u64::try_from).transpose().map_err(|why| damaged("quota_bytes", why))?,
+        quota_devices: quota_devices
+            .map(u32::try_from)
+            .transpose()
+            .map_err(|why| damaged("quota_devices", why))?,
+        email: get(row, "email")?,
         created_unix_s: get(row, "created_unix_s")?,
     })
 }
@@ -32,6 +38,7 @@ fn device(row: &SqliteRow) -> Result<DeviceRecord> {
         paired_unix_s: get(row, "paired_unix_s")?,
         last_seen_unix_s: get(row, "last_seen_unix_s")?,
         revoked: get(row, "revoked")?,
+        report: get(row, "report")?,
     })
 }
 
@@ -67,8 +74,8 @@ fn state_word(state: PairingState) -> &'static str {
 impl People for SqliteTx {
     async fn add_user(&mut self, user: &User) -> Result<Option<UserId>> {
         let row = sqlx::query(
-            "INSERT INTO users (name, name_key, password_hash, admin, writer, quota_bytes, created_unix_s)
-             VALUES (?, ?, ?, ?, ?, ?, ?) ON CONFLICT (name_key) DO NOTHING RETURNING id",
+            "INSERT INTO users (name, name_key, password_hash, admin, writer, quota_bytes, quota_devices, email,
+             created_unix_s) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (name_key) DO NOTHING RETURNING id",
         )
         .bind(&user.name)
         .bind(user.name.to_lowercase())
@@ -76,6 +83,8 @@ impl People for SqliteTx {
         .bind(user.admin)
         .bind(user.writer.as_str())
         .bind(user.quota_bytes.map(int))
+        .bind(user.quota_devices)
+        .bind(&user.email)
         .bind(user.created_unix_s)
         .fetch_optional(&mut *self.tx)
         .await
@@ -138,7 +147,7 @@ impl People for SqliteTx {
     async fn add_device(&mut self, device: &DeviceRecord) -> Result<()> {
         sqlx::query(
             "INSERT INTO devices (device, user_id, name, profile, client, token_sha256, writer, paired_unix_s,
-             last_seen_unix_s, revoked) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+             last_seen_unix_s, revoked, report) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
         )
         .bind(device.device.as_str())
         .bind(device.user.0)
@@ -150,6 +159,7 @@ impl People for SqliteTx {
         .bind(device.paired_unix_s)
         .bind(device.last_seen_unix_s)
         .bind(device.revoked)
+        .bind(&device.report)
         .execute(&mut *self.tx)
         .await
         .map_err(failed)
@@ -174,13 +184,15 @@ impl People for SqliteTx {
 
     async fn put_device(&mut self, device: &DeviceRecord) -> Result<()> {
         sqlx::query(
-            "UPDATE devices SET name = ?, profile = ?, client = ?, last_seen_unix_s = ?, revoked = ? WHERE device = ?",
+            "UPDATE devices SET name = ?, profile = ?, client = ?, last_seen_unix_s = ?, revoked = ?, report = ?
+             WHERE device = ?",
         )
         .bind(&device.name)
         .bind(&device.profile)
         .bind(&device.client)
         .bind(device.last_seen_unix_s)
         .bind(device.revoked)
+        .bind(&device.report)
         .bind(device.device.as_str())
         .execute(&mut *self.tx)
         .await
