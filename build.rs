@@ -25,22 +25,28 @@ fn main() -> Outcome<()> {
     let systems = read(Path::new("protocol/systems.toml"))?;
     let cores = read(Path::new("protocol/cores.toml"))?;
     let tables = [system_lines(&systems, &cores)?, core_lines(&cores, &systems)?];
-    fs::write(out.join("tables.z"), packed(tables.join("\0").as_bytes()))?;
+    fs::write(out.join("tables.z"), packed(tables.join("\0").as_bytes())?)?;
     let profiles = profile_texts(Path::new("device-profiles"))?;
-    fs::write(out.join("profiles.z"), packed(profiles.join("\0").as_bytes()))?;
-    fs::write(out.join("roots.z"), packed(&root_parts()?))?;
+    fs::write(out.join("profiles.z"), packed(profiles.join("\0").as_bytes())?)?;
+    fs::write(out.join("roots.z"), packed(&root_parts()?)?)?;
     let (names, texts) = texts(Path::new("src/screen/texts"))?;
     fs::write(out.join("texts.rs"), names)?;
-    fs::write(out.join("texts.z"), packed(texts.as_bytes()))?;
-    fs::write(out.join("lessons.z"), packed(lessons(Path::new("src/cli/lessons"))?.as_bytes()))?;
+    fs::write(out.join("texts.z"), packed(texts.as_bytes())?)?;
+    fs::write(out.join("lessons.z"), packed(lessons(Path::new("src/cli/lessons"))?.as_bytes())?)?;
     println!("cargo:rerun-if-changed=assets/fonts");
-    fs::write(out.join("latin.z"), packed(&fs::read("assets/fonts/latin.font")?))?;
+    fs::write(out.join("latin.z"), packed(&fs::read("assets/fonts/latin.font")?)?)?;
     Ok(())
 }
 
 /// As `src/packed.rs` unpacks it.
-fn packed(bytes: &[u8]) -> Vec<u8> {
-    miniz_oxide::deflate::compress_to_vec(bytes, 10)
+fn packed(bytes: &[u8]) -> Outcome<Vec<u8>> {
+    // What goes on a card is packed as small as it gets, which takes its time.
+    if env::var("OPT_LEVEL").is_ok_and(|level| level == "z") {
+        let mut out = Vec::new();
+        zopfli::compress(zopfli::Options::default(), zopfli::Format::Deflate, bytes, &mut out)?;
+        return Ok(out);
+    }
+    Ok(miniz_oxide::deflate::compress_to_vec(bytes, 10))
 }
 
 /// Of each root its subject, its key and its constraints (empty if none), each after its length in two bytes.

@@ -83,7 +83,7 @@ pub fn watch(ground: &Ground, heard: &mut dyn FnMut(Now) -> bool) -> bool {
             _ => return true,
         }
         // A refusal, say of a daemon of an older version, is none either.
-        let Ok(now) = serde_json::from_str(&line) else { return false };
+        let Ok(now) = serde_json::from_slice(line.as_bytes()) else { return false };
         if !heard(now) {
             return true;
         }

@@ -81,7 +81,7 @@ impl Iterator for Replies {
             Ok(1..) => {}
             _ => return None,
         }
-        let value: Value = serde_json::from_str(&line).unwrap_or_default();
+        let value: Value = serde_json::from_slice(line.as_bytes()).unwrap_or_default();
         Some(match value.as_i64() {
             Some(code) => Reply::Ended(code as i32),
             None => Reply::Said(value),
