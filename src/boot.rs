@@ -2,13 +2,17 @@
 //! scripts that others use too.
 //!
 //! Which they are says `hooks.toml` beside the program, one for each firmware. Installing is idempotent and writes only
-//! what is not so yet; removing leaves every byte of others as it was, and no folder that we made. What was made is
-//! remembered beside the program. Every write is whole or not there at all, as a boot script must be. Of others' scripts
-//! nothing is assumed but lines: they may be in any encoding, and behind a link.
+//! what is not so yet; removing leaves every byte of others as it was, and no folder that we made. What is made is
+//! remembered beside the program before it is made. A script is the old one or the new one whenever the power fails
+//! (`replace`), and another's is copied beside the program until it is. Of others' scripts nothing is assumed but lines:
+//! they may be in any encoding, and behind a link.
+
+pub mod replace;
 
 use std::ffi::CString;
-use std::fs::{self, File};
-use std::io::{self, Write};
+use std::fs;
+use std::io;
+use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
@@ -16,13 +20,16 @@ use serde::Deserialize;
 
 use crate::error::{Error, Kind, Result};
 use crate::table::Table;
+use crate::volume::Beneath;
 
 /// Ends each line of ours in a shared file.
-const TAG: &str = "# retrosync";
+const TAG: &str = "# added by RetroSync";
 /// Where is remembered which files and folders we made, one a line; empty: a person switched the hooks off.
 const MADE: &str = "hooks.made";
 /// Its first line while the hooks are on.
 const ON: &str = "on";
+/// While another's script is changed: its path, a line, and all of it.
+const KEPT: &str = "hooks.kept";
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -39,6 +46,8 @@ struct Hook {
     when: Option<String>,
     /// Only where this is not.
     unless: Option<String>,
+    /// Only where this ends well.
+    needs: Option<String>,
     /// The file that the firmware runs.
     file: Option<PathBuf>,
     /// It is ours alone: a copy of this file, in which `{app}` is replaced too.
@@ -51,6 +60,18 @@ struct Hook {
     on: Option<String>,
     /// The same to switch it off.
     off: Option<String>,
+    /// Ends well while it is on.
+    is: Option<String>,
+}
+
+impl Hook {
+    /// Is this machine of its kind?
+    fn fits(&self) -> bool {
+        let is_there = |path: &String| Path::new(path).exists();
+        self.when.as_ref().is_none_or(is_there)
+            && !self.unless.as_ref().is_some_and(is_there)
+            && self.needs.as_deref().is_none_or(shell)
+    }
 }
 
 /// Whether hooks are there.
@@ -73,7 +94,7 @@ pub struct Boot {
 }
 
 impl Boot {
-    /// Those that `hooks.toml` in that folder names, as far as this machine is of their kind.
+    /// Those that `hooks.toml` in that folder names.
     ///
     /// # Errors
     /// `Misused` without that file, or when it is of another form.
@@ -86,21 +107,17 @@ impl Boot {
         let text = fs::read_to_string(&path).map_err(|error| refused(error.to_string()))?;
         let text = filled(&text, app);
         let read = Table::parse(&text).and_then(|table| table.read());
-        let mut hooks: Vec<Hook> =
-            read.map(|hooks: Hooks| hooks.hooks).map_err(|e| refused(e.to_string()))?;
-        let is_there = |path: &String| Path::new(path).exists();
-        hooks.retain(|hook| {
-            hook.when.as_ref().is_none_or(is_there) && !hook.unless.as_ref().is_some_and(is_there)
-        });
+        let hooks = read.map(|hooks: Hooks| hooks.hooks).map_err(|e| refused(e.to_string()))?;
         Ok(Boot { app: app.to_owned(), hooks })
     }
 
     /// Whether they are there.
     pub fn state(&self) -> State {
+        let mut fitting = self.hooks.iter().filter(|hook| hook.fits()).peekable();
         match fs::read_to_string(self.app.join(MADE)).as_deref() {
             Err(_) => State::New,
-            Ok(text) if text.is_empty() || self.hooks.is_empty() => State::Off,
-            Ok(_) if self.hooks.iter().all(|hook| self.stands(hook)) => State::On,
+            Ok(text) if text.is_empty() || fitting.peek().is_none() => State::Off,
+            Ok(_) if fitting.all(|hook| self.stands(hook) && is_on(hook)) => State::On,
             Ok(_) => State::Gone,
         }
     }
@@ -110,18 +127,24 @@ impl Boot {
     /// # Errors
     /// When a file cannot be written; those before it stay.
     pub fn on(&self) -> Result<()> {
+        self.mend();
         let fresh = self.state() != State::On;
+        let (fitting, others): (Vec<&Hook>, Vec<&Hook>) = self.hooks.iter().partition(|hook| hook.fits());
         let mut made = self.made();
-        for hook in &self.hooks {
-            self.install(hook, &mut made).map_err(|error| failed(hook, &error))?;
-            if let Some(command) = hook.on.as_ref().filter(|_| fresh) {
+        fitting.iter().for_each(|hook| self.will_make(hook, &mut made));
+        let lines = made.iter().map(|path| format!("{}\n", path.display()));
+        self.remember(&format!("{ON}\n{}", lines.collect::<String>()))?;
+        for hook in others {
+            // The firmware is of another kind now.
+            self.remove(hook, &made).map_err(|error| failed(hook, &error))?;
+        }
+        for hook in fitting {
+            self.install(hook).map_err(|error| failed(hook, &error))?;
+            if let Some(command) = hook.on.as_ref().filter(|_| fresh && !(hook.is.is_some() && is_on(hook))) {
                 shell(command);
             }
         }
-        let lines = made.iter().map(|path| format!("{}\n", path.display()));
-        let text = format!("{ON}\n{}", lines.collect::<String>());
-        write(&self.app.join(MADE), text.as_bytes())
-            .map_err(|error| Error::io("cannot remember what was made", &error))
+        Ok(())
     }
 
     /// Switches them off; what nobody else uses is gone, what others use is as it was.
@@ -129,7 +152,9 @@ impl Boot {
     /// # Errors
     /// When a file cannot be written.
     pub fn off(&self) -> Result<()> {
+        self.mend();
         let made = self.made();
+        // All of them: what one was for may be gone by now, and its line is there still.
         for hook in &self.hooks {
             if let Some(command) = &hook.off {
                 shell(command);
@@ -138,7 +163,12 @@ impl Boot {
         }
         // The innermost were made last. One in which something lies by now is not ours alone any more, and stays.
         made.iter().rev().for_each(|folder| drop(fs::remove_dir(folder)));
-        write(&self.app.join(MADE), b"").map_err(|error| Error::io("cannot remember the choice", &error))
+        self.remember("")
+    }
+
+    fn remember(&self, text: &str) -> Result<()> {
+        write(&self.app.join(MADE), text.as_bytes())
+            .map_err(|error| Error::io("cannot remember what was made", &error))
     }
 
     /// What we made, in that order.
@@ -162,28 +192,66 @@ impl Boot {
         }
     }
 
-    fn install(&self, hook: &Hook, made: &mut Vec<PathBuf>) -> io::Result<()> {
-        let Some(file) = hook.file.as_ref().filter(|_| !self.stands(hook)) else { return Ok(()) };
-        let mut missing: Vec<&Path> =
-            file.ancestors().skip(1).take_while(|folder| !folder.exists()).collect();
+    /// Adds what installing it will make, the outermost first.
+    fn will_make(&self, hook: &Hook, made: &mut Vec<PathBuf>) {
+        let Some(file) = hook.file.as_ref().filter(|_| !self.stands(hook)) else { return };
+        let is_missing = |path: &&Path| !path.exists();
+        let mut missing: Vec<&Path> = file.ancestors().skip(1).take_while(is_missing).collect();
         missing.reverse();
-        for folder in missing {
-            fs::create_dir(folder)?;
-            made.push(folder.to_owned());
+        missing.extend(Some(file.as_path()).filter(|file| hook.line.is_some() && is_missing(file)));
+        for path in missing {
+            if !made.iter().any(|known| known == path) {
+                made.push(path.to_owned());
+            }
         }
-        let text = match (&hook.from, &hook.line) {
-            (Some(from), _) => self.own(from)?,
+    }
+
+    fn install(&self, hook: &Hook) -> io::Result<()> {
+        let Some(file) = hook.file.as_ref().filter(|_| !self.stands(hook)) else { return Ok(()) };
+        if let Some(folder) = file.parent() {
+            fs::create_dir_all(folder)?;
+        }
+        match (&hook.from, &hook.line) {
+            (Some(from), _) => self.write(file, &self.own(from)?),
             (None, Some(line)) => match fs::read(file) {
                 Err(error) if error.kind() == io::ErrorKind::NotFound => {
-                    made.push(file.clone());
                     let first = hook.first.iter().map(|first| format!("{first}\n"));
-                    with_line(first.collect::<String>().as_bytes(), line)
+                    self.write(file, &with_line(first.collect::<String>().as_bytes(), line))
                 }
-                text => with_line(&text?, line),
+                text => self.change(file, &with_line(&text?, line)),
             },
-            (None, None) => return Ok(()),
-        };
-        write(file, &text)
+            (None, None) => Ok(()),
+        }
+    }
+
+    /// Writes a script, staged beside the program: no firmware runs what lies there.
+    fn write(&self, path: &Path, text: &[u8]) -> io::Result<()> {
+        match write_by(&self.app, path, text) {
+            // Another file system than the card's.
+            Err(error) if error.kind() == io::ErrorKind::CrossesDevices => write(path, text),
+            done => done,
+        }
+    }
+
+    /// The same for a script of another's, of which there is a copy meanwhile: not every file system keeps a file whole.
+    fn change(&self, path: &Path, text: &[u8]) -> io::Result<()> {
+        let copy = [path.as_os_str().as_bytes(), b"\n", &fs::read(path)?].concat();
+        write(&self.app.join(KEPT), &copy)?;
+        self.write(path, text)?;
+        fs::remove_file(self.app.join(KEPT))
+    }
+
+    /// What a power cut left of a script that was being changed, made whole.
+    fn mend(&self) {
+        let kept = self.app.join(KEPT);
+        let Ok(copy) = fs::read(&kept) else { return };
+        if let Some(end) = copy.iter().position(|byte| *byte == b'\n') {
+            let (path, text) = (Path::new(std::ffi::OsStr::from_bytes(&copy[..end])), &copy[end + 1..]);
+            if fs::metadata(path).map_or(0, |file| file.len()) == 0 && self.write(path, text).is_err() {
+                return;
+            }
+        }
+        let _ = fs::remove_file(kept);
     }
 
     fn remove(&self, hook: &Hook, made: &[PathBuf]) -> io::Result<()> {
@@ -197,7 +265,7 @@ impl Boot {
         if made.contains(file) && rest.trim_ascii_end() == first.as_bytes().trim_ascii_end() {
             fs::remove_file(file)
         } else if rest != text {
-            write(file, &rest)
+            self.change(file, &rest)
         } else {
             Ok(())
         }
@@ -223,33 +291,37 @@ fn without_lines(text: &[u8]) -> Vec<u8> {
     text.split_inclusive(|byte| *byte == b'\n').filter(|line| !is_ours(line)).collect::<Vec<_>>().concat()
 }
 
-/// Replaces a file by a whole one, or what a link leads to. On FAT a new name is durable only once the same descriptor was
-/// flushed again.
+/// Replaces a file by a whole one, or what a link leads to.
 pub(crate) fn write(path: &Path, text: &[u8]) -> io::Result<()> {
+    let path = &fs::canonicalize(path).unwrap_or_else(|_| path.to_owned());
+    write_by(path.parent().unwrap_or(Path::new("/")), path, text)
+}
+
+/// The same, staged in that folder.
+fn write_by(folder: &Path, path: &Path, text: &[u8]) -> io::Result<()> {
     if fs::read(path).is_ok_and(|old| old == text) {
         return Ok(());
     }
     let path = &fs::canonicalize(path).unwrap_or_else(|_| path.to_owned());
     let mode = fs::metadata(path).map_or(0o755, |old| old.permissions().mode());
-    let mut name = path.file_name().unwrap_or_default().to_owned();
-    name.push(".new");
-    let new = path.with_file_name(name);
-    let mut file = File::create(&new)?;
-    file.write_all(text)?;
+    let volume = Beneath::new([folder, path.parent().unwrap_or(folder)].map(Path::to_owned).into());
     // FAT knows no modes.
-    let _ = file.set_permissions(fs::Permissions::from_mode(mode));
-    file.sync_all()?;
-    fs::rename(&new, path)?;
-    file.sync_all()?;
-    path.parent().map_or(Ok(()), |folder| File::open(folder)?.sync_all())
+    let mut dress = |staged: &Path| drop(fs::set_permissions(staged, fs::Permissions::from_mode(mode)));
+    replace::replace(&volume, folder, path, text, &mut dress)
 }
 
-/// What a firmware's own tool says or fails at changes nothing: the next launch tries again.
-fn shell(command: &str) {
-    if let Ok(command) = CString::new(format!("{{ {command}; }} </dev/null >/dev/null 2>&1")) {
-        // SAFETY: a text that ends in a zero, and lives until the call returns. (`std::process` is 20 KB on the card.)
-        unsafe { libc::system(command.as_ptr()) };
-    }
+/// Ends it well? What a firmware's own tool says or fails at changes nothing: the next launch tries again.
+fn shell(command: &str) -> bool {
+    let Ok(command) = CString::new(format!("{{ {command}; }} </dev/null >/dev/null 2>&1")) else {
+        return false;
+    };
+    // SAFETY: a text that ends in a zero, and lives until the call returns. (`std::process` is 20 KB on the card.)
+    unsafe { libc::system(command.as_ptr()) == 0 }
+}
+
+/// Does the firmware know it, where it can be asked?
+fn is_on(hook: &Hook) -> bool {
+    hook.is.as_deref().is_none_or(shell)
 }
 
 fn failed(hook: &Hook, error: &io::Error) -> Error {
@@ -264,22 +336,35 @@ mod tests {
 
     #[test]
     fn another_s_lines_in_a_shared_script_are_as_they_were() {
-        let rows: [(&str, &[u8], &[u8]); 7] = [
+        let rows: [(&str, &[u8], &[u8]); 8] = [
             (
                 "an interpreter's line first",
                 b"#!/bin/sh\nother &\nexit 0\n",
-                b"#!/bin/sh\nours # retrosync\nother &\nexit 0\n",
+                b"#!/bin/sh\nours # added by RetroSync\nother &\nexit 0\n",
             ),
-            ("no line end at the end", b"#!/bin/sh\nother", b"#!/bin/sh\nours # retrosync\nother"),
-            ("without an interpreter's line", b"other\n", b"ours # retrosync\nother\n"),
-            ("empty", b"", b"ours # retrosync\n"),
-            ("Windows line ends", b"#!/bin/sh\r\nother\r\n", b"#!/bin/sh\r\nours # retrosync\nother\r\n"),
+            ("no line end at the end", b"#!/bin/sh\nother", b"#!/bin/sh\nours # added by RetroSync\nother"),
+            ("without an interpreter's line", b"other\n", b"ours # added by RetroSync\nother\n"),
+            ("empty", b"", b"ours # added by RetroSync\n"),
+            (
+                "Windows line ends",
+                b"#!/bin/sh\r\nother\r\n",
+                b"#!/bin/sh\r\nours # added by RetroSync\nother\r\n",
+            ),
             (
                 "a comment in GBK",
                 b"#!/bin/sh\n# \xb2\xe2\xca\xd4\n",
-                b"#!/bin/sh\nours # retrosync\n# \xb2\xe2\xca\xd4\n",
+                b"#!/bin/sh\nours # added by RetroSync\n# \xb2\xe2\xca\xd4\n",
             ),
-            ("one that speaks of us", b"# retrosync is here\n", b"ours # retrosync\n# retrosync is here\n"),
+            (
+                "another's that ends in our name",
+                b"x # retrosync\n# by RetroSync\n",
+                b"ours # added by RetroSync\nx # retrosync\n# by RetroSync\n",
+            ),
+            (
+                "one that speaks of us",
+                b"# retrosync is here\n",
+                b"ours # added by RetroSync\n# retrosync is here\n",
+            ),
         ];
         for (row, before, after) in rows {
             assert_eq!(with_line(before, "ours"), after, "{row}");
@@ -322,7 +407,7 @@ mod tests {
         boot.on().unwrap();
         boot.on().unwrap();
         assert_eq!(boot.state(), State::On);
-        let line = format!("{}/boot.sh # retrosync", app.display());
+        let line = format!("{}/boot.sh # added by RetroSync", app.display());
         let read = |name: &str| fs::read_to_string(card.join(name)).unwrap();
         assert_eq!(read("startup/own.sh"), format!("exec {}/retrosync start\n", app.display()));
         assert_eq!(read("auto.sh"), format!("#!/bin/sh\n{line}\nother\n"));
@@ -339,5 +424,89 @@ mod tests {
         let left: Vec<_> = fs::read_dir(&card).unwrap().map(|entry| entry.unwrap().file_name()).collect();
         assert_eq!(left.len(), 2, "{left:?}");
         assert!(fs::read_dir(card.join("startup")).unwrap().next().is_none());
+    }
+
+    /// An app with these hooks (`CARD` is the card's folder), and its card.
+    fn app(hooks: &str) -> (tempfile::TempDir, Boot) {
+        let dir = tempfile::tempdir().unwrap();
+        let (app, card) = (dir.path().join("app"), dir.path().join("card"));
+        fs::create_dir_all(&app).unwrap();
+        fs::create_dir_all(&card).unwrap();
+        fs::write(app.join("hooks.toml"), hooks.replace("CARD", &card.display().to_string())).unwrap();
+        let boot = Boot::of(&app).unwrap();
+        (dir, boot)
+    }
+
+    #[test]
+    fn a_line_whose_firmware_has_changed_its_kind_goes_too() {
+        let (dir, boot) = app("[[hook]]\nunless = \"CARD/new\"\nfile = \"CARD/auto.sh\"\nline = \"x\"\n\
+             [[hook]]\nwhen = \"CARD/new\"\nfile = \"CARD/new/x.sh\"\nline = \"x\"\n");
+        let auto = dir.path().join("card/auto.sh");
+        fs::write(&auto, "other\n").unwrap();
+        boot.on().unwrap();
+        assert_ne!(fs::read_to_string(&auto).unwrap(), "other\n");
+        fs::create_dir(dir.path().join("card/new")).unwrap();
+        assert_eq!(boot.state(), State::Gone);
+        boot.on().unwrap();
+        assert_eq!((boot.state(), fs::read_to_string(&auto).unwrap()), (State::On, "other\n".into()));
+        fs::remove_dir_all(dir.path().join("card/new")).unwrap();
+        boot.on().unwrap();
+        fs::create_dir(dir.path().join("card/new")).unwrap();
+        boot.off().unwrap();
+        assert_eq!(
+            fs::read_to_string(&auto).unwrap(),
+            "other\n",
+            "switched off while it is of the other kind"
+        );
+    }
+
+    #[test]
+    fn what_the_firmware_forgot_of_a_service_is_switched_on_again_and_not_twice() {
+        let (dir, boot) =
+            app("[[hook]]\non = \"echo >>CARD/on\"\nis = \"[ -e CARD/on ]\"\noff = \"rm CARD/on\"\n\
+             [[hook]]\nneeds = \"false\"\nfile = \"CARD/x\"\nline = \"x\"\n");
+        boot.on().unwrap();
+        assert_eq!(boot.state(), State::On);
+        fs::remove_file(dir.path().join("card/on")).unwrap();
+        assert_eq!(boot.state(), State::Gone);
+        boot.on().unwrap();
+        boot.on().unwrap();
+        assert_eq!(
+            (boot.state(), fs::read(dir.path().join("card/on")).unwrap()),
+            (State::On, b"\n".to_vec())
+        );
+        assert!(!dir.path().join("card/x").exists(), "not of its kind");
+    }
+
+    #[test]
+    fn what_was_made_before_a_failure_or_a_cut_is_known_and_goes() {
+        let (dir, boot) = app("[[hook]]\nfile = \"CARD/a/b/x.sh\"\nline = \"x\"\n\
+             [[hook]]\nfile = \"CARD/no/x.sh\"\nline = \"x\"\n");
+        fs::write(dir.path().join("card/no"), "a file").unwrap();
+        boot.on().unwrap_err();
+        assert!(dir.path().join("card/a/b/x.sh").exists());
+        fs::remove_file(dir.path().join("card/no")).unwrap();
+        boot.off().unwrap();
+        assert!(!dir.path().join("card/a").exists(), "it knew what it had made");
+    }
+
+    #[test]
+    fn a_script_that_a_cut_left_empty_is_what_it_was() {
+        let (dir, boot) = app("[[hook]]\nfile = \"CARD/auto.sh\"\nline = \"x\"\n");
+        let (auto, kept) = (dir.path().join("card/auto.sh"), dir.path().join("app/hooks.kept"));
+        for (row, left, mended) in
+            [("empty", Some(""), "other\n"), ("gone", None, "other\n"), ("whole", Some("new\n"), "new\n")]
+        {
+            fs::write(&kept, format!("{}\nother\n", auto.display())).unwrap();
+            match left {
+                Some(text) => fs::write(&auto, text).unwrap(),
+                None => fs::remove_file(&auto).unwrap(),
+            }
+            boot.on().unwrap();
+            assert_eq!(fs::read_to_string(&auto).unwrap(), format!("x {TAG}\n{mended}"), "{row}");
+            assert!(!kept.exists(), "{row}");
+            boot.off().unwrap();
+            assert_eq!(fs::read_to_string(&auto).unwrap(), mended, "{row}: off");
+        }
     }
 }

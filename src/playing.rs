@@ -4,9 +4,11 @@
 //! game's path in its command line. What cannot be known counts as running. [`Launches`] remembers which saves were
 //! replaced after a game had started, so that what that game writes descends from what it loaded, not from what we put
 //! there. A fourth is the word of a firmware's hooks ([`Hooks`]), which knows better than the others when the game
-//! loads its save. Reads `/proc`; never signals, never stops anything.
+//! loads its save. Our own app is no game, although some firmwares start it as one ([`Signs::is_ours`]). Reads `/proc`;
+//! never signals, never stops anything.
 
-use std::fs;
+use std::fs::{self, File};
+use std::io::Read;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -28,6 +30,27 @@ pub struct Signs {
     /// The card is a folder on a computer that may run other games: only processes that name a path below one of these
     /// count. `None`: all processes count.
     pub only_below: Option<Vec<PathBuf>>,
+    /// Where our own app lies: its folder, and its places in the menu as the ends of their paths (`/ports/RetroSync.sh`).
+    pub ours: Vec<String>,
+}
+
+impl Signs {
+    /// Does a text (a command, an argument, a path) name our app? Firmwares that keep a list of games for what is no game
+    /// too start it from there with the same hooks, and with the same flag.
+    pub fn is_ours(&self, text: &str) -> bool {
+        let ends = |rest: &str| rest.starts_with(['/', '"', '\'', ' ', ';', '\n', '\\']) || rest.is_empty();
+        self.ours
+            .iter()
+            .any(|own| text.match_indices(own.as_str()).any(|(at, _)| ends(&text[at + own.len()..])))
+    }
+
+    /// A flag file that is there says so, unless its text starts our app.
+    fn says_so(&self, flag: &Path) -> bool {
+        let Ok(mut file) = File::open(flag) else { return flag.exists() };
+        let mut text = [0; FLAG_BYTES];
+        let count = file.read(&mut text).unwrap_or(0);
+        !self.is_ours(&String::from_utf8_lossy(&text[..count]))
+    }
 }
 
 /// A process that plays.
@@ -52,6 +75,8 @@ pub struct Playing {
 
 /// The kernel counts process starts in hundredths of a second, on every architecture.
 const TICK_MS: u64 = 10;
+/// A command that starts a program is no longer.
+const FLAG_BYTES: usize = 1024;
 /// `comm` holds no more.
 const COMM_BYTES: usize = 15;
 
@@ -130,7 +155,7 @@ fn uptime_ms() -> u64 {
 
 fn look_in(signs: &Signs, proc: &Path, own_pid: u32) -> Playing {
     let mut playing = Playing::default();
-    if let Some(flag) = signs.flag_files.iter().find(|path| path.exists()) {
+    if let Some(flag) = signs.flag_files.iter().find(|path| signs.says_so(path)) {
         playing.reason = Some(format!("`{}` says that a game runs", flag.display()));
     }
     if signs.process_names.is_empty() && signs.game_folders.is_empty() {
@@ -162,7 +187,9 @@ fn game(signs: &Signs, folder: &Path, pid: u32) -> Option<Game> {
     let words: Vec<String> =
         line.split(|byte| *byte == 0).map(|word| String::from_utf8_lossy(word).into_owned()).collect();
     let base = words.first().and_then(|word| word.rsplit('/').next()).unwrap_or_default();
-    if base == "retrosync" || words.iter().take(2).any(|word| is_ours(word)) {
+    let is_ours =
+        words.iter().take(2).any(|word| is_our_script(word)) || words.iter().any(|word| signs.is_ours(word));
+    if base == "retrosync" || is_ours {
         return None;
     }
     let stat = fs::read_to_string(folder.join("stat")).ok()?;
@@ -181,7 +208,7 @@ fn game(signs: &Signs, folder: &Path, pid: u32) -> Option<Game> {
 }
 
 /// A script of ours: the firmware's hooks run it with the game's path, before and after the game.
-fn is_ours(word: &str) -> bool {
+fn is_our_script(word: &str) -> bool {
     let name = word.rsplit('/').next().unwrap_or_default();
     name.get(..9).is_some_and(|start| start.eq_ignore_ascii_case("retrosync")) && name.ends_with(".sh")
 }

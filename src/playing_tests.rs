@@ -20,6 +20,7 @@ fn signs() -> Signs {
         process_names: vec!["retroarch".into(), "a_very_long_emulator".into()],
         game_folders: vec!["/mnt/SDCARD/Roms".into()],
         only_below: None,
+        ours: vec!["/mnt/SDCARD/Roms/RetroSync".into(), "/ports/RetroSync.sh".into()],
     }
 }
 
@@ -28,7 +29,7 @@ fn each_process_is_a_game_or_not() {
     let rom = "/mnt/SDCARD/Roms/GB/Tetris.gb";
     let our_hook = "/userdata/system/scripts/retrosync.sh";
     let our_app = "/mnt/SDCARD/Roms/APPS/RetroSync.sh";
-    let rows: [(&str, &str, &[&str], &str, bool); 14] = [
+    let rows: [(&str, &str, &[&str], &str, bool); 19] = [
         ("the emulator by its name", "retroarch", &["./retroarch", "-v"], "S", true),
         ("a longer name than the kernel keeps", "a_very_long_emu", &["x"], "S", true),
         ("a game's path", "drastic", &["drastic", rom], "R", true),
@@ -43,6 +44,17 @@ fn each_process_is_a_game_or_not() {
         ("our hook, told about a game", "sh", &["/bin/sh", our_hook, "gameStart", "gb", rom], "S", false),
         ("our app, where apps lie among the games", "sh", &["sh", our_app], "S", false),
         ("a game with a name like ours", "emu", &["emu", "/mnt/SDCARD/Roms/GB/RetroSync.gb"], "S", true),
+        ("our app in the menu", "sh", &["sh", "/mnt/SDCARD/Roms/ports/RetroSync.sh"], "S", false),
+        ("our app's script", "sh", &["sh", "/mnt/SDCARD/Roms/RetroSync/launch.sh"], "S", false),
+        ("what our hook runs", "sh", &["sh", "/mnt/SDCARD/Roms/RetroSync/run.sh", rom], "S", false),
+        (
+            "the launcher of games, with our app",
+            "retroarch",
+            &["x", "-rom", "/u/ports/RetroSync.sh"],
+            "S",
+            false,
+        ),
+        ("a game that is called alike", "sh", &["sh", "/mnt/SDCARD/Roms/ports/RetroSync.sh.gb"], "S", true),
     ];
     for (row, comm, words, state, plays) in rows {
         let proc = tempfile::tempdir().unwrap();
@@ -89,6 +101,25 @@ fn a_flag_file_or_no_proc_at_all_counts_as_running() {
     assert_eq!(look_in(&flagged, folder.path(), 1).reason, Some(reason));
     let nowhere = look_in(&signs(), &folder.path().join("none"), 1);
     assert_eq!(nowhere.reason.as_deref(), Some("`/proc` cannot be read, so a game may be running"));
+}
+
+#[test]
+fn the_flag_that_is_set_while_our_own_app_is_open_freezes_nothing() {
+    let folder = tempfile::tempdir().unwrap();
+    let flag = folder.path().join("cmd_to_run.sh");
+    let signs = Signs { flag_files: vec![flag.clone()], ..signs() };
+    for (row, text, plays) in [
+        ("our app", "cd /mnt/SDCARD/Roms/RetroSync; chmod a+x ./launch.sh; ./launch.sh", false),
+        ("our app, its path in quotes", "'/mnt/SDCARD/Roms/RetroSync/launch.sh'\n", false),
+        ("our place in the menu", "\"/x/ports/RetroSync.sh\" &> /dev/null", false),
+        ("another app", "cd /mnt/SDCARD/App/Clock; ./launch.sh", true),
+        ("a folder that only begins alike", "cd /mnt/SDCARD/Roms/RetroSync2; ./launch.sh", true),
+        ("a game", "/mnt/SDCARD/Emu/GB/launch.sh '/mnt/SDCARD/Roms/GB/RetroSync.gb'", true),
+        ("nothing", "", true),
+    ] {
+        fs::write(&flag, text).unwrap();
+        assert_eq!(look_in(&signs, folder.path(), 1).reason.is_some(), plays, "{row}");
+    }
 }
 
 #[test]

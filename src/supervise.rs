@@ -2,13 +2,15 @@
 //!
 //! Firmwares wait for their boot scripts, stop the children of their menus (Onion's suspend) and kill the process groups
 //! of their tasks (muOS). So what runs here has init for its parent, a session of its own and no descriptor of its
-//! caller's: two forks and a `setsid`. The supervisor sleeps until its daemon has ended, starts it again after a pause,
-//! and gives up after [`MOST`] quick ends in a row: then a person must look (safe mode). Must be called while the process
-//! has one thread. Knows nothing of cards.
+//! caller's: two forks and a `setsid`; where systemd rules, also no part in the caller's service, with which it would die.
+//! The supervisor sleeps until its daemon has ended, starts it again after a pause, and after [`MOST`] quick ends in a row
+//! tries once an hour only, until a person looks (safe mode). Must be called while the process has one thread. Knows
+//! nothing of cards.
 
 use std::fs::File;
 use std::io::{self, Read, Write};
 use std::os::fd::{AsRawFd, RawFd};
+use std::path::Path;
 use std::process::exit;
 use std::thread::sleep;
 use std::time::{Duration, Instant};
@@ -19,6 +21,10 @@ const QUICK: Duration = Duration::from_secs(60);
 pub const MOST: u32 = 5;
 /// The pause after the first of them; each further one doubles it.
 const PAUSE: Duration = Duration::from_secs(1);
+/// The pause in safe mode: what was wrong may have passed, and nobody has to look.
+const SAFE_PAUSE: Duration = Duration::from_secs(3_600);
+/// Is there where systemd rules [sd_booted(3)].
+const SYSTEMD: &str = "/run/systemd/system";
 /// No process here has more descriptors.
 const DESCRIPTORS: RawFd = 1024;
 
@@ -39,8 +45,9 @@ pub fn in_background(work: impl FnOnce()) -> io::Result<()> {
     apart(None, work)
 }
 
-/// Runs `work` in a process of its own, again and again; returns when that has no point any more, and why.
-pub fn keep_running(work: &mut dyn FnMut() -> Ended) -> String {
+/// Runs `work` in a process of its own, again and again; returns when that has no point any more, and why. `tell` hears why
+/// it is left alone for so long, and `None` when it is tried again.
+pub fn keep_running(work: &mut dyn FnMut() -> Ended, tell: &mut dyn FnMut(Option<&str>)) -> String {
     let mut quick = 0;
     loop {
         let began = Instant::now();
@@ -49,17 +56,26 @@ pub fn keep_running(work: &mut dyn FnMut() -> Ended) -> String {
             Ok(_) => {}
             Err(error) => log::warn!("cannot start the daemon: {error}"),
         }
-        match pause(&mut quick, began.elapsed()) {
-            Some(pause) => sleep(pause),
-            None => return format!("safe mode: it ended {MOST} times within a minute of its start"),
+        let pause = pause(&mut quick, began.elapsed());
+        if pause == SAFE_PAUSE {
+            tell(Some(&format!("safe mode: it ended {MOST} times within a minute of its start")));
+        }
+        sleep(pause);
+        if pause == SAFE_PAUSE {
+            tell(None);
         }
     }
 }
 
-/// How long to wait before the next start, after a run of that length; `None`: not at all any more.
-fn pause(quick: &mut u32, lasted: Duration) -> Option<Duration> {
+/// How long to wait before the next start, after a run of that length.
+fn pause(quick: &mut u32, lasted: Duration) -> Duration {
     *quick = if lasted < QUICK { *quick + 1 } else { 0 };
-    (*quick < MOST).then(|| PAUSE * 2u32.pow(quick.saturating_sub(1)))
+    if *quick < MOST {
+        return PAUSE * 2u32.pow(quick.saturating_sub(1));
+    }
+    // One more quick end, and it is left alone again.
+    *quick = MOST - 1;
+    SAFE_PAUSE
 }
 
 /// One run: `None` where it ended without a word, as by a signal.
@@ -91,6 +107,7 @@ fn apart(kept: Option<RawFd>, work: impl FnOnce()) -> io::Result<()> {
             unsafe { libc::setsid() };
             // SAFETY: as above.
             if unsafe { libc::fork() } == 0 {
+                leave_service(Path::new("/sys/fs/cgroup"), Path::new(SYSTEMD));
                 leave(kept);
                 work();
             }
@@ -101,6 +118,18 @@ fn apart(kept: Option<RawFd>, work: impl FnOnce()) -> io::Result<()> {
             // SAFETY: `status` lives until the call returns.
             unsafe { libc::waitpid(child, &mut status, 0) };
             Ok(())
+        }
+    }
+}
+
+/// systemd ends all processes of a service with it, however far apart they are: what a menu started would die with the
+/// menu. Who may (root, which these menus are) goes where no service is: the top, of the tree that systemd counts by.
+fn leave_service(groups: &Path, systemd: &Path) {
+    if systemd.exists() {
+        // The one tree of today; of old, systemd had one of its own, or both.
+        for tree in ["cgroup.procs", "systemd/cgroup.procs", "unified/cgroup.procs"] {
+            let _ =
+                File::options().write(true).open(groups.join(tree)).and_then(|mut file| file.write_all(b"0"));
         }
     }
 }
@@ -124,17 +153,26 @@ fn leave(kept: Option<RawFd>) {
 
 #[cfg(test)]
 mod tests {
+    #![allow(clippy::unwrap_used)]
     use super::*;
 
     #[test]
-    fn a_daemon_that_keeps_ending_is_started_ever_more_slowly_and_then_not_at_all() {
+    fn a_daemon_that_keeps_ending_is_started_ever_more_slowly_and_then_once_an_hour() {
         let (mut quick, second) = (0, Duration::from_secs(1));
-        let pauses: Vec<_> = (0..5).map(|_| pause(&mut quick, second)).collect();
-        assert_eq!(
-            pauses,
-            [1, 2, 4, 8].map(|s| Some(second * s)).into_iter().chain([None]).collect::<Vec<_>>()
-        );
-        let (mut quick, long) = (4, QUICK);
-        assert_eq!((pause(&mut quick, long), quick), (Some(second), 0), "a long run makes good for all");
+        let pauses: Vec<_> = (0..7).map(|_| pause(&mut quick, second).as_secs()).collect();
+        assert_eq!(pauses, [1, 2, 4, 8, 3600, 3600, 3600]);
+        assert_eq!((pause(&mut quick, QUICK), quick), (second, 0), "a long run makes good for all");
+    }
+
+    #[test]
+    fn what_a_service_s_menu_started_does_not_die_with_it() {
+        let dir = tempfile::tempdir().unwrap();
+        let own = dir.path().join("cgroup.procs");
+        std::fs::write(&own, "").unwrap();
+        leave_service(dir.path(), &dir.path().join("no systemd"));
+        assert_eq!(std::fs::read_to_string(&own).unwrap(), "", "without systemd nothing is moved");
+        leave_service(dir.path(), dir.path());
+        assert_eq!(std::fs::read_to_string(&own).unwrap(), "0", "the one who writes");
+        assert!(!dir.path().join("systemd").exists(), "no tree is made");
     }
 }

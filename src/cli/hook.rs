@@ -68,7 +68,10 @@ fn run(call: &Call) -> Result<Exit> {
         "resume" => Moment::Woke,
         _ => Moment::Sleeps,
     };
+    let starts = matches!(moment, Moment::GameStarts { .. });
     if let Ok(ground) = call.config().and_then(Ground::find)
+        // Among the games of some menus is our own app, and what it restores must find its place.
+        && !(starts && call.words.get(1).is_some_and(|rom| ground.signs().is_ours(rom)))
         && !door::tell(&ground, moment)
         && word.starts_with("game")
     {

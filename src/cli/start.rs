@@ -45,6 +45,10 @@ fn start(call: &Call) -> Result<Exit> {
     // Without an address there is nothing to run, and nothing is written.
     ground.remote_settings(&ground.identity_as_it_is()?)?;
     ground.mark()?;
+    if daemon(&ground).1.is_some() {
+        // One that tries once an hour only: now a person is there.
+        end(&supervisor(&ground)?)?;
+    }
     let locked = lock(&ground)?;
     if locked.is_none() || ground.is_taken() {
         return running(true);
@@ -64,7 +68,7 @@ fn supervise(call: &Call, ground: &Ground) {
     if let Ok(card) = ground.primary() {
         logging::keep_in(card.join(STATE_FOLDER).join("log.txt"));
     }
-    let why = supervise::keep_running(&mut || match run::daemon(call) {
+    let mut daemon = || match run::daemon(call) {
         Err(error) => {
             log::error!("{error}");
             match error.kind {
@@ -73,18 +77,30 @@ fn supervise(call: &Call, ground: &Ground) {
             }
         }
         Ok(_) => Ended::Again,
-    });
-    log::error!("the daemon is not started again: {why}; `retrosync start` tries it anew");
-    // In place of the id: `status` tells it.
-    let _ = lock.write_all_at(format!("{why}\n").as_bytes(), 0);
+    };
+    // Below the id: `status` tells it.
+    let mut tell = |why: Option<&str>| {
+        if let Some(why) = why {
+            log::error!("the daemon is left alone: {why}; `retrosync start` tries it anew");
+        }
+        let _ = lock.write_all_at(&lines(why.unwrap_or_default()), 0);
+    };
+    let why = supervise::keep_running(&mut daemon, &mut tell);
+    tell(Some(&why));
+}
+
+/// What is in a supervisor's lock: its id, and why its daemon is left alone, if it is. Always of one length: on FAT a file
+/// that neither grows nor shrinks cannot be half there.
+fn lines(why: &str) -> Vec<u8> {
+    format!("{:<10}\n{why:<80}\n", std::process::id()).into_bytes()
 }
 
 /// Does the daemon run, and if it does not, has its supervisor given up, and why?
 pub(crate) fn daemon(ground: &Ground) -> (bool, Option<String>) {
     let running = ground.is_taken();
     let said = || std::fs::read_to_string(supervisor(ground).ok()?).ok();
-    let why = said().and_then(|text| text.lines().next().map(str::to_owned));
-    (running, why.filter(|line| !running && line.trim().parse::<i32>().is_err()))
+    let why = said().and_then(|text| text.lines().nth(1).map(|why| why.trim_end().to_owned()));
+    (running, why.filter(|why| !running && !why.is_empty()))
 }
 
 /// The same for people.
@@ -109,7 +125,7 @@ fn lock(ground: &Ground) -> Result<Option<File>> {
         }
         _ => {}
     }
-    file.write_all(format!("{:<10}\n", std::process::id()).as_bytes()).map_err(|e| failed(&e))?;
+    file.write_all(&lines("")).map_err(|e| failed(&e))?;
     Ok(Some(file))
 }
 
@@ -124,6 +140,10 @@ fn stop(call: &Call) -> Result<Exit> {
     let mut stopped = false;
     for name in ["supervisor", "lock"] {
         stopped |= end(&state.join(name))?;
+    }
+    if stopped {
+        // Why it was left alone is no news any more.
+        lock(&ground)?;
     }
     call.output.value(&json!({ "running": false, "was_running": stopped }));
     call.output.line(if stopped { "stopped" } else { "it was not running" });

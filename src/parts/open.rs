@@ -9,6 +9,7 @@ use std::sync::Arc;
 use crate::apply::Card;
 
 use crate::attic::Attic;
+use crate::config::file::beside;
 use crate::cycle::{Memory, Parts, Settings};
 use crate::disk::Disk;
 use crate::error::{Kind, Problem, Result};
@@ -63,6 +64,15 @@ pub fn needs_route(server: &str) -> bool {
     let host = server.split("://").nth(1).unwrap_or_default();
     let here = ["localhost", "127.", "[::1]"].iter().any(|near| host.starts_with(near));
     !here && !server.starts_with("folder:")
+}
+
+/// Where a package put our app: its folder, and what it told of its places in the menu. Installed otherwise, there is none.
+fn own_places() -> Vec<String> {
+    let Some(menu) = beside("menu.files") else { return Vec::new() };
+    let text = fs::read_to_string(&menu).unwrap_or_default();
+    let app = menu.parent().and_then(Path::to_str).filter(|app| *app != "/").map(str::to_owned);
+    let places = text.lines().filter(|line| !line.is_empty()).map(|line| format!("/{line}"));
+    app.into_iter().chain(places).collect()
 }
 
 impl Ground {
@@ -200,7 +210,7 @@ impl Ground {
     }
 
     /// How to see that a game runs on this device.
-    fn signs(&self) -> Signs {
+    pub fn signs(&self) -> Signs {
         // Where a folder plays the card, the machine's own flags are another's.
         let played = self.config.root.is_some();
         let asked = |path: &&String| !(played && path.starts_with('/'));
@@ -210,6 +220,7 @@ impl Ground {
             process_names: self.profile.running.process_names.clone(),
             game_folders: self.site.games.clone(),
             only_below: self.config.root.as_ref().map(|_| self.site.roots.clone()),
+            ours: own_places(),
         }
     }
 

@@ -10,6 +10,7 @@
 #[path = "../support/fat.rs"]
 mod fat;
 mod ours;
+mod scripts;
 mod sets;
 mod state;
 
