@@ -98,13 +98,14 @@ fn system_lines(systems: &Table, cores: &Table) -> Outcome<String> {
     Ok(text)
 }
 
-/// `name TAB folder|folder TAB system|system TAB subfolder (TAB extension:save:keyed:system|system)*`
+/// `name TAB folder|folder TAB system|system TAB clock (TAB extension:save:keyed:system|system:folder:title)*`; a lone `-` where a
+/// core keeps no save
 fn core_lines(cores: &Table, systems: &Table) -> Outcome<String> {
     let mut text = String::new();
     let mut owners = BTreeMap::new();
     for (name, core) in cores {
         let core = table(name, core)?;
-        only(name, core, &["folders", "systems", "subfolder", "files"])?;
+        only(name, core, &["folders", "systems", "clock", "files"])?;
         let folders = words(name, core.get("folders").ok_or(format!("[{name}] has no folders"))?)?;
         for folder in &folders {
             if let Some(other) = owners.insert(folder.to_lowercase(), name) {
@@ -115,18 +116,28 @@ fn core_lines(cores: &Table, systems: &Table) -> Outcome<String> {
         if let Some(unknown) = runs.iter().find(|system| !systems.contains_key(**system)) {
             return Err(format!("[{name}] runs `{unknown}`, which systems.toml does not have").into());
         }
-        let subfolder = core.get("subfolder").and_then(Value::as_str).unwrap_or_default();
-        write!(text, "{name}\t{}\t{}\t{subfolder}", folders.join("|"), runs.join("|"))?;
-        for file in core.get("files").and_then(Value::as_array).map_or(&[][..], Vec::as_slice) {
+        let clock = core.get("clock").and_then(Value::as_str).unwrap_or_default();
+        write!(text, "{name}\t{}\t{}\t{clock}", folders.join("|"), runs.join("|"))?;
+        let files = core.get("files").and_then(Value::as_array);
+        if files.is_some_and(Vec::is_empty) {
+            text.push_str("\t-");
+        }
+        for file in files.map_or(&[][..], Vec::as_slice) {
             let file = table(name, file)?;
-            only(name, file, &["extension", "save", "keyed", "systems"])?;
+            only(name, file, &["extension", "save", "keyed", "systems", "folder", "title"])?;
+            let word = |key| file.get(key).and_then(Value::as_str).unwrap_or_default();
             let extension =
                 file.get("extension").and_then(Value::as_str).ok_or(format!("[{name}]: no extension"))?;
-            let save = file.get("save").and_then(Value::as_str).unwrap_or_default();
+            let save = word("save");
             let keyed = file.get("keyed").and_then(Value::as_bool).unwrap_or(false);
             let systems =
                 file.get("systems").map(|systems| words(name, systems)).transpose()?.unwrap_or_default();
+            let (folder, title) = (word("folder"), word("title"));
+            if !title.is_empty() && systems.is_empty() {
+                return Err(format!("[{name}]: `{title}` is of no system").into());
+            }
             write!(text, "\t{extension}:{save}:{}:{}", u8::from(keyed), systems.join("|"))?;
+            write!(text, ":{folder}:{title}")?;
         }
         text.push('\n');
     }

@@ -232,7 +232,7 @@ fn restore_kept(parts: &mut Parts, save: &SaveId, root: usize, number: u64) -> R
     if expects.is_some_and(|there| there.digest == entry.content.digest) {
         return Ok(settle_kept(parts, save, entry.content, before.failed));
     }
-    let packed = parts.naming.is_packed(&place, save.kind() == SaveKind::State);
+    let as_new = parts.naming.as_new(&place, save);
     let (signs, hooks) = (parts.signs.clone(), parts.memory.hooks.clone());
     let mut guard = || free_of_games(&signs, &hooks, save);
     guard()?;
@@ -243,7 +243,7 @@ fn restore_kept(parts: &mut Parts, save: &SaveId, root: usize, number: u64) -> R
         .read(number)?;
     let card = parts.cards.get_mut(place.root).and_then(|card| card.disk.as_mut());
     let disk = card.ok_or_else(|| Error::new(Kind::Busy, doing(), "its card is not there"))?;
-    let staged = disk.stage(&entry.content, &mut formats::payload(save, kept))?.packed(packed);
+    let staged = disk.stage(&entry.content, &mut formats::payload(save, kept))?.written(as_new);
     disk.replace(&place.path, save, expects.as_ref(), staged, &mut guard)?;
     Ok(settle_kept(parts, save, entry.content, None))
 }
@@ -349,7 +349,7 @@ fn put_in_place(parts: &mut Parts, save: &SaveId, content: Content) -> Result<()
     }
     let staged =
         staged.ok_or_else(|| Error::new(Kind::Offline, doing(), "the server did not send its bytes"))?;
-    let staged = staged.packed(parts.naming.is_packed(&place, save.kind() == SaveKind::State));
+    let staged = staged.written(parts.naming.as_new(&place, save));
     disk.replace(&place.path, save, expects.as_ref(), staged, &mut guard).map(drop)
 }
 

@@ -34,7 +34,7 @@ use crate::attic::{Attic, Looked, Reason, look, measure};
 use crate::durable::MOST_COUNTED;
 use crate::error::{Error, Kind, Problem, Result};
 use crate::formats::set::Set;
-use crate::formats::{self, Form};
+use crate::formats::{self, AsNew, Form};
 use crate::root::STATE_FOLDER;
 use crate::snapshot::{RelativePath, Stamp};
 use crate::volume::{Appender, Volume, VolumeFile};
@@ -47,8 +47,8 @@ pub struct Staged {
     /// The file's name in `incoming/`; empty once it is used.
     name: String,
     content: Content,
-    /// Where no file is yet, the emulator here packs its saves.
-    packed: bool,
+    /// How the emulator here writes where no file is yet.
+    as_new: AsNew,
     unused: Unused,
 }
 
@@ -72,10 +72,10 @@ impl Staged {
         &self.content
     }
 
-    /// Where no file is yet, packs it as this device's RetroArch is configured to.
+    /// Where no file is yet, writes it as its emulator here would.
     #[must_use]
-    pub fn packed(mut self, packed: bool) -> Staged {
-        self.packed = packed;
+    pub fn written(mut self, as_new: AsNew) -> Staged {
+        self.as_new = as_new;
         self
     }
 
@@ -161,7 +161,8 @@ impl Disk {
         let doing = || format!("cannot stage {} bytes", content.size_bytes);
         self.reclaim();
         let (name, mut file, is_new) = self.staging_file(content).map_err(|e| Error::io(doing(), &e))?;
-        let staged = Staged { name, content: *content, packed: false, unused: self.unused.clone() };
+        let staged =
+            Staged { name, content: *content, as_new: AsNew::default(), unused: self.unused.clone() };
         let written = fill(&mut *file, content, payload).and_then(|()| {
             if is_new {
                 // On FAT the table must be durable before the entry speaks of its clusters: the folder's sync writes it.
@@ -192,7 +193,7 @@ impl Disk {
         let form = match self.volume.open(&path.under(&self.root_dir)) {
             Ok(file) => Form::of(save, file),
             Err(error) if error.kind() == io::ErrorKind::NotFound => {
-                Ok(Form::of_new(save, path.name(), staged.packed))
+                Ok(Form::of_new(save, path.name(), staged.as_new))
             }
             Err(error) => Err(error),
         };
@@ -233,7 +234,9 @@ impl Disk {
             });
         drop(file);
         match written {
-            Ok(content) => Ok(Staged { name, content, packed: false, unused: self.unused.clone() }),
+            Ok(content) => {
+                Ok(Staged { name, content, as_new: AsNew::default(), unused: self.unused.clone() })
+            }
             Err(error) => {
                 // Made by this very call: no other name can share its clusters.
                 let _ = steps::remove(&*self.volume, &path);

@@ -10,14 +10,15 @@
 //! what is not known for certain     = its own payload          opaque, never guessed
 //! ```
 //!
-//! Converted, each where its proof is: the container of RetroArch (`rzip.rs`); the clock behind a Game Boy save, the padding
-//! of Game Boy Advance and Nintendo 64 saves and the block of VBA, headers of PlayStation cards, the footer of DeSmuME and
-//! DraStic (`shape.rs`). Not converted, because something would be lost or guessed: the clock of one Game Boy core into
-//! another's, Neo Geo Pocket flash, Saturn and arcade memory, states.
+//! Converted, each where its proof is: the container of RetroArch (`rzip.rs`); the clocks of Game Boy cartridges (`clock.rs`); the
+//! padding of Game Boy Advance and Nintendo 64 saves and the block of VBA, headers of PlayStation cards, the footer of DeSmuME and
+//! DraStic, the memory of a Saturn (`shape.rs`). Not converted, because something would be lost or guessed: a clock behind a
+//! Game Boy save, which stays on its device; Neo Geo Pocket flash, arcade memory, states.
 //!
 //! Streams; what has a shape is small and is held whole, up to [`SHAPED_MOST_BYTES`]. Never looks at a file name but to
 //! tell a new file's form, never trusts a length.
 
+mod clock;
 mod inspect;
 pub mod n64;
 mod rzip;
@@ -79,6 +80,15 @@ fn hold(file: &mut impl Read, bytes: &mut Vec<u8>) -> io::Result<()> {
     file.take(SHAPED_MOST_BYTES as u64 + 1).read_to_end(bytes).map(drop)
 }
 
+/// How the emulator at a place writes what is not there yet.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct AsNew {
+    /// RetroArch packs it.
+    pub packed: bool,
+    /// It keeps the clock of a Game Boy cartridge as VBA's block.
+    pub block_clock: bool,
+}
+
 /// What a device's file puts around a payload.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Form {
@@ -108,9 +118,10 @@ impl Form {
         Ok(Form { rzip_chunk_bytes: file.chunk_bytes(), shape })
     }
 
-    /// The form of a file that is not there yet: by its name, and whether this device's RetroArch packs its saves.
-    pub fn of_new(save: &SaveId, file_name: &str, packed: bool) -> Form {
-        Form { rzip_chunk_bytes: packed.then_some(rzip::CHUNK_BYTES), shape: shape::of_new(save, file_name) }
+    /// The form of a file that is not there yet: by its name, and how its emulator writes.
+    pub fn of_new(save: &SaveId, file_name: &str, as_new: AsNew) -> Form {
+        let rzip_chunk_bytes = as_new.packed.then_some(rzip::CHUNK_BYTES);
+        Form { rzip_chunk_bytes, shape: shape::of_new(save, file_name, as_new) }
     }
 
     /// Does it put nothing around the payload?

@@ -173,7 +173,7 @@ impl Naming {
     }
 
     /// Does RetroArch pack what it writes at this place? A container is always read, so this only makes it feel at home.
-    pub fn is_packed(&self, place: &Place, is_state: bool) -> bool {
+    fn is_packed(&self, place: &Place, is_state: bool) -> bool {
         let (saves, states) = self.packs;
         let retroarchs = |layout: &InForce| layout.core.is_none() && layout.below(place).is_some();
         (if is_state { states } else { saves }) && self.layouts.iter().any(retroarchs)

@@ -116,7 +116,7 @@ fn place(
         outcome.problem(want.save, no_card(want.place));
         return Ok(());
     };
-    let bytes = bytes.packed(hands.naming.is_packed(want.place, want.save.kind() == SaveKind::State));
+    let bytes = bytes.written(hands.naming.as_new(want.place, want.save));
     let mut guard = || if want.expects.is_some() { looked.now() } else { looked.lately() };
     let stamp = match disk.replace(&want.place.path, want.save, want.expects, bytes, &mut guard) {
         Ok(stamp) => stamp,

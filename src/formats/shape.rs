@@ -1,14 +1,14 @@
 //! PURE. What stands around a payload in the battery saves of certain consoles: told by size and marks, taken off, put on.
 //!
 //! ```text
-//! Game Boy          SRAM, then the clock of an MBC3 cartridge: ten u32 and a time of 4 or 8 bytes, little endian
-//!                   (mGBA include/mgba/internal/gb/mbc.h `GBMBCRTCSaveBuffer`; VBA-M and BGB write the same)
+//! Game Boy          SRAM, then perhaps the clock of an MBC3 cartridge (`clock.rs`)
 //! Game Boy Advance  512, 8 K, 32 K, 64 K or 128 KiB, what is not used 0xFF. Emulators round up differently: the payload ends
 //!                   at the first of these sizes behind which all is 0xFF. mGBA alone appends 16 bytes of clock; VBA keeps
 //!                   flash of 0x20000 and EEPROM of 0x2000 in one block (libretro/vbam-libretro src/gba/EEprom.cpp)
 //! Nintendo DS       the bytes, then DeSmuME's footer of 122 bytes (DeSmuME src/mc.cpp); DraStic writes the same
 //! Nintendo 64       libretro's block of 0x48800 (`n64.rs`); what some builds append is blank
-//! Game Boy `.rtc`   Gambatte's Unix time, 8 bytes or 4; mGBA's block of 48: one is never put in the place of the other
+//! Game Boy `.rtc`   Gambatte's Unix time, or the block of VBA-M and mGBA (`clock.rs`)
+//! Saturn            32 KiB, and as Yabause keeps them 0xFF before each byte (yabause src/memory.c `FormatBackupRam`)
 //! PlayStation       a card of 128 KiB behind the header of a DexDrive (`.gme`, 3,904 bytes) or a PSP (`.vmp`, 128 bytes)
 //! ```
 //!
@@ -17,7 +17,7 @@
 
 use retrosync_protocol::{Kind, SaveId};
 
-use super::n64;
+use super::{AsNew, clock, n64};
 
 /// Whose saves have shapes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -27,6 +27,7 @@ pub(super) enum Family {
     Nds,
     N64,
     Psx,
+    Saturn,
     Clock,
 }
 
@@ -41,6 +42,8 @@ pub(super) enum Shape {
     Footer(Option<(usize, Vec<u8>)>),
     /// A clock of this length.
     Clock(usize),
+    /// 0xFF before each byte.
+    Spread,
     /// VBA's block, from which nothing tells where this game keeps its bytes.
     Block,
 }
@@ -49,6 +52,7 @@ const GBA_SIZES: [usize; 5] = [0x200, 0x2000, 0x8000, 0x10000, 0x20000];
 const GBA_BLOCK_BYTES: usize = 0x22000;
 const GBA_FLASH_BYTES: usize = 0x20000;
 const GBA_CLOCK_BYTES: usize = 16;
+const SATURN_BYTES: usize = 0x8000;
 const CARD_BYTES: usize = 0x20000;
 /// A header's length and how it begins.
 const CARD_HEADERS: [(usize, &[u8]); 2] = [(3904, b"123-456-STD"), (128, b"\0PMV")];
@@ -77,6 +81,7 @@ impl Family {
             ("nds", Kind::Sram, None) => Some(Family::Nds),
             ("n64", Kind::Sram, None) => Some(Family::N64),
             ("psx", Kind::Card, None) => Some(Family::Psx),
+            ("saturn", Kind::Sram, None) => Some(Family::Saturn),
             (_, Kind::Rtc, None) => Some(Family::Clock),
             _ => None,
         }
@@ -115,17 +120,26 @@ pub(super) fn of(family: Family, bytes: &[u8]) -> Shape {
         },
         Family::Clock if !bytes.is_empty() => Shape::Clock(bytes.len()),
         Family::Clock => Shape::Plain,
+        Family::Saturn if is_spread(bytes) => Shape::Spread,
+        Family::Saturn => Shape::Plain,
         // A header describes what is on its card: it does not fit another. Emulators read a card without.
         Family::Psx => Shape::Plain,
     }
 }
 
 /// What a new file of this name needs around its payload.
-pub(super) fn of_new(save: &SaveId, file_name: &str) -> Shape {
-    let is_dsv =
-        file_name.len() > 4 && file_name.as_bytes()[file_name.len() - 4..].eq_ignore_ascii_case(b".dsv");
+pub(super) fn of_new(save: &SaveId, file_name: &str, as_new: AsNew) -> Shape {
+    let ends = |with: &str| {
+        let at = file_name.len().checked_sub(with.len());
+        at.and_then(|at| file_name.get(at..)).is_some_and(|end| end.eq_ignore_ascii_case(with))
+    };
     match Family::of(save) {
-        Some(Family::Nds) if is_dsv => Shape::Footer(None),
+        Some(Family::Nds) if ends(".dsv") => Shape::Footer(None),
+        // Only Yabause calls it so.
+        Some(Family::Saturn) if ends(".srm") => Shape::Spread,
+        Some(Family::Clock) if matches!(save.system(), "gb" | "gbc" | "sgb") => {
+            Shape::Clock(if as_new.block_clock { clock::BLOCK_BYTES } else { 8 })
+        }
         _ => Shape::Plain,
     }
 }
@@ -151,7 +165,13 @@ pub(super) fn take_off(family: Family, bytes: &mut Vec<u8>) {
         Family::N64 => bytes.truncate(n64::end(bytes).unwrap_or(bytes.len())),
         // Gambatte's time, as a 32-bit program writes it.
         Family::Clock if bytes.len() == 4 => bytes.extend([0; 4]),
-        Family::Clock => {}
+        Family::Clock => {
+            if let Some(time) = clock::time_of(bytes) {
+                *bytes = time.to_le_bytes().to_vec();
+            }
+        }
+        Family::Saturn if is_spread(bytes) => *bytes = bytes.iter().skip(1).step_by(2).copied().collect(),
+        Family::Saturn => {}
         Family::Psx => {
             let is_it = |(length, mark): &&(usize, &[u8])| {
                 bytes.len() == CARD_BYTES + length && bytes.starts_with(mark)
@@ -163,6 +183,9 @@ pub(super) fn take_off(family: Family, bytes: &mut Vec<u8>) {
     }
 }
 
+const OTHER_CLOCK: &str =
+    "it is the clock of a core whose clocks are not the one's here: what would not be exact is not converted";
+
 impl Shape {
     /// The whole file of this payload; or why it cannot be made.
     pub(super) fn put_on(&self, mut payload: Vec<u8>) -> Result<Vec<u8>, &'static str> {
@@ -173,7 +196,15 @@ impl Shape {
                 payload.truncate(4);
                 Ok(payload)
             }
-            Shape::Clock(_) => Err("the clock that is there is another core's: clocks are not converted"),
+            Shape::Clock(length @ (clock::BLOCK_BYTES | clock::SHORT_BLOCK_BYTES)) => {
+                let time = <[u8; 8]>::try_from(payload).ok();
+                time.and_then(|time| clock::block_of(time, *length)).ok_or(OTHER_CLOCK)
+            }
+            Shape::Clock(_) => Err(OTHER_CLOCK),
+            Shape::Spread if payload.len() == SATURN_BYTES => {
+                Ok(payload.iter().flat_map(|byte| [0xff, *byte]).collect())
+            }
+            Shape::Spread => Err("it is no memory of a Saturn, which this core would take for one"),
             Shape::Block => {
                 Err("the block of VBA that is there does not tell where this game keeps its bytes")
             }
@@ -203,15 +234,15 @@ impl Shape {
 
 /// Where the clock begins, if one follows the SRAM.
 fn gb_clock(bytes: &[u8]) -> Option<usize> {
-    let at = [48, 44]
-        .iter()
-        .filter_map(|clock| bytes.len().checked_sub(*clock))
-        .find(|sram| [0x200, 0x800, 0x2000, 0x8000, 0x10000, 0x20000].contains(sram))?;
-    // Seconds, minutes, hours, days, days' ninth bit with halt and carry; the same again as latched.
-    const MOST: [u32; 5] = [63, 63, 31, 255, 255];
-    let words =
-        bytes[at..].chunks_exact(4).map(|word| word.iter().rev().fold(0, |sum, b| sum << 8 | u32::from(*b)));
-    words.take(10).zip(MOST.iter().cycle()).all(|(word, most)| word <= *most).then_some(at)
+    let behind = |clock: &usize| bytes.len().checked_sub(*clock);
+    let at = [clock::BLOCK_BYTES, clock::SHORT_BLOCK_BYTES].iter().filter_map(behind);
+    let mut at = at.filter(|sram| [0x200, 0x800, 0x2000, 0x8000, 0x10000, 0x20000].contains(sram));
+    at.find(|at| clock::is_block(&bytes[*at..]))
+}
+
+/// Is it a Saturn's memory as Yabause keeps it?
+fn is_spread(bytes: &[u8]) -> bool {
+    bytes.len() == 2 * SATURN_BYTES && bytes.iter().step_by(2).all(|byte| *byte == 0xff)
 }
 
 /// Where the payload ends: behind the first size of a chip after which all is 0xFF.

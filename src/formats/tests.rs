@@ -69,6 +69,16 @@ fn padded(mut bytes: Vec<u8>, to: usize) -> Vec<u8> {
     bytes
 }
 
+/// A time of Gambatte's.
+const T: [u8; 8] = [0x30, 0x44, 0x55, 0x69, 0, 0, 0, 0];
+
+/// A block that shows these days, hours, minutes and seconds, and was latched at those, at this Unix time.
+fn block(shown: [u32; 5], latched: [u32; 5], unix: u64) -> Vec<u8> {
+    let mut bytes: Vec<u8> = shown.iter().chain(&latched).flat_map(|cell| cell.to_le_bytes()).collect();
+    bytes.extend(unix.to_le_bytes());
+    bytes
+}
+
 /// A file of each form: what it is, whose, the file, its payload, and whether a new payload keeps the form.
 type Row = (&'static str, SaveId, Vec<u8>, Vec<u8>, bool);
 
@@ -125,6 +135,28 @@ fn files() -> Vec<Row> {
             save("gb/rtc/Game"),
             vec![1, 2, 3, 4],
             vec![1, 2, 3, 4, 0, 0, 0, 0],
+            true,
+        ),
+        (
+            "a block that stood at zero then",
+            save("gbc/rtc/Game"),
+            [vec![0; 40], T.to_vec()].concat(),
+            T.to_vec(),
+            true,
+        ),
+        (
+            "the same of a 32-bit program",
+            save("gb/rtc/Game"),
+            [vec![0; 40], T[..4].to_vec()].concat(),
+            T.to_vec(),
+            true,
+        ),
+        ("a Saturn's memory, Beetle's", save("saturn/sram/Game"), noise(0x8000), noise(0x8000), false),
+        (
+            "a Saturn's memory, Yabause's",
+            save("saturn/sram/Game"),
+            noise(0x8000).into_iter().flat_map(|byte| [0xff, byte]).collect(),
+            noise(0x8000),
             true,
         ),
         ("PlayStation, raw", save("psx/card.0/Game"), noise(0x20000), noise(0x20000), false),
@@ -186,8 +218,11 @@ fn twenty_hands_and_never_another_digest() {
             continue;
         }
         let mut payload = old;
-        let mut others =
-            vec![Form::of(&id, &file[..]).unwrap(), Form::default(), Form::of_new(&id, "Game.dsv", true)];
+        let mut others = vec![
+            Form::of(&id, &file[..]).unwrap(),
+            Form::default(),
+            Form::of_new(&id, "Game.dsv", AsNew { packed: true, ..AsNew::default() }),
+        ];
         for hand in 0..20 {
             let at = random.below(payload.len() - 1);
             payload[at] = random.next() as u8;
@@ -202,14 +237,23 @@ fn twenty_hands_and_never_another_digest() {
 #[test]
 fn whatever_the_bytes_what_was_proved_once_stays_proved() {
     let mut random = Random(77);
-    let ids: Vec<SaveId> =
-        ["gb/sram/a", "gba/sram/a", "nds/sram/a", "n64/sram/a", "psx/card.0/a", "nes/sram/a"]
-            .map(save)
-            .into();
+    let ids: Vec<SaveId> = [
+        "gb/sram/a",
+        "gba/sram/a",
+        "nds/sram/a",
+        "n64/sram/a",
+        "psx/card.0/a",
+        "nes/sram/a",
+        "gbc/rtc/a",
+        "saturn/sram/a",
+    ]
+    .map(save)
+    .into();
     let sizes = [
-        0, 1, 44, 48, 122, 0x200, 0x22c, 0x2000, 0x8000, 0x8030, 0x20010, 0x22000, 0x48800, 0x48801, 134_976,
+        0, 1, 4, 8, 44, 48, 122, 0x200, 0x22c, 0x2000, 0x8000, 0x8030, 0x10000, 0x20010, 0x22000, 0x48800,
+        0x48801, 134_976,
     ];
-    for _ in 0..300 {
+    for _ in 0..400 {
         let id = &ids[random.below(ids.len())];
         let size = sizes[random.below(sizes.len())];
         let fill = [0x00, 0xff, random.next() as u8][random.below(3)];
@@ -243,7 +287,7 @@ fn a_file_cut_anywhere_is_no_other_save_and_no_panic() {
                 payload.starts_with(&cut_payload)
                     || cut_payload[..] == file[..cut]
                     || what.contains("EEPROM")
-                    || what.contains("clock of"),
+                    || id.as_str().contains("rtc"),
                 "{what} cut at {cut}"
             );
             Form::of(&id, &file[..cut]).unwrap();
@@ -286,11 +330,17 @@ fn what_a_form_cannot_hold_is_refused_with_its_reason() {
     let gba = save("gba/sram/a");
     let neither = Form::of(&gba, &vec![0xff; 0x22000][..]).unwrap();
     let eeprom = Form::of(&gba, &[vec![0xff; 0x20000], padded(noise(0x200), 0x2000)].concat()[..]).unwrap();
-    let dsv = Form::of_new(&save("nds/sram/a"), "a.dsv", false);
+    let dsv = Form::of_new(&save("nds/sram/a"), "a.dsv", AsNew::default());
+    let yabause = Form::of_new(&save("saturn/sram/a"), "a.srm", AsNew::default());
+    let gambatte = Form::of_new(&save("gbc/rtc/a"), "a.rtc", AsNew::default());
+    let mgba = Form::of_new(&save("gbc/rtc/a"), "a.rtc", AsNew { block_clock: true, ..AsNew::default() });
     for (what, form, payload, why) in [
         ("an unused block", neither, noise(0x2000), "does not tell where this game keeps"),
-        ("mGBA's clock", Form::of(&save("gb/rtc/a"), &[0; 8][..]).unwrap(), clock(true), "another core's"),
+        ("mGBA's clock", Form::of(&save("gb/rtc/a"), &[0; 8][..]).unwrap(), clock(true), "is not converted"),
         ("flash into EEPROM", eeprom, noise(0x8000), "do not fit"),
+        ("mGBA's clock where Gambatte plays and none is yet", gambatte, clock(true), "is not converted"),
+        ("a third core's clock where mGBA plays", mgba, noise(32), "is not converted"),
+        ("what is no Saturn's memory", yabause, noise(0x10000), "no memory of a Saturn"),
         ("a size that no cartridge has", dsv, noise(1000), "no Nintendo DS cartridge has this size"),
     ] {
         let error = written(&form, &payload).unwrap_err();
@@ -302,10 +352,46 @@ fn what_a_form_cannot_hold_is_refused_with_its_reason() {
 #[test]
 fn a_new_file_gets_the_footer_that_desmume_itself_writes() {
     let id = save("nds/sram/Game");
-    let form = Form::of_new(&id, "Game.DSV", false);
+    let form = Form::of_new(&id, "Game.DSV", AsNew::default());
     assert!(
         written(&form, &noise(0x80000)).unwrap() == [noise(0x80000), desmume_footer(0x80000, 6)].concat()
     );
-    assert!(Form::of_new(&id, "Game.sav", false).is_plain());
-    assert!(Form::of_new(&save("nes/sram/Game"), "Game.dsv", false).is_plain());
+    assert!(Form::of_new(&id, "Game.sav", AsNew::default()).is_plain());
+    assert!(Form::of_new(&save("nes/sram/Game"), "Game.dsv", AsNew::default()).is_plain());
+}
+
+#[test]
+fn a_clock_goes_from_gambatte_to_mgba_and_back_and_tells_the_same_time() {
+    let id = save("gbc/rtc/Game");
+    let mgba = AsNew { block_clock: true, ..AsNew::default() };
+    let placed = written(&Form::of_new(&id, "Game.rtc", mgba), &T).unwrap();
+    assert!(placed == block([0; 5], [0; 5], u64::from_le_bytes(T)), "all programs read zero at that time");
+    assert!(payload_of(&id, &placed) == T);
+    // mGBA has played on for 400 days, 4 hours, 5 minutes and 6 seconds, and wrote what it showed then.
+    let (shown, seconds) = ([6, 5, 4, 400 - 256, 1], ((400 * 24 + 4) * 60 + 5) * 60 + 6);
+    let played = block(shown, shown, u64::from_le_bytes(T) + seconds);
+    assert!(payload_of(&id, &played) == T, "it is the same clock: no version that nobody set");
+    let there = Form::of(&id, &[0; 8][..]).unwrap();
+    assert!(written(&there, &payload_of(&id, &played)).unwrap() == T, "and Gambatte gets it back");
+    assert!(written(&Form::of_new(&id, "Game.rtc", AsNew::default()), &T).unwrap() == T);
+}
+
+#[test]
+fn a_clock_that_gambatte_cannot_tell_exactly_is_not_converted() {
+    let id = save("gbc/rtc/Game");
+    let plain = [6, 5, 4, 3, 0];
+    for (what, file) in [
+        ("it stands still", block([6, 5, 4, 3, 0x40], [6, 5, 4, 3, 0x40], 1_767_225_600)),
+        ("its days have run over", block([6, 5, 4, 3, 0x80], [6, 5, 4, 3, 0x80], 1_767_225_600)),
+        ("VBA-M and mGBA read it differently", block(plain, [5, 5, 4, 3, 0], 1_767_225_600)),
+        ("a game has set 61 seconds", block([61, 5, 4, 3, 0], [61, 5, 4, 3, 0], 1_767_225_600)),
+        ("it shows more than has gone by since 1970", block(plain, plain, 60)),
+        ("it is no block", block([64; 5], [64; 5], 1_767_225_600)),
+    ] {
+        assert!(payload_of(&id, &file) == file, "{what}");
+        let there = Form::of(&id, &[0; 8][..]).unwrap();
+        assert_eq!(written(&there, &file).unwrap_err().kind(), io::ErrorKind::Unsupported, "{what}");
+        // Where such a clock is, it goes as it is.
+        assert!(written(&Form::of(&id, &file[..]).unwrap(), &file).unwrap() == file, "{what}");
+    }
 }

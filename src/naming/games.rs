@@ -114,9 +114,9 @@ impl Games {
         self.aliases.iter().find(|alias| alias.in_use && alias.game == game.file).map(|alias| &*alias.name)
     }
 
-    /// Is any game of this system here?
-    pub(crate) fn has_any_of(&self, system: &str) -> bool {
-        self.by_title.values().flatten().any(|game| game.system == system)
+    /// A game of this system, if any is here.
+    pub(crate) fn any_of(&self, system: &str) -> Option<&Game> {
+        self.by_title.values().flatten().find(|game| game.system == system)
     }
 
     /// Adds a folder that games may lie in; its number.

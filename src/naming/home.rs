@@ -7,7 +7,7 @@ use retrosync_protocol::{Kind, SaveId};
 use super::games::Game;
 use super::layouts::InForce;
 use super::names::{is_legal, state_name, title_of};
-use super::tables::{Core, Meaning, System, plain_meaning, tables};
+use super::tables::{Core, FileRule, Meaning, System, plain_meaning, tables};
 use super::{Identified, MINARCH, Naming};
 use crate::profile::{Group, Holds, NamedAfter, SaveNames, StateNames, StateStyle};
 use crate::snapshot::{Place, RelativePath};
@@ -22,7 +22,9 @@ impl Naming {
         if save.kind() == Kind::Tree {
             return self.tree_of(save);
         }
+        let shared = (save.slot() == Some(SHARED)).then(|| self.games.any_of(system.name));
         let games = self.games_of(save).filter(|game| game.system == system.name);
+        let games = games.chain(shared.flatten());
         let holds = if save.kind() == Kind::State { Holds::States } else { Holds::Saves };
         let layouts = || self.layouts.iter().filter(move |layout| layout.holds.contains(&holds));
         games
@@ -69,7 +71,7 @@ impl Naming {
             let path = RelativePath::new(&format!("{}/{spelled}/*", layout.path))?;
             is_legal(self.file_names, &spelled).then_some(Place { root: layout.root, path })
         });
-        let mut places = places.filter(|_| self.games.has_any_of(save.system()));
+        let mut places = places.filter(|_| self.games.any_of(save.system()).is_some());
         places.find(|place| self.identify(place) == Identified::Save(save.clone()))
     }
 
@@ -137,10 +139,11 @@ impl Naming {
                 });
             }
         }
-        let own = core.map(|core| core.subfolder).filter(|own| !own.is_empty() && save.kind() != Kind::State);
-        parts.extend(own.map(str::to_owned));
+        let own = core.and_then(|core| rule_of(core, system, save)).map_or("", |rule| rule.folder);
+        parts.extend(own.split('/').map(str::to_owned));
         parts.push(self.file_name(layout, game, system, save, core)?);
-        let legal = parts.iter().skip(1).all(|part| is_legal(self.file_names, part));
+        let mut below = parts.iter().skip(1).filter(|part| !part.is_empty());
+        let legal = below.all(|part| is_legal(self.file_names, part));
         let path = parts.into_iter().filter(|part| !part.is_empty()).collect::<Vec<_>>().join("/");
         let path = RelativePath::new(&path).filter(|_| legal)?;
         Some(Place { root: layout.root, path })
@@ -207,9 +210,6 @@ impl Naming {
         core: Option<&Core>,
     ) -> Option<String> {
         let title = title_of(&game.file);
-        let is_it = |meaning: &Meaning| {
-            (meaning.kind, meaning.slot, meaning.core) == (save.kind(), save.slot(), save.core())
-        };
         let by_frontend = || match self.minui.map(|settings| settings.saves) {
             None | Some(SaveNames::File) => {
                 format!("{stem}.{}", layout.save_extension.as_deref().unwrap_or("srm"))
@@ -218,9 +218,12 @@ impl Naming {
             Some(SaveNames::Generic) => format!("{title}.sav"),
         };
         match core {
-            None => plain_meaning(system).filter(is_it).map(|_| by_frontend()),
+            None => plain_meaning(system).filter(|meaning| is_of(meaning, save)).map(|_| by_frontend()),
             Some(core) => {
-                let rule = core.files(system.name).find(|rule| is_it(&core.meaning(rule, system)))?;
+                let rule = rule_of(core, system, save)?;
+                if !rule.title.is_empty() {
+                    return Some(format!("{}.{}", rule.title, rule.extension));
+                }
                 let own = rule.extension != "srm";
                 if rule.extension == "*" && self.by_catalogue {
                     return Some(format!("{}.*", self.games.alias_of(game)?));
@@ -229,4 +232,17 @@ impl Naming {
             }
         }
     }
+}
+
+/// The slot of a file that a core keeps for all games.
+const SHARED: &str = "shared";
+
+fn is_of(meaning: &Meaning, save: &SaveId) -> bool {
+    (meaning.kind, meaning.slot, meaning.core) == (save.kind(), save.slot(), save.core())
+}
+
+/// The rule by which the core writes this save.
+fn rule_of<'a>(core: &'a Core, system: &'a System, save: &'a SaveId) -> Option<&'a FileRule> {
+    let named = |rule: &&FileRule| rule.title.is_empty() || rule.title.eq_ignore_ascii_case(save.title());
+    core.files(system.name).filter(named).find(|rule| is_of(&core.meaning(rule, system), save))
 }

@@ -5,11 +5,12 @@
 
 use retrosync_protocol::{Kind, SaveId, Slot, System as SystemName};
 
-use super::games::{is_no_game_folder, system_of};
+use super::games::{GameFolder, is_no_game_folder, system_of};
 use super::layouts::InForce;
 use super::names::{dotted_state, fits, never, state, without};
-use super::tables::{Core, Meaning, System, plain_meaning, tables};
+use super::tables::{Core, FileRule, Meaning, System, plain_meaning, tables};
 use super::{Identified, MINARCH, NARROW, Naming};
+use crate::formats::AsNew;
 use crate::profile::{Group, Holds, NamedAfter, StateStyle};
 use crate::snapshot::Place;
 
@@ -19,6 +20,8 @@ struct Above<'a> {
     system: Option<&'static System>,
     word: Option<&'a str>,
     core: Option<&'static Core>,
+    /// The folder of a core's own files that it lies in.
+    own: &'static str,
     /// `-32`, `-64`: a firmware with programs of both word sizes sets the states of the one aside so.
     word_size: &'static str,
 }
@@ -136,7 +139,9 @@ impl Naming {
         }
         let Some((name, folders)) = parts.split_last() else { return unknown("it has no name") };
         if let Some(core) = layout.core.filter(|_| layout.holds.contains(&Holds::Trees)) {
-            return self.tree(core, &parts);
+            let games = |folder: &GameFolder| folder.at.as_ref().is_some_and(|at| layout.is_at(at));
+            let among_games = self.games.folders().iter().any(games);
+            return self.tree(core, &parts, among_games);
         }
         // mupen64plus may have names of its own.
         let renamed = match name.strip_suffix(".*").filter(|_| self.by_catalogue) {
@@ -155,8 +160,9 @@ impl Naming {
             None => self.above(layout, folders),
         };
         let above = above.and_then(|above| match (above.core, own) {
-            (Some(core), Some(own)) if core.name != own.name => stranger(nobodys(name)),
-            _ => Ok(Above { core: own.or(above.core), ..above }),
+            (Some(core), Some((own, _))) if core.name != own.name => stranger(nobodys(name)),
+            (_, Some((core, own))) => Ok(Above { core: Some(core), own, ..above }),
+            _ => Ok(above),
         });
         let above = above.map_err(|why| {
             // Among games, and beside MinUI's own folders, what is no save is nobody's worry.
@@ -237,16 +243,7 @@ impl Naming {
         let system = self.system(above, self.title(layout, above, stem))?;
         // A firmware that sorts by system runs each with one core; in a flat folder any core may have written it.
         let title = self.title(layout, above, stem);
-        let game = self.games.titled(title).iter().find(|game| game.system == system.name);
-        let usual = || {
-            let word = above.word?;
-            // A core that the tables do not know is not the usual one either: then nothing tells.
-            match self.chosen.of(word, game.map_or("", |game| &game.file)) {
-                Some(chosen) => tables().core_spelled(chosen).filter(|core| core.runs(system.name)),
-                None => self.default_core(word, system.name),
-            }
-        };
-        let Some(core) = above.core.or_else(usual) else {
+        let Some(core) = above.core.or_else(|| self.usual(above, system, title)) else {
             return unknown("states of several cores lie in this folder, and nothing tells which wrote it");
         };
         // A firmware with programs of both word sizes sets the others' states aside; else they are of the kind of this one.
@@ -258,6 +255,35 @@ impl Naming {
         let minarch = if layout.states == StateStyle::Minarch { MINARCH } else { "" };
         let core = format!("{minarch}{}{size}", core.name);
         self.made(system, Kind::State, Some(slot), Some(&core), self.title(layout, above, stem))
+    }
+
+    /// The core that runs a game, where folders named after a system tell it.
+    fn usual(&self, above: Above<'_>, system: &System, title: &str) -> Option<&'static Core> {
+        let word = above.word?;
+        let game = self.games.titled(title).iter().find(|game| game.system == system.name);
+        // A core that the tables do not know is not the usual one either: then nothing tells.
+        match self.chosen.of(word, game.map_or("", |game| &game.file)) {
+            Some(chosen) => tables().core_spelled(chosen).filter(|core| core.runs(system.name)),
+            None => self.default_core(word, system.name),
+        }
+    }
+
+    /// How a save would be written to this place by its emulator.
+    pub fn as_new(&self, place: &Place, save: &SaveId) -> AsNew {
+        let core = self.layouts.iter().find_map(|layout| {
+            let (folders, _) = layout.below(place)?.rsplit_once('/').unwrap_or_default();
+            let folders: Vec<&str> = folders.split('/').filter(|folder| !folder.is_empty()).collect();
+            let above = match layout.mirrors {
+                Some(_) => self.above_mirrored(&folders),
+                None => self.above(layout, &folders),
+            };
+            let above = above.ok()?;
+            above.core.or_else(|| self.usual(above, tables().system(save.system())?, save.title()))
+        });
+        AsNew {
+            packed: self.is_packed(place, save.kind() == Kind::State),
+            block_clock: core.is_some_and(|core| core.has_block_clock),
+        }
     }
 
     fn save(&self, layout: &InForce, above: Above<'_>, name: &str) -> Found<SaveId> {
@@ -286,6 +312,9 @@ impl Naming {
     /// What a file is by its extension. Where nothing tells the core: as the usual core names it, else as the form that
     /// loads in any core, else as the only core that names a file so.
     fn by_extension<'a>(&self, above: Above<'_>, name: &'a str) -> Found<Named<'a>> {
+        if let Some(shared) = shared(above, name) {
+            return Ok(shared);
+        }
         if let Some(core) = above.core {
             return self
                 .by_core(above, core, name, &mut Vec::new())?
@@ -337,14 +366,16 @@ impl Naming {
             return Ok(None);
         }
         // `Game.1.mcr` is a card of `Game`, not of `Game.1`.
-        let stems = core.extensions().filter_map(|extension| without(name, extension));
+        let here = core.files.iter().filter(|rule| rule.title.is_empty() && rule.folder == above.own);
+        let stems = here.filter_map(|rule| without(name, rule.extension));
         let Some(stem) = stems.min_by_key(|stem| stem.len()) else { return Ok(None) };
         let at = known.iter().position(|(other, _)| *other == stem).unwrap_or_else(|| {
             known.push((stem, self.system(above, stem)));
             known.len() - 1
         });
         let system = known[at].1.clone()?;
-        let rule = core.files(system.name).find(|rule| without(name, rule.extension) == Some(stem));
+        let fits = |rule: &&FileRule| rule.title.is_empty() && without(name, rule.extension) == Some(stem);
+        let rule = core.files(system.name).find(fits);
         Ok(rule.map(|rule| (system, stem, core.meaning(rule, system))))
     }
 
@@ -391,8 +422,18 @@ impl Naming {
         tables().system(name).ok_or(Miss::Unknown(no_game(title)))
     }
 
-    /// A folder that is one save.
-    fn tree(&self, core: &Core, parts: &[&str]) -> Found<SaveId> {
+    /// A folder that is one save. Among games it is one if it bears a disc's number and more.
+    fn tree(&self, core: &Core, parts: &[&str], among_games: bool) -> Found<SaveId> {
+        let is_numbered = |name: &str| {
+            let (letters, rest) = name.as_bytes().split_at_checked(4).unwrap_or_default();
+            let (digits, more) = rest.split_at_checked(5).unwrap_or_default();
+            letters.iter().all(u8::is_ascii_uppercase)
+                && digits.iter().all(u8::is_ascii_digit)
+                && !more.is_empty()
+        };
+        if among_games && !parts.first().is_some_and(|name| is_numbered(name)) {
+            return Err(Miss::Ignored("not a save"));
+        }
         let system = core.systems.first().and_then(|name| tables().system(name));
         match (system, parts) {
             (Some(system), [title, "*"]) => self.made(system, Kind::Tree, None, None, title),
@@ -419,16 +460,28 @@ impl Naming {
     }
 }
 
-/// The folders without the one in which a core keeps its own files, and that core.
-fn own_folder<'a, 'b>(layout: &InForce, folders: &'a [&'b str]) -> (&'a [&'b str], Option<&'static Core>) {
-    let whole = (folders, None);
-    let Some((last, before)) = folders.split_last() else { return whole };
-    let deeper =
-        if layout.mirrors.is_some() { !before.is_empty() } else { before.len() == layout.grouped_by.len() };
-    match tables().core_of_subfolder(last).filter(|_| deeper) {
-        Some(core) => (before, Some(core)),
-        None => whole,
-    }
+/// What one file of all games is.
+fn shared<'a>(above: Above<'_>, name: &str) -> Option<Named<'a>> {
+    let fits = |rule: &FileRule| {
+        let stem = without(name, rule.extension).filter(|_| rule.folder == above.own);
+        stem.is_some_and(|stem| stem.eq_ignore_ascii_case(rule.title))
+    };
+    let (core, rule) = tables().shared(above.core, above.system, fits)?;
+    let system = tables().system(rule.systems.first()?)?;
+    Some((system, rule.title, core.meaning(rule, system)))
+}
+
+/// The folders without those in which a core keeps its own files; that core, and what these are called.
+fn own_folder<'a, 'b>(
+    layout: &InForce,
+    folders: &'a [&'b str],
+) -> (&'a [&'b str], Option<(&'static Core, &'static str)>) {
+    let above = if layout.mirrors.is_some() { 1 } else { layout.grouped_by.len() };
+    let found = tables().core_of_subfolder(folders.get(above..).unwrap_or_default());
+    let deep = found.map_or(0, |(_, own)| own.split('/').count());
+    let before = &folders[..folders.len() - deep];
+    let whole = layout.mirrors.is_some() || before.len() == above;
+    if whole { (before, found) } else { (folders, None) }
 }
 
 /// What a state is named after, and its slot; NextUI's player chooses among three forms, all of which are read.

@@ -49,6 +49,11 @@ impl InForce {
         Some(if prefix.is_empty() { below.clone() } else { format!("{prefix}/{below}") })
     }
 
+    /// Is it this folder, of this root?
+    pub(crate) fn is_at(&self, (root, path): &(usize, String)) -> bool {
+        (self.root, &self.path) == (*root, path)
+    }
+
     /// What follows this folder in a path of its root.
     pub(crate) fn below<'a>(&self, place: &'a Place) -> Option<&'a str> {
         let rest = Some(place.path.as_str()).filter(|_| place.root == self.root)?;

@@ -26,9 +26,9 @@ pub(crate) struct Core {
     pub(crate) name: &'static str,
     pub(crate) folders: Vec<&'static str>,
     pub(crate) systems: Vec<&'static str>,
-    /// Where its own files lie below the save folder; empty: in it.
-    pub(crate) subfolder: &'static str,
-    files: Vec<FileRule>,
+    /// Its `Game.rtc` is VBA's block.
+    pub(crate) has_block_clock: bool,
+    pub(crate) files: Vec<FileRule>,
 }
 
 /// One of a core's files.
@@ -37,7 +37,11 @@ pub(crate) struct FileRule {
     pub(crate) extension: &'static str,
     save: &'static str,
     pub(crate) keyed: bool,
-    systems: Vec<&'static str>,
+    pub(crate) systems: Vec<&'static str>,
+    /// Where it lies below the save folder; empty: in it.
+    pub(crate) folder: &'static str,
+    /// It is one file of this name for all games of a system; empty: named after its game.
+    pub(crate) title: &'static str,
 }
 
 /// What a file is, by its name.
@@ -54,8 +58,6 @@ pub(crate) struct Tables {
     pub(crate) systems: Vec<System>,
     pub(crate) cores: Vec<Core>,
 }
-
-static PLAIN: FileRule = FileRule { extension: "srm", save: "", keyed: false, systems: Vec::new() };
 
 static TABLES_PACKED: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/tables.z"));
 
@@ -82,15 +84,26 @@ fn system(line: &'static str) -> System {
 fn core(line: &'static str) -> Core {
     let mut cells = line.split('\t');
     let mut next = || cells.next().unwrap_or_default();
-    let (name, folders, systems, subfolder) = (next(), list(next()), list(next()), next());
-    let files = cells
-        .map(|cell| {
-            let mut words = cell.split(':');
-            let mut next = || words.next().unwrap_or_default();
-            FileRule { extension: next(), save: next(), keyed: next() == "1", systems: list(next()) }
-        })
-        .collect();
-    Core { name, folders, systems, subfolder, files }
+    let (name, folders, systems, has_block_clock) = (next(), list(next()), list(next()), next() == "block");
+    let rule = |cell: &'static str| {
+        let mut words = cell.split(':');
+        let mut next = || words.next().unwrap_or_default();
+        FileRule {
+            extension: next(),
+            save: next(),
+            keyed: next() == "1",
+            systems: list(next()),
+            folder: next(),
+            title: next(),
+        }
+    };
+    let mut files: Vec<FileRule> = cells.map(rule).collect();
+    match &files[..] {
+        [] => files.push(rule("srm")),
+        [none] if none.extension == "-" => files.clear(),
+        _ => {}
+    }
+    Core { name, folders, systems, has_block_clock, files }
 }
 
 fn list(cell: &'static str) -> Vec<&'static str> {
@@ -118,10 +131,32 @@ impl Tables {
         self.cores.iter().find(|core| core.name == name)
     }
 
-    /// The core that keeps its own files in a folder of that name.
-    pub(crate) fn core_of_subfolder(&self, folder: &str) -> Option<&Core> {
-        let mut cores = self.cores.iter().filter(|core| !core.subfolder.is_empty());
-        cores.find(|core| core.subfolder.eq_ignore_ascii_case(folder))
+    /// The core that keeps files of its own in such a folder below where saves lie, and that folder's name in the table: the
+    /// innermost of these, one or two levels deep.
+    pub(crate) fn core_of_subfolder(&self, folders: &[&str]) -> Option<(&Core, &'static str)> {
+        let ends = |own: &str| {
+            let own: Vec<&str> = own.split('/').collect();
+            let last = folders.len().checked_sub(own.len()).and_then(|at| folders.get(at..));
+            let mut pairs = last.unwrap_or_default().iter().zip(&own);
+            last.is_some() && pairs.all(|(here, own)| here.eq_ignore_ascii_case(own))
+        };
+        let rules = self.cores.iter().flat_map(|core| core.files.iter().map(move |rule| (core, rule.folder)));
+        rules.filter(|(_, own)| !own.is_empty()).find(|(_, own)| ends(own))
+    }
+
+    /// The one file of its name that a core keeps for all games: whose it is, and its rule. `core`, `system`: where known.
+    pub(crate) fn shared(
+        &self,
+        core: Option<&Core>,
+        system: Option<&System>,
+        fits: impl Fn(&FileRule) -> bool,
+    ) -> Option<(&Core, &FileRule)> {
+        let cores = self.cores.iter().filter(|one| core.is_none_or(|core| core.name == one.name));
+        let mut rules = cores.flat_map(|core| core.files.iter().map(move |rule| (core, rule)));
+        rules.find(|(_, rule)| {
+            let its = system.is_none_or(|system| rule.systems.contains(&system.name));
+            !rule.title.is_empty() && its && fits(rule)
+        })
     }
 
     /// The core that a firmware spells in its own way: `genesisplusgx`, `vba-m`, `pce_fast`.
@@ -162,17 +197,10 @@ impl Core {
         self.systems.contains(&system)
     }
 
-    /// What may follow a game's name in what it writes.
-    pub(crate) fn extensions(&self) -> impl Iterator<Item = &'static str> {
-        let plain = self.files.is_empty().then_some(PLAIN.extension);
-        plain.into_iter().chain(self.files.iter().map(|rule| rule.extension))
-    }
-
     /// The files that it writes for a system, the battery save first.
     pub(crate) fn files<'a>(&'a self, system: &'a str) -> impl Iterator<Item = &'a FileRule> {
-        let plain = self.files.is_empty().then_some(&PLAIN);
         let own = self.files.iter().filter(move |f| f.systems.is_empty() || f.systems.contains(&system));
-        plain.into_iter().chain(own).filter(|_| self.runs(system))
+        own.filter(|_| self.runs(system))
     }
 
     /// What one of its files is.

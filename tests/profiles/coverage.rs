@@ -6,11 +6,10 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use retrosync::naming::Identified;
-use retrosync::profile::Holds;
 use retrosync_protocol::Kind;
 
-use crate::card::{at, profiles, save};
-use crate::cross::{World, table, title};
+use crate::card::{at, save};
+use crate::cross::{Line, World, table, title, worlds};
 
 const AGAIN: &str = "RETROSYNC_WRITE_DOCS=1 cargo test --test profiles coverage";
 
@@ -18,33 +17,30 @@ fn page() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/COVERAGE.md")
 }
 
+/// Cores that have no save states (libretro/docs).
+const NO_STATES: [&str; 4] = ["bluemsx", "gw", "scummvm", "virtualjaguar"];
+
 /// One cell: the battery save or memory card, then the state.
-fn cell(world: &World, system: &str, cores: &toml::Table) -> String {
-    if !world.folders.contains_key(system) {
-        return String::new();
-    }
-    let trees = world.profile.layouts.iter().any(|layout| layout.holds == [Holds::Trees]);
-    if system == "psp" && trees {
-        let folder = save("psp/tree/UCES00995DATA00");
-        assert!(world.naming.home(&folder).is_some(), "{}: where are its folders?", world.profile.name);
-        return "D".into();
-    }
-    let found = world.expected(system, cores).map(|path| world.naming.identify(&at(&path)));
-    let battery = match &found {
-        Some(Identified::Save(id)) => match (id.kind(), id.core().is_some()) {
-            (Kind::Card, false) => "C",
-            (Kind::Card, true) => "c",
-            (Kind::File, _) => "f",
-            (_, false) => "S",
-            (_, true) => "s",
+fn cell(world: &World, line: &Line) -> String {
+    let battery = match &line.save {
+        None => "",
+        Some((path, id)) => match (world.naming.identify(&at(path)), id.kind(), id.core().is_some()) {
+            (Identified::Save(_), Kind::Tree, _) => "D",
+            (Identified::Save(_), Kind::Card, false) => "C",
+            (Identified::Save(_), Kind::Card, true) => "c",
+            (Identified::Save(_), _, false) => "S",
+            (Identified::Save(_), _, true) => "s",
+            _ => "?",
         },
-        _ => "?",
     };
-    let state = world.core(system).is_some_and(|core| {
-        let of = |core: String| save(&format!("{system}/state.1@{core}/{}", title(system)));
+    let state = world.core(line.system).filter(|core| !NO_STATES.contains(&&**core)).is_some_and(|core| {
+        let of = |core: String| save(&format!("{}/state.1@{core}/{}", line.system, title(line.system)));
         [of(core.clone()), of(format!("minarch-{core}"))].iter().any(|id| world.naming.home(id).is_some())
     });
-    format!("{battery}{}", if state { "t" } else { "" })
+    match format!("{battery}{}", if state { "t" } else { "" }) {
+        nothing if nothing.is_empty() => "–".into(),
+        cell => cell,
+    }
 }
 
 /// Everything in a profile that is marked `confirmed = false`, with where it stands.
@@ -72,29 +68,39 @@ fn unconfirmed(name: &str) -> Vec<String> {
 }
 
 fn text() -> String {
-    let (cores, systems) = (table("cores.toml"), table("systems.toml"));
-    let worlds: Vec<World> = profiles().into_iter().map(|profile| World::new(profile, &systems)).collect();
+    let systems = table("systems.toml");
+    let worlds = worlds();
     let mut text = format!(
         "# What goes from where to where\n\n\
-         Written from `device-profiles/`, `protocol/systems.toml` and `protocol/cores.toml` by\n\n    {AGAIN}\n\n\
+         Written from `tests/profiles/where.txt`, which says by hand where each firmware's emulators keep their saves, and\n\
+         from what the program makes of these paths, by\n\n    {AGAIN}\n\n\
          and held true by the same test. For each system and firmware, with the core that it usually takes:\n\n\
          | mark | meaning |\n|---|---|\n\
          | `S` | the battery save goes to every firmware that has this mark in the row |\n\
          | `s` | the battery save loads in one core only: it goes where that core has a folder |\n\
          | `C` `c` | the same of the memory card |\n\
          | `D` | folders, each of which is one save, go to every firmware that has this mark in the row |\n\
-         | `f` | nothing tells the core: kept by its path, among cards of one family |\n\
-         | `?` | a save is seen and reported, not synced: its place does not tell the core |\n\
          | `t` | save states go too, to the same core of the same word size (32 or 64 bit) |\n\
-         | (empty) | the firmware has no folder for the system |\n\n\
-         A save is placed only where its game is.\n"
+         | `?` | a save is seen and reported, not synced: its place does not tell the core |\n\
+         | `–` | the core keeps no save in a file named after the game. What it leaves under other names is kept by its path, among \
+         cards of one family, where saves have folders of their own |\n\
+         | (empty) | the firmware has no folder for the system, or where its emulator saves is not known |\n\n\
+         A save is placed only where its game is. Some cores keep one memory for all games unless they are set otherwise, and a \
+         mark then speaks of a file that is there only if they are: Dreamcast (Flycast, “Per-Game VMUs”). Those of Genesis Plus \
+         GX (Sega CD, one a region), of NeoCD and the second card of PCSX-ReARMed go as they are, from core to same core.\n\n\
+         **Not converted**, because it would not be exact: the clock *behind* the bytes of a Game Boy save (mGBA’s and VBA’s own \
+         programs; `status` and `doctor` name such saves): it stays on its device, the save itself goes everywhere. A clock in a \
+         `.rtc` file goes from Gambatte to mGBA and VBA-M and back where all three read it alike, else only to the same form. \
+         A Saturn’s memory goes between Beetle Saturn and Yabause; its cartridge and clock, and what Kronos keeps, load in \
+         their own core only.\n"
     );
     // Two tables that a page can hold.
     for some in worlds.chunks(worlds.len().div_ceil(2)) {
         let names: Vec<&str> = some.iter().map(|world| world.profile.name.as_str()).collect();
         write!(text, "\n| system | {} |\n|---|{}\n", names.join(" | "), "---|".repeat(names.len())).unwrap();
         for (system, about) in &systems {
-            let cells: Vec<String> = some.iter().map(|world| cell(world, system, &cores)).collect();
+            let of = |world: &World| world.line(system).map(|line| cell(world, line)).unwrap_or_default();
+            let cells: Vec<String> = some.iter().map(of).collect();
             if cells.iter().any(|cell| !cell.is_empty()) {
                 let title = about.get("title").and_then(toml::Value::as_str).unwrap_or(system);
                 writeln!(text, "| {title} | {} |", cells.join(" | ")).unwrap();

@@ -1,7 +1,7 @@
 //! From firmware to firmware: the save that one wrote lies where the other's emulator reads it.
 //!
-//! Where an emulator reads is told here once more, by a table of the firmwares' layouts and by what `cores.toml` says of
-//! the core that the firmware runs: `naming` must come to the same.
+//! Where an emulator reads is told by `where.txt`, by hand; `naming` must come to the same for each line, and from each firmware
+//! to each other.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
@@ -9,60 +9,17 @@ use std::path::Path;
 
 use retrosync::naming::{Identified, Naming};
 use retrosync::profile::Profile;
-use retrosync_protocol::{Kind, SaveId};
+use retrosync_protocol::SaveId;
 
-use crate::card::{Card, at, profiles};
+use crate::card::{Card, at, profile, profiles, save};
 
-/// Profile, where a game lies, where its save lies. `F`: the game's folder (or tag), `T`: the title, `C`: RetroArch's name of
-/// the core, `E`: what the core calls its save; `X`: the same where the core writes it, `zip.sav` where MinUI does.
-pub(crate) const LAYOUTS: [(&str, &str, &str); 24] = [
-    ("allium", "Roms/F/T.zip", "Saves/CurrentProfile/saves/C/T.E"),
-    ("amberelec", "F/T.zip", "F/T.E"),
-    ("anbernic-stock", "Roms/F/T.zip", "saves_RA/Roms/F/T.E"),
-    ("arkos", "F/T.zip", "F/T.E"),
-    ("batocera", "roms/F/T.zip", "saves/F/T.E"),
-    ("crossmix", "Roms/F/T.zip", "RetroArch/.retroarch/saves/F/C/T.E"),
-    ("emudeck", "roms/F/T.zip", "saves/retroarch/saves/T.E"),
-    ("garlicos", "Roms/F/T.zip", "Saves/C/T.E"),
-    ("knulli", "roms/F/T.zip", "saves/F/T.E"),
-    ("koriki", "Roms/F/T.zip", "Saves/RA_saves/C/T.E"),
-    ("lakka", "roms/F/T.zip", "savefiles/T.E"),
-    ("linux-retroarch", "Emulation/roms/F/T.zip", ".config/retroarch/saves/T.E"),
-    ("minui", "Roms/Some Name (F)/T.zip", "Saves/F/T.X"),
-    ("miyoo-a30-stock", "Roms/F/T.zip", "RetroArch/.retroarch/saves/C/T.E"),
-    ("miyoo-flip-stock", "Roms/F/T.zip", "RetroArch/.retroarch/saves/C/T.E"),
-    ("miyoo-mini-stock", "Roms/F/T.zip", "RetroArch/.retroarch/saves/C/T.E"),
-    ("muos", "ROMS/F/T.zip", "MUOS/save/file/C/T.E"),
-    ("nextui", "Roms/Some Name (F)/T.zip", "Saves/F/T.X"),
-    ("onion", "Roms/F/T.zip", "Saves/CurrentProfile/saves/C/T.E"),
-    ("retrodeck", "roms/F/T.zip", "saves/F/T.E"),
-    ("retropie", "roms/F/T.zip", "roms/F/T.E"),
-    ("rocknix", "F/T.zip", "F/T.E"),
-    ("spruce", "Roms/F/T.zip", "Saves/saves/C/T.E"),
-    ("trimui-stock", "Roms/F/T.zip", "RetroArch/.retroarch/saves/C/T.E"),
-];
-
-/// A data file of `protocol/`, read by a whole TOML reader.
-pub(crate) fn table(name: &str) -> toml::Table {
-    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("protocol").join(name);
-    fs::read_to_string(path).unwrap().parse().unwrap()
-}
-
-fn texts(value: Option<&toml::Value>) -> Vec<String> {
-    let list = value.and_then(toml::Value::as_array).cloned().unwrap_or_default();
-    list.iter().filter_map(|text| text.as_str().map(str::to_owned)).collect()
-}
-
-/// One firmware's card with a game of every system that it knows.
-pub(crate) struct World {
-    pub(crate) profile: Profile,
-    pub(crate) naming: Naming,
-    /// By system: the game folder's name (or tag).
-    pub(crate) folders: BTreeMap<String, String>,
-    /// By system: the core that most firmwares take.
-    cores: BTreeMap<String, String>,
-    save: &'static str,
-    _card: Card,
+/// One line of `where.txt`.
+pub(crate) struct Line {
+    pub(crate) system: &'static str,
+    /// The game.
+    game: String,
+    /// Where its save lies, and which that is; none: there is none.
+    pub(crate) save: Option<(String, SaveId)>,
 }
 
 /// The title of a system's game: odd, and of one system only.
@@ -70,120 +27,137 @@ pub(crate) fn title(system: &str) -> String {
     format!("Pokémon - Odd (U) [!] v1.2, No. 1 {system}")
 }
 
-impl World {
-    pub(crate) fn new(profile: Profile, systems: &toml::Table) -> World {
-        let (_, game, save) = LAYOUTS.into_iter().find(|(name, ..)| *name == profile.name).unwrap();
-        let word = |system: &toml::Value| {
-            profile.games.names.iter().find_map(|column| texts(system.get(column)).into_iter().next())
+/// `where.txt`, by firmware.
+pub(crate) fn lines() -> BTreeMap<&'static str, Vec<Line>> {
+    let mut firmwares = BTreeMap::new();
+    let mut firmware = "";
+    for line in include_str!("where.txt").lines().filter(|line| !line.is_empty() && !line.starts_with('#')) {
+        if let Some(name) = line.strip_prefix('[') {
+            firmware = name.trim_end_matches(']');
+            continue;
+        }
+        let cells: Vec<&'static str> = line.split(" | ").collect();
+        let system = cells[0];
+        // The title is the only `T` that stands at the start of a name and before a dot.
+        let titled = |path: &str| {
+            let (folder, name) = path.rsplit_once('/').unwrap_or(("", path));
+            let rest = name.strip_prefix("T.").map(|rest| format!("{}.{rest}", title(system)));
+            format!("{folder}/{}", rest.unwrap_or_else(|| name.to_owned()))
         };
-        let folders: BTreeMap<String, String> =
-            systems.iter().filter_map(|(name, system)| Some((name.clone(), word(system)?))).collect();
+        let found = match cells[2..] {
+            ["-"] => None,
+            [path, "tree"] => {
+                let folder = path.strip_suffix("/*").unwrap().rsplit('/').next().unwrap();
+                Some((path.to_owned(), save(&format!("{system}/tree/{folder}"))))
+            }
+            [path, what] => Some((titled(path), save(&format!("{system}/{what}/{}", title(system))))),
+            _ => panic!("{line}"),
+        };
+        let lines: &mut Vec<Line> = firmwares.entry(firmware).or_default();
+        lines.push(Line { system, game: titled(cells[1]), save: found });
+    }
+    firmwares
+}
+
+/// One firmware's card with a game of every system of its lines.
+pub(crate) struct World {
+    pub(crate) profile: Profile,
+    pub(crate) naming: Naming,
+    pub(crate) lines: Vec<Line>,
+    _card: Card,
+}
+
+impl World {
+    pub(crate) fn of(name: &str, lines: Vec<Line>) -> World {
+        let profile = profile(name);
         let card = Card::new();
-        for (system, folder) in &folders {
-            card.file(&game.replace('F', folder).replace("T.", &format!("{}.", title(system))));
+        for line in &lines {
+            card.file(&line.game);
         }
         let (naming, _) = card.naming(&profile);
-        let usual = |system: &toml::Value| Some(system.get("core")?.as_str()?.to_owned());
-        let cores =
-            systems.iter().filter_map(|(name, system)| Some((name.clone(), usual(system)?))).collect();
-        World { profile, naming, folders, cores, save, _card: card }
+        World { profile, naming, lines, _card: card }
     }
 
     /// The core that this firmware runs a system with.
     pub(crate) fn core(&self, system: &str) -> Option<String> {
         let own = &self.profile.default_cores;
-        let folder = self.folders.get(system)?;
-        own.get(folder).or_else(|| own.get(system)).or_else(|| self.cores.get(system)).cloned()
+        let folder = self.line(system)?.game.rsplit_once('/')?.0;
+        let folder = folder.rsplit('/').next()?;
+        let word = folder.rsplit_once('(').map_or(folder, |(_, tag)| tag.trim_end_matches(')'));
+        let usual = || table("systems.toml").get(system)?.get("core")?.as_str().map(str::to_owned);
+        own.get(word).or_else(|| own.get(system)).cloned().or_else(usual)
     }
 
-    /// Where that core's emulator reads the battery save, by the layout and the core's own way of naming.
-    pub(crate) fn expected(&self, system: &str, cores: &toml::Table) -> Option<String> {
-        let name = self.core(system)?;
-        let core = cores.get(&name)?;
-        let folders = texts(core.get("folders"));
-        let files = core.get("files").and_then(toml::Value::as_array).cloned().unwrap_or_default();
-        let of_system = |file: &&toml::Value| {
-            let only = texts(file.get("systems"));
-            only.is_empty() || only.iter().any(|one| one == system)
-        };
-        let own = files.iter().find(of_system).and_then(|file| file.get("extension")?.as_str());
-        let own = own.filter(|extension| *extension != "srm");
-        let mut path = String::new();
-        // An emulator of its own keeps a folder of its own.
-        let alone = self.profile.layouts.iter().find(|layout| layout.core.as_ref() == Some(&name));
-        if let Some(layout) = alone {
-            return Some(format!("{}/{}.{}", layout.folder, title(system), own?));
-        }
-        for part in self.save.split('/') {
-            let part = match part {
-                "F" => self.folders.get(system)?.clone(),
-                "C" => folders.first()?.clone(),
-                "T.E" => format!("{}.{}", title(system), own.unwrap_or("srm")),
-                "T.X" => format!("{}.{}", title(system), own.unwrap_or("zip.sav")),
-                other => other.to_owned(),
-            };
-            let below = core
-                .get("subfolder")
-                .and_then(toml::Value::as_str)
-                .filter(|_| part.starts_with(&title(system)));
-            let part = below.map_or_else(|| part.clone(), |below| format!("{below}/{part}"));
-            path = if path.is_empty() { part } else { format!("{path}/{part}") };
-        }
-        Some(path)
+    pub(crate) fn line(&self, system: &str) -> Option<&Line> {
+        self.lines.iter().find(|line| line.system == system)
     }
+}
+
+/// All firmwares, in the order in which they are tried.
+pub(crate) fn worlds() -> Vec<World> {
+    let mut lines = lines();
+    let of = |profile: Profile| {
+        let lines = lines.remove(&*profile.name).unwrap_or_default();
+        World::of(&profile.name, lines)
+    };
+    profiles().into_iter().map(of).collect()
+}
+
+/// A data file of `protocol/`, read by a whole TOML reader.
+pub(crate) fn table(name: &str) -> toml::Table {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("protocol").join(name);
+    fs::read_to_string(path).unwrap().parse().unwrap()
+}
+
+#[test]
+fn a_save_lies_where_the_firmware_s_own_emulator_keeps_it() {
+    let mut wrong = Vec::new();
+    for world in worlds() {
+        let name = &world.profile.name;
+        assert!(world.lines.len() >= 15, "{name}: only {} lines", world.lines.len());
+        for line in &world.lines {
+            let Some((path, id)) = &line.save else { continue };
+            let found = world.naming.identify(&at(path));
+            if found != Identified::Save(id.clone()) {
+                wrong.push(format!("{name}: `{path}` is {id}, not {found:?}"));
+            }
+            let home = world.naming.home(id).map(|home| home.path.to_string());
+            if home.as_ref() != Some(path) {
+                wrong.push(format!("{name}: {id} goes to `{path}`, not to {home:?}"));
+            }
+        }
+    }
+    assert!(wrong.is_empty(), "{} differ:\n{}", wrong.len(), wrong.join("\n"));
 }
 
 /// Each pair of firmwares, each system that both know: what the one's emulator wrote, the other's finds.
 #[test]
 fn a_save_of_one_firmware_lies_where_every_other_s_emulator_reads_it() {
-    let (cores, systems) = (table("cores.toml"), table("systems.toml"));
-    let worlds: Vec<World> = profiles().into_iter().map(|profile| World::new(profile, &systems)).collect();
-    assert_eq!(worlds.len(), LAYOUTS.len());
-    let mut written: BTreeMap<String, BTreeMap<String, SaveId>> = BTreeMap::new();
-    for world in &worlds {
-        for system in world.folders.keys() {
-            let Some(path) = world.expected(system, &cores) else { continue };
-            match world.naming.identify(&at(&path)) {
-                Identified::Save(save) if save.kind() != Kind::File => {
-                    assert_eq!(save.system(), system, "{} {path}", world.profile.name);
-                    written.entry(system.clone()).or_default().insert(world.profile.name.clone(), save);
-                }
-                // Bytes of one core only, in a folder that does not tell the core: kept by the path, or told.
-                Identified::Save(_) | Identified::Unknown(_) => {
-                    let keyed = systems.get(system).and_then(|system| system.get("keyed"));
-                    assert!(keyed.is_some(), "{} {path}", world.profile.name);
-                }
-                other => panic!("{} does not know its own {path}: {other:?}", world.profile.name),
-            }
-        }
-    }
+    let worlds = worlds();
     let (mut pairs, mut apart) = (0, 0);
     let mut proved = BTreeSet::new();
-    for to in &worlds {
-        let mut homes: BTreeMap<SaveId, Option<String>> = BTreeMap::new();
-        for (system, by) in &written {
-            if !to.folders.contains_key(system) {
-                continue;
-            }
-            for save in by.iter().filter(|(from, _)| **from != to.profile.name).map(|(_, save)| save) {
-                let find = || to.naming.home(save).map(|home| home.path.to_string());
-                let home = homes.entry(save.clone()).or_insert_with(find);
-                let same_form = by.get(&to.profile.name) == Some(save);
-                if same_form {
-                    let expected = to.expected(system, &cores);
-                    assert_eq!(*home, expected, "{save} on {}", to.profile.name);
+    for from in &worlds {
+        for (line, (path, _)) in from.lines.iter().filter_map(|line| Some((line, line.save.as_ref()?))) {
+            // Whatever the program takes it for, the other must find it at the place that its own line says.
+            let Identified::Save(told) = from.naming.identify(&at(path)) else { panic!("{path}") };
+            for to in worlds.iter().filter(|to| to.profile.name != from.profile.name) {
+                let Some((there, id)) = to.line(line.system).and_then(|line| line.save.as_ref()) else {
+                    continue;
+                };
+                let home = to.naming.home(&told).map(|home| home.path.to_string());
+                if *id == told {
+                    assert_eq!(home.as_ref(), Some(there), "{told} of {}", from.profile.name);
                     pairs += 1;
-                    proved.insert(system.clone());
+                    proved.insert(line.system);
                 } else {
                     // The bytes are of a core that one of the two does not run this system with.
-                    let here = by.get(&to.profile.name);
-                    let of_one_core = here.is_none_or(|here| save.core().or(here.core()).is_some());
-                    assert!(of_one_core, "{save} is another save on {}", to.profile.name);
+                    assert!(told.core().or(id.core()).is_some(), "{told} is {id} on {}", to.profile.name);
+                    assert_ne!(home.as_ref(), Some(there), "{told} on {}", to.profile.name);
                     apart += 1;
                 }
             }
         }
     }
     println!("{pairs} pairs of {} systems agree, {apart} are of another core", proved.len());
-    assert!(pairs > 12_000 && proved.len() >= 40, "only {pairs} pairs of {} systems", proved.len());
+    assert!(pairs > 12_000 && proved.len() >= 38, "only {pairs} pairs of {} systems", proved.len());
 }

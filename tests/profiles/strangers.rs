@@ -105,7 +105,7 @@ fn beside_the_games_only_saves_are_saves() {
         }
     }
     let folders: Vec<_> = naming.folders().into_iter().map(|folder| folder.place.path.to_string()).collect();
-    assert_eq!(folders, ["gb", "gb/Hacks", "savestates"], "only folders of systems are looked into");
+    assert_eq!(folders, ["gb", "gb/Hacks", "psp", "savestates"], "only folders of systems are looked into");
 }
 
 /// FinalBurn Neo keeps its files in a folder of its own, which lies elsewhere on each firmware.
