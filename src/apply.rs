@@ -10,6 +10,7 @@ mod upload;
 use std::collections::VecDeque;
 use std::path::PathBuf;
 
+use litemap::LiteMap;
 use retrosync_protocol::{Content, Digest, Played, SaveHeads, SaveId, VersionId};
 
 use crate::disk::Disk;
@@ -58,6 +59,8 @@ pub struct Hands<'a> {
     pub launches: &'a mut Launches,
     /// Who watches is told how far it is.
     pub live: &'a Live,
+    /// Versions that could not be put in place here, and why.
+    pub unfit: &'a mut LiteMap<SaveId, (VersionId, Error)>,
     /// What the plan was made from.
     pub base: &'a Base,
     /// When the file was changed, by server time, if that is known.

@@ -150,9 +150,9 @@ fn meet(parts: &mut Parts, moment: &Moment) -> Done {
     let report = cycle::run(parts, request);
     if let Moment::GameStarts { at_boot_ms, .. } = moment {
         // What was placed until now the game will load.
-        parts.memory.hooks.game_starts((*at_boot_ms).min(playing::boot_ms() + 1));
+        parts.memory.hooks.game_may_start(*at_boot_ms);
     }
-    let (here, stored) = (report.waiting.is_empty(), report.queued.is_empty());
+    let (here, stored) = (report.all_is_here(), report.all_is_stored());
     Done { version: None, here, stored, waiting: report.failed.map(|error| error.cause) }
 }
 
@@ -161,7 +161,7 @@ fn accept_mass_change(parts: &mut Parts) -> Result<Done> {
     let report = cycle::run(parts, Request::new(Trigger::Retry));
     parts.settings.accept_mass_change = false;
     has_its_card(&report)?;
-    let (here, stored) = (report.waiting.is_empty(), report.queued.is_empty());
+    let (here, stored) = (report.all_is_here(), report.all_is_stored());
     let waiting = report.failed.map(|error| error.cause).or(report.playing);
     Ok(Done { version: None, here, stored, waiting })
 }

@@ -13,7 +13,8 @@ mod thin;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use retrosync_protocol::{Changes, SaveId, compare_key};
+use litemap::LiteMap;
+use retrosync_protocol::{Changes, compare_key};
 
 use crate::apply::{self, Card, Hands, Outcome};
 use crate::attic::{Attic, Limits, Told};
@@ -112,6 +113,9 @@ const ASK_MOST: usize = 5_000;
 pub fn run(parts: &mut Parts, mut request: Request) -> CycleReport {
     let mut report = CycleReport::default();
     let full = request.trigger == Trigger::Full;
+    if full || request.trigger == Trigger::Retry {
+        parts.memory.unfit = LiteMap::new();
+    }
     loaded::recall(parts);
     for _ in 0..ROUNDS {
         report.begin_round();
@@ -194,6 +198,7 @@ fn round(parts: &mut Parts, request: &mut Request, report: &mut CycleReport) -> 
         accept_mass_change: parts.settings.accept_mass_change,
         leave_out: parts.settings.leave_out.clone(),
         rests: parts.settings.rests_while_playing,
+        own: Some(parts.identity.writer().clone()),
     };
     let base = loaded::base(parts, &found);
     let plan = plan(&base, &found.local, &listing, &policy);
@@ -308,7 +313,7 @@ fn accept_what_is_gone(parts: &mut Parts, local: &Local, plan: &Plan) -> Result<
 }
 
 /// Does the steps: what is settled, then all uploads, then all downloads; for a game that waits, its downloads before the
-/// others, and no uploads but of what is moved away for them.
+/// others, and no uploads but those that downloads wait for.
 fn act(
     parts: &mut Parts,
     base: &Base,
@@ -322,7 +327,7 @@ fn act(
     for disk in parts.cards.iter_mut().filter_map(|card| card.disk.as_mut()) {
         disk.attic_mut().tell_time(told.unwrap_or_else(own_clock));
     }
-    let Memory { launches, hooks, changed, live, .. } = &mut parts.memory;
+    let Memory { launches, hooks, changed, live, unfit, .. } = &mut parts.memory;
     let played = |place: &_| changed.get(place).and_then(|(from, to)| clock.interval(*from, *to));
     let mut hands = Hands {
         volume: &*parts.volume,
@@ -335,6 +340,7 @@ fn act(
         hooks,
         launches,
         live,
+        unfit,
         base,
         played: &played,
         client: &parts.settings.client,
@@ -350,16 +356,9 @@ fn act(
     let title = awaited_by.map(compare_key);
     let of_it = |step: &&Step| title.as_ref().is_some_and(|title| compare_key(step.save().title()) == *title);
     let (first, others): (Vec<&Step>, Vec<&Step>) = plan.steps.iter().partition(of_it);
-    let goes_aside = |save: &SaveId| {
-        plan.steps.iter().any(|step| matches!(step, Step::Retire { .. }) && step.save() == save)
-    };
-    if awaited_by.is_none() {
-        apply::upload(&mut hands, &plan.steps, &mut outcome)?;
-    } else {
-        // What is moved away for the sake of a game's saves, and is nowhere else, would never be sent.
-        let leaving = plan.steps.iter().filter(|s| matches!(s, Step::Upload { .. }) && goes_aside(s.save()));
-        apply::upload(&mut hands, &leaving.cloned().collect::<Vec<_>>(), &mut outcome)?;
-    }
+    // A game that waits does so for what it loads, not for what others load.
+    let leads = |step: &&Step| awaited_by.is_none() || matches!(step, Step::Upload { leads: true, .. });
+    apply::upload(&mut hands, &plan.steps.iter().filter(leads).collect::<Vec<_>>(), &mut outcome)?;
     for steps in [first, others] {
         if outcome.failed.is_none() && !steps.is_empty() {
             apply::download(&mut hands, &steps, &mut outcome)?;

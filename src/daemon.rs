@@ -73,6 +73,8 @@ enum Message {
 
 /// How often to look for a route while there is none.
 const ROUTE_MS: u64 = 60_000;
+/// Between two starts because the card was away.
+const LIFE_LEAST: Duration = Duration::from_secs(5);
 
 /// Runs until the process ends, or until the card was away and is back: what this process holds of it may then be of
 /// another time, for others may have had it, and only a new start reads it all. `told` gets every cycle's report.
@@ -101,6 +103,7 @@ pub fn run(parts: &mut Parts, setup: Setup, mut told: impl FnMut(&Parts, &CycleR
         no_route: false,
         current: false,
         was_away: false,
+        tells_mounts: parts.journal.is_in_place(),
     };
     loop {
         daemon.wait(parts, &receiver, &now_ms)?;
@@ -108,6 +111,8 @@ pub fn run(parts: &mut Parts, setup: Setup, mut told: impl FnMut(&Parts, &CycleR
         if let Some(trigger) = daemon.pace.due(now_ms()) {
             if daemon.was_away && card_is_there(parts) {
                 log::info!("the card is back: starting anew");
+                // A contact that flickers must not make us start all the time.
+                std::thread::sleep(LIFE_LEAST.saturating_sub(started.elapsed()));
                 return Ok(());
             }
             daemon.pace.begin(trigger, now_ms());
@@ -134,6 +139,9 @@ struct Daemon {
     current: bool,
     /// The card was missing, or is another mount than the one whose journal is open.
     was_away: bool,
+    /// The card's file system names a file that was just opened as the one that is open. Where it does not, nothing can be
+    /// told by that, and we would start anew for ever.
+    tells_mounts: bool,
 }
 
 impl Daemon {
@@ -209,7 +217,8 @@ impl Daemon {
             && parts.settings.needs_route
             && !network::has_route();
         let is_odd = !report.halts.is_empty() || !report.problems.is_empty();
-        self.was_away |= is_odd && (!card_is_there(parts) || !parts.journal.is_in_place());
+        self.was_away |=
+            is_odd && (!card_is_there(parts) || (self.tells_mounts && !parts.journal.is_in_place()));
         self.watcher.retarget(folders(parts));
         self.current = report.failed.is_none() && self.lister.is_some();
         let base = parts.journal.base();

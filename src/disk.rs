@@ -527,5 +527,8 @@ fn busy(path: &RelativePath, cause: &str) -> Error {
 }
 
 #[cfg(test)]
+#[path = "disk/set_tests.rs"]
+mod set_tests;
+#[cfg(test)]
 #[path = "disk_tests.rs"]
 mod tests;

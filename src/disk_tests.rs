@@ -22,14 +22,14 @@ fn path() -> RelativePath {
     RelativePath::new("Saves/GB/Tetris.srm").unwrap()
 }
 
-fn card() -> tempfile::TempDir {
+pub(super) fn card() -> tempfile::TempDir {
     let card = tempfile::tempdir().unwrap();
     fs::create_dir_all(card.path().join("Saves/GB")).unwrap();
     fs::create_dir(card.path().join(".retrosync")).unwrap();
     card
 }
 
-fn disk(root: &Path) -> Disk {
+pub(super) fn disk(root: &Path) -> Disk {
     let (attic, problems) = Attic::open(Arc::new(Os), root).unwrap();
     assert_eq!(problems, []);
     let (disk, problems) = Disk::open(Arc::new(Os), root, attic).unwrap();

@@ -24,14 +24,15 @@
 //! Then the guards: a root that looks emptied, or a round that would replace most of a device, halts and asks.
 //! Never looks at a clock; never sees a file.
 
+mod guards;
 mod resume;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
-use retrosync_protocol::{Content, Digest, Head, Kind, SaveId, VersionId};
+use retrosync_protocol::{Content, Digest, Head, Kind, SaveId, VersionId, WriterId};
 
 use crate::selection::Selection;
-use crate::snapshot::{Base, BaseEntry, Doubt, Listing, Local, LocalSave, Place, RootState, Stamp};
+use crate::snapshot::{Base, BaseEntry, Doubt, Listing, Local, LocalSave, Place, Stamp};
 
 /// What happens when two devices changed one save.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -58,6 +59,8 @@ pub struct Policy {
     pub leave_out: Selection,
     /// Nothing is sent either while a game runs.
     pub rests: bool,
+    /// Who writes on this device.
+    pub own: Option<WriterId>,
 }
 
 /// One thing to do, with what it expects to find.
@@ -90,6 +93,8 @@ pub enum Step {
         parents: Vec<VersionId>,
         /// Stored aside, never a head.
         doubt: Option<Doubt>,
+        /// What comes here waits for it, even if a game waits for that: planned again as soon as this is stored.
+        leads: bool,
     },
     /// Put a remote version in place.
     Download {
@@ -114,6 +119,8 @@ pub enum Step {
         head: VersionId,
         /// What must be there now.
         expects: Content,
+        /// The save that comes and that the state would hide: it goes right before that is put in place, or both wait.
+        hides: Option<SaveId>,
     },
     /// Settle a question as the policy says: store a version with all heads as parents.
     Choose {
@@ -239,11 +246,6 @@ pub struct Plan {
     pub waiting: Vec<Step>,
 }
 
-/// More than this many saves …
-const GUARD_COUNT: usize = 3;
-/// … and more than one in this many of a root: freeze it.
-const GUARD_SHARE: usize = 5;
-
 /// Decides about every save.
 pub fn plan(base: &Base, local: &Local, listing: &Listing, policy: &Policy) -> Plan {
     let mut plan = Plan::default();
@@ -253,9 +255,9 @@ pub fn plan(base: &Base, local: &Local, listing: &Listing, policy: &Policy) -> P
             Decision { save, base, local, listing, policy }.decide(&mut plan);
         }
     }
-    resume::unmask(base, local, listing, &mut plan);
-    guard_roots(base, local, policy, &mut plan);
-    guard_downloads(local, policy, &mut plan);
+    resume::unmask(base, local, listing, policy, &mut plan);
+    guards::roots(base, local, policy, &mut plan);
+    guards::downloads(local, policy, &mut plan);
     let (now, waiting) = plan.steps.into_iter().partition(|step| {
         let plays = policy.frozen.is_some();
         match step {
@@ -341,6 +343,7 @@ impl Decision<'_> {
                     place: found.place.clone(),
                     head: head.version,
                     expects: found.content,
+                    hides: None,
                 },
             }),
             // A question between others; this device keeps what it has.
@@ -440,6 +443,7 @@ impl Decision<'_> {
             content: found.content,
             parents,
             doubt,
+            leads: false,
         }
     }
 
@@ -514,58 +518,12 @@ fn sorted(ids: impl Iterator<Item = VersionId>) -> Vec<VersionId> {
     ids.collect::<BTreeSet<_>>().into_iter().take(retrosync_protocol::MAX_PARENTS).collect()
 }
 
-/// Promise 4: an empty card stops us.
-fn guard_roots(base: &Base, local: &Local, policy: &Policy, plan: &mut Plan) {
-    for (root, state) in local.roots.iter().enumerate() {
-        match state {
-            Some(RootState::Offline(reason)) => {
-                plan.halts.push(Halt::Offline { root, reason: reason.clone() });
-            }
-            Some(RootState::Online) if !policy.accept_mass_change => {
-                let (count, of) = vanished(base, local, plan, root);
-                if count > GUARD_COUNT && count * GUARD_SHARE > of {
-                    plan.halts.push(Halt::Vanished { root, count, of });
-                    plan.steps.retain(|step| step.root() != Some(root));
-                }
-            }
-            _ => {}
-        }
-    }
-}
-
-/// How many of the saves that the base knows in this root are gone or doubted, of how many. Doubted bytes that are set
-/// aside already were let through once: they freeze nothing again.
-fn vanished(base: &Base, local: &Local, plan: &Plan, root: usize) -> (usize, usize) {
-    let suspects: BTreeSet<&SaveId> = plan
-        .questions
-        .iter()
-        .filter_map(|q| if let Question::Suspect { save, .. } = q { Some(save) } else { None })
-        .collect();
-    let here = base.saves.iter().filter(|(_, entry)| entry.place.root == root && entry.content.is_some());
-    let mut counts: BTreeMap<bool, usize> = BTreeMap::new();
-    for (save, entry) in here {
-        let gone = match local.saves.get(save) {
-            Some(found) => suspects.contains(save) && entry.aside != Some(found.content.digest),
-            None => !local.unread.contains(save),
-        };
-        *counts.entry(gone).or_default() += 1;
-    }
-    let gone = counts.get(&true).copied().unwrap_or(0);
-    (gone, gone + counts.get(&false).copied().unwrap_or(0))
-}
-
-/// A server restored from the wrong backup must not roll a whole device back in one round.
-fn guard_downloads(local: &Local, policy: &Policy, plan: &mut Plan) {
-    let replaces =
-        |step: &Step| matches!(step, Step::Retire { .. } | Step::Download { expects: Some(_), .. });
-    let count = plan.steps.iter().filter(|step| replaces(step)).count();
-    let of = local.saves.len();
-    if !policy.accept_mass_change && count > GUARD_COUNT && count * 2 > of {
-        plan.steps.retain(|step| !replaces(step));
-        plan.halts.push(Halt::Replaced { count, of });
-    }
-}
-
+#[cfg(test)]
+#[path = "plan/guards_tests.rs"]
+mod guards_tests;
+#[cfg(test)]
+#[path = "plan/resume_tests.rs"]
+mod resume_tests;
 #[cfg(test)]
 #[path = "plan_tests.rs"]
 mod tests;

@@ -3,25 +3,26 @@
 #![allow(clippy::unwrap_used, clippy::panic)]
 
 use super::*;
-use retrosync_protocol::{Played, WriterId};
+use crate::snapshot::RootState;
+use retrosync_protocol::Played;
 
 fn save() -> SaveId {
     "gb/sram/Tetris".parse().unwrap()
 }
 
-fn content(n: u8) -> Content {
+pub(super) fn content(n: u8) -> Content {
     Content { digest: Digest::of(&[n]), size_bytes: 8192 }
 }
 
 /// The version that carries content `n`.
-fn id(n: u8) -> VersionId {
+pub(super) fn id(n: u8) -> VersionId {
     Digest::of(&[n, 1])
 }
 
 /// The tombstone's number.
 const TOMB: u8 = 99;
 
-fn head(n: u8) -> Head {
+pub(super) fn head(n: u8) -> Head {
     Head {
         version: id(n),
         content: (n != TOMB).then(|| content(n % 10)),
@@ -37,11 +38,11 @@ fn place() -> Place {
     Place { root: 0, path: crate::snapshot::RelativePath::new("Saves/Tetris.srm").unwrap() }
 }
 
-fn found(n: u8, doubt: Option<Doubt>) -> LocalSave {
+pub(super) fn found(n: u8, doubt: Option<Doubt>) -> LocalSave {
     LocalSave { place: place(), stamp: Stamp::default(), content: content(n), doubt }
 }
 
-fn entry(n: u8, trusted: bool, ancestors: &[u8]) -> BaseEntry {
+pub(super) fn entry(n: u8, trusted: bool, ancestors: &[u8]) -> BaseEntry {
     BaseEntry {
         version: id(n),
         content: (n != TOMB).then(|| content(n)),
@@ -435,56 +436,6 @@ fn half_a_save_that_a_crash_left_is_not_chosen_because_it_is_younger() {
         let policy = Policy { conflict: ConflictPolicy::Newest, ..Policy::default() };
         let plan = plan(&Base::default(), &Local::default(), &listing, &policy);
         assert_eq!((plan.steps.len(), plan.questions.len()), (chosen, 1 - chosen), "{kind}");
-    }
-}
-
-/// A device with ten agreed saves, of which `gone` vanished and `blank` turned blank.
-fn card(gone: usize, blank: usize) -> (Base, Local, Listing) {
-    let (mut base, mut local, mut listing) = (Base::default(), Local::default(), Listing::default());
-    local.roots.push(Some(RootState::Online));
-    for n in 0..10u8 {
-        let save: SaveId = format!("gb/sram/Game {n}").parse().unwrap();
-        base.saves.insert(save.clone(), entry(1, true, &[]));
-        listing.saves.insert(save.clone(), vec![head(1)]);
-        let n = usize::from(n);
-        if n < gone {
-            local.homes.insert(save, place());
-        } else if n < gone + blank {
-            local.saves.insert(save, found(2, Some(Doubt::Blank)));
-        } else {
-            local.saves.insert(save, found(1, None));
-        }
-    }
-    (base, local, listing)
-}
-
-#[test]
-fn an_emptied_card_stops_us() {
-    for (gone, blank, halts) in
-        [(10, 0, true), (4, 0, true), (2, 2, true), (0, 4, true), (3, 0, false), (1, 1, false)]
-    {
-        let (base, local, listing) = card(gone, blank);
-        let plan_of = |accept_mass_change| {
-            plan(&base, &local, &listing, &Policy { accept_mass_change, ..Policy::default() })
-        };
-        let halted = plan_of(false);
-        let expected = halts.then_some(Halt::Vanished { root: 0, count: gone + blank, of: 10 });
-        assert_eq!(halted.halts, expected.into_iter().collect::<Vec<_>>(), "{gone} gone, {blank} blank");
-        assert_eq!(halted.steps.is_empty(), halts, "{gone} gone, {blank} blank");
-        assert!(plan_of(true).halts.is_empty(), "the user may say that it is meant");
-    }
-}
-
-#[test]
-fn a_round_that_replaces_most_of_a_device_asks() {
-    for (newer, halts) in [(6, true), (5, false)] {
-        let (base, local, mut listing) = card(0, 0);
-        for heads in listing.saves.iter_mut().map(|(_, heads)| heads).take(newer) {
-            *heads = vec![head(2)];
-        }
-        let plan = plan(&base, &local, &listing, &Policy::default());
-        assert_eq!(plan.halts == [Halt::Replaced { count: newer, of: 10 }], halts, "{newer} newer");
-        assert_eq!(plan.steps.len(), if halts { 0 } else { newer });
     }
 }
 

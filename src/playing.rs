@@ -103,6 +103,14 @@ impl Hooks {
         *self.said() = Some(Said { from_boot_ms, seen: false });
     }
 
+    /// What comes for the game that was to start at that hour is in place: it loads its save now. Nothing, if it has ended
+    /// meanwhile or another one is about to start.
+    pub fn game_may_start(&self, at_boot_ms: u64) {
+        if let Some(word) = self.said().as_mut().filter(|word| word.from_boot_ms == at_boot_ms) {
+            word.from_boot_ms = at_boot_ms.min(boot_ms() + 1);
+        }
+    }
+
     /// A hook says that the game has ended.
     pub fn game_ended(&self) {
         *self.said() = None;
@@ -241,44 +249,52 @@ pub struct Launches {
 
 #[derive(Clone, Debug)]
 struct Replaced {
-    before: Option<BaseEntry>,
-    at_boot_ms: u64,
-    /// A game was seen that had started before the replacement.
-    loaded_before: bool,
+    /// What the base said before each replacement, and when that was; the oldest first.
+    before: Vec<(Option<BaseEntry>, u64)>,
+    /// The first replacement that a game was seen to be older than.
+    loaded: Option<usize>,
 }
 
 impl Launches {
     /// A save was replaced at that time; `before` is what the base said until then.
     pub fn replaced(&mut self, save: &SaveId, before: Option<BaseEntry>, at_boot_ms: u64) {
-        // A second replacement under one game: what the game loaded is still the first.
-        if self.replaced.get(save).is_none_or(|known| !known.loaded_before) {
-            self.replaced.insert(save.clone(), Replaced { before, at_boot_ms, loaded_before: false });
-        }
+        let none = Replaced { before: Vec::new(), loaded: None };
+        self.replaced.entry(save.clone()).or_insert(none).before.push((before, at_boot_ms));
     }
 
     /// What was kept across a restart: a game loaded what was there before.
     pub fn recall(&mut self, save: &SaveId, before: Option<&BaseEntry>) {
-        let recalled = || Replaced { before: before.cloned(), at_boot_ms: 0, loaded_before: true };
-        self.replaced.entry(save.clone()).or_insert_with(recalled).loaded_before = true;
+        let recalled = || Replaced { before: vec![(before.cloned(), 0)], loaded: Some(0) };
+        self.replaced.entry(save.clone()).or_insert_with(recalled).loaded.get_or_insert(0);
     }
 
     /// Compares what was replaced with the games that run now.
     pub fn look(&mut self, playing: &Playing, now_boot_ms: u64) {
+        let started = playing.games.iter().map(|game| game.started_boot_ms).min();
         for (_, replaced) in &mut self.replaced {
-            replaced.loaded_before |=
-                playing.games.iter().any(|game| game.started_boot_ms <= replaced.at_boot_ms);
+            let older = started.and_then(|at| replaced.before.iter().position(|(_, then)| at <= *then));
+            replaced.loaded = older.into_iter().chain(replaced.loaded).min();
         }
         self.replaced.retain(|_, replaced| {
-            replaced.loaded_before
+            let last = replaced.before.last().map_or(0, |(_, at)| *at);
+            replaced.loaded.is_some()
                 || playing.reason.is_some()
-                || now_boot_ms < replaced.at_boot_ms.saturating_add(REMEMBER_MS)
+                || now_boot_ms < last.saturating_add(REMEMBER_MS)
         });
     }
 
     /// What a running game loaded, where that is not what the base says: the save, and its entry then (`None`: it had
     /// none).
     pub fn loaded(&self) -> impl Iterator<Item = (&SaveId, Option<&BaseEntry>)> {
-        self.replaced.iter().filter(|(_, r)| r.loaded_before).map(|(save, r)| (save, r.before.as_ref()))
+        self.replaced.iter().filter_map(|(save, replaced)| {
+            let (before, _) = replaced.before.get(replaced.loaded?)?;
+            Some((save, before.as_ref()))
+        })
+    }
+
+    /// The games that were seen have ended without writing the save. One that no sign shows yet may still hold it.
+    pub fn ended(&mut self, save: &SaveId) {
+        self.replaced.get_mut(save).into_iter().for_each(|replaced| replaced.loaded = None);
     }
 
     /// What the game wrote is stored: from here on the base is right.

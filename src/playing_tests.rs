@@ -171,6 +171,69 @@ fn what_a_game_writes_descends_from_what_it_loaded() {
 }
 
 #[test]
+fn of_several_replacements_a_game_loaded_what_was_there_before_the_first_that_it_is_older_than() {
+    let save: SaveId = "gb/sram/Tetris".parse().unwrap();
+    let place = crate::snapshot::Place { root: 0, path: crate::snapshot::RelativePath::new("x").unwrap() };
+    let first = BaseEntry {
+        version: retrosync_protocol::VersionId::of(b"first"),
+        content: None,
+        place,
+        stamp: crate::snapshot::Stamp::default(),
+        ancestors: Default::default(),
+        trusted: true,
+        aside: None,
+    };
+    for (row, started_boot_ms, loaded) in [
+        ("older than both: there was no save yet", 4_999, Some(None)),
+        ("started between them", 5_500, Some(Some(&first))),
+        ("younger than both", 6_001, None),
+    ] {
+        let mut launches = Launches::default();
+        launches.replaced(&save, None, 5_000);
+        launches.replaced(&save, Some(first.clone()), 6_000);
+        let games = vec![Game { pid: 1, name: "emu".into(), started_boot_ms }];
+        launches.look(&Playing { games, reason: Some("a game".into()) }, 7_000);
+        assert_eq!(launches.loaded().next().map(|(_, before)| before), loaded, "{row}");
+    }
+}
+
+#[test]
+fn the_end_of_one_game_says_nothing_of_another_that_is_not_seen_yet() {
+    let save: SaveId = "gb/sram/Tetris".parse().unwrap();
+    let game = |started_boot_ms| Playing {
+        games: vec![Game { pid: 1, name: "emu".into(), started_boot_ms }],
+        reason: Some("a game".into()),
+    };
+    let mut launches = Launches::default();
+    launches.replaced(&save, None, 5_000);
+    launches.look(&game(4_000), 6_000);
+    launches.replaced(&save, None, 8_000);
+    launches.ended(&save);
+    assert_eq!(launches.loaded().count(), 0);
+    launches.look(&game(7_000), 9_000);
+    assert_eq!(launches.loaded().count(), 1, "it is older than the second replacement");
+}
+
+#[test]
+fn an_end_that_was_told_meanwhile_is_not_undone_by_the_start_that_it_ended() {
+    let hooks = Hooks::default();
+    let starts_at = boot_ms() + 3_600_000;
+    hooks.game_starts(starts_at);
+    hooks.game_may_start(starts_at);
+    assert!(hooks.said().is_some_and(|word| word.from_boot_ms < starts_at), "its saves are in place");
+    hooks.game_starts(starts_at);
+    hooks.game_ended();
+    hooks.game_may_start(starts_at);
+    assert_eq!(*hooks.said(), None, "it has ended: saves may come again");
+    hooks.game_starts(starts_at + 5);
+    hooks.game_may_start(starts_at);
+    assert!(
+        hooks.said().is_some_and(|word| word.from_boot_ms == starts_at + 5),
+        "another game's start stands"
+    );
+}
+
+#[test]
 fn what_a_game_loads_after_its_hook_descends_from_what_was_pulled_before_it() {
     let launcher = || Playing {
         games: vec![Game { pid: 7, name: "emulatorlauncher".into(), started_boot_ms: 100 }],

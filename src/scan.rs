@@ -64,6 +64,16 @@ pub struct Found {
     pub failing: bool,
     /// How many files were read.
     pub read: usize,
+    /// Of the unread: how many are no saves, and are left out for as long as they lie there.
+    pub foreign: usize,
+}
+
+impl Found {
+    /// What lies in a save's place is none, and says why: nothing is put there, and nothing waits for it.
+    fn is_foreign(&mut self, save: SaveId, place: Place, why: String) {
+        self.foreign += usize::from(self.local.unread.insert(save));
+        self.left_out.push((place, why));
+    }
 }
 
 /// Scans again and again, and remembers what it read.
@@ -158,8 +168,7 @@ impl Scanner {
                     }
                     // What lies there is no save, and its card is well.
                     Err(error) if error.kind() == io::ErrorKind::InvalidData => {
-                        found.left_out.push((place.clone(), error.to_string()));
-                        found.local.unread.insert(save.clone());
+                        found.is_foreign(save.clone(), place.clone(), error.to_string());
                         return;
                     }
                     Err(error) => {
@@ -308,23 +317,19 @@ impl Visit<'_, '_> {
         match self.request.naming.identify(&place) {
             Identified::Save(save) => match whole::stamp(self.volume, &place.path.under(self.dir)) {
                 Ok(stamp) if save.kind() == SaveKind::File && stamp.size_bytes > OPAQUE_MOST_BYTES => {
-                    self.found.local.unread.insert(save);
                     let why = format!(
                         "it is {} bytes, and only small files are kept by their path",
                         stamp.size_bytes
                     );
-                    self.found.left_out.push((place, why));
+                    self.found.is_foreign(save, place, why);
                 }
                 Ok(stamp) if save.kind() == SaveKind::Tree && stamp.size_bytes > MOST_TREE_BYTES => {
-                    self.found.local.unread.insert(save);
-                    self.found
-                        .left_out
-                        .push((place, "it has more than 32 MiB: no save is that large".into()));
+                    let why = "it has more than 32 MiB: no save is that large";
+                    self.found.is_foreign(save, place, why.into());
                 }
                 Ok(stamp) => self.files.entry(save).or_default().push((place, stamp)),
                 Err(error) if error.kind() == io::ErrorKind::InvalidData => {
-                    self.found.local.unread.insert(save);
-                    self.found.left_out.push((place, error.to_string()));
+                    self.found.is_foreign(save, place, error.to_string());
                 }
                 Err(error) => {
                     self.found.local.unread.insert(save.clone());

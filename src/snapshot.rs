@@ -78,7 +78,7 @@ pub struct Stamp {
     pub mtime_s: i64,
     /// Nanoseconds.
     pub mtime_ns: i64,
-    /// The inode; on FAT it changes with each mount.
+    /// The inode, and of which file system; on FAT it changes with each mount.
     pub inode: u64,
 }
 

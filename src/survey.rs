@@ -119,13 +119,18 @@ impl Survey {
             }
         }
         // What the daemon has done and not yet written down shows here as not done.
-        let ((_, alone), unread) = (self.safe_and_alone(), self.found.local.unread.len());
+        let ((_, alone), unread) = (self.safe_and_alone(), self.unread());
         match (alone, unread, self.looked.journal.is_in_doubt()) {
             (1.., ..) => Some(Unsafe::Queued(alone)),
             (0, 1.., _) => Some(Unsafe::Unread(unread)),
             (0, 0, true) => Some(Unsafe::InDoubt),
             (0, 0, false) => None,
         }
+    }
+
+    /// How many saves are being written, or cannot be read. What is no save does not count: it is told as left out.
+    pub fn unread(&self) -> usize {
+        self.found.local.unread.len() - self.found.foreign
     }
 
     fn steps(&self) -> impl Iterator<Item = &Step> {

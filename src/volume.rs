@@ -144,7 +144,8 @@ fn stamp_of(metadata: &fs::Metadata) -> Stamp {
         // Opaque signed numbers: a file dated 2100 may well read as before 1970 here.
         mtime_s: metadata.mtime(),
         mtime_ns: metadata.mtime_nsec(),
-        inode: metadata.ino(),
+        // Another mount's files may have the same numbers.
+        inode: metadata.ino() ^ metadata.dev().rotate_left(40),
     }
 }
 

@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 mod cycle {
+    mod awaited;
     mod daemon;
     pub mod rig;
 }
@@ -111,24 +112,6 @@ fn what_is_left_out_is_not_asked_about_in_every_cycle() {
     a.forget_calls();
     assert!(a.run_current(Trigger::Changed).is_quiet());
     assert_eq!(a.calls(), Vec::<String>::new());
-}
-
-#[test]
-fn a_game_that_waits_has_its_save_before_all_others_and_waits_for_no_upload() {
-    let rig = Rig::new(&["Alleyway", "Mario", "Tetris", "Zelda"]);
-    let (mut a, mut b) = (rig.device(), rig.device());
-    b.cycle();
-    for title in ["Alleyway", "Tetris", "Zelda"] {
-        a.plays(title, title.as_bytes());
-    }
-    a.cycle();
-    b.plays("Mario", b"not sent yet");
-    b.forget_calls();
-    let report = b.run_for_game("TETRIS");
-    let placed: Vec<_> = report.deeds.iter().map(|deed| deed.save().title()).collect();
-    assert_eq!(placed, ["Tetris", "Alleyway", "Zelda"]);
-    assert_eq!(b.calls(), ["list", "fetch", "fetch"]);
-    assert_eq!(kinds(&b.run(Trigger::Changed).deeds), ["stored"], "what waited is sent with the next cycle");
 }
 
 #[test]

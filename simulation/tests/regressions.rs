@@ -273,3 +273,57 @@ fn half_a_save_is_set_aside_once_whatever_its_game_had_loaded() {
         ],
     );
 }
+
+/// Two versions came, one after the other, under a game that could not be seen yet.
+#[test]
+fn what_a_game_wrote_that_is_older_than_two_replacements_goes_on_from_neither() {
+    keeps_its_promises(
+        300040,
+        2,
+        &[
+            starts_unseen(1, 2),
+            exits(1),
+            starts(1, 2),
+            starts_unseen(0, 2),
+            syncs(1),
+            syncs_all(0),
+            Event::Exits { device: 1, saves: true, truncates: true },
+            syncs(1),
+            syncs(0),
+            waits(5),
+            syncs(0),
+            exits(0),
+        ],
+    );
+}
+
+/// A game that had been there before a state came had ended; another one was started, and a newer state came under it.
+#[test]
+fn what_a_game_wrote_that_nobody_saw_start_is_a_branch_although_one_before_it_had_ended() {
+    let truncates = Event::Exits { device: 0, saves: true, truncates: true };
+    keeps_its_promises(
+        2_002_686,
+        2,
+        &[
+            starts(1, 2),
+            exits(1),
+            starts(1, 1),
+            exits(1),
+            syncs(1),
+            starts_unseen(0, 1),
+            syncs(0),
+            waits(5),
+            syncs(0),
+            exits(0),
+            Event::Deletes { device: 0, save: 2 },
+            starts(1, 2),
+            exits(1),
+            syncs(1),
+            starts_unseen(0, 2),
+            syncs(0),
+            waits(5),
+            syncs(0),
+            truncates,
+        ],
+    );
+}

@@ -28,20 +28,25 @@ struct Wanted<'a> {
 /// # Errors
 /// When our own state cannot be written; what the remote or one save cannot do is in the outcome.
 pub fn download(hands: &mut Hands<'_>, steps: &[&Step], outcome: &mut Outcome) -> Result<()> {
-    let wanted: Vec<Wanted<'_>> = steps.iter().filter_map(|step| wanted(step)).collect();
+    let (unfit, wanted): (Vec<Wanted<'_>>, Vec<Wanted<'_>>) =
+        steps.iter().filter_map(|step| wanted(step)).partition(|want| is_unfit(hands, want).is_some());
+    for want in &unfit {
+        is_unfit(hands, want).into_iter().for_each(|error| outcome.problem(want.save, error.clone()));
+    }
     let mut staged = fetch(hands, &wanted, outcome);
     let mut looked = Looked { signs: hands.signs, hooks: hands.hooks, at_boot_ms: None };
-    // First what would hide what comes: a cut in between leaves the old save, and the state in the attic.
-    retire_all(hands, steps, true, &mut looked, outcome)?;
     for want in &wanted {
         let Some(bytes) = staged.remove(&(want.place.root, want.content)) else {
             // Not fetched (its problem is told), or a twin took the bytes: the next round fetches them for this one.
             outcome.again |= outcome.failed.is_none() && has_twin(&wanted, want);
             continue;
         };
-        place(hands, want, bytes, &mut looked, outcome)?;
+        // First what would hide it: a cut in between leaves the old save, and the state in the attic.
+        if retire_all(hands, steps, Some(want.save), &mut looked, outcome)? {
+            place(hands, want, bytes, &mut looked, outcome)?;
+        }
     }
-    retire_all(hands, steps, false, &mut looked, outcome)?;
+    retire_all(hands, steps, None, &mut looked, outcome)?;
     // A game may have started between the last look and the write: then what it loaded is what was there before.
     if !outcome.deeds.is_empty() {
         hands.launches.look(&hands.hooks.look(hands.signs), boot_ms());
@@ -52,6 +57,11 @@ pub fn download(hands: &mut Hands<'_>, steps: &[&Step], outcome: &mut Outcome) -
 fn wanted(step: &Step) -> Option<Wanted<'_>> {
     let Step::Download { save, place, head, content, expects } = step else { return None };
     Some(Wanted { save, place, head: *head, content: *content, expects: expects.as_ref() })
+}
+
+/// Why just this version could not be put in place the last time.
+fn is_unfit<'a>(hands: &'a Hands<'_>, want: &Wanted<'_>) -> Option<&'a Error> {
+    hands.unfit.get(want.save).filter(|(head, _)| *head == want.head).map(|(_, error)| error)
 }
 
 fn has_twin(wanted: &[Wanted<'_>], of: &Wanted<'_>) -> bool {
@@ -121,6 +131,9 @@ fn place(
     let stamp = match disk.replace(&want.place.path, want.save, want.expects, bytes, &mut guard) {
         Ok(stamp) => stamp,
         Err(error) => {
+            if error.kind == Kind::Damaged {
+                hands.unfit.insert(want.save.clone(), (want.head, error.clone()));
+            }
             outcome.problem(want.save, error);
             return Ok(());
         }
@@ -146,29 +159,26 @@ fn agreed<'a>(want: &Wanted<'a>, stamp: Stamp) -> Agreed<'a> {
     Agreed { version: want.head, content: Some(want.content), place: want.place, stamp }
 }
 
-/// All `Retire` steps of states, or all others.
+/// All `Retire` steps of what would hide this save, or of what was deleted; false if one of them stays.
 fn retire_all(
     hands: &mut Hands<'_>,
     steps: &[&Step],
-    states: bool,
+    of: Option<&SaveId>,
     looked: &mut Looked<'_>,
     outcome: &mut Outcome,
-) -> Result<()> {
+) -> Result<bool> {
+    let mut all = true;
     for step in steps {
-        if let Step::Retire { save, place, head, expects } = step
-            && (save.kind() == SaveKind::State) == states
+        if let Step::Retire { save, place, head, expects, hides } = step
+            && hides.as_ref() == of
         {
-            // A state that was stored just now is its new version; what was deleted is its deletion.
-            let heads = hands.journal.listing().saves.get(save).into_iter().flatten();
-            let is_deleted = heads.into_iter().any(|h| h.version == *head && h.content.is_none());
-            let stored = hands.journal.base().saves.get(save).filter(|entry| entry.content == Some(*expects));
-            let head = stored.filter(|_| !is_deleted).map_or(*head, |entry| entry.version);
-            retire(hands, (save, place), head, expects, looked, outcome)?;
+            all &= retire(hands, (save, place), *head, expects, looked, outcome)?;
         }
     }
-    Ok(())
+    Ok(all)
 }
 
+/// One of them; false if it stays.
 fn retire(
     hands: &mut Hands<'_>,
     (save, place): (&SaveId, &Place),
@@ -176,15 +186,15 @@ fn retire(
     expects: &Content,
     looked: &mut Looked<'_>,
     outcome: &mut Outcome,
-) -> Result<()> {
+) -> Result<bool> {
     let disk: Option<&mut Disk> = hands.cards.get_mut(place.root).and_then(|card| card.disk.as_mut());
     let Some(disk) = disk else {
         outcome.problem(save, no_card(place));
-        return Ok(());
+        return Ok(false);
     };
     if let Err(error) = disk.retire(&place.path, save, expects, &mut || looked.now()) {
         outcome.problem(save, error);
-        return Ok(());
+        return Ok(false);
     }
     let at_boot_ms = shown_boot_ms(disk);
     let before = hands.base.saves.get(save);
@@ -194,7 +204,7 @@ fn retire(
     hands.journal.record(Entry::Settled { save: save.clone(), entry })?;
     log::info!("{save}: deleted elsewhere or older than what came, `{}` is in the attic", place.path);
     outcome.deeds.push(Deed::Retired { save: save.clone(), version: head });
-    Ok(())
+    Ok(true)
 }
 
 /// Does a game run? Asked right before the first byte changes (promise 7: a running game owns its save).

@@ -32,7 +32,7 @@ struct Payload {
 ///
 /// # Errors
 /// When our own state cannot be written; what the remote or one save cannot do is in the outcome.
-pub fn upload(hands: &mut Hands<'_>, steps: &[Step], outcome: &mut Outcome) -> Result<()> {
+pub fn upload(hands: &mut Hands<'_>, steps: &[&Step], outcome: &mut Outcome) -> Result<()> {
     let mut offers = Vec::new();
     let mut payloads: LiteMap<u64, Payload> = LiteMap::new();
     for step in steps {
@@ -77,11 +77,11 @@ pub fn upload(hands: &mut Hands<'_>, steps: &[Step], outcome: &mut Outcome) -> R
 fn offer(
     hands: &mut Hands<'_>,
     step: &Step,
-    all: &[Step],
+    all: &[&Step],
     outcome: &mut Outcome,
 ) -> Result<Option<(Version, Option<Payload>)>> {
     let (save, content, parents, doubt, place) = match step {
-        Step::Upload { save, place, stamp, content, parents, doubt } => {
+        Step::Upload { save, place, stamp, content, parents, doubt, .. } => {
             let path = hands.path(place)?;
             let there = whole::stamp(hands.volume, &path);
             if !there.is_ok_and(|there| alike(&there, stamp)) {
@@ -147,6 +147,7 @@ fn take_in(
         StoreResult::Branch { version, heads } => (version, heads, true),
         StoreResult::Refused { problem } => return refused(hands, save, problem, outcome),
     };
+    outcome.again |= matches!(offer.step, Step::Upload { leads: true, .. });
     match offer.step {
         Step::Upload { content, doubt: Some(doubt), .. } => {
             hands.journal.record(Entry::Aside { save: save.clone(), digest: content.digest })?;

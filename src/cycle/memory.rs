@@ -4,9 +4,10 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use litemap::LiteMap;
-use retrosync_protocol::SaveId;
+use retrosync_protocol::{SaveId, VersionId};
 
 use crate::clock::ServerClock;
+use crate::error::Error;
 use crate::live::Live;
 use crate::playing::{Hooks, Launches};
 use crate::scan::{Found, Scanner, Sweep};
@@ -31,6 +32,8 @@ pub struct Memory {
     pub(super) changed: LiteMap<Place, (u64, u64)>,
     /// When saves were last seen changed here, in uptime.
     last_change: LiteMap<SaveId, u64>,
+    /// Versions that could not be put in place here, and why: not brought again before the next retry.
+    pub(super) unfit: LiteMap<SaveId, (VersionId, Error)>,
     last_scan_boot_ms: Option<u64>,
     /// Files that are of no known game, although the list of games was read after they were seen.
     strangers: LiteMap<Place, ()>,
@@ -50,6 +53,7 @@ impl Memory {
             named: LiteMap::new(),
             changed: LiteMap::new(),
             last_change: LiteMap::new(),
+            unfit: LiteMap::new(),
             last_scan_boot_ms: None,
             strangers: LiteMap::new(),
             games_read: false,
@@ -100,9 +104,7 @@ impl Memory {
             !found.local.unread.contains(save) && here == base.saves.get(save).and_then(|entry| entry.content)
         };
         let done: Vec<SaveId> = loaded.filter(|save| !a_game_runs && unchanged(save)).collect();
-        for save in done {
-            self.launches.forget(&save);
-        }
+        done.iter().for_each(|save| self.launches.ended(save));
     }
 
     pub(super) fn scanned(&mut self, sweep: Sweep) {

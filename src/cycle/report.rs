@@ -22,7 +22,7 @@ pub struct CycleReport {
     pub halts: Vec<Halt>,
     /// Steps that wait because a game runs or has just saved.
     pub waiting: Vec<Step>,
-    /// Steps that wait for the remote.
+    /// Steps that are not done: they wait for the remote, or met a problem.
     pub queued: Vec<Step>,
     /// What went wrong with single saves and folders.
     pub problems: Vec<Problem>,
@@ -65,6 +65,21 @@ impl CycleReport {
         self.deeds.is_empty()
     }
 
+    /// Is what should come to this device in place?
+    pub fn all_is_here(&self) -> bool {
+        !self.open().any(Step::writes_here)
+    }
+
+    /// Has the remote what it should get?
+    pub fn all_is_stored(&self) -> bool {
+        self.open().all(Step::writes_here)
+    }
+
+    /// What is still to be done.
+    fn open(&self) -> impl Iterator<Item = &Step> {
+        self.queued.iter().chain(&self.waiting)
+    }
+
     /// Is there something that a person should look at?
     pub fn wants_attention(&self) -> bool {
         !(self.problems.is_empty() && self.questions.is_empty() && self.halts.is_empty())
@@ -72,7 +87,7 @@ impl CycleReport {
 
     /// How many saves are the same here and there: all on this device but those that wait or are asked about.
     pub fn in_step(&self) -> usize {
-        let steps = self.queued.iter().chain(&self.waiting).map(Step::save);
+        let steps = self.open().map(Step::save);
         let open: BTreeSet<&SaveId> = self.questions.iter().map(Question::save).chain(steps).collect();
         self.saves.iter().filter(|save| !open.contains(save)).count()
     }
@@ -110,6 +125,9 @@ impl CycleReport {
         for problem in outcome.problems {
             self.problem(problem);
         }
+        // What had a problem, or was put off for a game that waits, is not done.
+        let done: BTreeSet<&SaveId> = outcome.deeds.iter().map(Deed::save).collect();
+        self.queued.retain(|step| !done.contains(step.save()));
         self.deeds.extend(outcome.deeds);
         self.moved |= outcome.moved;
         self.failed = self.failed.take().or(outcome.failed);
@@ -120,9 +138,6 @@ impl CycleReport {
                 _ => false,
             };
         }
-        let done: BTreeSet<&SaveId> = self.deeds.iter().map(Deed::save).collect();
-        let dropped = self.failed.is_none();
-        self.queued.retain(|step| !dropped && !done.contains(step.save()));
         outcome.again && self.failed.is_none()
     }
 

@@ -85,7 +85,7 @@ impl Disk {
         };
         let allowed =
             guard().and_then(|()| if stands { Ok(()) } else { Err(busy(path, "it changed meanwhile")) });
-        match allowed.and_then(|()| self.lay(&set, path, true)) {
+        match allowed.and_then(|()| self.lay(&set, path, true, guard)) {
             Ok(()) => self.close_set(),
             Err(error) => {
                 // As after a cut: look at what is there, go on or leave it. If even that fails, the set stays declared.
@@ -138,26 +138,38 @@ impl Disk {
         };
         let kept =
             old.filter(|old| self.attic.holds(set.number, old)).map(|_| self.attic.path_of(set.number));
-        let files = self.files_here(&target).map_err(failed)?;
+        let files = match self.files_here(&target) {
+            // What lies there is no save any more, and will not become one by waiting: nothing else must wait for it.
+            Err(error) if error.kind() == io::ErrorKind::InvalidData => return self.leave_set(&set, &path),
+            files => files.map_err(failed)?,
+        };
         let of = |from: Option<&PathBuf>| from.map_or(Ok(Vec::new()), |from| self.files_of(from, &target));
         let new = of(staged.as_ref().filter(|_| is_staged)).unwrap_or_default();
         let old = of(kept.as_ref()).unwrap_or_default();
         let is = |files: &[(File, Part)], file: &File| files.iter().any(|(other, _)| other == file);
         let ours = files.iter().all(|file| file.1.size_bytes == 0 || is(&new, file) || is(&old, file));
         if ours && (is_staged || kept.is_some()) {
-            self.lay(&set, &path, is_staged)?;
+            self.lay(&set, &path, is_staged, &mut || Ok(()))?;
             return self.close_set().map(|()| Vec::new());
         }
         // Promise 1, for torn bytes too: they could still be what a game wrote.
         if let Ok(Some((here, _))) = look(&*self.volume, &target, &set.save) {
             self.attic.put(&set.save, &path, &here, Reason::Found)?;
         }
-        let problem = recovery::foreign(&set, &path, "left as it is");
+        self.leave_set(&set, &path)
+    }
+
+    /// What is there is neither the old save nor the new one: it stays.
+    fn leave_set(&mut self, set: &Intent, path: &RelativePath) -> Result<Vec<Problem>> {
+        let problem = recovery::foreign(set, path, "left as it is");
         self.close_set().map(|()| vec![problem])
     }
 
-    /// Makes the files those of the staged payload, or back those of the attic's.
-    fn lay(&mut self, set: &Intent, path: &RelativePath, forward: bool) -> Result<()> {
+    /// Makes the files those of the staged payload, or back those of the attic's. The guard is asked before the first change;
+    /// then it goes on to the end, for a game could do nothing with half of it.
+    fn lay(&mut self, set: &Intent, path: &RelativePath, forward: bool, guard: &mut Guard<'_>) -> Result<()> {
+        let mut guard = Some(guard);
+        let mut ask = || guard.take().map_or(Ok(()), |guard| guard());
         let target = path.under(&self.root_dir);
         let failed = |error: io::Error| Error::io(format!("cannot replace `{path}`"), &error);
         let source = match (&set.new, set.old) {
@@ -172,19 +184,25 @@ impl Disk {
         let here = self.files_here(&target).map_err(failed)?;
         // First what must go: on a card that does not tell `a` from `A`, one of the files may have its name.
         for (name, _) in here.iter().filter(|(name, _)| !files.iter().any(|((other, _), _)| other == name)) {
-            self.put_file(&set.save, &beside(path, name)?, None)?;
+            self.put_file(&set.save, &beside(path, name)?, None, &mut ask)?;
         }
         for (file, part) in &files {
             let Some(source) = source.as_ref().filter(|_| !here.contains(file)) else { continue };
             let mut bytes = self.part(source, part).map_err(failed)?;
             let staged = self.stage(&file.1, &mut bytes)?;
-            self.put_file(&set.save, &beside(path, &file.0)?, Some(staged))?;
+            self.put_file(&set.save, &beside(path, &file.0)?, Some(staged), &mut ask)?;
         }
         Ok(())
     }
 
     /// One file of a set to its place, or away.
-    fn put_file(&mut self, save: &SaveId, path: &RelativePath, staged: Option<Staged>) -> Result<()> {
+    fn put_file(
+        &mut self,
+        save: &SaveId,
+        path: &RelativePath,
+        staged: Option<Staged>,
+        guard: &mut Guard<'_>,
+    ) -> Result<()> {
         let target = path.under(&self.root_dir);
         let here = look(&*self.volume, &target, save)?;
         if here.is_none() {
@@ -198,7 +216,7 @@ impl Disk {
         if let Some(staged) = staged {
             staged.take();
         }
-        self.commit(intent, path, here.map(|(_, stamp)| stamp), &mut || Ok(())).map(drop)
+        self.commit(intent, path, here.map(|(_, stamp)| stamp), guard).map(drop)
     }
 
     /// The files that are there.

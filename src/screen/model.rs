@@ -294,7 +294,7 @@ fn fill(card: &mut Card, ground: &Ground, survey: Survey) {
     card.unsafe_because = survey.unsafe_because(ground);
     card.last_exchange_unix_s = survey::last_exchange(ground);
     let (safe, alone) = survey.safe_and_alone();
-    (card.safe, card.queued) = (safe, alone + survey.found.local.unread.len());
+    (card.safe, card.queued) = (safe, alone + survey.unread());
     card.strangers = survey.found.left_out.len();
     card.saves = shown(ground, &survey);
     card.questions = survey.plan.questions;
