@@ -206,7 +206,9 @@ impl Naming {
 
     /// The same for a folder alone.
     pub fn set_of_folder(&self, place: &Place) -> Option<Place> {
-        self.set(place.root, &format!("{}/*", place.path))
+        let has_trees =
+            self.layouts.iter().any(|layout| layout.holds.contains(&crate::profile::Holds::Trees));
+        has_trees.then(|| self.set(place.root, &format!("{}/*", place.path)))?
     }
 
     /// The same for a file that may hold one of a game's memories.

@@ -186,25 +186,23 @@ impl World {
                 self.judge_contact(device)?;
             }
         }
+        let mut reports = Vec::new();
         for round in 0..ROUNDS {
             self.pass(61);
-            let mut is_quiet = round > 0;
+            reports.clear();
             for device in 0..self.devices.len() {
                 let trigger = if round == 0 { Trigger::Full } else { Trigger::Retry };
-                let report = self.calm_cycle(device, trigger);
-                is_quiet &= report.is_some_and(|report| is_at_rest(&report));
+                reports.push(self.calm_cycle(device, trigger).ok_or("a device does not start")?);
             }
-            if is_quiet {
+            if round > 0 && reports.iter().all(is_at_rest) {
                 break;
             }
         }
         self.judge(&Event::Waits { seconds: 61 })?;
-        self.pass(61);
-        for device in 0..self.devices.len() {
-            let report = self.calm_cycle(device, Trigger::Retry).ok_or("a device does not start")?;
-            self.judge_quiet(device, &report)?;
+        for (device, report) in reports.iter().enumerate() {
+            self.judge_quiet(device, report)?;
             for save in 0..SAVES {
-                self.judge_agreement(device, save, &report)?;
+                self.judge_agreement(device, save, report)?;
             }
             self.calm_cycle(device, Trigger::Full).ok_or("a device does not start")?;
             let changes = self.devices[device].handheld.get().changes;

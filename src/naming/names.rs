@@ -37,6 +37,13 @@ pub(crate) fn never(name: &str) -> Option<&'static str> {
 
 /// Does the name fit the pattern? `*` stands for any part; ASCII case does not count.
 pub(crate) fn fits(pattern: &str, name: &str) -> bool {
+    // Nearly all patterns are one ending, and every name is held against all of them.
+    if let [b'*', end @ ..] = pattern.as_bytes()
+        && !end.contains(&b'*')
+    {
+        let name = name.as_bytes();
+        return name.len() >= end.len() && name[name.len() - end.len()..].eq_ignore_ascii_case(end);
+    }
     let mut parts = pattern.split('*');
     let first = parts.next().unwrap_or_default();
     let Some(mut rest) = strip_start(name, first) else { return false };
