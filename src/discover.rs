@@ -1,6 +1,7 @@
 //! Which servers answer in this network: one question, a few seconds of listening.
 //!
-//! Trusts nothing of what it hears: a person chooses, and only then the address is used as if it had been typed.
+//! Trusts nothing of what it hears: whoever is in this network may answer. A person sees the address and who told it, and only
+//! then it is used as if it had been typed.
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr, UdpSocket};
 use std::time::{Duration, Instant};
@@ -14,14 +15,23 @@ const MOST: usize = 8;
 /// Whom to ask.
 pub const EVERYBODY: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::BROADCAST), discovery::PORT);
 
-/// The addresses of servers that answered, each once, in that order; none without a network.
-pub fn servers(ask: SocketAddr) -> Vec<String> {
+/// A server that answered.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Found {
+    /// Where it says that it is.
+    pub address: String,
+    /// Who said so, where that is another host than the address names; else empty.
+    pub sender: String,
+}
+
+/// The servers that answered, each address once, in that order; none without a network.
+pub fn servers(ask: SocketAddr) -> Vec<Found> {
     let mut found = Vec::new();
     let _ = listen(ask, &mut found);
     found
 }
 
-fn listen(ask: SocketAddr, found: &mut Vec<String>) -> std::io::Result<()> {
+fn listen(ask: SocketAddr, found: &mut Vec<Found>) -> std::io::Result<()> {
     let socket = UdpSocket::bind((Ipv4Addr::UNSPECIFIED, 0))?;
     socket.set_broadcast(true)?;
     let began = Instant::now();
@@ -31,9 +41,13 @@ fn listen(ask: SocketAddr, found: &mut Vec<String>) -> std::io::Result<()> {
             socket.set_read_timeout(Some(left))?;
             let mut datagram = [0; discovery::BYTES];
             let Ok((length, from)) = socket.recv_from(&mut datagram) else { continue };
-            let address = discovery::address(&datagram[..length], &from.ip().to_string());
-            let new = address.filter(|address| found.len() < MOST && !found.contains(address));
-            found.extend(new);
+            let sender = from.ip().to_string();
+            let Some(address) = discovery::address(&datagram[..length], &sender) else { continue };
+            if found.len() < MOST && found.iter().all(|known| known.address != address) {
+                let place = address.split_once("//").map_or("", |(_, place)| place);
+                let is_itself = discovery::host_of(place) == sender;
+                found.push(Found { address, sender: if is_itself { String::new() } else { sender } });
+            }
         }
         // Who asks one address and got its answer need not wait.
         if !found.is_empty() && ask != EVERYBODY {

@@ -1,10 +1,12 @@
 //! Where the user's file is, and one line of it changed: whole or not at all, all other lines as they were.
 
+use std::io;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
-use super::{Config, entries};
-use crate::boot;
+use super::{Config, entries, whole};
 use crate::error::{Error, Result};
+use crate::volume::{Os, Volume};
 
 /// What it is called.
 const NAME: &str = "retrosync.toml";
@@ -49,29 +51,75 @@ fn doing(path: &Path) -> String {
 }
 
 fn put(path: &Path, name: &str, value: &str) -> Result<()> {
-    let old = match std::fs::read_to_string(path) {
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => String::new(),
-        text => text.map_err(|error| Error::io(doing(path), &error))?,
+    let failed = |error: io::Error| Error::io(doing(path), &error);
+    let volume: Arc<dyn Volume> = Arc::new(Os);
+    // What a link leads to.
+    let real = &std::fs::canonicalize(path).unwrap_or_else(|_| path.to_owned());
+    whole::settle(&volume, real, &|text| entries(path, text).is_ok()).map_err(failed)?;
+    let old = match std::fs::read_to_string(real) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => String::new(),
+        text => text.map_err(failed)?,
     };
     let new = with_line(&old, name, value);
     // Nothing is written that could not be read again.
     entries(path, &new)?;
-    boot::write(path, new.as_bytes()).map_err(|error| Error::io(doing(path), &error))
+    if new == old {
+        return Ok(());
+    }
+    whole::write(&volume, real, &old, &new).map_err(failed)
 }
 
-/// The text in which that key has that value, in the line where it stood or in one more; without a value, in no line.
+/// Finishes what a power cut broke off while the file was written. A card that cannot be written stays as it is: the text is
+/// read as it was meant all the same.
+pub fn settle(path: &Path) {
+    let volume: Arc<dyn Volume> = Arc::new(Os);
+    let real = &std::fs::canonicalize(path).unwrap_or_else(|_| path.to_owned());
+    let _ = whole::settle(&volume, real, &|text| entries(path, text).is_ok());
+}
+
+/// The text in which that key has that value, in the line where it stood or in one more; without a value, in no line. Every
+/// other line, the comment behind it, and how lines end, stay.
 fn with_line(text: &str, name: &str, value: &str) -> String {
+    // Blanks that only keep the file's length.
+    let text = text.trim_end_matches(' ');
+    let end = if text.contains("\r\n") { "\r\n" } else { "\n" };
     let quoted = value.replace('\\', "\\\\").replace('"', "\\\"");
-    let line = format!("{name} = \"{quoted}\"");
-    let is_it = |line: &str| line.split_once('=').is_some_and(|(key, _)| key.trim() == name);
-    let mut lines: Vec<&str> = text.lines().collect();
-    match lines.iter().position(|line| is_it(line)) {
-        Some(at) if value.is_empty() => drop(lines.remove(at)),
-        Some(at) => lines[at] = &line,
-        None if value.is_empty() => {}
-        None => lines.push(&line),
+    let mut new = String::with_capacity(text.len() + name.len() + quoted.len() + 8);
+    let mut line = (!value.is_empty()).then(|| format!("{name} = \"{quoted}\""));
+    for old in text.split_inclusive('\n') {
+        match old.split_once('=').filter(|(key, _)| key.trim() == name) {
+            Some((_, rest)) => {
+                if let Some(line) = line.take() {
+                    new.push_str(&line);
+                    new.push_str(behind(rest));
+                }
+            }
+            None => new.push_str(old),
+        }
     }
-    lines.into_iter().map(|line| format!("{line}\n")).collect()
+    let Some(line) = line else { return new };
+    if !new.is_empty() && !new.ends_with('\n') {
+        new.push_str(end);
+    }
+    new + &line + end
+}
+
+/// What stands behind a value: a comment with the blanks before it, and the line's end.
+fn behind(rest: &str) -> &str {
+    let mut quote = None;
+    let mut escaped = false;
+    for (at, letter) in rest.char_indices() {
+        match quote {
+            _ if escaped => escaped = false,
+            Some('"') if letter == '\\' => escaped = true,
+            Some(open) if letter == open => quote = None,
+            Some(_) => {}
+            None if letter == '"' || letter == '\'' => quote = Some(letter),
+            None if letter == '#' => return &rest[rest[..at].trim_end().len()..],
+            None => {}
+        }
+    }
+    &rest[rest.trim_end().len()..]
 }
 
 #[cfg(test)]
@@ -84,17 +132,31 @@ mod tests {
         let rows = [
             ("an empty file", "", "log = \"warn\"\n"),
             (
-                "a line that is there",
-                "# mine\nlog = \"info\" # loud\nname = \"x\"\n",
-                "# mine\nlog = \"warn\"\nname = \"x\"\n",
+                "a line that is there, with its comment",
+                "# mine\nlog = \"info\"  # loud\nname = \"x\"\n",
+                "# mine\nlog = \"warn\"  # loud\nname = \"x\"\n",
             ),
             ("a comment is no line", "# log = \"info\"\n", "# log = \"info\"\nlog = \"warn\"\n"),
             ("no line end at the end", "name = \"x\"", "name = \"x\"\nlog = \"warn\"\n"),
+            ("no line end behind it", "log = \"info\"", "log = \"warn\""),
             ("another key that ends alike", "x_log = 1", "x_log = 1\nlog = \"warn\"\n"),
+            (
+                "line ends of another system",
+                "# a\r\nlog = 'x#\"' # b\r\nname = \"x\"\r\n",
+                "# a\r\nlog = \"warn\" # b\r\nname = \"x\"\r\n",
+            ),
+            ("one more of those", "name = \"x\"\r\n", "name = \"x\"\r\nlog = \"warn\"\r\n"),
+            ("a quote in it", "log = \"in\\\"#fo\" # c\n", "log = \"warn\" # c\n"),
+            ("blanks that kept its length", "name = \"x\"\n     ", "name = \"x\"\nlog = \"warn\"\n"),
+            ("as it is", "log = \"warn\" # so\n", "log = \"warn\" # so\n"),
         ];
         for (row, before, after) in rows {
             assert_eq!(with_line(before, "log", "warn"), after, "{row}");
-            assert!(!with_line(after, "log", "").contains("\nlog ="), "{row}: taken out");
+            assert!(
+                !with_line(after, "log", "").lines().any(|line| line.starts_with("log")),
+                "{row}: taken out"
+            );
+            assert_eq!(with_line(after, "log", "warn"), after, "{row}: again");
         }
     }
 

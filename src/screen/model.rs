@@ -15,7 +15,7 @@ use retrosync_protocol::{Digest, SaveId};
 use crate::boot::Boot;
 use crate::choice::Wish;
 use crate::config::{Config, file};
-use crate::discover;
+use crate::discover::{self, Found};
 use crate::door;
 use crate::error::{Error, Kind, Result};
 use crate::facts;
@@ -63,7 +63,7 @@ pub(super) enum News {
     /// There is no daemon.
     Alone,
     /// Servers that answered.
-    Found(Vec<String>),
+    Found(Vec<Found>),
     /// What an errand says.
     Errand(Reply),
     /// The versions of a save; `None` beside them: the server is being asked.

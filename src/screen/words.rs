@@ -40,6 +40,8 @@ impl Words {
 
     /// A text.
     pub fn say(&self, text: usize) -> String {
+        #[cfg(test)]
+        SAID.with_borrow_mut(|said| said.push(text));
         self.texts.get(text).cloned().unwrap_or_default()
     }
 
@@ -56,4 +58,15 @@ impl Words {
     pub fn count(&self, one: usize, several: usize, number: usize) -> String {
         if number == 1 { self.say(one) } else { self.fill(several, &[&number.to_string()]) }
     }
+}
+
+#[cfg(test)]
+thread_local! {
+    static SAID: std::cell::RefCell<Vec<usize>> = const { std::cell::RefCell::new(Vec::new()) };
+}
+
+/// The numbers of the texts that were shown in this thread since this was asked last.
+#[cfg(test)]
+pub(crate) fn said() -> Vec<usize> {
+    SAID.take()
 }

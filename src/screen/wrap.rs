@@ -39,6 +39,8 @@ fn pieces(text: &str) -> Vec<&str> {
     for (at, letter) in text.char_indices() {
         let breaks = match before {
             Some(' ') => letter != ' ',
+            // Before its port too: the number stays whole.
+            Some(_) if letter == ':' => text[start..at].contains("//"),
             // An address may break after each of its parts.
             Some('/') => letter.is_alphanumeric() && !text[..at].ends_with("//"),
             Some(before) => has_no_blanks(before) && letter != ' ' && !hangs(letter),
@@ -115,8 +117,10 @@ mod tests {
 
     #[test]
     fn texts_break_where_a_reader_would_break_them() {
-        let rows: [(&str, u32, &[&str], &str); 8] = [
+        let rows: [(&str, u32, &[&str], &str); 10] = [
             ("http://nas:80/pair", 15, &["http://nas:80/", "pair"], "an address after its parts"),
+            ("http://10.0.0.1:8377/pair", 17, &["http://10.0.0.1", ":8377/pair"], "before its port"),
+            ("at 12:30 or so", 7, &["at", "12:30", "or so"], "an hour stays whole"),
             ("all is well", 6, &["all is", "well"], "at blanks"),
             ("all is well", 20, &["all is well"], "what fits stays"),
             ("one\ntwo", 20, &["one", "two"], "at line feeds"),

@@ -12,6 +12,7 @@ mod fat;
 mod ours;
 mod scripts;
 mod sets;
+mod settings;
 mod state;
 
 use std::io::{self, Read};

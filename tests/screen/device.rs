@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 
 use retrosync::screen::panel::Geometry;
-use retrosync::screen::png;
+use retrosync::screen::png as file;
 
 use crate::support::wait_for;
 
@@ -157,26 +157,47 @@ pub fn events(key: u16) -> Vec<u8> {
     events
 }
 
-/// Pixels of 16 or 32 bits as they lie in memory, as a PNG.
-pub fn memory_png(geometry: &Geometry, memory: &[u8]) -> Vec<u8> {
+/// What a person sees of a panel's memory: turned as the panel is mounted, four bytes a pixel (blue, green, red, all ones),
+/// no gap between rows. Nothing of a memory that is not there.
+pub fn upright(geometry: &Geometry, memory: &[u8]) -> Vec<u8> {
     let panel = &geometry.panel;
-    let (mut palette, mut cells) = (Vec::new(), Vec::new());
-    for row in memory.chunks(panel.stride_bytes) {
-        for pixel in row[..panel.width as usize * panel.pixel_bytes].chunks(panel.pixel_bytes) {
-            let colour = match *pixel {
-                [low, high] => {
-                    let pixel = u32::from(u16::from_le_bytes([low, high]));
-                    (pixel >> 11) << 19 | (pixel >> 5 & 63) << 10 | (pixel & 31) << 3
-                }
-                [blue, green, red, ..] => u32::from_be_bytes([0, red, green, blue]),
-                _ => 0,
-            };
-            let at = palette.iter().position(|known| *known == colour).unwrap_or_else(|| {
-                palette.push(colour);
-                palette.len() - 1
-            });
-            cells.push(u8::try_from(at).unwrap());
+    let pixel = |x: usize, y: usize| {
+        let from = y * panel.stride_bytes + x * panel.pixel_bytes;
+        match memory[from..from + panel.pixel_bytes] {
+            [low, high] => {
+                let pixel = u16::from_le_bytes([low, high]);
+                [(pixel & 31) << 3, (pixel >> 5 & 63) << 2, pixel >> 11 << 3, 255].map(|part| part as u8)
+            }
+            [blue, green, red, ..] => [blue, green, red, 255],
+            _ => [0; 4],
         }
+    };
+    if memory.len() < panel.page_bytes() {
+        return Vec::new();
     }
-    png::encode(panel.width, panel.height, &palette, &cells)
+    let (wide, high) = (panel.width as usize, panel.height as usize);
+    let (across, down) = panel.upright();
+    let places = (0..down as usize).flat_map(|y| (0..across as usize).map(move |x| (x, y)));
+    // As an eye sees it when the panel is turned clockwise by that much.
+    let turned = places.map(|(x, y)| match panel.rotation {
+        90 => pixel(wide - 1 - y, x),
+        180 => pixel(wide - 1 - x, high - 1 - y),
+        270 => pixel(y, high - 1 - x),
+        _ => pixel(x, y),
+    });
+    turned.flatten().collect()
+}
+
+/// Pixels as [`upright`] answers them, as a PNG of that width and height.
+pub fn png(width: u32, height: u32, pixels: &[u8]) -> Vec<u8> {
+    let (mut palette, mut cells) = (Vec::new(), Vec::new());
+    for pixel in pixels.chunks(4) {
+        let colour = u32::from_be_bytes([0, pixel[2], pixel[1], pixel[0]]);
+        let at = palette.iter().position(|known| *known == colour).unwrap_or_else(|| {
+            palette.push(colour);
+            palette.len() - 1
+        });
+        cells.push(u8::try_from(at).unwrap());
+    }
+    file::encode(width, height, &palette, &cells)
 }

@@ -19,10 +19,8 @@ use super::device;
 use super::support::device::Device;
 use super::support::wait_for;
 
-/// The panel.
-const WIDTH: usize = 640;
-const HEIGHT: usize = 480;
-const GEOMETRY: &str = "640x480x32";
+/// The panel where nothing else is said.
+const USUAL: &str = "640x480x32";
 /// How long a step may take on a busy machine.
 const PATIENCE_S: u64 = 90;
 /// How long a picture must stand before it is written as the one that is expected.
@@ -40,7 +38,7 @@ pub enum Key {
     Start = 315,
 }
 
-/// A part of the panel that is not compared: left, top, width, height.
+/// A part of the picture that is not compared, as a person sees it: left, top, width, height.
 pub type Mask = (usize, usize, usize, usize);
 
 /// `retrosync screen` on a device.
@@ -48,12 +46,18 @@ pub struct Screen<'a> {
     device: &'a Device,
     child: Child,
     panel: PathBuf,
+    geometry: Geometry,
     pad: File,
 }
 
 impl<'a> Screen<'a> {
-    /// Opens it.
+    /// Opens it on the usual panel.
     pub fn open(device: &'a Device, find: &str) -> Screen<'a> {
+        Screen::open_on(USUAL, device, find)
+    }
+
+    /// Opens it on this one.
+    pub fn open_on(geometry: &str, device: &'a Device, find: &str) -> Screen<'a> {
         let panel = device.folder().join("panel");
         let pad = device.folder().join("pad");
         let _ = std::fs::remove_file(&pad);
@@ -64,10 +68,10 @@ impl<'a> Screen<'a> {
         let held = File::options().read(true).write(true).open(&pad).unwrap();
         let mut command = device.program().into_command();
         let panel_word = panel.to_str().unwrap();
-        command.args(["screen", "--framebuffer", panel_word, "--geometry", GEOMETRY]);
+        command.args(["screen", "--framebuffer", panel_word, "--geometry", geometry]);
         command.args(["--input", pad.to_str().unwrap(), "--find", find]);
         let child = command.spawn().unwrap();
-        Screen { device, child, panel, pad: held }
+        Screen { device, child, panel, geometry: Geometry::parse(geometry).unwrap(), pad: held }
     }
 
     /// Presses buttons, one after the other.
@@ -85,7 +89,7 @@ impl<'a> Screen<'a> {
         if std::env::var_os("RETROSYNC_WRITE_GOLDEN").is_some() && !golden.exists() {
             let (mut last, mut since) = (Vec::new(), Instant::now());
             while since.elapsed() < STILL {
-                let now = picture(&std::fs::read(&self.panel).unwrap_or_default(), masks);
+                let now = self.picture(&std::fs::read(&self.panel).unwrap_or_default(), masks);
                 if now != last {
                     (last, since) = (now, Instant::now());
                 }
@@ -101,18 +105,32 @@ impl<'a> Screen<'a> {
             // Only what changed is compared: who waits should not keep busy whom it waits for.
             if pixels != last {
                 last = pixels;
-                if picture(&last, masks) == expected {
+                if self.picture(&last, masks) == expected {
                     return;
                 }
             }
             if began.elapsed() > Duration::from_secs(PATIENCE_S) {
                 let other =
                     PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("target").join(format!("{name}.png"));
-                std::fs::write(&other, picture(&last, masks)).unwrap();
+                std::fs::write(&other, self.picture(&last, masks)).unwrap();
                 panic!("{} is not what is shown: {}", golden.display(), other.display());
             }
             std::thread::sleep(Duration::from_millis(30));
         }
+    }
+
+    /// A panel's bytes as a person sees them.
+    fn picture(&self, pixels: &[u8], masks: &[Mask]) -> Vec<u8> {
+        let (width, height) = self.geometry.panel.upright();
+        let mut pixels = device::upright(&self.geometry, pixels);
+        pixels.resize((width * height * 4) as usize, 0);
+        for &(left, top, across, down) in masks {
+            for y in top..top + down {
+                let from = y * width as usize + left;
+                pixels[from * 4..(from + across) * 4].fill(96);
+            }
+        }
+        device::png(width, height, &pixels)
     }
 
     /// Nothing is left on the panel.
@@ -214,16 +232,4 @@ fn pump(mut from: TcpStream, mut to: TcpStream, keep: Option<&Mutex<Vec<u8>>>) {
         }
     }
     let _ = to.shutdown(std::net::Shutdown::Write);
-}
-
-/// A panel's bytes as a picture.
-fn picture(pixels: &[u8], masks: &[Mask]) -> Vec<u8> {
-    let mut pixels = pixels.to_vec();
-    pixels.resize(WIDTH * HEIGHT * 4, 0);
-    for &(left, top, width, height) in masks {
-        for y in top..top + height {
-            pixels[(y * WIDTH + left) * 4..(y * WIDTH + left + width) * 4].fill(96);
-        }
-    }
-    device::memory_png(&Geometry::parse(GEOMETRY).unwrap(), &pixels)
 }

@@ -20,15 +20,15 @@ const PATH: &[Mask] = &[(0, 0, 420, 37), (0, 40, 640, 400)];
 const SIDES: &[Mask] = &[(130, 206, 181, 28), (435, 206, 182, 28)];
 
 /// Two handhelds of one person, the first with a screen.
-struct Home {
-    server: Server,
-    wire: Wire,
-    first: Device,
-    second: Device,
+pub struct Home {
+    pub server: Server,
+    pub wire: Wire,
+    pub first: Device,
+    pub second: Device,
 }
 
 impl Home {
-    fn new() -> Home {
+    pub fn new() -> Home {
         let server = Server::start();
         let wire = Wire::to(server.port());
         let [first, second] = ["Miyoo", "Anbernic"].map(|name| {
@@ -51,7 +51,7 @@ impl Home {
     }
 
     /// Both play, and neither knows of the other.
-    fn part(&self) {
+    pub fn part(&self) {
         self.second.plays(&bytes("of the second"));
         self.second.once();
         self.first.plays(&bytes("played on"));
@@ -63,7 +63,7 @@ impl Home {
     }
 
     #[track_caller]
-    fn has(&self, what: &str) {
+    pub fn has(&self, what: &str) {
         wait_for(what, 60, || (self.first.save() == Some(bytes(what))).then_some(()));
     }
 }
@@ -207,4 +207,53 @@ fn what_a_person_sets_takes_effect_at_once() {
     screen.shows("story-4-german", &[]);
     let text = std::fs::read_to_string(&file).unwrap();
     assert!(text.contains("settle_ms = 200"), "the person's own lines stay: {text}");
+}
+
+/// The port at the top, and when the server was last spoken to.
+const SMALL_HOME: &[Mask] = &[(70, 2, 62, 22), (86, 60, 200, 22)];
+const SMALL_FIRST: &[Mask] = &[(133, 104, 48, 24)];
+const SMALL_CODE: &[Mask] = &[(0, 26, 320, 186)];
+const SMALL_SIDES: &[Mask] = &[(70, 97, 130, 19), (70, 149, 130, 19)];
+const SMALL_HISTORY: &[Mask] = &[(34, 30, 130, 128), (12, 66, 152, 26), (12, 130, 152, 26)];
+const SMALL_HOUR: &[Mask] = &[(116, 70, 142, 22)];
+
+/// As on a Miyoo Mini: a small panel of 16 bits a pixel that is mounted upside down.
+#[test]
+fn a_person_goes_the_whole_way_on_a_small_panel_upside_down() {
+    const PANEL: &str = "320x240x16@180";
+    let home = Home::new();
+    let mut screen = Screen::open_on(PANEL, &home.first, home.wire.ask());
+    screen.shows("small-which-server", SMALL_FIRST);
+    screen.press(&[A]);
+    screen.shows("small-code", SMALL_CODE);
+    home.server.approve(&home.wire.code());
+    screen.shows("small-safe", SMALL_HOME);
+    home.second.pair(&home.server);
+    home.second.once();
+    assert_eq!(home.second.save(), Some(bytes("of the first")), "the sync was not only shown");
+    screen.press(&[B]);
+    assert_eq!(screen.ended(), 0);
+    assert!(screen.is_black(), "a picture is left behind");
+    drop(screen);
+
+    home.part();
+    let mut screen = Screen::open_on(PANEL, &home.first, home.wire.ask());
+    screen.shows("small-asked", SMALL_HOME);
+    screen.press(&[A]);
+    screen.shows("small-versions", SMALL_SIDES);
+    screen.press(&[Down, A]);
+    screen.shows("small-what-it-does", &[]);
+    screen.press(&[A]);
+    screen.shows("small-done", &[]);
+    home.has("of the second");
+
+    screen.press(&[B, B, A, A, A]);
+    screen.shows("small-history", SMALL_HISTORY);
+    screen.press(&[Down, A]);
+    screen.shows("small-restore", SMALL_HOUR);
+    screen.press(&[A]);
+    screen.shows("small-restored", &[]);
+    home.has("played on");
+    home.second.once();
+    assert_eq!(home.second.save(), Some(bytes("played on")), "the other handheld follows");
 }

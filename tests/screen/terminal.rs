@@ -1,4 +1,4 @@
-//! The same views as text: against texts that somebody looked at, and in a real terminal that changes its size.
+//! The same pages as text, in a real terminal that changes its size.
 
 use std::fs::File;
 use std::io::{Read, Write};
@@ -6,26 +6,8 @@ use std::os::fd::{AsRawFd, FromRawFd, OwnedFd};
 use std::process::Stdio;
 use std::sync::{Arc, Mutex};
 
-use retrosync::screen::picture::Names;
-use retrosync::screen::text;
-
 use super::device::{card, program};
-use super::golden::compare;
-use super::views;
 use crate::support::wait_for;
-
-#[test]
-fn every_page_reads_as_it_was_looked_at_in_a_terminal() {
-    for (columns, rows) in [(80, 24), (40, 15)] {
-        let mut all = String::new();
-        for (name, view) in views::all() {
-            let lines = text::draw(&view, (columns, rows), Names::KEYS);
-            assert_eq!(lines.len(), rows as usize, "{name}");
-            all.push_str(&format!("== {name}\n{}\n", lines.join("\n").replace('\x1b', "^")));
-        }
-        compare(&format!("text-{columns}x{rows}.txt"), all.as_bytes());
-    }
-}
 
 /// Both ends of a new terminal of this size.
 fn terminal(columns: u16, rows: u16) -> (File, OwnedFd) {

@@ -4,6 +4,7 @@ use serde_json::Value;
 
 use super::keyboard::{ADDRESS, Keyboard};
 use super::{Act, Deed, Page, Seen, plain, quiet, row};
+use crate::discover::Found;
 use crate::screen::errands::{AND, Reply, THEN};
 use crate::screen::model::{News, Order};
 use crate::screen::view::{Block, Button, Row, Tone, View};
@@ -14,7 +15,7 @@ use crate::screen::words::text;
 pub(in crate::screen) struct Pair {
     phase: Phase,
     /// The servers that answered.
-    found: Vec<String>,
+    found: Vec<Found>,
     focus: usize,
     /// What was typed last.
     typed: String,
@@ -44,19 +45,22 @@ fn member(value: &Value, name: &str) -> String {
 }
 
 impl Pair {
-    /// What can be chosen: the servers, then the two other ways.
-    fn servers(&self, seen: &Seen<'_>) -> Vec<String> {
-        let known = seen.known.card.as_ref().map(|card| card.server.clone());
-        let mut servers: Vec<String> = known.into_iter().filter(|server| !server.is_empty()).collect();
-        servers
-            .extend(self.found.iter().filter(|found| !servers.contains(found)).cloned().collect::<Vec<_>>());
+    /// What can be chosen before the two other ways: the server of before, and those that answered.
+    fn servers(&self, seen: &Seen<'_>) -> Vec<Found> {
+        let known = seen.known.card.as_ref().map(|card| card.server.clone()).unwrap_or_default();
+        let before = Found { address: known.clone(), sender: String::new() };
+        let mut servers: Vec<Found> =
+            self.found.iter().filter(|found| found.address != known).cloned().collect();
+        if !known.is_empty() {
+            servers.insert(0, before);
+        }
         servers
     }
 
     fn choose(&mut self, seen: &Seen<'_>) -> Act {
         let mut servers = self.servers(seen);
         if self.focus < servers.len() {
-            return self.pair(&servers.swap_remove(self.focus), seen);
+            return self.pair(&servers.swap_remove(self.focus).address, seen);
         }
         if self.focus == servers.len() {
             let start = if self.typed.is_empty() { "http://" } else { &self.typed };
@@ -148,12 +152,18 @@ impl Page for Pair {
                 let servers = self.servers(seen);
                 let which = if servers.is_empty() { text::NONE_FOUND } else { text::IS_IT };
                 view.blocks.push(plain(seen.say(which)));
-                if servers.get(self.focus).is_some_and(|server| server.starts_with("http://")) {
-                    view.blocks.push(quiet(seen.say(text::PLAIN)));
+                if let Some(server) = servers.get(self.focus) {
+                    // Another host tells of it: that may be a stranger in this network.
+                    if !server.sender.is_empty() {
+                        let text = seen.fill(text::TOLD_BY, &[&server.sender]);
+                        view.blocks.push(Block::Text { tone: Tone::Look, text });
+                    } else if server.address.starts_with("http://") {
+                        view.blocks.push(quiet(seen.say(text::PLAIN)));
+                    }
                 }
                 let more = [text::TYPE_ADDRESS, text::LOOK_AGAIN].map(|which| seen.say(which));
-                let rows: Vec<Row> =
-                    servers.into_iter().chain(more).map(|label| row(label, String::new())).collect();
+                let servers = servers.into_iter().map(|found| found.address);
+                let rows: Vec<Row> = servers.chain(more).map(|label| row(label, String::new())).collect();
                 view.blocks.push(Block::List { rows, focus: self.focus });
                 view.hints = seen.hints(text::B_CHOOSE);
             }

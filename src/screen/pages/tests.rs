@@ -9,6 +9,7 @@ use serde_json::json;
 use super::*;
 use crate::choice::{Done, Keep, Wish};
 use crate::config::Config;
+use crate::discover::Found;
 use crate::error::{Error, Kind};
 use crate::live::{Moving, Now};
 use crate::plan::{Halt, Question};
@@ -22,6 +23,9 @@ use crate::screen::words::languages;
 use crate::screen::wrap;
 use crate::snapshot::{Doubt, Place, RelativePath};
 use crate::survey::Unsafe;
+
+#[path = "../../../tests/screen/looks.rs"]
+mod looks;
 
 const SMALL: (u32, u32) = (320, 240);
 
@@ -209,6 +213,10 @@ fn past() -> Vec<Past> {
     ]
 }
 
+fn found(address: &str) -> News {
+    News::Found(vec![Found { address: address.into(), sender: String::new() }])
+}
+
 fn error(kind: Kind) -> Error {
     Error::new(kind, "cannot", "so")
 }
@@ -259,11 +267,22 @@ fn all_views(language: &str) -> Vec<(String, View)> {
         );
     }
 
-    let pair = || Hand::new(known(), language).at(Box::new(Pair::default()));
+    see("home: never", &home(&|known| known.card = Some(Card { last_exchange_unix_s: None, ..card() })));
+
+    // It does not run: nothing goes back by itself.
+    let pair = || Hand::new(Known { runs: false, ..known() }, language).at(Box::new(Pair::default()));
     let mut hand = pair();
     see("pair: looking", &hand);
-    hand.hear(&News::Found(vec!["http://10.0.0.9:1".into()]));
+    hand.hear(&found("http://10.0.0.9:1"));
     see("pair: found", &hand);
+    hand.hear(&News::Found(vec![Found {
+        address: "https://a.example".into(),
+        sender: "192.168.178.100".into(),
+    }]));
+    hand.press(&[Down]);
+    see("pair: told by another", &hand);
+    hand.press(&[Button::Up]);
+    hand.hear(&found("http://10.0.0.9:1"));
     hand.press(&[Down, Down, Accept]);
     see("pair: typing", &hand);
     let mut hand = pair();
@@ -286,6 +305,12 @@ fn all_views(language: &str) -> Vec<(String, View)> {
 
     let mut hand = Hand::new(known(), language).at(Box::new(conflict::Conflict::of(&save("gb/sram/Tetris"))));
     see("conflict", &hand);
+    if let Some(Question::Conflict { heads, .. }) = hand.known.card.as_mut().unwrap().questions.first_mut() {
+        heads[0].content = None;
+        let to_unix_s = 1_763_699_000;
+        heads[1].played = Some(retrosync_protocol::Played { from_unix_s: to_unix_s - 60, to_unix_s });
+    }
+    see("conflict: played, deleted", &hand);
     hand.press(&[Accept]);
     see("conflict: ask", &hand);
     hand.press(&[Accept]);
@@ -305,6 +330,7 @@ fn all_views(language: &str) -> Vec<(String, View)> {
         Kind::ClockWrong,
         Kind::Unpaired,
         Kind::Misused,
+        Kind::Refused(retrosync_protocol::Code::QuotaFull),
     ] {
         let mut hand =
             Hand::new(known(), language).at(Box::new(conflict::Conflict::of(&save("gb/sram/Tetris"))));
@@ -344,7 +370,16 @@ fn all_views(language: &str) -> Vec<(String, View)> {
     hand.hear(&News::Past(save("gb/sram/Tetris"), Vec::new(), Some(Ok(()))));
     see("history: none", &hand);
 
-    for at in 0..10 {
+    let mut hand = Hand::new(known(), language).at(Box::new(select::What::default()));
+    hand.press(&[Down, Down, Accept]);
+    see("what: a system", &hand);
+    let mut hand = Hand::new(known(), language).at(Box::new(settings::Settings::default()));
+    hand.known.card.as_mut().unwrap().config =
+        Config::load(&[("sync_while_playing", "false".into())], &|_| None, None).unwrap();
+    hand.press(&[Down]);
+    see("settings: fixed", &hand);
+
+    for at in 0..11 {
         let mut hand = Hand::new(known(), language).at(Box::new(settings::Settings::default()));
         hand.press(&[Down].repeat(at));
         see(&format!("settings {at}"), &hand);
@@ -363,6 +398,10 @@ fn all_views(language: &str) -> Vec<(String, View)> {
         hand.press(&[Accept]);
         see(&format!("problems {at}: what can be done"), &hand);
     }
+    let stopped = Known { card: Some(Card { paired: true, ..Card::default() }), runs: false, ..known() };
+    let mut hand = Hand::new(stopped, language).at(Box::new(problems::Problems::default()));
+    hand.press(&[Accept]);
+    see("problems: stopped", &hand);
     let none = Known { card: Some(Card { paired: true, ..Card::default() }), runs: true, ..known() };
     see("problems: none", &Hand::new(none, language).at(Box::new(problems::Problems::default())));
     views
@@ -447,7 +486,7 @@ fn pairing_with_another_server_forgets_the_line_that_names_the_old_one() {
     card.server.clear();
     card.config.server = Some("https://old.example".into());
     let mut hand = hand.at(Box::new(Pair::default()));
-    hand.hear(&News::Found(vec!["http://10.0.0.9:1".into()]));
+    hand.hear(&found("http://10.0.0.9:1"));
     hand.press(&[Button::Accept]);
     assert_eq!(hand.set(), Some(("server", "http://10.0.0.9:1")));
     assert_eq!(hand.errand(), "stop ; pair http://10.0.0.9:1 --plain-http true && boot keep ; start");
@@ -509,7 +548,7 @@ fn pictures() -> Vec<(&'static str, View)> {
     hand.press(&[Button::Down, Button::Accept, Button::Down]);
     let saves = hand.view();
     let mut hand = hand.at(Box::new(Pair::default()));
-    hand.hear(&News::Found(vec!["http://192.168.1.10:8377".into()]));
+    hand.hear(&found("http://192.168.1.10:8377"));
     hand.press(&[Button::Accept]);
     let url = "http://192.168.1.10:8377/pair";
     let complete = format!("{url}?code=WXRT-4KQM");
