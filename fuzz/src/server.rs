@@ -62,6 +62,8 @@ async fn world() -> Arc<App> {
         admin: true,
         writer: WriterId::from_random(&[1; 16]),
         quota_bytes: Some(1 << 20),
+        quota_devices: None,
+        email: None,
         created_unix_s: 0,
     };
     let mut tx = catalog.begin(catalog::Access::Write).await.expect("it is in memory");
@@ -77,6 +79,7 @@ async fn world() -> Arc<App> {
         paired_unix_s: 0,
         last_seen_unix_s: None,
         revoked: false,
+        report: String::new(),
     };
     tx.add_device(&device).await.expect("it is in memory");
     tx.commit().await.expect("it is in memory");

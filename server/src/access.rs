@@ -3,6 +3,8 @@
 //! Secrets are never kept: of a token only its SHA-256, of a password only its Argon2id hash. Wrong tries are counted in
 //! memory, an address and in all. Takes the time, reads no clock; random numbers come from the system.
 
+mod accounts;
+mod admin;
 mod devices;
 mod pairing;
 mod passwords;
@@ -19,6 +21,8 @@ use tokio::sync::watch;
 use crate::catalog::{self, Catalog, SessionRecord, User, UserId};
 use crate::library::{Answer, Asker};
 use crate::refusal::Refusal;
+pub use admin::{Limits, UserFigures};
+pub use devices::Report;
 use passwords::Passwords;
 use tries::{Misuses, Tries};
 
@@ -115,7 +119,7 @@ impl Access {
     /// # Errors
     /// When the catalog fails.
     pub async fn may_register(&self) -> Answer<bool> {
-        Ok(self.options.open_registration || self.users().await?.is_empty())
+        Ok(self.is_registration_open().await? || self.users().await?.is_empty())
     }
 
     /// Registers a user; the first becomes admin.
@@ -139,7 +143,8 @@ impl Access {
         let mut tx = self.catalog.begin(catalog::Access::Write).await?;
         // Looked at again inside: two could come as the first at once.
         let first = tx.users().await?.is_empty();
-        if !first && !self.options.open_registration {
+        let set = tx.setting(admin::REGISTRATION).await?;
+        if !first && !set.map_or(self.options.open_registration, |set| set == "open") {
             return Err(closed());
         }
         let id = add_user(tx.as_mut(), name, password_hash, first, now_unix_s).await?;
@@ -199,6 +204,7 @@ impl Access {
         let token_sha256 = Digest::of(cookie.as_bytes());
         let mut tx = self.catalog.begin(catalog::Access::Write).await?;
         tx.add_session(&SessionRecord { token_sha256, user: user.id, expires_unix_s }).await?;
+        accounts::log(tx.as_mut(), user.id, "dashboard", "login", format!("from {from}"), now_unix_s).await?;
         tx.commit().await?;
         Ok(Login { cookie, session: session_of(user, expires_unix_s) })
     }
@@ -238,11 +244,13 @@ impl Access {
         Ok(tx.commit().await?)
     }
 
+    /// Rings whenever anything here changed that a page may show.
+    pub fn news(&self) -> watch::Receiver<u64> {
+        self.answered.subscribe()
+    }
+
     async fn checked_hash(&self, name: &str, password: &str) -> Answer<String> {
-        let name = name.trim();
-        if name.is_empty() || name.len() > 80 || name.chars().any(char::is_control) {
-            return Err(Refusal::new(Code::Malformed, "a name has 1 to 80 bytes and no control characters"));
-        }
+        accounts::fitting_name(name)?;
         passwords::fits(password)?;
         self.passwords.hash(password).await
     }

@@ -2,7 +2,8 @@
 //!
 //! Built once by `main`, shared by all requests; holds no state of a request and decides nothing.
 
-use std::sync::Arc;
+use std::path::PathBuf;
+use std::sync::{Arc, OnceLock};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use axum::http::{HeaderMap, header};
@@ -30,6 +31,10 @@ pub struct App {
     pub public_url: Option<String>,
     /// The proxies that may say whom a request is from.
     pub proxies: Proxies,
+    /// When the server started.
+    pub started_unix_s: i64,
+    /// Where its data is, if that is a folder here.
+    data: OnceLock<PathBuf>,
     stop: watch::Sender<bool>,
 }
 
@@ -46,13 +51,32 @@ impl App {
     ) -> Answer<Arc<App>> {
         let epoch = library.epoch().await?;
         let public_url = public_url.map(|url| url.trim_end_matches('/').to_owned());
-        Ok(Arc::new(App { library, access, epoch, public_url, proxies, stop: watch::Sender::new(false) }))
+        Ok(Arc::new(App {
+            library,
+            access,
+            epoch,
+            public_url,
+            proxies,
+            started_unix_s: clock_unix_s(),
+            data: OnceLock::new(),
+            stop: watch::Sender::new(false),
+        }))
     }
 
     /// Unix seconds; the only clock below `main`.
     pub fn now_unix_s(&self) -> i64 {
-        let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-        i64::try_from(since.as_secs()).unwrap_or(i64::MAX)
+        clock_unix_s()
+    }
+
+    /// Says where the data is, for the admin's page.
+    pub fn keeps_data_in(&self, folder: PathBuf) {
+        let _ = self.data.set(folder);
+    }
+
+    /// How much is free where the data is; `None`: it is not here, or cannot be asked.
+    pub(crate) fn free_bytes(&self) -> Option<u64> {
+        let found = rustix::fs::statvfs(self.data.get()?.as_path()).ok()?;
+        Some(found.f_bavail.saturating_mul(found.f_frsize))
     }
 
     /// Tells those who wait that the server is about to stop.
@@ -74,6 +98,11 @@ impl App {
             None => "http://localhost".to_owned(),
         })
     }
+}
+
+fn clock_unix_s() -> i64 {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    i64::try_from(since.as_secs()).unwrap_or(i64::MAX)
 }
 
 /// The request's `Host`, if it could be one.

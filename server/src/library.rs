@@ -3,6 +3,7 @@
 //! Everything here is a question or a change of one [`Asker`]. A change is one transaction; it is answered after the commit,
 //! and only then are the waiting told. What `access` has let in is trusted to be who it says, and nothing else is.
 
+mod board;
 mod changes;
 mod choice;
 mod heads;
@@ -26,6 +27,7 @@ use crate::catalog::{Access, Catalog, StoredVersion, UserId};
 use crate::notice::Notice;
 use crate::refusal::Refusal;
 
+pub use board::{Brought, Overview, Synced};
 pub use store::Batch;
 pub use uploads::BlockBatch;
 
@@ -43,6 +45,9 @@ pub struct Asker {
     /// Who writes when the server writes for this asker.
     pub writer: WriterId,
 }
+
+/// How long the log of what happened is kept.
+const EVENTS_S: i64 = 365 * 24 * 3600;
 
 /// What the rules answer.
 pub type Answer<T> = Result<T, Refusal>;
@@ -147,7 +152,7 @@ impl Library {
         Ok(saves)
     }
 
-    /// Forgets kept answers after 7 days and uploads not touched for 7 days. Call it now and then.
+    /// Forgets kept answers and uploads not touched after 7 days, and the log after a year. Call it now and then.
     ///
     /// # Errors
     /// When the catalog or the blobs fail.
@@ -155,6 +160,7 @@ impl Library {
         let week_ago_unix_s = now_unix_s - 7 * 24 * 3600;
         let mut tx = self.catalog.begin(Access::Write).await?;
         tx.forget_operations(week_ago_unix_s).await?;
+        tx.forget_events(now_unix_s - EVENTS_S, now_unix_s).await?;
         let idle = tx.idle_uploads(week_ago_unix_s).await?;
         for upload in &idle {
             tx.remove_upload(*upload).await?;

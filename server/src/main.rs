@@ -139,6 +139,7 @@ async fn serve(options: cli::Serve) -> Outcome {
     let first_user = access.users().await?.is_empty();
     let proxies = Proxies::new(options.trusted_proxy);
     let app = App::new(parts.library(), access, options.public_url, proxies).await?;
+    app.keeps_data_in(data.clone());
     let listener = listen::bind(options.listen).await.map_err(|error| {
         format!("cannot listen on `{}`: {error}; choose another with `--listen ADDR:PORT`", options.listen)
     })?;

@@ -2,11 +2,13 @@
 
 use retrosync_protocol::{Account, Code, Device, DeviceId, Devices, Token};
 
+use super::accounts::log;
 use super::{Access, same};
 use crate::catalog::{self, DeviceRecord, Tx};
 use crate::library::operations::Asked;
 use crate::library::{Answer, Asker, Operation};
 use crate::refusal::Refusal;
+use serde::{Deserialize, Serialize};
 
 /// A device's last sign of life is written at most this often, so that a poll seldom writes.
 const SEEN_EVERY_S: i64 = 60;
@@ -72,6 +74,39 @@ impl Access {
         Ok(Devices { devices: tx.devices(asker.user).await?.into_iter().map(shown).collect() })
     }
 
+    /// What each of the user's devices says of itself: its folders and problems, by id.
+    ///
+    /// # Errors
+    /// When the catalog fails.
+    pub async fn reports(&self, asker: &Asker) -> Answer<Vec<(DeviceId, Report)>> {
+        let mut tx = self.catalog.begin(catalog::Access::Read).await?;
+        let devices = tx.devices(asker.user).await?;
+        Ok(devices.into_iter().map(|device| (device.device, Report::read(&device.report))).collect())
+    }
+
+    /// Keeps what the device that asks says of itself; new problems are told to the log.
+    ///
+    /// # Errors
+    /// `unauthorized` from who is no device; `malformed` when it is too long.
+    pub async fn report(&self, asker: &Asker, report: &Report, now_unix_s: i64) -> Answer<()> {
+        let text = report.write()?;
+        let device = asker.device.as_ref().ok_or_else(unknown_token)?;
+        let mut tx = self.catalog.begin(catalog::Access::Write).await?;
+        let mut record = device_of(tx.as_mut(), asker, device).await?;
+        if record.report == text {
+            return Ok(());
+        }
+        let had = Report::read(&record.report);
+        for problem in report.problems.iter().filter(|problem| !had.problems.contains(problem)) {
+            log(tx.as_mut(), asker.user, &record.name, "problem", problem.clone(), now_unix_s).await?;
+        }
+        record.report = text;
+        tx.put_device(&record).await?;
+        tx.commit().await?;
+        self.ring();
+        Ok(())
+    }
+
     /// Renames a device of the user.
     ///
     /// # Errors
@@ -92,7 +127,12 @@ impl Access {
             ));
         }
         let asked = Asked::new(asker, operation, "rename", &(device, name))?;
-        self.change_device(asker, device, &asked, now_unix_s, |device| device.name = name.into()).await
+        self.change_device(asker, device, &asked, now_unix_s, |device| {
+            let text = format!("was called {}", device.name);
+            device.name = name.into();
+            ("renamed", text)
+        })
+        .await
     }
 
     /// Revokes a device of the user; its versions stay. Again is harmless.
@@ -107,7 +147,11 @@ impl Access {
         now_unix_s: i64,
     ) -> Answer<()> {
         let asked = Asked::new(asker, operation, "revoke", device)?;
-        self.change_device(asker, device, &asked, now_unix_s, |device| device.revoked = true).await
+        self.change_device(asker, device, &asked, now_unix_s, |device| {
+            device.revoked = true;
+            ("revoked", String::new())
+        })
+        .await
     }
 
     async fn change_device(
@@ -116,17 +160,20 @@ impl Access {
         device: &DeviceId,
         asked: &Asked,
         now_unix_s: i64,
-        change: impl FnOnce(&mut DeviceRecord) + Send,
+        change: impl FnOnce(&mut DeviceRecord) -> (&'static str, String) + Send,
     ) -> Answer<()> {
         let mut tx = self.catalog.begin(catalog::Access::Write).await?;
         if asked.recall::<()>(tx.as_mut()).await?.is_some() {
             return Ok(());
         }
         let mut record = device_of(tx.as_mut(), asker, device).await?;
-        change(&mut record);
+        let (kind, text) = change(&mut record);
         tx.put_device(&record).await?;
+        log(tx.as_mut(), asker.user, &record.name, kind, text, now_unix_s).await?;
         asked.keep(tx.as_mut(), &(), now_unix_s).await?;
-        Ok(tx.commit().await?)
+        tx.commit().await?;
+        self.ring();
+        Ok(())
     }
 
     /// What the user has.
@@ -145,6 +192,37 @@ impl Access {
             quota_bytes: user.quota_bytes,
             devices: figures.devices,
         })
+    }
+}
+
+/// What a device says of itself.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Report {
+    /// Which folders it looks into.
+    #[serde(default)]
+    pub folders: Vec<String>,
+    /// What is wrong there, for people.
+    #[serde(default)]
+    pub problems: Vec<String>,
+}
+
+impl Report {
+    /// As it was kept; what cannot be read says nothing.
+    fn read(text: &str) -> Report {
+        serde_json::from_str(text).unwrap_or_default()
+    }
+
+    fn write(&self) -> Answer<String> {
+        let lines = || self.folders.iter().chain(&self.problems);
+        if lines().count() > 200
+            || lines().any(|line| line.len() > 1000 || line.chars().any(char::is_control))
+        {
+            return Err(Refusal::new(
+                Code::Malformed,
+                "a report has at most 200 lines of 1,000 bytes, without control characters",
+            ));
+        }
+        serde_json::to_string(self).map_err(|why| Refusal::internal("keeping a report", why))
     }
 }
 

@@ -242,7 +242,7 @@ impl Access {
         self.code_misuses.is_void(&pairing.code)
     }
 
-    fn ring(&self) {
+    pub(super) fn ring(&self) {
         self.answered.send_modify(|rings| *rings = rings.wrapping_add(1));
     }
 }
@@ -310,6 +310,7 @@ async fn let_in(
     token_sha256: Digest,
     now_unix_s: i64,
 ) -> Answer<Paired> {
+    refuse_over_quota(tx, user).await?;
     let device = DeviceRecord {
         device: DeviceId::from_random(&random()?),
         user,
@@ -324,8 +325,20 @@ async fn let_in(
         report: String::new(),
     };
     tx.add_device(&device).await?;
+    let text = [device.profile.as_str(), device.client.as_str()].join(" ").trim().to_owned();
+    super::accounts::log(tx, user, &device.name, "paired", text, now_unix_s).await?;
     tx.put_pairing(&Pairing { state: PairingState::Used, ..pairing }).await?;
     paired(tx, &device).await
+}
+
+/// An account may be bounded to so many devices.
+async fn refuse_over_quota(tx: &mut dyn Tx, user: UserId) -> Answer<()> {
+    let Some(most) = tx.user(user).await?.and_then(|user| user.quota_devices) else { return Ok(()) };
+    if tx.figures(user).await?.devices < u64::from(most) {
+        return Ok(());
+    }
+    Err(Refusal::new(Code::QuotaFull, format!("the account's limit of {most} devices is reached"))
+        .help("remove a device that you no longer use, or ask the server's owner for more"))
 }
 
 async fn paired(tx: &mut dyn Tx, device: &DeviceRecord) -> Answer<Paired> {

@@ -34,7 +34,11 @@ pub(super) async fn one(
     Named(digest): Named<Digest>,
     headers: HeaderMap,
 ) -> Reply {
-    serve(&app, &asker, digest, &headers).await
+    let reply = serve(&app, &asker, digest, &headers).await?;
+    if reply.status().is_success() {
+        app.library.note_fetched(&asker, &[digest], app.now_unix_s()).await;
+    }
+    Ok(reply)
 }
 
 /// The bytes of a content, or the range that the headers ask for.
@@ -116,7 +120,7 @@ pub(super) async fn many(
     // A few chunks at most wait for a slow client.
     let (sender, mut receiver) = mpsc::channel(2);
     tokio::spawn(async move {
-        let mut sent_bytes = 0;
+        let (mut sent_bytes, mut given) = (0, Vec::new());
         for digest in request.digests {
             if sent_bytes >= ENOUGH_BYTES {
                 break;
@@ -125,7 +129,9 @@ pub(super) async fn many(
                 Ok(bytes) => sent_bytes += bytes,
                 Err(Stopped) => break,
             }
+            given.push(digest);
         }
+        app.library.note_fetched(&asker, &given, app.now_unix_s()).await;
     });
     let body = Body::from_stream(stream::poll_fn(move |context| receiver.poll_recv(context)));
     Ok(([(header::CONTENT_TYPE, FRAMES_CONTENT_TYPE)], body).into_response())

@@ -114,6 +114,8 @@ pub trait Board {
     async fn add_fetched(&mut self, device: &DeviceId, contents: &[Digest], now_unix_s: i64) -> Result<()>;
     /// What each device of the user holds of a save, by name.
     async fn holdings(&mut self, user: UserId, row: SaveRow) -> Result<Vec<Holding>>;
+    /// Which saves each device of the user sent or was given, by device.
+    async fn reached(&mut self, user: UserId) -> Result<Vec<(DeviceId, SaveId)>>;
     /// What each save of the user takes.
     async fn sizes(&mut self, user: UserId) -> Result<Vec<SaveSize>>;
 

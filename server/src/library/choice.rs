@@ -4,6 +4,7 @@
 
 use retrosync_protocol::{ChoiceReply, ChoiceRequest, Code, Head, MAX_PARENTS, Version, VersionId};
 
+use super::board::pin_others;
 use super::operations::Asked;
 use super::recorder::Recorder;
 use super::{Answer, Asker, Library, Operation, heads, no_save, no_version};
@@ -11,7 +12,7 @@ use crate::catalog::{Access, SaveRecord, StoredVersion};
 use crate::refusal::Refusal;
 
 /// Who writes a choice, for people.
-const CLIENT: &str = concat!("retrosync-server/", env!("CARGO_PKG_VERSION"));
+pub(super) const CLIENT: &str = concat!("retrosync-server/", env!("CARGO_PKG_VERSION"));
 
 impl Library {
     /// `POST /saves/restore`: a version with the content of `request.version` and all heads as parents.
@@ -26,7 +27,8 @@ impl Library {
         now_unix_s: i64,
     ) -> Answer<ChoiceReply> {
         let asked = Asked::new(asker, operation, "restore", request)?;
-        self.choose(asker, request, Some(chosen(request)?), &asked, now_unix_s).await
+        let how = How { verb: "restored", keep: Some(chosen(request)?), both: false };
+        self.choose(asker, request, how, &asked, now_unix_s).await
     }
 
     /// `POST /saves/resolve`: the same, for a question.
@@ -41,7 +43,24 @@ impl Library {
         now_unix_s: i64,
     ) -> Answer<ChoiceReply> {
         let asked = Asked::new(asker, operation, "resolve", request)?;
-        self.choose(asker, request, Some(chosen(request)?), &asked, now_unix_s).await
+        let how = How { verb: "resolved", keep: Some(chosen(request)?), both: false };
+        self.choose(asker, request, how, &asked, now_unix_s).await
+    }
+
+    /// Keeps both: goes on with one, and pins the others.
+    ///
+    /// # Errors
+    /// As [`Library::restore`].
+    pub async fn keep_both(
+        &self,
+        asker: &Asker,
+        request: &ChoiceRequest,
+        operation: Operation,
+        now_unix_s: i64,
+    ) -> Answer<ChoiceReply> {
+        let asked = Asked::new(asker, operation, "keep both", request)?;
+        let how = How { verb: "resolved", keep: Some(chosen(request)?), both: true };
+        self.choose(asker, request, how, &asked, now_unix_s).await
     }
 
     /// `POST /saves/retire`: a tombstone over all heads. Every version stays.
@@ -56,7 +75,8 @@ impl Library {
         now_unix_s: i64,
     ) -> Answer<ChoiceReply> {
         let asked = Asked::new(asker, operation, "retire", request)?;
-        self.choose(asker, request, None, &asked, now_unix_s).await
+        let how = How { verb: "deleted", keep: None, both: false };
+        self.choose(asker, request, how, &asked, now_unix_s).await
     }
 
     /// Writes the choice: `keep`'s content, or a tombstone.
@@ -64,7 +84,7 @@ impl Library {
         &self,
         asker: &Asker,
         request: &ChoiceRequest,
-        keep: Option<VersionId>,
+        how: How,
         asked: &Asked,
         now_unix_s: i64,
     ) -> Answer<ChoiceReply> {
@@ -73,7 +93,7 @@ impl Library {
             return Ok(reply);
         }
         let known = tx.save(asker.user, &request.save).await?.ok_or_else(|| no_save(&request.save))?;
-        let kept = match keep {
+        let kept = match how.keep {
             Some(id) => Some(tx.version(known.row, id).await?.ok_or_else(|| no_version(&request.save, id))?),
             None => None,
         };
@@ -85,13 +105,26 @@ impl Library {
         if let Some(fault) = template.fault() {
             return Err(Refusal::new(Code::Malformed, format!("the choice: {fault}")));
         }
-        let mut recorder = Recorder::new(tx.as_mut(), asker, now_unix_s).await?;
+        if how.both {
+            pin_others(tx.as_mut(), known.row, &heads, how.keep).await?;
+        }
+        let mut recorder = Recorder::new(tx.as_mut(), asker, now_unix_s).await?.choosing(how.verb);
         let reply = write_over(&mut recorder, &known, template, leaves).await?;
         asked.keep(tx.as_mut(), &reply, now_unix_s).await?;
         tx.commit().await?;
         self.notice.ring(asker.user);
         Ok(reply)
     }
+}
+
+/// What is chosen.
+struct How {
+    /// What the log calls it.
+    verb: &'static str,
+    /// Whose content goes on; `None`: a tombstone.
+    keep: Option<VersionId>,
+    /// The other heads are pinned.
+    both: bool,
 }
 
 fn chosen(request: &ChoiceRequest) -> Answer<VersionId> {

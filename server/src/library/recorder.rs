@@ -5,6 +5,7 @@
 
 use retrosync_protocol::{Code, Content, StoreResult, Version, VersionId};
 
+use super::board::about;
 use super::{Answer, Asker, heads};
 use crate::catalog::{SaveRow, StoredVersion, Tx};
 use crate::refusal::Refusal;
@@ -19,12 +20,19 @@ pub(super) struct Recorder<'a> {
     now_unix_s: i64,
     change: u64,
     first_change: u64,
+    /// What the log calls it, where that is not told by the version itself.
+    verb: Option<&'static str>,
 }
 
 impl<'a> Recorder<'a> {
     pub(super) async fn new(tx: &'a mut dyn Tx, asker: &'a Asker, now_unix_s: i64) -> Answer<Recorder<'a>> {
         let change = tx.last_change(asker.user).await?;
-        Ok(Recorder { tx, asker, now_unix_s, change, first_change: change })
+        Ok(Recorder { tx, asker, now_unix_s, change, first_change: change, verb: None })
+    }
+
+    /// The same, for a person's choice: the log calls it by its verb.
+    pub(super) fn choosing(self, verb: &'static str) -> Recorder<'a> {
+        Recorder { verb: Some(verb), ..self }
     }
 
     /// Was anything written? Then others are told after the commit.
@@ -98,6 +106,9 @@ impl<'a> Recorder<'a> {
         if stored.leaf {
             leaves.push(stored);
         }
+        let kind = self.verb.unwrap_or_else(|| what_happened(self.asker, version, &leaves));
+        let event = about(self.asker, kind, &version.save, Some(id), self.now_unix_s);
+        self.tx.add_event(self.asker.user, &event).await?;
         Ok(leaves)
     }
 
@@ -182,6 +193,20 @@ impl<'a> Recorder<'a> {
             )
             .help("send the bytes")),
         }
+    }
+}
+
+/// What the log calls a version that came, with the leaves as they are then.
+fn what_happened(asker: &Asker, version: &Version, leaves: &[StoredVersion]) -> &'static str {
+    let mut heads = heads::among(leaves.to_vec()).into_iter().map(|head| head.record.content);
+    let first = heads.next();
+    let asks = heads.any(|content| Some(content) != first);
+    match (version.suspect, asks, version.content.is_some(), asker.device.is_some()) {
+        (true, ..) => "doubted",
+        (_, true, ..) => "branched",
+        (_, _, false, _) => "deleted",
+        (.., true) => "saved",
+        (.., false) => "uploaded",
     }
 }
 

@@ -1,5 +1,7 @@
-//! The user's devices: when they were last seen, another name, and out they go when lost.
+//! The user's devices: when they were last seen, what they sync and what is wrong there, another name, and out they go
+//! when lost.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use askama::Template;
@@ -7,17 +9,22 @@ use axum::extract::State;
 use retrosync_protocol::{Device, DeviceId};
 use serde::Deserialize;
 
+use super::frame::Frame;
 use super::page::{PageReply, see, show};
 use super::session::{Form, Visitor};
-use super::words::When;
+use super::words::{When, grouped, picture, system};
+use crate::access::Report;
 use crate::api::request::Named;
 use crate::app::App;
+use crate::library::Synced;
+
+/// Somebody who was seen as lately counts as there.
+const HERE_S: i64 = 300;
 
 #[derive(Template)]
 #[template(path = "devices.html")]
 struct DevicesPage {
-    user: String,
-    form_token: String,
+    frame: Frame,
     devices: Vec<Card>,
 }
 
@@ -28,20 +35,44 @@ struct Card {
     client: String,
     paired: When,
     seen: Option<When>,
+    here: bool,
+    saves: String,
+    /// Which systems it syncs, with how many saves.
+    systems: Vec<Of>,
+    folders: Vec<String>,
+    problems: Vec<String>,
+}
+
+struct Of {
+    picture: &'static str,
+    title: String,
+    count: String,
 }
 
 /// `GET /devices`
 pub(super) async fn page(State(app): State<Arc<App>>, visitor: Visitor) -> PageReply {
+    let frame = Frame::of(&app, &visitor).await?;
     let devices = app.access.devices(visitor.asker()).await?.devices;
+    let reports: BTreeMap<DeviceId, Report> =
+        app.access.reports(visitor.asker()).await?.into_iter().collect();
+    let synced = app.library.synced(visitor.asker()).await?;
     let now_unix_s = app.now_unix_s();
-    show(&DevicesPage {
-        user: visitor.asker().user_name.clone(),
-        form_token: visitor.form_token(),
-        devices: devices.into_iter().map(|device| card(device, now_unix_s)).collect(),
-    })
+    let card = |device: Device| {
+        let report = reports.get(&device.device).cloned().unwrap_or_default();
+        let of = synced.iter().filter(|synced| synced.device == device.device);
+        let of = of.collect();
+        card(device, report, of, now_unix_s)
+    };
+    show(&DevicesPage { frame, devices: devices.into_iter().map(card).collect() })
 }
 
-fn card(device: Device, now_unix_s: i64) -> Card {
+fn card(device: Device, report: Report, synced: Vec<&Synced>, now_unix_s: i64) -> Card {
+    let of = |synced: &&Synced| Of {
+        picture: picture(&synced.system),
+        title: system(&synced.system).to_owned(),
+        count: grouped(synced.saves),
+    };
+    let here = device.last_seen_unix_s.is_some_and(|seen| now_unix_s.saturating_sub(seen) < HERE_S);
     Card {
         id: device.device.to_string(),
         name: device.name,
@@ -49,6 +80,11 @@ fn card(device: Device, now_unix_s: i64) -> Card {
         client: device.client,
         paired: When::new(device.paired_unix_s, now_unix_s),
         seen: device.last_seen_unix_s.map(|seen| When::new(seen, now_unix_s)),
+        here,
+        saves: grouped(synced.iter().map(|synced| synced.saves).sum()),
+        systems: synced.iter().map(of).collect(),
+        folders: report.folders,
+        problems: report.problems,
     }
 }
 

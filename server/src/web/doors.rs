@@ -28,12 +28,16 @@ struct DoorPage {
     name: String,
     next: String,
     problem: String,
+    /// The code of the link by which somebody was let in.
+    invitation: String,
 }
 
 #[derive(Deserialize)]
 pub(super) struct Next {
     #[serde(default)]
     next: String,
+    #[serde(default)]
+    invitation: String,
 }
 
 #[derive(Deserialize)]
@@ -42,13 +46,15 @@ pub(super) struct Credentials {
     password: String,
     #[serde(default)]
     next: String,
+    #[serde(default)]
+    invitation: String,
 }
 
 /// `GET /login`
 pub(super) async fn login_page(
     State(app): State<Arc<App>>,
     headers: HeaderMap,
-    Params(Next { next }): Params<Next>,
+    Params(Next { next, .. }): Params<Next>,
 ) -> PageReply {
     if visitor(&app, &headers).await?.is_some() {
         return see(own_path(&next));
@@ -57,7 +63,15 @@ pub(super) async fn login_page(
         return see("/register");
     }
     let open = app.access.may_register().await?;
-    show(&DoorPage { register: false, first: false, open, name: String::new(), next, problem: String::new() })
+    show(&DoorPage {
+        register: false,
+        first: false,
+        open,
+        name: String::new(),
+        next,
+        problem: String::new(),
+        invitation: String::new(),
+    })
 }
 
 /// `POST /login`
@@ -75,24 +89,37 @@ pub(super) async fn login(
     let problem = refusal.into_problem().detail;
     show_as(
         status,
-        &DoorPage { register: false, first: false, open, name: form.name, next: form.next, problem },
+        &DoorPage {
+            register: false,
+            first: false,
+            open,
+            name: form.name,
+            next: form.next,
+            problem,
+            invitation: String::new(),
+        },
     )
 }
 
 /// `GET /register`
-pub(super) async fn register_page(State(app): State<Arc<App>>) -> PageReply {
-    if !app.access.may_register().await? {
-        return see("/login");
+pub(super) async fn register_page(
+    State(app): State<Arc<App>>,
+    Peer(from): Peer,
+    Params(Next { next, invitation }): Params<Next>,
+) -> PageReply {
+    let (mut invitation, mut problem) = (invitation, String::new());
+    if !invitation.is_empty() && !app.access.is_invited(&invitation, from, app.now_unix_s()).await? {
+        problem = "this invitation was used, withdrawn, or is over".into();
+        invitation = String::new();
+    }
+    if invitation.is_empty() && !app.access.may_register().await? {
+        if problem.is_empty() {
+            return see("/login");
+        }
+        return Err(Refusal::new(Code::AccessDenied, problem).help("ask for another link").into());
     }
     let first = app.access.users().await?.is_empty();
-    show(&DoorPage {
-        register: true,
-        first,
-        open: true,
-        name: String::new(),
-        next: String::new(),
-        problem: String::new(),
-    })
+    show(&DoorPage { register: true, first, open: true, name: String::new(), next, problem, invitation })
 }
 
 /// `POST /register`
@@ -101,7 +128,13 @@ pub(super) async fn register(
     Peer(from): Peer,
     DoorForm(form): DoorForm<Credentials>,
 ) -> PageReply {
-    let registered = app.access.register(&form.name, &form.password, from, app.now_unix_s()).await;
+    let now_unix_s = app.now_unix_s();
+    let Credentials { name, password, invitation, .. } = &form;
+    let registered = if invitation.is_empty() {
+        app.access.register(name, password, from, now_unix_s).await
+    } else {
+        app.access.register_invited(invitation, name, password, from, now_unix_s).await
+    };
     let refusal = match registered {
         Ok(_) => match enter(&app, &form, from).await {
             Ok(reply) => return reply,
@@ -112,10 +145,8 @@ pub(super) async fn register(
     let first = app.access.users().await?.is_empty();
     let status = StatusCode::from_u16(refusal.problem().status).unwrap_or(StatusCode::FORBIDDEN);
     let problem = refusal.into_problem().detail;
-    show_as(
-        status,
-        &DoorPage { register: true, first, open: true, name: form.name, next: form.next, problem },
-    )
+    let Credentials { name, next, invitation, .. } = form;
+    show_as(status, &DoorPage { register: true, first, open: true, name, next, problem, invitation })
 }
 
 /// What the user can mend is told beside the form; the rest is a page of its own.
@@ -139,5 +170,5 @@ pub(super) struct Nothing {}
 pub(super) async fn logout(State(app): State<Arc<App>>, form: Form<Nothing>) -> PageReply {
     let Nothing {} = form.fields;
     app.access.logout(form.visitor.cookie()).await?;
-    Ok(([(header::SET_COOKIE, no_cookie(&app))], Redirect::to("/login")).into_response())
+    Ok(([(header::SET_COOKIE, no_cookie(&app))], Redirect::to("/")).into_response())
 }

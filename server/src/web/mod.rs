@@ -1,22 +1,31 @@
-//! The dashboard: plain pages that work without a script, one file a page. It asks `access` and `library` only.
+//! The dashboard: plain pages that work without a script and are lively with a little, one file a page. It asks `access`
+//! and `library` only.
 //!
 //! Every page needs a session but the doors; every form carries the session's own token and must come from our own
 //! pages. Names that devices and files bring are always escaped (the templates do it).
 
 mod account;
+mod activity;
+mod admin;
 mod assets;
 mod devices;
 mod doors;
+mod export;
+mod frame;
+mod live;
 mod page;
 mod pair;
 mod save;
 mod saves;
 mod session;
+mod storage;
+mod upload;
 mod words;
 
 use std::sync::Arc;
 
 use axum::Router;
+use axum::extract::DefaultBodyLimit;
 use axum::http::{HeaderValue, Uri, header};
 use axum::middleware::{Next, from_fn};
 use axum::response::Response;
@@ -27,9 +36,9 @@ use crate::app::App;
 use crate::refusal::Refusal;
 use page::Trouble;
 
-/// No script at all; nothing from elsewhere; no other page may frame ours.
-const POLICY: &str = "default-src 'none'; style-src 'self'; img-src 'self'; manifest-src 'self'; form-action 'self'; \
-    base-uri 'none'; frame-ancestors 'none'";
+/// Our own files only, and nothing written into a page; no other page may frame ours.
+const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; \
+    manifest-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'";
 
 /// All pages.
 pub fn router(app: Arc<App>) -> Router {
@@ -39,12 +48,30 @@ pub fn router(app: Arc<App>) -> Router {
         .route("/save/download", get(save::download))
         .route("/save/restore", post(save::restore))
         .route("/save/resolve", post(save::resolve))
+        .route("/save/retire", post(save::retire))
+        .route("/save/mark", post(save::mark))
+        .route("/save/upload", post(upload::upload).layer(DefaultBodyLimit::disable()))
+        .route("/upload", post(upload::upload).layer(DefaultBodyLimit::disable()))
+        .route("/saves", get(saves::elsewhere))
+        .route("/storage", get(storage::page))
+        .route("/activity", get(activity::page))
+        .route("/live", get(live::events))
+        .route("/live/now", get(live::now))
         .route("/devices", get(devices::page))
         .route("/devices/{device}/rename", post(devices::rename))
         .route("/devices/{device}/revoke", post(devices::revoke))
         .route("/pair", get(pair::page).post(pair::answer))
         .route("/pair/code", post(pair::make_code))
-        .route("/account", get(account::page))
+        .route("/account", get(account::page).post(account::change))
+        .route("/account/password", post(account::password))
+        .route("/account/export.zip", get(account::export))
+        .route("/account/delete", post(account::delete))
+        .route("/admin", get(admin::page))
+        .route("/admin/registration", post(admin::registration))
+        .route("/admin/invite", post(admin::invite))
+        .route("/admin/withdraw", post(admin::withdraw))
+        .route("/admin/limits", post(admin::limits))
+        .route("/admin/remove", post(admin::remove))
         .route("/register", get(doors::register_page).post(doors::register))
         .route("/login", get(doors::login_page).post(doors::login))
         .route("/logout", post(doors::logout))

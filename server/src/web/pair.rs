@@ -9,18 +9,19 @@ use axum::http::{HeaderMap, StatusCode};
 use retrosync_protocol::{Code, UserCode};
 use serde::Deserialize;
 
+use super::frame::Frame;
 use super::page::{PageReply, Trouble, show, show_as};
 use super::session::{Form, Visitor};
 use crate::access::Applicant;
 use crate::api::request::{Params, Peer};
 use crate::app::{App, is_plain_http};
+use crate::library::Answer;
 use crate::refusal::Refusal;
 
 #[derive(Template)]
 #[template(path = "pair.html")]
 struct PairPage {
-    user: String,
-    form_token: String,
+    frame: Frame,
     typed: String,
     problem: String,
     step: Step,
@@ -40,14 +41,8 @@ enum Step {
     Made { code: String, minutes: u64, server: String, plain: bool },
 }
 
-fn at(visitor: &Visitor, step: Step) -> PairPage {
-    PairPage {
-        user: visitor.asker().user_name.clone(),
-        form_token: visitor.form_token(),
-        typed: String::new(),
-        problem: String::new(),
-        step,
-    }
+async fn at(app: &App, visitor: &Visitor, step: Step) -> Answer<PairPage> {
+    Ok(PairPage { frame: Frame::of(app, visitor).await?, typed: String::new(), problem: String::new(), step })
 }
 
 #[derive(Deserialize)]
@@ -64,19 +59,22 @@ pub(super) async fn page(
     Params(Typed { code: typed }): Params<Typed>,
 ) -> PageReply {
     if typed.trim().is_empty() {
-        return show(&at(&visitor, Step::Ask));
+        return show(&at(&app, &visitor, Step::Ask).await?);
     }
     let Ok(code) = typed.parse::<UserCode>() else {
         let problem = "A code is 8 letters and digits, such as WXRT-4KQM.".to_owned();
-        return show_as(StatusCode::BAD_REQUEST, &PairPage { typed, problem, ..at(&visitor, Step::Ask) });
+        return show_as(
+            StatusCode::BAD_REQUEST,
+            &PairPage { typed, problem, ..at(&app, &visitor, Step::Ask).await? },
+        );
     };
     match app.access.applicant(&code, from, app.now_unix_s()).await {
-        Ok(applicant) => show(&at(&visitor, Step::Confirm(applicant))),
-        Err(refusal) => ask_again(&visitor, typed, refusal),
+        Ok(applicant) => show(&at(&app, &visitor, Step::Confirm(applicant)).await?),
+        Err(refusal) => ask_again(&app, &visitor, typed, refusal).await,
     }
 }
 
-fn ask_again(visitor: &Visitor, typed: String, refusal: Refusal) -> PageReply {
+async fn ask_again(app: &App, visitor: &Visitor, typed: String, refusal: Refusal) -> PageReply {
     let problem = match refusal.code() {
         Code::CodeUnknown => "No device shows this code. Look again at its screen.",
         Code::ExpiredToken => "This code is over. The device shows a new one.",
@@ -84,7 +82,7 @@ fn ask_again(visitor: &Visitor, typed: String, refusal: Refusal) -> PageReply {
         _ => return Err(Trouble::from(refusal)),
     };
     let status = StatusCode::from_u16(refusal.problem().status).unwrap_or(StatusCode::BAD_REQUEST);
-    show_as(status, &PairPage { typed, problem: problem.to_owned(), ..at(visitor, Step::Ask) })
+    show_as(status, &PairPage { typed, problem: problem.to_owned(), ..at(app, visitor, Step::Ask).await? })
 }
 
 #[derive(Deserialize)]
@@ -104,8 +102,8 @@ pub(super) async fn answer(State(app): State<Arc<App>>, Peer(from): Peer, form: 
         app.access.deny(user, &code, from, now_unix_s).await.map(|()| Step::Refused)
     };
     match answered {
-        Ok(step) => show(&at(&visitor, step)),
-        Err(refusal) => ask_again(&visitor, code.to_string(), refusal),
+        Ok(step) => show(&at(&app, &visitor, step).await?),
+        Err(refusal) => ask_again(&app, &visitor, code.to_string(), refusal).await,
     }
 }
 
@@ -127,5 +125,5 @@ pub(super) async fn make_code(
         plain: is_plain_http(&server),
         server,
     };
-    show(&at(&form.visitor, made))
+    show(&at(&app, &form.visitor, made).await?)
 }

@@ -1,36 +1,63 @@
-//! The first page: all saves, by system, with what waits for a choice on top.
+//! The first page: all saves, by system, with what waits for a choice on top; to a stranger, what this is.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use askama::Template;
 use axum::extract::State;
-use retrosync_protocol::{Head, SaveHeads};
+use axum::http::HeaderMap;
+use retrosync_protocol::Head;
 use serde::Deserialize;
 
-use super::page::{PageReply, show};
-use super::session::{Visitor, escaped};
-use super::words::{When, kind, size, system};
+use super::frame::Frame;
+use super::page::{PageReply, see, show};
+use super::session::{Visitor, escaped, visitor};
+use super::words::{When, grouped, kind, picture, size, system, systems};
 use crate::api::request::Params;
 use crate::app::App;
+use crate::library::Overview;
 
 /// The most rows on the page; the search finds the rest.
 const MAX_ROWS: usize = 500;
 
 #[derive(Template)]
+#[template(path = "landing.html")]
+struct LandingPage {
+    /// Nobody has an account yet.
+    first: bool,
+    /// Accounts can be made by anybody.
+    open: bool,
+}
+
+#[derive(Template)]
 #[template(path = "saves.html")]
 struct SavesPage {
-    user: String,
+    frame: Frame,
     query: String,
+    chosen: String,
     /// All saves of the user, before the search.
     count: usize,
+    devices: u64,
+    /// What is here, to choose from.
+    filters: Vec<Filter>,
     questions: Vec<Row>,
     groups: Vec<Group>,
     left_out: usize,
+    /// For a file that a person brings.
+    systems: &'static [(&'static str, &'static str)],
+}
+
+struct Filter {
+    link: String,
+    picture: &'static str,
+    title: String,
+    count: String,
+    chosen: bool,
 }
 
 struct Group {
     system: String,
+    picture: &'static str,
     rows: Vec<Row>,
 }
 
@@ -39,10 +66,13 @@ struct Row {
     link: String,
     title: String,
     kind: String,
+    name: String,
     system: String,
+    picture: &'static str,
     device: String,
     when: When,
     size: String,
+    versions: u64,
     question: bool,
     heads: usize,
     gone: bool,
@@ -52,19 +82,43 @@ struct Row {
 pub(super) struct Search {
     #[serde(default)]
     q: String,
+    #[serde(default)]
+    system: String,
 }
 
 /// `GET /`
 pub(super) async fn page(
     State(app): State<Arc<App>>,
-    visitor: Visitor,
-    Params(Search { q }): Params<Search>,
+    headers: HeaderMap,
+    Params(search): Params<Search>,
 ) -> PageReply {
-    let saves = app.library.saves(visitor.asker()).await?;
-    let count = saves.len();
-    let (wanted, now_unix_s) = (q.trim().to_lowercase(), app.now_unix_s());
-    let mut rows: Vec<Row> =
-        saves.iter().map(|save| row(save, now_unix_s)).filter(|row| matches(row, &wanted)).collect();
+    match visitor(&app, &headers).await? {
+        Some(visitor) => inside(&app, &visitor, search).await,
+        None => {
+            let first = app.access.users().await?.is_empty();
+            show(&LandingPage { first, open: app.access.may_register().await? })
+        }
+    }
+}
+
+/// `GET /saves`: the first page, for who has its name in mind.
+pub(super) async fn elsewhere() -> PageReply {
+    see("/")
+}
+
+async fn inside(app: &App, visitor: &Visitor, Search { q, system: chosen }: Search) -> PageReply {
+    let frame = Frame::of(app, visitor).await?;
+    let saves = app.library.overview(visitor.asker()).await?;
+    let devices = app.access.account(visitor.asker()).await?.devices;
+    let (count, now_unix_s) = (saves.len(), app.now_unix_s());
+    let filters = filters(&saves, &chosen, &q);
+    let wanted = q.trim().to_lowercase();
+    let mut rows: Vec<Row> = saves
+        .iter()
+        .filter(|save| chosen.is_empty() || save.save.save.system() == chosen)
+        .map(|save| row(save, now_unix_s))
+        .filter(|row| matches(row, &wanted))
+        .collect();
     let left_out = rows.len().saturating_sub(MAX_ROWS);
     rows.truncate(MAX_ROWS);
     let (questions, settled): (Vec<Row>, Vec<Row>) = rows.into_iter().partition(|row| row.question);
@@ -74,11 +128,41 @@ pub(super) async fn page(
     }
     let groups = groups.into_iter().map(|(system, mut rows)| {
         rows.sort_by_cached_key(|row| (row.title.to_lowercase(), row.kind.clone()));
-        Group { system, rows }
+        let picture = rows.first().map_or("cart", |row| row.picture);
+        Group { system, picture, rows }
     });
     let groups = groups.collect();
-    let user = visitor.asker().user_name.clone();
-    show(&SavesPage { user, query: q, count, questions, groups, left_out })
+    let systems = systems();
+    show(&SavesPage {
+        frame,
+        query: q,
+        chosen,
+        count,
+        devices,
+        filters,
+        questions,
+        groups,
+        left_out,
+        systems,
+    })
+}
+
+fn filters(saves: &[Overview], chosen: &str, query: &str) -> Vec<Filter> {
+    let mut counts: BTreeMap<&str, u64> = BTreeMap::new();
+    for save in saves {
+        *counts.entry(save.save.save.system()).or_default() += 1;
+    }
+    let q = escaped(query);
+    let filter = |(name, count): (&str, u64)| Filter {
+        link: if name == chosen { format!("/?q={q}") } else { format!("/?q={q}&system={}", escaped(name)) },
+        picture: picture(name),
+        title: system(name).to_owned(),
+        count: grouped(count),
+        chosen: name == chosen,
+    };
+    let mut all: Vec<Filter> = counts.into_iter().map(filter).collect();
+    all.sort_by_cached_key(|filter| filter.title.to_lowercase());
+    all
 }
 
 /// Is it a question: heads of more than one content?
@@ -87,24 +171,29 @@ pub(super) fn is_question(heads: &[Head]) -> bool {
     heads.windows(2).any(|pair| digest(&pair[0]) != digest(&pair[1]))
 }
 
-fn row(save: &SaveHeads, now_unix_s: i64) -> Row {
-    let latest = save.heads.iter().max_by_key(|head| head.received_unix_s);
+fn row(save: &Overview, now_unix_s: i64) -> Row {
+    let (id, heads) = (&save.save.save, &save.save.heads);
+    let latest = heads.iter().max_by_key(|head| head.received_unix_s);
     let content = latest.and_then(|head| head.content);
     Row {
-        link: format!("/save?id={}", escaped(save.save.as_str())),
-        title: save.save.title().to_owned(),
-        kind: kind(&save.save),
-        system: system(save.save.system()).to_owned(),
+        link: format!("/save?id={}", escaped(id.as_str())),
+        title: id.title().to_owned(),
+        kind: kind(id),
+        name: id.system().to_owned(),
+        system: system(id.system()).to_owned(),
+        picture: picture(id.system()),
         device: latest.map(|head| head.device_name.clone()).unwrap_or_default(),
         when: When::new(latest.map_or(now_unix_s, |head| head.received_unix_s), now_unix_s),
         size: content.map(|content| size(content.size_bytes)).unwrap_or_default(),
-        question: is_question(&save.heads),
-        heads: save.heads.len(),
+        versions: save.versions,
+        question: is_question(heads),
+        heads: heads.len(),
         gone: latest.is_some() && content.is_none(),
     }
 }
 
 fn matches(row: &Row, wanted: &str) -> bool {
-    let text = format!("{} {} {} {}", row.title, row.system, row.kind, row.device).to_lowercase();
+    let text =
+        format!("{} {} {} {} {}", row.title, row.system, row.name, row.kind, row.device).to_lowercase();
     wanted.split_whitespace().all(|word| text.contains(word))
 }

@@ -5,7 +5,7 @@
 
 use std::sync::Arc;
 
-use axum::extract::{FromRequest, FromRequestParts, Request};
+use axum::extract::{FromRequest, FromRequestParts, Multipart, Request};
 use axum::http::{HeaderMap, Uri, header, request::Parts};
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use retrosync_protocol::{Code, Digest};
@@ -34,9 +34,23 @@ impl Visitor {
         &self.session.asker
     }
 
+    /// May they see the admin's page?
+    pub(super) fn is_admin(&self) -> bool {
+        self.session.admin
+    }
+
     /// What every form of this session carries.
     pub(super) fn form_token(&self) -> String {
         Digest::of(format!("retrosync.form.1\n{}", self.cookie).as_bytes()).to_string()
+    }
+
+    /// Refuses a form of another session.
+    pub(super) fn check(&self, form_token: &str) -> Answer<()> {
+        if form_token == self.form_token() {
+            Ok(())
+        } else {
+            Err(foreign("the form is from another session"))
+        }
     }
 
     /// The cookie's value, to end the session.
@@ -126,9 +140,7 @@ impl<T: DeserializeOwned> FromRequest<Arc<App>> for Form<T> {
         let visitor = visitor(app, request.headers()).await?.ok_or_else(|| Trouble::GoTo("/login".into()))?;
         let text = read_form(app, request).await?;
         let guard: Guard = parse(&text)?;
-        if guard.form_token != visitor.form_token() {
-            return Err(foreign("the form is from another session").into());
-        }
+        visitor.check(&guard.form_token)?;
         Ok(Form { visitor, fields: parse(&text)? })
     }
 }
@@ -142,6 +154,27 @@ impl<T: DeserializeOwned> FromRequest<Arc<App>> for DoorForm<T> {
     async fn from_request(request: Request, app: &Arc<App>) -> Result<DoorForm<T>, Trouble> {
         let text = read_form(app, request).await?;
         Ok(DoorForm(parse(&text)?))
+    }
+}
+
+/// Somebody who is logged in sends a form with files: the pages' own guard, for who reads the parts as they come.
+pub(super) struct FileForm {
+    /// Who sends it.
+    pub(super) visitor: Visitor,
+    /// The parts, the form's token among the first.
+    pub(super) parts: Multipart,
+}
+
+impl FromRequest<Arc<App>> for FileForm {
+    type Rejection = Trouble;
+
+    async fn from_request(request: Request, app: &Arc<App>) -> Result<FileForm, Trouble> {
+        let visitor = visitor(app, request.headers()).await?.ok_or_else(|| Trouble::GoTo("/login".into()))?;
+        check_origin(app, request.headers())?;
+        let parts = Multipart::from_request(request, app).await;
+        let parts =
+            parts.map_err(|why| malformed(format!("the form cannot be read: {}", why.body_text())))?;
+        Ok(FileForm { visitor, parts })
     }
 }
 

@@ -1,6 +1,8 @@
 //! PURE. Numbers and ids as people read them: sizes, times, names of systems.
 
-use retrosync_protocol::{Digest, Kind, SaveId};
+use std::sync::LazyLock;
+
+use retrosync_protocol::{Digest, Kind, Played, SaveId};
 
 /// A time as a page shows it: near ones as a distance, the exact one beside it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -9,19 +11,30 @@ pub(super) struct When {
     pub(super) near: String,
     /// `2026-11-21 14:05 UTC`
     pub(super) exact: String,
+    /// `2026-11-21T14:05:09Z`, for the browser, which knows where it is.
+    pub(super) machine: String,
 }
 
 impl When {
     /// `unix_s` as seen from `now_unix_s`.
     pub(super) fn new(unix_s: i64, now_unix_s: i64) -> When {
-        When { near: distance(now_unix_s.saturating_sub(unix_s), unix_s), exact: exact(unix_s) }
+        When {
+            near: distance(now_unix_s.saturating_sub(unix_s), unix_s),
+            exact: exact(unix_s),
+            machine: format!(
+                "{}:{:02}Z",
+                exact(unix_s).replace(" UTC", "").replace(' ', "T"),
+                unix_s.rem_euclid(60)
+            ),
+        }
     }
 }
 
 fn distance(ago_s: i64, unix_s: i64) -> String {
     let count = |n: i64, word: &str| format!("{n} {word}{} ago", if n == 1 { "" } else { "s" });
     match ago_s {
-        i64::MIN..60 => "just now".into(),
+        i64::MIN..-60 => exact(unix_s),
+        -60..60 => "just now".into(),
         60..3600 => count(ago_s / 60, "minute"),
         3600..86_400 => count(ago_s / 3600, "hour"),
         86_400..2_592_000 => count(ago_s / 86_400, "day"),
@@ -117,52 +130,83 @@ pub(super) fn file_name(save: &SaveId) -> String {
     format!("{title}.{ending}")
 }
 
+/// The table of systems that the programs share, for people's names of them.
+const SYSTEMS: &str = include_str!("../../../protocol/systems.toml");
+
+/// Names of systems and people's names for them, in the table's order.
+pub(super) fn systems() -> &'static [(&'static str, &'static str)] {
+    static ALL: LazyLock<Vec<(&str, &str)>> = LazyLock::new(|| {
+        let mut all = Vec::new();
+        let mut name = "";
+        for line in SYSTEMS.lines() {
+            if let Some(head) = line.strip_prefix('[').and_then(|rest| rest.strip_suffix(']')) {
+                name = head;
+            }
+            let title = line.strip_prefix("title = \"").and_then(|rest| rest.strip_suffix('"'));
+            all.extend(title.map(|title| (name, title)));
+        }
+        all
+    });
+    &ALL
+}
+
 /// A system as people call it; unknown ones as they are.
 pub(super) fn system(name: &str) -> &str {
-    const NAMES: &[(&str, &str)] = &[
-        ("3do", "3DO"),
-        ("a2600", "Atari 2600"),
-        ("a7800", "Atari 7800"),
-        ("amiga", "Amiga"),
-        ("arcade", "Arcade"),
-        ("c64", "Commodore 64"),
-        ("dc", "Dreamcast"),
-        ("dreamcast", "Dreamcast"),
-        ("fds", "Famicom Disk System"),
-        ("gb", "Game Boy"),
-        ("gba", "Game Boy Advance"),
-        ("gbc", "Game Boy Color"),
-        ("gc", "GameCube"),
-        ("gg", "Game Gear"),
-        ("lynx", "Atari Lynx"),
-        ("md", "Mega Drive"),
-        ("megadrive", "Mega Drive"),
-        ("ms", "Master System"),
-        ("msx", "MSX"),
-        ("n64", "Nintendo 64"),
-        ("nds", "Nintendo DS"),
-        ("neogeo", "Neo Geo"),
-        ("nes", "NES"),
-        ("ngp", "Neo Geo Pocket"),
-        ("ngpc", "Neo Geo Pocket Color"),
-        ("p8", "PICO-8"),
-        ("pce", "PC Engine"),
-        ("pico8", "PICO-8"),
-        ("pokemini", "Pokémon mini"),
-        ("ps", "PlayStation"),
-        ("psp", "PSP"),
-        ("psx", "PlayStation"),
-        ("saturn", "Saturn"),
-        ("scd", "Mega CD"),
-        ("segacd", "Mega CD"),
-        ("sega32x", "32X"),
-        ("sms", "Master System"),
-        ("snes", "Super Nintendo"),
-        ("vb", "Virtual Boy"),
-        ("ws", "WonderSwan"),
-        ("wsc", "WonderSwan Color"),
-    ];
-    NAMES.iter().find(|(id, _)| *id == name).map_or(name, |(_, full)| full)
+    systems().iter().find(|(id, _)| *id == name).map_or(name, |(_, title)| title)
+}
+
+/// Which of our pictures (`assets/systems.svg`) shows a system.
+pub(super) fn picture(name: &str) -> &'static str {
+    match name {
+        "gb" | "sgb" | "mega-duck-slash-cougar-boy" => "gb",
+        "gbc" => "gbc",
+        "gba" => "gba",
+        "nds" => "nds",
+        "nes" => "nes",
+        "snes" | "satellaview" | "sufami-turbo" => "snes",
+        "n64" | "jaguar" => "n64",
+        "virtualboy" => "vb",
+        "pokemon-mini" | "arduboy" => "mini",
+        "genesis" | "sega32" => "md",
+        "sms" | "sg1000" => "sms",
+        "gamegear" => "gg",
+        "psx" => "psx",
+        "psp" => "psp",
+        "dc" | "saturn" => "dc",
+        "tg16" | "supergrafx" => "pce",
+        "segacd" | "turbografx-cd" | "pc-fx" | "neo-geo-cd" | "3do" => "cd",
+        "arcade" | "neogeoaes" => "arcade",
+        "neo-geo-pocket" => "ngp",
+        "wonderswan" | "lynx" | "g-and-w" | "supervision" => "wide",
+        "atari2600"
+        | "atari5200"
+        | "atari7800"
+        | "colecovision"
+        | "vectrex"
+        | "intellivision"
+        | "odyssey"
+        | "fairchild-channel-f" => "stick",
+        "fds" | "amiga" | "c64" | "dos" | "scummvm" | "msx" | "vic-20" | "zxs" | "acpc" | "atari-st"
+        | "atari800" | "sharp-x68000" | "pc-9800-series" => "disk",
+        _ => "cart",
+    }
+}
+
+/// `2026-11-21`
+pub(super) fn date(unix_s: i64) -> String {
+    exact(unix_s).chars().take(10).collect()
+}
+
+/// `29 minutes, until 14:31`: for how long, and until when the bytes were changed.
+pub(super) fn interval(played: Played, now_unix_s: i64) -> String {
+    let long_s = played.to_unix_s.saturating_sub(played.from_unix_s);
+    let until = When::new(played.to_unix_s, now_unix_s).near;
+    match long_s {
+        i64::MIN..60 => format!("played {until}"),
+        60..3600 => format!("played {} min, until {until}", long_s / 60),
+        3600..86_400 => format!("played {} h {} min, until {until}", long_s / 3600, long_s % 3600 / 60),
+        _ => format!("played between {} and {}", date(played.from_unix_s), date(played.to_unix_s)),
+    }
 }
 
 #[cfg(test)]
@@ -175,7 +219,8 @@ mod tests {
     fn times_as_people_read_them() {
         let now = 1_790_000_000;
         let rows = [
-            (now + 100, "just now"),
+            (now + 50, "just now"),
+            (now + 100, "2026-09-21 14:15 UTC"),
             (now - 59, "just now"),
             (now - 60, "1 minute ago"),
             (now - 7200, "2 hours ago"),

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use retrosync_protocol::{DeviceId, Digest};
+use retrosync_protocol::{DeviceId, Digest, SaveId};
 
 use super::MemoryTx;
 use crate::catalog::{
@@ -123,6 +123,23 @@ impl Board for MemoryTx {
             }));
         }
         all.sort_by(|one, other| (&one.device_name, &one.device).cmp(&(&other.device_name, &other.device)));
+        Ok(all)
+    }
+
+    async fn reached(&mut self, user: UserId) -> Result<Vec<(DeviceId, SaveId)>> {
+        let saves: Vec<(SaveRow, SaveId)> = self
+            .state
+            .saves
+            .iter()
+            .filter(|(_, (whose, _))| *whose == user)
+            .map(|(row, (_, record))| (*row, record.save.clone()))
+            .collect();
+        let mut all = Vec::new();
+        for (row, save) in saves {
+            let held = self.holdings(user, row).await?;
+            all.extend(held.into_iter().map(|held| (held.device, save.clone())));
+        }
+        all.sort();
         Ok(all)
     }
 

@@ -1,7 +1,7 @@
 //! The dashboard's records in SQLite.
 
 use async_trait::async_trait;
-use retrosync_protocol::{DeviceId, Digest, VersionId};
+use retrosync_protocol::{DeviceId, Digest, SaveId, VersionId};
 use sqlx::sqlite::SqliteRow;
 
 use super::{SqliteTx, count, damaged, digest, digest_of, failed, get, int, parsed, raw};
@@ -190,6 +190,21 @@ impl Board for SqliteTx {
             })
         };
         rows.fetch_all(&mut *self.tx).await.map_err(failed)?.iter().map(holding).collect()
+    }
+
+    async fn reached(&mut self, user: UserId) -> Result<Vec<(DeviceId, SaveId)>> {
+        let rows = sqlx::query(
+            "SELECT DISTINCT devices.device, saves.save FROM devices
+             JOIN saves ON saves.user_id = devices.user_id
+             JOIN versions ON versions.save_id = saves.id
+             LEFT JOIN fetched ON fetched.device = devices.device AND fetched.content = versions.content
+             WHERE devices.user_id = ? AND devices.revoked = 0
+             AND (versions.device = devices.device OR fetched.content IS NOT NULL)
+             ORDER BY devices.device, saves.save",
+        )
+        .bind(user.0);
+        let pair = |row: &SqliteRow| Ok((parsed(row, "device")?, parsed(row, "save")?));
+        rows.fetch_all(&mut *self.tx).await.map_err(failed)?.iter().map(pair).collect()
     }
 
     async fn sizes(&mut self, user: UserId) -> Result<Vec<SaveSize>> {

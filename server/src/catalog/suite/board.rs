@@ -113,6 +113,12 @@ pub(super) async fn marks_and_what_devices_hold(catalog: Arc<dyn Catalog>) {
     let held: Vec<_> =
         tx.holdings(ada, row).await.unwrap().into_iter().map(|h| (h.device_name, h.version)).collect();
     assert_eq!(held, [("Device 1".to_owned(), second.id), ("Device 2".to_owned(), first.id)]);
+    let reached = tx.reached(ada).await.unwrap();
+    assert_eq!(
+        reached.iter().map(|(device, _)| device.clone()).collect::<Vec<_>>(),
+        [device_id(1), device_id(2)]
+    );
+    assert_eq!(reached[0].1.as_str(), "gb/sram/Tetris");
     let contents = [first.record.content.unwrap(), second.record.content.unwrap()];
     for content in contents {
         tx.add_content(ada, content, 1).await.unwrap();

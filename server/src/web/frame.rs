@@ -1,0 +1,30 @@
+//! What every page inside has: who is logged in, the token of its forms, and up to which event it is true.
+
+use crate::app::App;
+use crate::library::Answer;
+
+use super::session::Visitor;
+
+/// What `inside.html` shows and every form sends back.
+pub(super) struct Frame {
+    /// The user's name.
+    pub(super) user: String,
+    /// What every form of this session carries.
+    pub(super) form_token: String,
+    /// Shows the way to the admin page.
+    pub(super) admin: bool,
+    /// The last event when the page was made: with a later one it is made anew.
+    pub(super) stamp: u64,
+}
+
+impl Frame {
+    /// Ask for it before anything else of the page, so that nothing falls between.
+    pub(super) async fn of(app: &App, visitor: &Visitor) -> Answer<Frame> {
+        Ok(Frame {
+            user: visitor.asker().user_name.clone(),
+            form_token: visitor.form_token(),
+            admin: visitor.is_admin(),
+            stamp: app.library.last_event(visitor.asker()).await?,
+        })
+    }
+}
