@@ -13,11 +13,11 @@ use std::str::FromStr;
 
 use retrosync_protocol::{Token, UserCode};
 
-use crate::error::{Error, Kind, Result};
+use crate::error::{Error, Kind, Problem, Result};
 use crate::nearest::nearest;
 use crate::plan::ConflictPolicy;
 use crate::profile::{Overrides, sorting};
-use crate::selection::Selection;
+use crate::selection::{SAVES, STATES, Selection};
 use crate::table::{Table, Value};
 use crate::volume::Os;
 use crate::watch::How;
@@ -34,6 +34,9 @@ pub struct Key {
     /// Never shown.
     pub secret: bool,
 }
+
+/// The languages of the screen: `build.rs` packs a file of texts for each.
+pub const LANGUAGES: [&str; 7] = ["en", "es", "de", "fr", "pt", "ja", "zh"];
 
 /// Where a value came from that nobody gave.
 pub const DEFAULT: &str = "default";
@@ -169,6 +172,8 @@ pub struct Config {
     pub pin: Option<String>,
     /// How much is logged.
     pub log: Option<log::LevelFilter>,
+    /// Lines of the file that mean nothing, for which the default holds.
+    pub problems: Vec<Problem>,
     shown: BTreeMap<&'static str, (String, Origin)>,
     flags: Vec<(&'static str, String)>,
 }
@@ -200,7 +205,11 @@ impl Config {
                 })
             })?;
             for (key, text, line) in entries(path, &text)? {
-                config.set(key, &text, Origin::File(line))?;
+                match config.set(key, &text, Origin::File(line)) {
+                    // What the screen speaks is no reason to sync nothing: nobody sees the refusal on a handheld.
+                    Err(error) if key.name == "language" => config.problems.push(error.into()),
+                    done => done?,
+                }
             }
         }
         for key in KEYS {
@@ -261,18 +270,39 @@ impl Config {
 
     fn set(&mut self, key: &'static Key, text: &str, origin: Origin) -> Result<()> {
         self.assign(key.name, text).map_err(|cause| {
-            let place = self.tell(key, &origin);
             let shown = if key.secret { "…" } else { text };
-            Error::new(
-                Kind::Misused,
-                format!("cannot use `{}` of {place}", key.name),
-                format!("`{shown}`: {cause}"),
-            )
-            .help(format!("`{}` is {}", key.name, key.meaning))
+            self.refusal(key, &origin, &format!("`{shown}`: {cause}"))
         })?;
         let shown = if key.secret { "…".to_owned() } else { text.to_owned() };
         self.shown.insert(key.name, (shown, origin));
         Ok(())
+    }
+
+    fn refusal(&self, key: &Key, origin: &Origin, cause: &str) -> Error {
+        let place = self.tell(key, origin);
+        Error::new(Kind::Misused, format!("cannot use `{}` of {place}", key.name), cause)
+            .help(format!("`{}` is {}", key.name, key.meaning))
+    }
+
+    /// What `leave_out` names that is neither a kind nor one of the systems that are known: it is synced, so it is told. The
+    /// other words hold.
+    pub fn misspelled(
+        &self,
+        is_system: &dyn Fn(&str) -> bool,
+        near: &dyn Fn(&str) -> Option<String>,
+    ) -> Vec<Problem> {
+        let (Some(key), Some((_, origin))) = (find("leave_out"), self.shown.get("leave_out")) else {
+            return Vec::new();
+        };
+        let strange = self.leave_out.systems().filter(|(_, system)| !is_system(system));
+        let told = strange.map(|(word, system)| {
+            let error = self.refusal(key, origin, &format!("`{word}`: no system is called so"));
+            match near(system).or_else(|| nearest(system, [STATES, SAVES].into_iter()).map(str::to_owned)) {
+                Some(near) => error.help(format!("did you mean `{near}`?")),
+                None => error,
+            }
+        });
+        told.map(Problem::from).collect()
     }
 
     fn assign(&mut self, name: &str, text: &str) -> std::result::Result<(), String> {
@@ -308,7 +338,11 @@ impl Config {
             "sync_while_playing" => {
                 self.rests_while_playing = one_of(text, &[("true", false), ("false", true)])?;
             }
-            "language" => self.language = Some(text.into()),
+            "language" => {
+                let words = LANGUAGES.map(|word| (word, word));
+                one_of(text.split(['_', '-', '.']).next().unwrap_or_default(), &words)?;
+                self.language = Some(text.into());
+            }
             "settle_ms" => self.settle_ms = number(text, 0, 600_000)?,
             "fresh_save_s" => self.fresh_save_s = number(text, 0, 86_400)?,
             "plain_http" => self.plain_http = Some(one_of(text, &[("true", true), ("false", false)])?),

@@ -1,5 +1,5 @@
 //! The configuration row by row.
-#![allow(clippy::unwrap_used)]
+#![allow(clippy::unwrap_used, clippy::panic)]
 
 use super::*;
 
@@ -65,6 +65,47 @@ fn each_fault_is_refused_with_its_line_and_the_next_step() {
         assert!(error.cause.contains(cause), "{row}: {}", error.cause);
         assert!(error.help.unwrap_or_default().contains(help), "{row}");
     }
+}
+
+#[test]
+fn a_language_that_nobody_speaks_is_told_and_the_rest_holds() {
+    let config = load(&[], &[], "settle_ms = 1\nlanguage = \"xx\"\nleave_out = \"gb\"\n").unwrap();
+    assert_eq!((config.settle_ms, &config.language), (1, &None));
+    assert!(config.leave_out.has("gb"));
+    let [problem] = &config.problems[..] else { panic!("{:?}", config.problems) };
+    assert!(
+        problem.error.doing.contains("`language`") && problem.error.doing.ends_with("retrosync.toml line 2")
+    );
+    assert_eq!(problem.error.cause, "`xx`: not one of `en`, `es`, `de`, `fr`, `pt`, `ja`, `zh`");
+    // Whoever types it is there to read.
+    let error = load(&[("language", "klingon")], &[], "").unwrap_err();
+    assert!(error.cause.starts_with("`klingon`: not one of `en`"), "{error}");
+    for language in ["de", "pt_BR", "zh-CN", "de_DE.UTF-8"] {
+        assert!(load(&[("language", language)], &[], "").is_ok(), "{language}");
+    }
+    let spoken: Vec<String> = crate::screen::words::languages().into_iter().map(|(code, _)| code).collect();
+    assert_eq!(LANGUAGES.map(str::to_owned).to_vec(), spoken, "as `build.rs` has them");
+}
+
+#[test]
+fn what_is_left_out_by_a_misspelled_name_is_told_and_the_rest_holds() {
+    let is_system = |name: &str| ["gb", "snes"].contains(&name);
+    let near = |name: &str| (name == "sness").then(|| "snes".to_owned());
+    let text = "# mine\nleave_out = \"states | ??? | sness | GB/Tetris | nosuch/Zelda\"\n";
+    let config = load(&[], &[], text).unwrap();
+    let told: Vec<_> =
+        config.misspelled(&is_system, &near).into_iter().map(|problem| problem.error).collect();
+    let causes: Vec<_> = told.iter().map(|error| error.cause.as_str()).collect();
+    let none = "no system is called so";
+    assert_eq!(
+        causes,
+        [format!("`???`: {none}"), format!("`sness`: {none}"), format!("`nosuch/Zelda`: {none}")]
+    );
+    assert!(told.iter().all(|error| error.doing.ends_with("retrosync.toml line 2")), "{told:?}");
+    assert_eq!(told[1].help.as_deref(), Some("did you mean `snes`?"));
+    assert!(told[0].help.as_deref().unwrap_or_default().starts_with("`leave_out` is what is not synced"));
+    assert!(config.leave_out.has("gb/tetris") && config.leave_out.has("states"));
+    assert!(load(&[], &[], "").unwrap().misspelled(&is_system, &near).is_empty());
 }
 
 #[test]

@@ -33,6 +33,7 @@ use escape::{by_parts, escaped, unescaped};
 use games::Game;
 pub use games::{GameFolder, Games, game_folder, is_no_game_folder};
 pub(crate) use names::fits;
+pub(crate) use tables::{is_system, nearest_system};
 
 use crate::formats::n64::Memory;
 use crate::profile::{ChosenCores, FileNames, FolderStyle, MinuiSettings, Profile, Site};

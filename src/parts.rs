@@ -19,7 +19,7 @@ use crate::error::{Error, Kind, Problem, Result};
 use crate::facts;
 use crate::identity::{self, Identity, Opened};
 use crate::journal::Journal;
-use crate::naming::{Games, Naming, SaveFolder};
+use crate::naming::{self, Games, Naming, SaveFolder};
 use crate::nearest::nearest;
 use crate::profile::{self, Profile, Site};
 use crate::remote::{self, Remote, RemoteSettings};
@@ -59,7 +59,15 @@ impl Ground {
             return Err(Error::new(Kind::Misused, doing, "there is no such folder")
                 .help("`profiles` names a folder of TOML files; without it the built-in ones count"));
         }
-        let (profiles, problems) = facts::profiles(&profiles_folder(&config));
+        let (profiles, mut problems) = facts::profiles(&profiles_folder(&config));
+        problems.extend(config.problems.iter().cloned());
+        // Saves that no table knows are of a family of firmwares.
+        let is_family = |name: &str| {
+            profiles.iter().any(|profile| profile.family.as_ref().unwrap_or(&profile.name) == name)
+        };
+        problems.extend(
+            config.misspelled(&|name| naming::is_system(name) || is_family(name), &naming::nearest_system),
+        );
         let (profile, reason) = match &config.profile {
             Some(name) => (named(name, &profiles)?, "you named it".to_owned()),
             None => {

@@ -56,6 +56,12 @@ impl Selection {
         }
     }
 
+    /// The words that name a system or a game of one, and the system's name as it would be spelled.
+    pub fn systems(&self) -> impl Iterator<Item = (&str, &str)> {
+        let of_systems = self.words.iter().filter(|(_, key)| ![STATES, SAVES].contains(&&**key));
+        of_systems.map(|(word, key)| (word.as_str(), key.split('/').next().unwrap_or_default()))
+    }
+
     /// As the configuration has it; [`Selection::parse`] reads it.
     pub fn text(&self) -> String {
         let words: Vec<&str> = self.words.iter().map(|(word, _)| word.as_str()).collect();

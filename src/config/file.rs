@@ -13,13 +13,19 @@ const NAME: &str = "retrosync.toml";
 
 /// The file beside the program, else in the user's configuration folder.
 pub fn usual() -> Option<PathBuf> {
-    beside(NAME).or(at_home().filter(|path| path.is_file()))
+    // A power cut may have left the sealed text alone.
+    let is_there = |path: &PathBuf| path.is_file() || whole::beside(path).is_file();
+    near(NAME, &is_there).or(at_home().filter(is_there))
 }
 
 /// A file of that name beside the program, or one folder above: a card for several processors has a folder for each.
 pub fn beside(name: &str) -> Option<PathBuf> {
+    near(name, &|path| path.is_file())
+}
+
+fn near(name: &str, is_there: &dyn Fn(&PathBuf) -> bool) -> Option<PathBuf> {
     let exe = std::env::current_exe().ok()?;
-    exe.ancestors().skip(1).take(2).map(|folder| folder.join(name)).find(|path| path.is_file())
+    exe.ancestors().skip(1).take(2).map(|folder| folder.join(name)).find(is_there)
 }
 
 fn at_home() -> Option<PathBuf> {

@@ -1,14 +1,14 @@
 //! The user's file replaced so that a power cut leaves the old text or the new one, on FAT too.
 //!
 //! ```text
-//! retrosync.toml.new   one sealed line: the old text and the new one; durable before
+//! retrosync.toml.changing   one sealed line: the old text and the new one; durable before
 //! retrosync.toml       is written in place, never to fewer clusters; durable before
-//! retrosync.toml.new   is removed
+//! retrosync.toml.changing   is removed
 //! ```
 //!
-//! A rename would lose the file there: the name points at freed clusters until the renamed file's own inode is written. While
-//! the sealed line is there the file may be a mix of both texts: then the new one counts, for whoever reads. A file that is
-//! neither was written by a person since, and is never touched. Knows nothing of keys: `is_ours` says what can be read.
+//! A rename keeps a file whole on FAT at best (`boot/replace.rs`), on exFAT not even that. While the sealed line is there the
+//! file may be a mix of both texts, or gone: then the new one counts, for whoever reads. A file that is neither was written by
+//! a person since, and is never touched. Knows nothing of keys: `is_ours` says what can be read.
 
 use std::ffi::OsString;
 use std::io::{self, Read};
@@ -61,10 +61,10 @@ pub fn write(volume: &Arc<dyn Volume>, path: &Path, old: &str, new: &str) -> io:
     remove(&**volume, &beside(path))
 }
 
-/// `retrosync.toml.new`.
-fn beside(path: &Path) -> PathBuf {
+/// `retrosync.toml.changing`.
+pub(super) fn beside(path: &Path) -> PathBuf {
     let mut name = OsString::from(path);
-    name.push(".new");
+    name.push(".changing");
     name.into()
 }
 
@@ -80,12 +80,10 @@ fn sealed(volume: &dyn Volume, path: &Path) -> Option<(String, String)> {
     Some((old, new))
 }
 
-/// Is this what a cut may leave on the way from one text to the other? What a person wrote, or removed, is not.
+/// Is this what a cut may leave on the way from one text to the other? What a person wrote is not.
 fn is_between(here: &io::Result<String>, old: &str, new: &str, is_ours: &dyn Fn(&str) -> bool) -> bool {
-    let here = match here {
-        Ok(here) => here,
-        Err(error) => return error.kind() != io::ErrorKind::NotFound,
-    };
+    // It cannot be read, or its entry is gone: exFAT writes an entry's parts in several sectors.
+    let Ok(here) = here else { return true };
     let new = padded(old.len(), new);
     let of = |text: &str, at: usize| text.as_bytes().get(at).copied().unwrap_or(0);
     let mixes = |(at, byte): (usize, u8)| byte == of(old, at) || byte == of(&new, at);

@@ -5,6 +5,7 @@ use std::sync::OnceLock;
 
 use retrosync_protocol::Kind;
 
+use crate::nearest::nearest;
 use crate::packed;
 
 /// One system.
@@ -108,6 +109,16 @@ fn core(line: &'static str) -> Core {
 
 fn list(cell: &'static str) -> Vec<&'static str> {
     cell.split('|').filter(|word| !word.is_empty()).collect()
+}
+
+/// Is there a system of this name?
+pub(crate) fn is_system(name: &str) -> bool {
+    tables().system(name).is_some()
+}
+
+/// The system that was probably meant.
+pub(crate) fn nearest_system(meant: &str) -> Option<String> {
+    nearest(meant, tables().systems.iter().map(|system| system.name)).map(str::to_owned)
 }
 
 impl Tables {

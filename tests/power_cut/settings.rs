@@ -1,6 +1,6 @@
 //! The settings file, which a person writes too: a cut while a toggle is kept leaves the settings of before or the new ones.
 //!
-//! A rename left neither on FAT: the name stood on clusters that were free.
+//! A rename left neither on FAT: the name stood on clusters that were free. exFAT loses a whole entry.
 
 use std::io::{self, Read};
 use std::path::Path;
@@ -14,7 +14,7 @@ use crate::fat::Fat;
 use crate::{Luck, card, cut_everywhere};
 
 const FILE: &str = "/card/.retrosync/retrosync.toml";
-const BESIDE: &str = "/card/.retrosync/retrosync.toml.new";
+const BESIDE: &str = "/card/.retrosync/retrosync.toml.changing";
 
 fn is_ours(text: &str) -> bool {
     Table::parse(text).is_ok()
@@ -133,6 +133,23 @@ fn what_a_person_wrote_after_a_cut_is_not_replaced_by_what_was_under_way() {
             assert_eq!(read(fat).unwrap(), edited, "{row}: {story}");
             settle(fat).unwrap();
             assert_eq!(read(fat).unwrap(), edited, "{row}: {story}: settled");
+        });
+    }
+}
+
+#[test]
+fn settings_whose_entry_is_gone_come_back() {
+    for (row, old, new) in rows() {
+        cut_everywhere(&start(&old), 2, &mut |fat| drop(write(fat, &old, &new)), &mut |fat, story| {
+            let found = read(fat).unwrap();
+            let was_under_way = fat.read(BESIDE).ok().flatten().is_some_and(|bytes| bytes.len() > 100);
+            fat.remove(Path::new(FILE)).unwrap();
+            fat.settle();
+            if was_under_way && found == new {
+                settle(fat).unwrap();
+                assert_eq!(read(fat).unwrap(), new, "{row}: {story}");
+                assert_eq!(fat.read(FILE).unwrap(), Some(new.clone().into_bytes()), "{row}: {story}");
+            }
         });
     }
 }

@@ -4,6 +4,9 @@ use std::io::Write;
 use std::process::{Command, Stdio};
 
 use super::device::{Device, card, events, pipe, program};
+use super::support::card::Firmware;
+use super::support::device::{Device as Handheld, bytes};
+use super::support::server::Server;
 
 const SIZE: &str = "320x240x16";
 
@@ -146,6 +149,33 @@ fn what_cannot_be_shown_is_said_and_nothing_is_touched() {
         assert!(said.contains(text), "{words:?}: {said}");
     }
     assert_eq!(std::fs::read(&plain).unwrap(), b"no framebuffer");
+}
+
+#[test]
+fn a_language_that_nobody_speaks_is_told_and_stops_no_save() {
+    let server = Server::start();
+    let lines = "settle_ms = 200\nfresh_save_s = 0\nlanguage = \"xx\"\nleave_out = \"stats | snes\"\n";
+    let device = Handheld::with(Firmware::Onion, "Tetris", lines);
+    device.plays(&bytes("of the first"));
+    let other = Handheld::new(Firmware::Onion, "Tetris");
+    device.pair(&server);
+    other.pair(&server);
+    device.once_asks();
+    other.once();
+    assert_eq!(other.save(), Some(bytes("of the first")));
+    let said = device.run(&["status"]).ends(3);
+    let told = format!("{}{}", said.out, said.err);
+    for text in [
+        "cannot use `language` of ",
+        "`xx`: not one of `en`, `es`, `de`, `fr`, `pt`, `ja`, `zh`",
+        "cannot use `leave_out` of ",
+        "`stats`: no system is called so",
+        "did you mean `states`?",
+    ] {
+        assert!(told.contains(text), "{text}: {told}");
+    }
+    let error = device.run(&["status", "--language", "xx"]).ends(2).err;
+    assert!(error.contains("cannot use `language` of --language"), "{error}");
 }
 
 #[test]
