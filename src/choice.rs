@@ -145,7 +145,7 @@ fn meet(parts: &mut Parts, moment: &Moment) -> Done {
         if playing::boot_ms() >= *at_boot_ms {
             return Done::default();
         }
-        request.awaited_by = Some(title.clone());
+        request.awaited_by = Some(parts.naming.meant(title));
     }
     let report = cycle::run(parts, request);
     if let Moment::GameStarts { at_boot_ms, .. } = moment {

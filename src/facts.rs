@@ -119,8 +119,8 @@ pub fn locate(profile: &Profile, prefix: &Path, card: Option<&Path>) -> Result<S
     let mut seen = BTreeSet::new();
     games.retain(|folder| seen.insert(fs::canonicalize(folder).unwrap_or_else(|_| folder.clone())));
     site.games = games;
-    for root in naming::roots_outside(profile, &site) {
-        if !site.roots.contains(&root) {
+    for (root, of_one_emulator) in naming::roots_outside(profile, &site) {
+        if !site.roots.contains(&root) && (!of_one_emulator || root.is_dir()) {
             site.roots.push(root);
         }
     }

@@ -164,7 +164,7 @@ impl Naming {
     }
 
     /// What this card's spelling of a title stands for.
-    fn meant(&self, spelled: &str) -> String {
+    pub fn meant(&self, spelled: &str) -> String {
         if self.file_names == FileNames::Fat { by_parts(spelled, unescaped) } else { spelled.into() }
     }
 
@@ -261,7 +261,8 @@ pub fn faults(profile: &Profile) -> Vec<String> {
         .collect()
 }
 
-/// The roots that the profile's save folders (as a live `retroarch.cfg` moves them) need beside the site's.
-pub fn roots_outside(profile: &Profile, site: &Site) -> Vec<PathBuf> {
+/// The roots that the profile's save folders (as a live `retroarch.cfg` moves them) need beside the site's; and whether it is for
+/// an emulator of its own, which may not be installed.
+pub fn roots_outside(profile: &Profile, site: &Site) -> Vec<(PathBuf, bool)> {
     layouts::outside(profile, site)
 }

@@ -149,6 +149,12 @@ fn the_clock_behind_a_game_boy_save_stays_this_devices_own() {
     let with_clock = |mark: &str| Bytes([support::device::bytes(mark).0, clock.clone()].concat());
     b.plays(&with_clock("first"));
     b.once();
+    // Who plays on b is told, before anything is missed.
+    let status = b.json(&["status"]);
+    assert_eq!(status["clock_stays"], serde_json::json!(["gb/sram/Counter (World)"]), "{status}");
+    assert!(b.run(&["status"]).out.contains("which stays on this device"));
+    assert!(b.run(&["doctor"]).out.contains("the clock in the file of `gb/sram/Counter (World)`"));
+    assert_eq!(a.json(&["status"])["clock_stays"], serde_json::json!([]));
     a.once();
     assert_eq!(
         a.save(),

@@ -102,11 +102,15 @@ fn a_nintendo_64_save_goes_from_a_core_to_the_emulator_itself_and_back_while_bot
     let read = |path: &Path, wanted: &[u8]| fs::read(path).is_ok_and(|is| is == wanted).then_some(());
     wait_for("the emulator's file", 60, || read(&eep, &block(b"first", 0xff)[..0x800]));
     assert_eq!(files(&folder), [eep.file_name().unwrap().to_str().unwrap()], "no file for what is blank");
+    // The file is there before the set is looked at and recorded: who writes into that moment is asked.
+    let agreed = || (own.json(&["status"])["safe"] == json!(1)).then_some(());
+    wait_for("it is recorded", 60, agreed);
 
     // The emulator writes one file, then another that was not there.
     fs::write(&eep, &block(b"second", 0xff)[..0x800]).unwrap();
     fs::write(eep.with_extension("fla"), &block(b"", 0x11)[0x28800..]).unwrap();
     wait_for("the core's block", 60, || read(&srm, &block(b"second", 0x11)));
+    wait_for("it is recorded", 60, || (core.json(&["status"])["safe"] == json!(1)).then_some(()));
     fs::write(&srm, block(b"third", 0x22)).unwrap();
     wait_for("one file", 60, || read(&eep, &block(b"third", 0xff)[..0x800]));
     wait_for("and the other", 60, || read(&eep.with_extension("fla"), &block(b"", 0x22)[0x28800..]));

@@ -1,7 +1,7 @@
 //! Downloads and retirements: all contents into the staging folder by one `fetch`, then one by one into place.
 
 use litemap::LiteMap;
-use retrosync_protocol::{Content, Kind as SaveKind, SaveId, VersionId};
+use retrosync_protocol::{Content, SaveId, VersionId};
 
 use super::{Agreed, Deed, Hands, Outcome, entry_after, no_card};
 use crate::disk::{Disk, Staged};

@@ -152,6 +152,12 @@ impl Checkup {
                 format!("`{save}`: its bytes load in {core} only, and go where that is"),
             );
         }
+        for save in &counted.with_clock {
+            self.fact(
+                "  stays here",
+                format!("the clock in the file of `{save}`; the save itself goes everywhere"),
+            );
+        }
         for (save, why) in &counted.homeless {
             self.fact("  no place here", format!("`{save}`: {why}"));
         }

@@ -52,6 +52,12 @@ pub fn is_of_one_core(save: &SaveId) -> bool {
     !matches!(save.kind(), SaveKind::State | SaveKind::File) && save.core().is_some()
 }
 
+/// Has a file of this size a Game Boy's clock behind the save's own bytes? It stays on its device.
+pub fn keeps_a_clock(save: &SaveId, size_bytes: u64) -> bool {
+    let is_gb = matches!(save.system(), "gb" | "gbc" | "sgb") && save.kind() == SaveKind::Sram;
+    is_gb && matches!(size_bytes % 0x200, 44 | 48)
+}
+
 /// How much is on the card.
 pub struct Counted {
     /// Files that are saves.
@@ -62,6 +68,8 @@ pub struct Counted {
     pub left_out: Vec<(RelativePath, String)>,
     /// Saves whose bytes load in one core only: they are converted for no other.
     pub of_one_core: Vec<SaveId>,
+    /// Saves with a clock behind their bytes: it goes nowhere.
+    pub with_clock: Vec<SaveId>,
     /// Saves of others whose names keep them from this card, and why.
     pub homeless: Vec<(SaveId, String)>,
 }
@@ -70,7 +78,7 @@ pub struct Counted {
 pub fn count<'a>(ground: &Ground, known: impl Iterator<Item = &'a SaveId>) -> (Counted, Vec<Problem>) {
     let (naming, mut problems) = ground.naming();
     let games_count = naming.games().count();
-    let (mut found, mut left_out) = (BTreeSet::new(), Vec::new());
+    let (mut found, mut left_out, mut with_clock) = (BTreeSet::new(), Vec::new(), Vec::new());
     for folder in naming.folders() {
         let Some(root) = ground.site.roots.get(folder.place.root) else { continue };
         let mut walk = vec![(folder.place.path.clone(), folder.depth)];
@@ -106,7 +114,12 @@ pub fn count<'a>(ground: &Ground, known: impl Iterator<Item = &'a SaveId>) -> (C
                     }
                     EntryKind::Folder if depth > 0 => walk.push((below, depth - 1)),
                     EntryKind::File => match naming.identify(&place) {
-                        Identified::Save(save) => drop(found.insert(save)),
+                        Identified::Save(save) => {
+                            let stamp = ground.volume().stamp(&place.path.under(root));
+                            let clock = stamp.is_ok_and(|stamp| keeps_a_clock(&save, stamp.size_bytes));
+                            with_clock.extend(clock.then(|| save.clone()));
+                            found.insert(save);
+                        }
                         Identified::Unknown(why) => left_out.push((place.path, why)),
                         Identified::Ignored(_) => {}
                     },
@@ -120,7 +133,7 @@ pub fn count<'a>(ground: &Ground, known: impl Iterator<Item = &'a SaveId>) -> (C
         homeless.filter_map(|save| Some((save.clone(), naming.why_homeless(save)?))).collect();
     let saves = found.len();
     let of_one_core = found.into_iter().filter(is_of_one_core).collect();
-    (Counted { saves, games: games_count, left_out, of_one_core, homeless }, problems)
+    (Counted { saves, games: games_count, left_out, of_one_core, with_clock, homeless }, problems)
 }
 
 /// The one battery save among several saves of one game: what people mean by the game's name.

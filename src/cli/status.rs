@@ -27,6 +27,10 @@ fn run(call: &Call) -> Result<Exit> {
     let roots = &ground.site.roots;
     let of_one_core: Vec<_> =
         survey.found.local.saves.keys().filter(|save| saves::is_of_one_core(save)).collect();
+    let with_clock: Vec<_> = (survey.found.local.saves.iter())
+        .filter(|(save, here)| saves::keeps_a_clock(save, here.stamp.size_bytes))
+        .map(|(save, _)| save)
+        .collect();
     let unsafe_because = survey.unsafe_because(&ground).map(words);
     let (safe, _) = survey.safe_and_alone();
     call.output.value(&json!({
@@ -38,7 +42,7 @@ fn run(call: &Call) -> Result<Exit> {
         "queued": queued.len(), "queued_saves": queued, "incoming_saves": incoming,
         "questions": survey.plan.questions.iter().map(questions::value).collect::<Vec<_>>(),
         "halts": survey.plan.halts.iter().map(|halt| questions::halt_value(halt, roots)).collect::<Vec<_>>(),
-        "of_one_core": of_one_core,
+        "of_one_core": of_one_core, "clock_stays": with_clock,
         "left_out": survey.found.left_out.iter().map(|(place, why)| json!({
             "root": place.root, "path": place.path.as_str(), "why": why
         })).collect::<Vec<_>>(),
@@ -75,6 +79,9 @@ fn run(call: &Call) -> Result<Exit> {
     if !of_one_core.is_empty() {
         let saves = report::count(of_one_core.len(), "save");
         out.line(format!("{saves} not converted: `retrosync doctor` says which and why"));
+    }
+    for save in with_clock {
+        out.line(format!("`{save}` goes without the clock in its file, which stays on this device"));
     }
     for save in incoming {
         out.line(format!("waits for its place here: `{save}`"));

@@ -13,6 +13,8 @@
 
 use std::io::{self, Read};
 
+use retrosync_protocol::compare_key;
+
 use super::n64::{BLOCK_BYTES, Memory};
 
 /// The most files of one tree.
@@ -89,6 +91,9 @@ fn tree_pieces(files: &[(String, u64)]) -> Result<Vec<Piece>, &'static str> {
     if files.len() > MOST_FILES || files.iter().map(|(_, size)| size).sum::<u64>() > MOST_TREE_BYTES {
         return Err("it has more than 200 files or 32 MiB, and a save is not that large");
     }
+    if meet_on_cards(files.iter().map(|(name, _)| &**name)) {
+        return Err("two of its names differ in capitals only, and most cards take them for one");
+    }
     let mut pieces = Vec::with_capacity(files.len() * 2 + 1);
     let mut before = MARK.to_owned();
     for (number, (name, size_bytes)) in files.iter().enumerate() {
@@ -131,7 +136,17 @@ fn tree_parts(payload: &mut dyn Read) -> io::Result<Vec<Part>> {
         offset += size_bytes;
         comma(payload, &mut offset)?;
     }
-    if parts.is_empty() { Err(no_tree()) } else { Ok(parts) }
+    let meet = meet_on_cards(parts.iter().map(|part| &*part.name));
+    if parts.is_empty() || meet { Err(no_tree()) } else { Ok(parts) }
+}
+
+/// Are two of these files, or folders of theirs, one on a card that does not tell capitals?
+fn meet_on_cards<'a>(names: impl Iterator<Item = &'a str> + Clone) -> bool {
+    let parts_meet = |one: &str, other: &str| {
+        let mut differ = one.split('/').zip(other.split('/')).skip_while(|(one, other)| one == other);
+        differ.next().is_some_and(|(one, other)| compare_key(one) == compare_key(other))
+    };
+    names.clone().enumerate().any(|(at, one)| names.clone().take(at).any(|other| parts_meet(one, other)))
 }
 
 /// A path that every card takes, below the folder: trees change hands between file systems.

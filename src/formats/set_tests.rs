@@ -54,6 +54,8 @@ fn a_folder_that_is_not_in_the_one_form_is_refused() {
         ("no files", ""),
         ("out of order", "1:b,0:,1:a,0:,"),
         ("one name twice", "1:a,0:,1:a,0:,"),
+        ("two names that a card takes for one", "5:A.BIN,0:,5:a.bin,0:,"),
+        ("two folders that a card takes for one", "3:A/x,0:,3:a/y,0:,"),
         ("a zero before a length", "01:a,0:,"),
         ("a path that leads out", "4:../a,0:,"),
         ("a path from the root", "2:/a,0:,"),
@@ -140,4 +142,17 @@ fn an_unused_pak_is_the_one_that_the_emulators_format() {
     assert_eq!(pak[0x3a..0x40], [1, 0xff, 0x66, 0x25, 0x99, 0xcd]);
     assert_eq!(pak[0x100..0x10c], [0, 0x71, 0, 0, 0, 0, 0, 0, 0, 0, 0, 3]);
     assert_eq!(pak[0x100..0x200], pak[0x200..0x300]);
+}
+
+#[test]
+fn a_folder_whose_names_differ_in_capitals_only_is_not_synced_and_loses_neither_file() {
+    for (what, tree, meets) in [
+        ("two files", files(&[("A.BIN", b"one"), ("a.bin", b"other")]), true),
+        ("two files in folders", files(&[("D/x", b"one"), ("d/y", b"other")]), true),
+        ("another spelling of a letter", files(&[("e\u{301}", b"one"), ("\u{e9}", b"other")]), true),
+        ("a folder and a file of other names", files(&[("A/x", b"one"), ("Ax", b"other")]), false),
+        ("one folder", files(&[("A/x", b"one"), ("A/y", b"other")]), false),
+    ] {
+        assert_eq!(joined(Set::Tree, &tree).is_err(), meets, "{what}");
+    }
 }

@@ -125,6 +125,9 @@ impl Naming {
         if below.split('/').any(|part| WHOLE_FOLDERS.iter().any(|whole| whole.eq_ignore_ascii_case(part))) {
             return Err("it is part of a folder that is one save: its files are not synced one by one".into());
         }
+        if below.ends_with('*') {
+            return Err("its name ends in `*`, which stands for several files".into());
+        }
         let id = format!("{}/{}.{slot}{core}/{}", self.family, Kind::File, self.meant(below));
         id.parse().map_err(|error: retrosync_protocol::SaveIdError| error.to_string())
     }

@@ -103,10 +103,13 @@ pub(crate) fn packs(profile: &Profile, site: &Site) -> (bool, bool) {
     (is_on(|cfg| cfg.save_file_compression), is_on(|cfg| cfg.savestate_file_compression))
 }
 
-/// The roots that save folders need which lie below none of the site's.
-pub(crate) fn outside(profile: &Profile, site: &Site) -> Vec<PathBuf> {
-    let wanted = profile.layouts.iter().flat_map(|layout| wanted(profile, layout, site));
-    wanted.filter(|wanted| site.place(&wanted.dir).is_none()).map(Wanted::root).collect()
+/// The roots that save folders need which lie below none of the site's; and whether it is for an emulator of its own, which may
+/// not be installed.
+pub(crate) fn outside(profile: &Profile, site: &Site) -> Vec<(PathBuf, bool)> {
+    let wanted = |layout| wanted(profile, layout, site).into_iter();
+    let all = profile.layouts.iter().flat_map(|layout| wanted(layout).map(|w| (w, layout.core.is_some())));
+    let outside = all.filter(|(wanted, _)| site.place(&wanted.dir).is_none());
+    outside.map(|(wanted, of_one_emulator)| (wanted.root(), of_one_emulator)).collect()
 }
 
 impl Wanted {

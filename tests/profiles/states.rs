@@ -184,3 +184,59 @@ fn what_is_ignored_everywhere_is_told_with_its_reason() {
         assert_eq!(naming.identify(&path), Identified::Ignored(why), "{name}");
     }
 }
+
+#[test]
+fn an_emulator_s_folder_outside_of_the_card_counts_where_the_emulator_is() {
+    for (name, game, card, saves) in [
+        (
+            "emudeck",
+            "Emulation/roms/psp/Patapon.iso",
+            "Emulation/saves/retroarch/saves/.keep",
+            ".var/app/org.ppsspp.PPSSPP/config/ppsspp/PSP/SAVEDATA",
+        ),
+        (
+            "retropie",
+            "RetroPie/roms/psp/Patapon.iso",
+            "RetroPie/roms/.keep",
+            "opt/retropie/configs/psp/PSP/SAVEDATA",
+        ),
+    ] {
+        let home = std::env::var("HOME").unwrap_or_else(|_| "/root".into());
+        let below = |path: &str| match path.strip_prefix("opt/") {
+            Some(_) => path.to_owned(),
+            None => format!("{}/{path}", home.trim_start_matches('/')),
+        };
+        let (game, card) = (below(game), below(card));
+        let folder = save("psp/tree/UCES00995DATA00");
+        let without = machine(name, &[(&game, ""), (&card, "")]);
+        assert_eq!(without.home(&folder), None, "{name}: PPSSPP is not installed");
+        assert!(
+            without.folders().iter().all(|folder| folder.place.root == 0),
+            "{name}: no other root is asked for"
+        );
+        let with = machine(name, &[(&game, ""), (&card, ""), (&format!("{}/.keep", below(saves)), "")]);
+        let home = with.home(&folder).unwrap();
+        assert_eq!((home.root, home.path.as_str()), (1, "SAVEDATA/UCES00995DATA00/*"), "{name}");
+    }
+}
+
+/// On a Steam Deck all states lie in one folder: nothing tells the core, unless the player has RetroArch sort them.
+#[test]
+fn states_on_a_steam_deck_are_told_and_go_as_soon_as_they_are_sorted_by_core() {
+    let home = std::env::var("HOME").unwrap_or_else(|_| "/root".into());
+    let below = |path: &str| format!("{}/{path}", home.trim_start_matches('/'));
+    let cfg = below(".var/app/org.libretro.RetroArch/config/retroarch/retroarch.cfg");
+    let game = below("Emulation/roms/gb/Tetris.gb");
+    let keep = below("Emulation/saves/retroarch/states/.keep");
+    let flat =
+        machine("emudeck", &[(&game, ""), (&keep, ""), (&cfg, "sort_savestates_enable = \"false\"\n")]);
+    let state = save("gb/state.1@gambatte/Tetris");
+    let untold = told(&flat, "saves/retroarch/states/Tetris.state1").unwrap_err();
+    assert!(untold.contains("nothing tells which wrote it"), "{untold}");
+    assert_eq!(flat.home(&state), None, "nor is another device's placed where another core may load it");
+    let sorted =
+        machine("emudeck", &[(&game, ""), (&keep, ""), (&cfg, "sort_savestates_enable = \"true\"\n")]);
+    let path = "saves/retroarch/states/Gambatte/Tetris.state1";
+    assert_eq!(told(&sorted, path), Ok("gb/state.1@gambatte/Tetris".into()));
+    assert_eq!(sorted.home(&state), Some(at(path)));
+}

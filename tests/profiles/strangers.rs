@@ -140,3 +140,16 @@ fn a_folder_that_is_one_save_is_not_taken_apart() {
         assert!(!matches!(found, Identified::Save(_)), "{path} is {found:?}");
     }
 }
+
+#[test]
+fn a_stranger_whose_name_ends_in_a_star_is_told_and_never_taken_for_several_files() {
+    // Only a file system that is no card's takes such a name.
+    let card = Card::new();
+    card.file("savefiles/Nobody/x*").file("roms/gb/Tetris.gb");
+    let (naming, _) = card.naming(&profile("lakka"));
+    for name in ["x*", "*", "x.*"] {
+        let found = naming.identify(&at(&format!("savefiles/Nobody/{name}")));
+        assert!(matches!(&found, Identified::Unknown(why) if why.contains("`*`")), "{name}: {found:?}");
+        assert_eq!(naming.home(&save(&format!("lakka/file.saves/Nobody/{name}"))), None, "{name}");
+    }
+}
