@@ -139,15 +139,21 @@ fn leave(kept: Option<RawFd>) {
     // SAFETY: plain numbers.
     unsafe { libc::signal(libc::SIGTERM, libc::SIG_DFL) };
     let _ = std::env::set_current_dir("/");
-    for descriptor in (3..DESCRIPTORS).filter(|descriptor| Some(*descriptor) != kept) {
-        // SAFETY: whatever owned them is in a frame of the caller's, to which this process never returns.
-        unsafe { libc::close(descriptor) };
-    }
+    close_all_but(kept.as_slice());
     if let Ok(null) = File::options().read(true).write(true).open("/dev/null") {
         for standard in 0..3 {
             // SAFETY: both are descriptors of ours.
             unsafe { libc::dup2(null.as_raw_fd(), standard) };
         }
+    }
+}
+
+/// Closes all descriptors but the standard ones and these. Whatever owned them must be in a frame of the caller's, to which
+/// this process never returns.
+pub(crate) fn close_all_but(kept: &[RawFd]) {
+    for descriptor in (3..DESCRIPTORS).filter(|descriptor| !kept.contains(descriptor)) {
+        // SAFETY: a plain number, and nobody here uses what it was (the caller's promise).
+        unsafe { libc::close(descriptor) };
     }
 }
 

@@ -11,7 +11,7 @@ use crate::profile::ScreenSpec;
 use crate::report::Exit;
 use crate::root::STATE_FOLDER;
 use crate::screen::app::{App, Start, language};
-use crate::screen::buttons::{LearningWords, Mapping};
+use crate::screen::buttons::Mapping;
 use crate::screen::evdev::{self, Evdev};
 use crate::screen::font::{Font, More, NoMore};
 use crate::screen::glyphs::{self, Glyphs};
@@ -21,7 +21,7 @@ use crate::screen::picture::Names;
 use crate::screen::place::{self, Place, Wanted};
 use crate::screen::terminal;
 use crate::screen::turns::{self, Loop, LoopWords};
-use crate::screen::words::{Words, text};
+use crate::screen::words::Words;
 
 /// Where servers are asked for, in the place of everybody.
 const FIND: Flag = Flag { name: "find", takes_value: true };
@@ -41,7 +41,7 @@ pub const COMMAND: Command = Command {
 };
 
 fn run(call: &Call) -> Result<Exit> {
-    let start = start(call)?;
+    let mut start = start(call)?;
     // A device that no profile knows has a screen all the same.
     let ground = Ground::find(start.config.clone()).ok();
     let specs = ground.as_ref().map(|ground| ground.profile.screens.clone()).unwrap_or_default();
@@ -50,6 +50,10 @@ fn run(call: &Call) -> Result<Exit> {
         place.leave();
         Error::io("cannot open the screen", &error)
     })?;
+    place.keep_from_children();
+    // One picture changes nothing.
+    start.starts_daemon = call.value(SHOT.name).is_none();
+    start.has_pad = place.panel().is_some();
     if terminal::is_terminal(2) {
         // What the log says would stand in the middle of the picture.
         log::set_max_level(log::LevelFilter::Off);
@@ -99,28 +103,20 @@ fn with(
     };
     let kept = learned.as_ref().and_then(|path| std::fs::read_to_string(path).ok()).unwrap_or_default();
     let answers = if spec.b_confirms { ["B", "A"] } else { ["A", "B"] };
-    let in_a_row = evdev.as_ref().is_some_and(Evdev::counts_in_a_row);
-    let remap = move |learned: &str| Mapping::new(learned, &spec.buttons, in_a_row, spec.b_confirms);
+    let is_described = !spec.buttons.is_empty();
+    let map = move |learned: &str, in_a_row| Mapping::new(learned, &spec.buttons, in_a_row, spec.b_confirms);
     let more: Box<dyn More> = match beside(glyphs::NAME).and_then(|path| Glyphs::open(&path)) {
         Some(glyphs) => Box::new(glyphs),
         None => Box::new(NoMore),
     };
     Ok(Loop {
         evdev,
-        mapping: remap(&kept),
-        remap: Box::new(remap),
-        learned,
+        map: Box::new(map),
+        learned: (kept, learned),
+        is_described,
         names: Names { answers, ..Names::default() },
         font: Font::new(more),
-        words: LoopWords {
-            learning: LearningWords {
-                title: words.say(text::KEYS_TITLE),
-                press: words.say(text::KEYS_PRESS),
-                why: words.say(text::KEYS_WHY),
-            },
-            lonely: words.say(text::NO_KEYS),
-            lonely_why: words.say(text::NO_KEYS_WHY),
-        },
+        words: LoopWords::of(words),
     })
 }
 
@@ -140,5 +136,7 @@ fn start(call: &Call) -> Result<Start> {
             move |words| call.with(words)
         }),
         ask,
+        starts_daemon: true,
+        has_pad: false,
     })
 }

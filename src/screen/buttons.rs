@@ -150,55 +150,91 @@ impl Held {
     }
 }
 
+/// Keys that every firmware keeps for itself: volume, power, sleep, menu, brightness; and Select, which means nothing here.
+/// (Sound, Home and Menu: 102, 113 to 116, 139, 142, 143, 172, 224, 225, 353, 356; Select and Mode of a pad: 314, 316.)
+const FIRMWARES: [Key; 15] = [102, 113, 114, 115, 116, 139, 142, 143, 172, 224, 225, 314, 316, 353, 356];
+/// So long nothing is pressed: whoever learns has no such button, or did not mean to.
+const LEAVE_MS: u64 = 10_000;
+
 /// Learning the keys of a device that nobody described.
 #[derive(Debug, Default)]
 pub struct Learning {
     strange: u32,
     taken: Vec<Key>,
-    is_on: bool,
+    /// Until when it goes on.
+    until_ms: Option<u64>,
+    /// The buttons are described, or one that is known was pressed.
+    is_known: bool,
 }
 
 impl Learning {
+    /// `is_known`: somebody has described the buttons of this device. Then it begins only when a person wants it.
+    pub fn new(is_known: bool) -> Learning {
+        Learning { is_known, ..Learning::default() }
+    }
+
     /// Is it going on?
     pub fn is_on(&self) -> bool {
-        self.is_on
+        self.until_ms.is_some()
     }
 
     /// A key that means nothing was pressed; the second in a row begins it.
-    pub fn strange(&mut self) {
-        self.strange += 1;
-        self.is_on = self.strange >= 2;
+    pub fn strange(&mut self, key: Key, now_ms: u64) {
+        self.strange += u32::from(!FIRMWARES.contains(&key));
+        if self.strange >= 2 && !self.is_known {
+            self.begin(now_ms);
+        }
     }
 
     /// A key with a meaning was pressed: this device is known.
     pub fn known(&mut self) {
-        self.strange = 0;
+        self.is_known = true;
+    }
+
+    /// Asks for the first one.
+    pub fn begin(&mut self, now_ms: u64) {
+        *self = Learning { until_ms: Some(now_ms + LEAVE_MS), ..Learning::new(self.is_known) };
+    }
+
+    /// How long until it ends by itself.
+    pub fn wait_ms(&self, now_ms: u64) -> Option<u64> {
+        self.until_ms.map(|until_ms| until_ms.saturating_sub(now_ms))
+    }
+
+    /// Ends it if nothing was pressed for so long.
+    pub fn look(&mut self, now_ms: u64) {
+        if self.wait_ms(now_ms) == Some(0) {
+            *self = Learning::new(self.is_known);
+        }
     }
 
     /// The key that was asked for; at last what was learned, as [`Mapping::new`] reads it.
-    pub fn take(&mut self, key: Key) -> Option<String> {
-        if self.taken.contains(&key) {
+    pub fn take(&mut self, key: Key, now_ms: u64) -> Option<String> {
+        if self.taken.contains(&key) || FIRMWARES.contains(&key) {
             return None;
         }
         self.taken.push(key);
+        self.until_ms = Some(now_ms + LEAVE_MS);
         if self.taken.len() < LEARNED {
             return None;
         }
         let lines = NAMES.iter().zip(&self.taken).map(|((name, _), key)| format!("{name} {key}\n"));
         let learned = lines.collect();
-        *self = Learning::default();
+        *self = Learning::new(true);
         Some(learned)
     }
 
     /// What to press next.
     pub fn view(&self, words: &LearningWords) -> View {
         let name = NAMES.get(self.taken.len()).map_or("", |(name, _)| name).to_uppercase();
+        let quiet = |text: &String| Block::Text { tone: Tone::Quiet, text: text.clone() };
         View {
             title: words.title.clone(),
             badge: format!("{}/{LEARNED}", self.taken.len() + 1),
             blocks: vec![
                 Block::Heading { tone: Tone::Plain, text: words.press.replacen("{0}", &name, 1) },
-                Block::Text { tone: Tone::Quiet, text: words.why.clone() },
+                quiet(if self.is_known { &words.again } else { &words.why }),
+                quiet(&words.leave),
             ],
             hints: Vec::new(),
         }
@@ -214,6 +250,10 @@ pub struct LearningWords {
     pub press: String,
     /// Why that is asked.
     pub why: String,
+    /// The same where a person wanted it.
+    pub again: String,
+    /// How to leave it.
+    pub leave: String,
 }
 
 #[cfg(test)]
@@ -274,18 +314,51 @@ mod tests {
 
     #[test]
     fn a_device_that_nobody_described_is_learned_key_by_key() {
-        let mut learning = Learning::default();
-        learning.strange();
-        learning.known();
-        learning.strange();
+        let mut learning = Learning::new(false);
+        learning.strange(700, 0);
         assert!(!learning.is_on(), "one key without a meaning is no strange device");
-        learning.strange();
+        learning.strange(700, 0);
         assert!(learning.is_on());
-        let keys = [700, 701, 701, 702, 703, 704, 705];
-        let learned: Vec<Option<String>> = keys.iter().map(|key| learning.take(*key)).collect();
+        let keys = [700, 701, 701, 702, 115, 703, 704, 705];
+        let learned: Vec<Option<String>> = keys.iter().map(|key| learning.take(*key, 1)).collect();
         let text = learned.last().cloned().flatten().unwrap_or_default();
-        assert_eq!(text, "a 700\nb 701\nup 702\ndown 703\nleft 704\nright 705\n");
+        assert_eq!(text, "a 700\nb 701\nup 702\ndown 703\nleft 704\nright 705\n", "twice, and the volume");
         assert_eq!(Mapping::new(&text, "", false, false).button(703), Some(Button::Down));
         assert!(!learning.is_on());
+    }
+
+    #[test]
+    fn nobody_is_asked_to_learn_who_presses_the_volume_or_has_buttons_that_work() {
+        let rows: [(&str, bool, bool, [Key; 4], bool); 5] = [
+            ("nobody knows these", false, false, [700, 701, 702, 703], true),
+            ("volume, power and menu are the firmware's", false, false, [114, 115, 116, 139], false),
+            ("the profile names the buttons", true, false, [700, 701, 702, 703], false),
+            ("a known button was pressed before", false, true, [700, 701, 702, 703], false),
+            ("one strange key and the volume", false, false, [115, 700, 115, 114], false),
+        ];
+        for (what, is_known, pressed, keys, is_on) in rows {
+            let mut learning = Learning::new(is_known);
+            if pressed {
+                learning.known();
+            }
+            keys.into_iter().for_each(|key| learning.strange(key, 0));
+            assert_eq!(learning.is_on(), is_on, "{what}");
+            learning.begin(0);
+            assert!(learning.is_on(), "{what}: who wants it can");
+        }
+    }
+
+    #[test]
+    fn who_has_no_such_button_is_let_out_of_learning_after_ten_seconds() {
+        let mut learning = Learning::new(false);
+        learning.begin(1_000);
+        learning.take(700, 9_000);
+        learning.look(18_999);
+        assert_eq!((learning.is_on(), learning.wait_ms(18_999)), (true, Some(1)));
+        learning.look(19_000);
+        assert_eq!((learning.is_on(), learning.wait_ms(19_000)), (false, None));
+        learning.begin(20_000);
+        let asked = learning.view(&LearningWords::default()).badge;
+        assert_eq!(asked, "1/6", "from the first one again");
     }
 }

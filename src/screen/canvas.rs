@@ -127,7 +127,10 @@ impl DrawTarget for Canvas {
         let (left, width) = (area.top_left.x as usize, area.size.width as usize);
         for y in area.rows() {
             let start = y as usize * self.width as usize + left;
-            self.cells[start..start + width].fill(colour.0);
+            // Nothing of an area that lies beside the picture.
+            if let Some(cells) = self.cells.get_mut(start..start + width) {
+                cells.fill(colour.0);
+            }
         }
         Ok(())
     }

@@ -84,8 +84,8 @@ impl Drm {
             bits,
             rotation: screen.rotation,
         };
-        let connectors = [screen.connector];
-        let [low, high] = address(&connectors);
+        let mut connectors = [screen.connector];
+        let [low, high] = address(&mut connectors);
         let mut crtc = [0; 26];
         crtc[..9].copy_from_slice(&[low, high, 1, screen.crtc, buffer[0], 0, 0, 0, 1]);
         crtc[9..].copy_from_slice(&screen.mode);
@@ -101,29 +101,37 @@ impl Drm {
         let _ = ask(&self.card, DIRTY, &mut [self.buffer, 0, 0, 0, 0, 0]);
     }
 
+    /// Its memory is this process's alone.
+    pub fn keep_from_children(&self) {
+        self.map.keep_from_children();
+    }
+
     /// Leaves no picture behind.
     pub fn leave(&mut self) {
         self.map.bytes().fill(0);
     }
 }
 
-/// One request; its structure as words.
+/// One request; its structure as words, with room for 32. Addresses in it come from [`address`], and the counts beside them
+/// say how many words lie there.
 fn ask(card: &File, request: u32, words: &mut [u32]) -> Result<()> {
     // The kernel reads words of 64 bits where it says so; those are aligned to 64 in no request of ours by chance.
     let mut aligned = [0u64; 16];
     for (at, word) in words.iter().enumerate().take(32) {
         aligned[at / 2] |= u64::from(*word) << (32 * (at % 2));
     }
-    let done = control(card, request, aligned.as_mut_ptr().cast());
+    // SAFETY: no structure of DRM that we name is longer than 128 bytes; each address in it is of a list of the caller's that
+    // is as long as the count beside it says and may be written.
+    let done = unsafe { control(card, request, aligned.as_mut_ptr().cast()) };
     for (at, word) in words.iter_mut().enumerate().take(32) {
         *word = (aligned[at / 2] >> (32 * (at % 2))) as u32;
     }
     done
 }
 
-/// Where words lie, as two words.
-fn address(words: &[u32]) -> [u32; 2] {
-    let address = words.as_ptr().addr() as u64;
+/// Where words lie, as two words; the kernel writes there.
+fn address(words: &mut [u32]) -> [u32; 2] {
+    let address = words.as_mut_ptr().expose_provenance() as u64;
     [address as u32, (address >> 32) as u32]
 }
 
@@ -136,8 +144,8 @@ fn find(card: &File) -> Result<Screen> {
     let mut resources = [0; 16];
     ask(card, RESOURCES, &mut resources)?;
     let (crtc_count, connector_count) = (resources[9].min(MOST), resources[10].min(MOST));
-    let (crtcs, connectors) = (vec![0; crtc_count as usize], vec![0; connector_count as usize]);
-    let ([a, b], [c, d]) = (address(&crtcs), address(&connectors));
+    let (mut crtcs, mut connectors) = (vec![0; crtc_count as usize], vec![0; connector_count as usize]);
+    let ([a, b], [c, d]) = (address(&mut crtcs), address(&mut connectors));
     let mut resources = [0, 0, a, b, c, d, 0, 0, 0, crtc_count, connector_count, 0, 0, 0, 0, 0];
     ask(card, RESOURCES, &mut resources)?;
     connectors.iter().find_map(|connector| look(card, *connector, &crtcs)).ok_or_else(nothing)
@@ -154,10 +162,10 @@ fn look(card: &File, connector: u32, crtcs: &[u32]) -> Option<Screen> {
     if words[15] != CONNECTED || modes == 0 {
         return None;
     }
-    let (mode_words, encoder_ids) = (vec![0; modes * MODE_WORDS], vec![0; encoders]);
-    let (names, values) = (vec![0; properties], vec![0; properties * 2]);
+    let (mut mode_words, mut encoder_ids) = (vec![0; modes * MODE_WORDS], vec![0; encoders]);
+    let (mut names, mut values) = (vec![0; properties], vec![0; properties * 2]);
     let mut words = [0; 20];
-    for (at, list) in [&encoder_ids, &mode_words, &names, &values].into_iter().enumerate() {
+    for (at, list) in [&mut encoder_ids, &mut mode_words, &mut names, &mut values].into_iter().enumerate() {
         words[2 * at..2 * at + 2].copy_from_slice(&address(list));
     }
     words[8..11].copy_from_slice(&[modes as u32, properties as u32, encoders as u32]);

@@ -19,6 +19,9 @@ pub const FOLDER: &str = "/dev/input";
 /// An event is a time of two words, then kind, code and value.
 const TIME_BYTES: usize = 2 * size_of::<libc::c_ulong>();
 const EVENT_BYTES: usize = TIME_BYTES + 8;
+const MARK: u16 = 0;
+/// The kind of mark that says: events were lost until the next mark.
+const DROPPED: u16 = 3;
 const KEY: u16 = 1;
 const ABSOLUTE: u16 = 3;
 /// The axes that are a cross; they are at an end or in the middle.
@@ -41,6 +44,17 @@ struct Device {
     sticks: [(i32, i32); 2],
     /// Which end each axis is at, by its number.
     ends: [i8; 24],
+    /// The kernel dropped events, and what follows until its next mark is half a story.
+    is_deaf: bool,
+}
+
+/// What else there is to know after a reading.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Change {
+    /// A device vanished or events were dropped: what is held may have come up unheard.
+    pub let_go: bool,
+    /// There are other devices than before.
+    pub others: bool,
 }
 
 /// All devices with buttons.
@@ -107,19 +121,23 @@ impl Evdev {
         }
     }
 
-    /// What was pressed since the last time; true if a device vanished meanwhile.
-    pub fn read(&mut self, pressed: &mut Vec<Press>) -> bool {
+    /// What was pressed since the last time, and what changed besides.
+    pub fn read(&mut self, pressed: &mut Vec<Press>) -> Change {
         let before = self.devices.len();
-        self.devices.retain_mut(|device| device.read(pressed));
+        let mut change = Change::default();
+        self.devices.retain_mut(|device| device.read(pressed, &mut change.let_go));
         let vanished = self.devices.len() < before;
         if let Some(coming) = &mut self.coming {
             let mut buffer = [0; 1024];
             let came = coming.read_events(&mut buffer).is_ok_and(|mut events| events.next().is_some());
             if came || vanished {
+                let left = self.devices.len();
                 self.look();
+                change.others = vanished || self.devices.len() > left;
             }
         }
-        vanished
+        change.let_go |= vanished;
+        change
     }
 }
 
@@ -130,14 +148,15 @@ impl Device {
             // `input_absinfo`: value, least, most, …
             let mut info = [0i32; 6];
             let request = 0x8018_4540 + number;
-            match control(&file, request, info.as_mut_ptr().cast()) {
+            // SAFETY: the request writes an `input_absinfo`, which is as long as `info`.
+            match unsafe { control(&file, request, info.as_mut_ptr().cast()) } {
                 Ok(()) if info[2] > info[1] => {
                     (i32::midpoint(info[1], info[2]), info[2].saturating_sub(info[1]) / 4)
                 }
                 _ => (0, i32::MAX),
             }
         });
-        Ok(Device { path: path.to_owned(), file, sticks, ends: [0; 24] })
+        Ok(Device { path: path.to_owned(), file, sticks, ends: [0; 24], is_deaf: false })
     }
 
     /// Does it have an arrow key, Enter, or a button of a pad? A lid or a touch panel does not. A pipe that plays a device has.
@@ -150,12 +169,13 @@ impl Device {
     fn keys(&self) -> impl Fn(usize) -> bool + use<> {
         let mut bits = [0u8; 96];
         let request = 0x8060_4520 + u32::from(KEY);
-        let _ = control(&self.file, request, bits.as_mut_ptr().cast());
+        // SAFETY: the request names the length of `bits` (0x60), and the kernel writes no more.
+        let _ = unsafe { control(&self.file, request, bits.as_mut_ptr().cast()) };
         move |key| bits[key / 8] >> (key % 8) & 1 == 1
     }
 
     /// Reads what is there; false when the device is gone.
-    fn read(&mut self, pressed: &mut Vec<Press>) -> bool {
+    fn read(&mut self, pressed: &mut Vec<Press>, dropped: &mut bool) -> bool {
         let mut buffer = [0; EVENT_BYTES * 32];
         loop {
             match self.file.read(&mut buffer) {
@@ -163,6 +183,7 @@ impl Device {
                 Ok(length) => {
                     for event in buffer[..length].chunks_exact(EVENT_BYTES) {
                         self.event(&event[TIME_BYTES..], pressed);
+                        *dropped |= self.is_deaf;
                     }
                 }
                 Err(error) if error.kind() == ErrorKind::Interrupted => {}
@@ -175,10 +196,16 @@ impl Device {
         let &[kind_low, kind_high, low, high, a, b, c, d] = event else { return };
         let (kind, code) = (u16::from_ne_bytes([kind_low, kind_high]), u16::from_ne_bytes([low, high]));
         let value = i32::from_ne_bytes([a, b, c, d]);
-        match kind {
+        match (kind, code) {
+            (MARK, DROPPED) => {
+                self.is_deaf = true;
+                self.ends = [0; 24];
+            }
+            (MARK, _) => self.is_deaf = false,
+            _ if self.is_deaf => {}
             // 2: the kernel's own repeating, which pads do not have; ours is for all.
-            KEY if value < 2 => pressed.push(Press { key: code, is_down: value == 1 }),
-            ABSOLUTE => self.moved(code, value, pressed),
+            (KEY, _) if value < 2 => pressed.push(Press { key: code, is_down: value == 1 }),
+            (ABSOLUTE, _) => self.moved(code, value, pressed),
             _ => {}
         }
     }
@@ -204,5 +231,44 @@ impl Device {
         for (end, is_down) in [(before, false), (end, true)].into_iter().filter(|(end, _)| *end != 0) {
             pressed.push(Press { key: axis(code, end > 0), is_down });
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+
+    /// Each event as kind, code and value.
+    fn presses(events: &[(u16, u16, i32)]) -> (Vec<(Key, bool)>, Change) {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("event0");
+        let bytes = events.iter().flat_map(|(kind, code, value)| {
+            let mut event = vec![0; TIME_BYTES];
+            event.extend(kind.to_ne_bytes().into_iter().chain(code.to_ne_bytes()).chain(value.to_ne_bytes()));
+            event
+        });
+        std::fs::write(&path, bytes.collect::<Vec<u8>>()).unwrap();
+        let mut pressed = Vec::new();
+        let change = Evdev::open(&path).unwrap().read(&mut pressed);
+        (pressed.iter().map(|press| (press.key, press.is_down)).collect(), change)
+    }
+
+    #[test]
+    fn events_that_the_kernel_dropped_press_nothing_and_hold_nothing() {
+        let (pressed, _) =
+            presses(&[(KEY, 103, 1), (MARK, 0, 0), (KEY, 103, 2), (KEY, 103, 0), (MARK, 0, 0)]);
+        assert_eq!(pressed, [(103, true), (103, false)]);
+        let cross = axis(17, false);
+        let (pressed, change) = presses(&[
+            (ABSOLUTE, 17, -1),
+            (MARK, DROPPED, 0),
+            (KEY, 28, 1),
+            (MARK, 0, 0),
+            (KEY, 57, 1),
+            (ABSOLUTE, 17, -1),
+        ]);
+        assert_eq!(pressed, [(cross, true), (57, true), (cross, true)], "half a story is not taken");
+        assert!(change.let_go, "what was held is let go");
     }
 }

@@ -75,8 +75,10 @@ impl Framebuffer {
         let mut variable: Variable = [0; 40];
         // SAFETY: all zeros is a value of plain numbers.
         let mut fixed: Fixed = unsafe { std::mem::zeroed() };
-        control(&file, GET_VARIABLE, variable.as_mut_ptr().cast())?;
-        control(&file, GET_FIXED, (&raw mut fixed).cast())?;
+        // SAFETY: it writes an `fb_var_screeninfo`, which `Variable` is.
+        unsafe { control(&file, GET_VARIABLE, variable.as_mut_ptr().cast())? };
+        // SAFETY: it writes an `fb_fix_screeninfo`, which `Fixed` is.
+        unsafe { control(&file, GET_FIXED, (&raw mut fixed).cast())? };
         let bits = |at: usize| Bits { offset: variable[BITS + 3 * at], length: variable[BITS + 3 * at + 1] };
         let panel = Panel {
             width: variable[WIDTH],
@@ -99,7 +101,8 @@ impl Framebuffer {
         let seen = if pages == 2 && variable[Y_OFFSET] == panel.height { 1 } else { 0 };
         let map = Map::new(&file, length, 0)?;
         // A panel that sleeps is woken; drivers without it say no.
-        let _ = control(&file, UNBLANK, std::ptr::null_mut());
+        // SAFETY: the argument is the number 0, no address.
+        let _ = unsafe { control(&file, UNBLANK, std::ptr::null_mut()) };
         let id = fixed.id.split(|byte| *byte == 0).next().unwrap_or_default();
         let name = String::from_utf8_lossy(id).into_owned();
         Ok(Framebuffer { file, map, panel, pages: vec![None; pages], seen, variable: Some(variable), name })
@@ -142,10 +145,16 @@ impl Framebuffer {
         match self.variable {
             Some(mut variable) => {
                 variable[Y_OFFSET] = first_row;
-                control(&self.file, PAN, variable.as_mut_ptr().cast())
+                // SAFETY: it reads and writes an `fb_var_screeninfo`, which `Variable` is.
+                unsafe { control(&self.file, PAN, variable.as_mut_ptr().cast()) }
             }
             None => self.file.write_all_at(&first_row.to_le_bytes(), self.map.bytes_len() as u64),
         }
+    }
+
+    /// Its memory is this process's alone.
+    pub fn keep_from_children(&self) {
+        self.map.keep_from_children();
     }
 
     /// Leaves no picture behind: black, and the page that was seen when we came.
@@ -153,8 +162,11 @@ impl Framebuffer {
         self.map.bytes().fill(0);
         match self.variable {
             Some(mut variable) => {
-                if control(&self.file, PAN, variable.as_mut_ptr().cast()).is_err() {
-                    let _ = control(&self.file, PUT_VARIABLE, variable.as_mut_ptr().cast());
+                // SAFETY: both read and write an `fb_var_screeninfo`, which `Variable` is.
+                unsafe {
+                    if control(&self.file, PAN, variable.as_mut_ptr().cast()).is_err() {
+                        let _ = control(&self.file, PUT_VARIABLE, variable.as_mut_ptr().cast());
+                    }
                 }
             }
             None => {
@@ -165,8 +177,11 @@ impl Framebuffer {
 }
 
 /// One `ioctl`.
-pub(super) fn control(file: &impl AsRawFd, request: u32, value: *mut libc::c_void) -> Result<()> {
-    // SAFETY: each caller passes what its request reads or writes.
+///
+/// # Safety
+/// `value` must be what that request reads or writes: an address of so many bytes, or a number.
+pub(super) unsafe fn control(file: &impl AsRawFd, request: u32, value: *mut libc::c_void) -> Result<()> {
+    // SAFETY: the caller's promise.
     match unsafe { libc::ioctl(file.as_raw_fd(), request as _, value) } {
         0.. => Ok(()),
         _ => Err(Error::last_os_error()),

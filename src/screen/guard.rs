@@ -19,6 +19,9 @@ const PANICKED: i32 = 101;
 /// # Errors
 /// When the system gives no process.
 pub fn apart(restore: &mut dyn FnMut()) -> Result<()> {
+    // A launcher that does not want to hear of its children hands that on: then nobody would be told of ours.
+    // SAFETY: plain numbers.
+    unsafe { libc::signal(libc::SIGCHLD, libc::SIG_DFL) };
     let all = signals(&[libc::SIGTERM, libc::SIGINT, libc::SIGHUP, libc::SIGCHLD]);
     block(&all);
     // SAFETY: no arguments.

@@ -27,6 +27,10 @@ pub struct Known {
     pub route: bool,
     /// This device's uptime.
     pub boot_ms: u64,
+    /// There is a pad whose buttons can be learned.
+    pub has_pad: bool,
+    /// Why the last errand failed.
+    pub errand: Option<Error>,
 }
 
 /// What lies on the card.

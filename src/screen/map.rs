@@ -27,6 +27,12 @@ impl Map {
         Ok(Map { start: start.cast(), length })
     }
 
+    /// Children of this process do not have it: a daemon would keep the panel's memory for ever.
+    pub fn keep_from_children(&self) {
+        // SAFETY: the mapping is that long; it stays as it is here.
+        unsafe { libc::madvise(self.start.cast(), self.length, libc::MADV_DONTFORK) };
+    }
+
     /// How many.
     pub fn bytes_len(&self) -> usize {
         self.length

@@ -2,6 +2,7 @@
 //!
 //! Whatever takes time is done by a thread, never by the one that draws. Reads beside a running daemon and takes the card
 //! only as every command does, through the door. Where the daemon ends or the card is pulled, that is news like any other.
+//! Three kinds of threads: one that reads and sets, one for wishes (a server may be slow), one for each question to a server.
 
 use std::io::{PipeReader, PipeWriter, Write};
 use std::net::SocketAddr;
@@ -30,24 +31,27 @@ use crate::survey::{self, Survey};
 /// How often the time that goes by is looked at, and a card that is not there.
 const MINUTE: Duration = Duration::from_secs(60);
 const GONE: Duration = Duration::from_secs(3);
+const FOREVER: Duration = Duration::from_secs(86_400);
 /// How long to wait before a daemon that was not there is looked for again: at first, and at most.
-const AWAY: (Duration, Duration) = (Duration::from_millis(200), Duration::from_secs(5));
+const AWAY: (Duration, Duration) = (Duration::from_millis(200), Duration::from_secs(60));
 /// The end of the log that is shown, in lines.
 const LOG_LINES: usize = 200;
 const STACK_BYTES: usize = 256 << 10;
 
-/// What is to be done.
+/// What is to be done. Numbers come back with the answer, so that each belongs to its order.
 pub(super) enum Order {
     /// Look at the card.
     Look,
     /// Carry this out.
-    Wish(Wish),
+    Wish(u64, Wish),
     /// Bring all versions of a save.
-    History(SaveId),
+    History(u64, SaveId),
     /// Look for servers.
     Find,
     /// Write a line of the configuration and tell the daemon.
     Set(&'static str, String),
+    /// Leave that out, or take it in again: in the file as it is then.
+    LeaveOut(String, bool),
     /// Read the end of the log.
     Log,
     /// List the firmwares.
@@ -56,26 +60,28 @@ pub(super) enum Order {
 
 /// What became known.
 pub(super) enum News {
-    /// A look at the card.
-    Looked(Box<Result<Card>>),
+    /// A look at the card, after so many lines of the configuration were set.
+    Looked(u64, Box<Result<Card>>),
     /// The daemon says what it does.
     Now(Now),
     /// There is no daemon.
     Alone,
     /// Servers that answered.
     Found(Vec<Found>),
-    /// What an errand says.
-    Errand(Reply),
+    /// What the errand of that number says.
+    Errand(u64, Reply),
     /// The versions of a save; `None` beside them: the server is being asked.
-    Past(SaveId, Vec<Past>, Option<Result<()>>),
-    /// A wish was carried out.
-    Done(Outcome),
-    /// A line of the configuration was written.
-    Set(Result<()>),
+    Past(u64, Vec<Past>, Option<Result<()>>),
+    /// The wish of that number was carried out.
+    Done(u64, Outcome),
+    /// A line of the configuration was not written, or the daemon cannot use it.
+    NotSet(Error),
     /// The end of the log.
     Log(Vec<String>),
     /// Names and titles of the firmwares.
     Profiles(Vec<(String, String)>),
+    /// So many orders are answered.
+    Through(usize),
     /// A minute went by.
     Minute,
 }
@@ -120,6 +126,7 @@ impl Teller {
 /// Where orders are handed in, and news come from.
 pub(super) struct Model {
     orders: Arc<Queue<Order>>,
+    wishes: Arc<Queue<Order>>,
     watcher: Thread,
     /// Has a byte for each news.
     pub(super) woken: PipeReader,
@@ -127,24 +134,39 @@ pub(super) struct Model {
 }
 
 impl Model {
-    /// Starts the threads; the first look begins at once.
+    /// Starts the threads.
     ///
     /// # Errors
     /// When the system gives no pipe or no thread.
     pub(super) fn begin(config: &Config, ask: SocketAddr, replies: Replies) -> Result<Model> {
         let failed = |error: &std::io::Error| Error::io("cannot open the screen", error);
         let (woken, wake) = std::io::pipe().map_err(|e| failed(&e))?;
-        let (news, orders) = (Queue::new(), Queue::new());
-        let teller = Teller { news: Arc::clone(&news), wake: Arc::new(wake) };
-        let order = Arc::clone(&orders);
-        let (to_work, to_watch, to_hear) = (teller.clone(), teller.clone(), teller);
-        let (work_config, watch_config) = (config.clone(), config.clone());
-        thread(Box::new(move || work(work_config, ask, &order, &to_work)))?;
+        let teller = Teller { news: Queue::new(), wake: Arc::new(wake) };
+        let (orders, wishes) = (Queue::new(), Queue::new());
+        for (orders, patience) in [(&orders, MINUTE), (&wishes, FOREVER)] {
+            let (config, orders, teller) = (config.clone(), Arc::clone(orders), teller.clone());
+            thread(Box::new(move || work(config, ask, patience, &orders, &teller)))?;
+        }
+        let (watch_config, to_watch, to_hear) = (config.clone(), teller.clone(), teller.clone());
         let watcher = thread(Box::new(move || watch(&watch_config, &to_watch)))?;
         thread(Box::new(move || hear(replies, &to_hear)))?;
-        let model = Model { orders, watcher, woken, news };
-        model.order(Order::Look);
-        Ok(model)
+        Ok(Model { orders, wishes, watcher, woken, news: teller.news })
+    }
+
+    /// One without a thread: what is ordered stays, to be looked at.
+    #[cfg(test)]
+    pub(super) fn still() -> Model {
+        let (woken, _) = std::io::pipe().unwrap_or_else(|error| unreachable!("{error}"));
+        let watcher = std::thread::current();
+        Model { orders: Queue::new(), wishes: Queue::new(), watcher, woken, news: Queue::new() }
+    }
+
+    /// What was ordered of a model without a thread.
+    #[cfg(test)]
+    pub(super) fn ordered(&self) -> Vec<Order> {
+        let mut all = self.orders.take(Duration::ZERO);
+        all.extend(self.wishes.take(Duration::ZERO));
+        all
     }
 
     /// There may be a daemon now.
@@ -154,7 +176,8 @@ impl Model {
 
     /// Hands one in.
     pub(super) fn order(&self, order: Order) {
-        self.orders.put(order);
+        let queue = if matches!(order, Order::Wish(..)) { &self.wishes } else { &self.orders };
+        queue.put(order);
     }
 
     /// What became known.
@@ -170,7 +193,7 @@ fn thread(run: Box<dyn FnOnce() + Send>) -> Result<Thread> {
 }
 
 fn hear(replies: Replies, teller: &Teller) {
-    replies.for_each(|reply| teller.tell(News::Errand(reply)));
+    replies.for_each(|(number, reply)| teller.tell(News::Errand(number, reply)));
 }
 
 /// Hears the daemon for ever; one that is not there is looked for now and then.
@@ -195,32 +218,41 @@ fn watch(config: &Config, teller: &Teller) {
     }
 }
 
-fn work(mut config: Config, ask: SocketAddr, orders: &Queue<Order>, teller: &Teller) {
-    let mut pause = MINUTE;
+/// Carries out what is ordered. `patience`: after so long without an order it is time for a look at the clock, and whether
+/// the card is there.
+fn work(mut config: Config, ask: SocketAddr, patience: Duration, orders: &Queue<Order>, teller: &Teller) {
+    let (mut pause, mut sets) = (patience, 0);
     loop {
         let ordered = orders.take(pause);
+        // One look does for all that were ordered meanwhile.
+        let mut looks = ordered.is_empty() && patience == MINUTE && (pause == GONE || !has_card(&config));
         if ordered.is_empty() {
             teller.tell(News::Minute);
         }
-        // One look does for all that were ordered meanwhile.
-        let mut looks = false;
+        let (mut through, before) = (ordered.len(), sets);
         for order in ordered {
             match order {
                 Order::Look => looks = true,
-                Order::Wish(wish) => {
-                    teller.tell(News::Done(carry_out(&config, &wish)));
-                    looks = true;
-                }
-                Order::History(save) => {
-                    // A server that does not answer holds up nothing else.
+                Order::Wish(number, wish) => teller.tell(News::Done(number, carry_out(&config, &wish))),
+                // A server that does not answer holds up nothing else.
+                Order::History(..) | Order::Find => {
                     let (config, teller) = (config.clone(), teller.clone());
-                    let _ = thread(Box::new(move || history(config, save, &teller)));
+                    through -=
+                        usize::from(thread(Box::new(move || inquire(config, ask, order, &teller))).is_ok());
                 }
-                Order::Find => teller.tell(News::Found(discover::servers(ask))),
                 Order::Set(name, value) => {
-                    let set = file::write(&config, name, &value).and_then(|()| tell_daemon(&mut config));
-                    teller.tell(News::Set(set));
-                    looks = true;
+                    sets += 1;
+                    set(&config, name, &value, teller);
+                }
+                Order::LeaveOut(word, out) => {
+                    sets += 1;
+                    match config.again() {
+                        Ok(Config { mut leave_out, .. }) => {
+                            leave_out.leave_out(&word, out);
+                            set(&config, "leave_out", &leave_out.text(), teller);
+                        }
+                        Err(error) => teller.tell(News::NotSet(error)),
+                    }
                 }
                 Order::Profiles => {
                     let (profiles, _) = facts::profiles(Path::new(""));
@@ -230,21 +262,49 @@ fn work(mut config: Config, ask: SocketAddr, orders: &Queue<Order>, teller: &Tel
                 Order::Log => teller.tell(News::Log(end_of_log(&config))),
             }
         }
+        if sets != before {
+            looks = true;
+            if let Err(error) = tell_daemon(&config) {
+                teller.tell(News::NotSet(error));
+            }
+        }
         if looks {
             if let Ok(again) = config.again() {
                 config = again;
             }
             let card = look(config.clone());
             pause = if card.is_ok() { MINUTE } else { GONE };
-            teller.tell(News::Looked(Box::new(card)));
+            teller.tell(News::Looked(sets, Box::new(card)));
+        }
+        if through > 0 {
+            teller.tell(News::Through(through));
         }
     }
 }
 
+/// Is there a card with our marker?
+fn has_card(config: &Config) -> bool {
+    Ground::find(config.clone()).is_ok_and(|ground| ground.mark_of_primary().is_ok())
+}
+
+/// What is asked of servers.
+fn inquire(config: Config, ask: SocketAddr, order: Order, teller: &Teller) {
+    match order {
+        Order::History(number, save) => history(config, number, &save, teller),
+        _ => teller.tell(News::Found(discover::servers(ask))),
+    }
+    teller.tell(News::Through(1));
+}
+
+fn set(config: &Config, name: &str, value: &str, teller: &Teller) {
+    if let Err(error) = file::write(config, name, value) {
+        teller.tell(News::NotSet(error));
+    }
+}
+
 /// The daemon reads what was written, if there is one; else its next start does.
-fn tell_daemon(config: &mut Config) -> Result<()> {
-    *config = config.again()?;
-    let ground = Ground::find(config.clone())?;
+fn tell_daemon(config: &Config) -> Result<()> {
+    let ground = Ground::find(config.again()?)?;
     if ground.is_taken() {
         door::tell_settings(&ground)?;
     }
@@ -350,8 +410,8 @@ fn carry_out(config: &Config, wish: &Wish) -> Outcome {
 }
 
 /// The kept copies at once; with the server's versions as soon as it answers.
-fn history(config: Config, save: SaveId, teller: &Teller) {
-    let tell = |past, asked| teller.tell(News::Past(save.clone(), past, asked));
+fn history(config: Config, number: u64, save: &SaveId, teller: &Teller) {
+    let tell = |past, asked| teller.tell(News::Past(number, past, asked));
     let ground = match Ground::find(config) {
         Ok(ground) => ground,
         Err(error) => return tell(Vec::new(), Some(Err(error))),
@@ -360,8 +420,8 @@ fn history(config: Config, save: SaveId, teller: &Teller) {
         Ok(looked) => looked,
         Err(error) => return tell(Vec::new(), Some(Err(error))),
     };
-    let here = survey::here(&ground, &looked, &save);
-    let kept: Vec<(Digest, Past)> = survey::kept(&looked, &save)
+    let here = survey::here(&ground, &looked, save);
+    let kept: Vec<(Digest, Past)> = survey::kept(&looked, save)
         .into_iter()
         .map(|(root, entry)| {
             let digest = entry.content.digest;
@@ -378,7 +438,7 @@ fn history(config: Config, save: SaveId, teller: &Teller) {
         })
         .collect();
     tell(kept.iter().map(|(_, past)| past.clone()).collect(), None);
-    let asked = ground.remote(&looked.identity).and_then(|mut remote| survey::all(&mut *remote, &save));
+    let asked = ground.remote(&looked.identity).and_then(|mut remote| survey::all(&mut *remote, save));
     let (versions, asked) = match asked {
         Ok(versions) => (versions, Ok(())),
         Err(error) if matches!(error.kind, Kind::Refused(_)) => (Vec::new(), Ok(())),

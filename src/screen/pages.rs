@@ -8,6 +8,7 @@ mod conflict;
 mod history;
 mod home;
 mod keyboard;
+mod note;
 mod pair;
 mod problems;
 mod saves;
@@ -24,9 +25,12 @@ use crate::screen::model::{News, Order};
 use crate::screen::view::{Block, Button, Row, Tone, View};
 use crate::screen::words::{Words, text};
 
-pub(super) use history::Note;
 pub(super) use home::Home;
+pub(super) use note::Note;
 pub(super) use pair::Pair;
+
+/// The setting whether saves are sent while a game runs.
+pub(super) const PLAYING: &str = "sync_while_playing";
 
 /// How far a page button goes in a list.
 const PAGE: usize = 8;
@@ -35,6 +39,8 @@ const PAGE: usize = 8;
 pub(super) struct Seen<'a> {
     pub(super) known: &'a Known,
     pub(super) words: &'a Words,
+    /// For what is ordered now: the answer will have it too, and no other answer.
+    pub(super) number: u64,
 }
 
 /// Something that leaves the screen.
@@ -42,9 +48,11 @@ pub(super) enum Deed {
     /// For the model.
     Order(Order),
     /// For a process of its own: commands with `errands::AND` and `errands::THEN` between.
-    Errand(Vec<String>),
+    Errand(u64, Vec<String>),
     /// What runs there is not wanted any more.
     Cancel,
+    /// For the loop: learn the buttons.
+    Learn,
 }
 
 /// What follows a button or news.
@@ -80,9 +88,14 @@ pub(super) trait Page {
         None
     }
 
-    /// Something became known while it is the page in front.
+    /// Something became known. Behind another page it may do something and no more.
     fn hear(&mut self, _news: &News, _seen: &Seen<'_>) -> Act {
         Act::Draw
+    }
+
+    /// Does it wait for the answer of that number, and tell it?
+    fn awaits(&self, _number: u64) -> bool {
+        false
     }
 }
 

@@ -128,6 +128,15 @@ impl Place {
         }
     }
 
+    /// What is drawn on is this process's alone: what it starts has nothing of it.
+    pub fn keep_from_children(&self) {
+        match self {
+            Place::Framebuffer(framebuffer, _) => framebuffer.keep_from_children(),
+            Place::Drm(drm, _) => drm.keep_from_children(),
+            Place::Terminal(_) | Place::Shot(..) => {}
+        }
+    }
+
     /// Leaves no picture behind, and the console as it was. May be called twice.
     pub fn leave(&mut self) {
         match self {
@@ -235,7 +244,8 @@ impl Console {
     }
 
     fn set(&self, kind: usize) {
-        let _ = control(&self.file, KD_SET, std::ptr::without_provenance_mut(kind));
+        // SAFETY: the argument is a number, no address.
+        let _ = unsafe { control(&self.file, KD_SET, std::ptr::without_provenance_mut(kind)) };
     }
 
     fn leave(&self) {
@@ -249,6 +259,7 @@ impl Console {
 /// Text or graphics, of a console.
 fn kind(file: &impl AsRawFd) -> Option<usize> {
     let mut kind: libc::c_int = 0;
-    control(file, KD_GET, (&raw mut kind).cast()).ok()?;
+    // SAFETY: it writes one `int`.
+    unsafe { control(file, KD_GET, (&raw mut kind).cast()).ok()? };
     usize::try_from(kind).ok()
 }

@@ -115,6 +115,46 @@ pub fn read(input: BorrowedFd<'_>) -> Option<Vec<u8>> {
     usize::try_from(length).ok().filter(|length| *length > 0).map(|length| bytes[..length].to_vec())
 }
 
+/// What was typed and is not a whole key yet: what one key sends may come in two parts, over ssh above all.
+#[derive(Debug, Default)]
+pub struct Typed(Vec<u8>);
+
+impl Typed {
+    /// The buttons of what came now. `types`: letters are meant as letters.
+    pub fn take(&mut self, bytes: &[u8], types: bool) -> Vec<Button> {
+        self.0.extend(bytes);
+        let rest = self.0.split_off(self.0.len() - unfinished(&self.0));
+        buttons(&std::mem::replace(&mut self.0, rest), types)
+    }
+
+    /// Is there half a key? Then [`Typed::end`] is due after [`Typed::WAIT_MS`] without another byte.
+    pub fn is_open(&self) -> bool {
+        !self.0.is_empty()
+    }
+
+    /// How long the rest of a key may be on its way.
+    pub const WAIT_MS: u64 = 60;
+
+    /// No more comes: an escape alone is the key.
+    pub fn end(&mut self) -> Vec<Button> {
+        buttons(&std::mem::take(&mut self.0), false)
+    }
+}
+
+/// How many bytes at the end may be the beginning of a key.
+fn unfinished(typed: &[u8]) -> usize {
+    let open = |from: &usize| match &typed[*from..] {
+        [0x1b] | [0x1b, b'[' | b'O'] => true,
+        [0x1b, b'[', b'[', rest @ ..] => rest.is_empty(),
+        [0x1b, b'[', rest @ ..] => rest.iter().all(|byte| !(0x40..=0x7e).contains(byte)),
+        [first, rest @ ..] if *first >= 0xC0 => rest.len() < first.leading_ones() as usize - 1,
+        _ => false,
+    };
+    // No key is longer than this.
+    let from = (typed.len().saturating_sub(16)..typed.len()).find(open);
+    from.map_or(0, |from| typed.len() - from)
+}
+
 /// What was typed, as buttons. `types`: letters are meant as letters.
 pub fn buttons(mut typed: &[u8], types: bool) -> Vec<Button> {
     const KEYS: &[(&str, Button)] = &[
@@ -214,5 +254,21 @@ mod tests {
             assert_eq!(buttons(typed.as_bytes(), types), wanted, "{what}");
         }
         assert_eq!(buttons(&[0xFF, 0xC3], true), [], "no letters at all");
+    }
+
+    #[test]
+    fn a_key_that_comes_in_two_parts_is_the_key_and_an_escape_alone_is_back() {
+        let all = "\x1b[A\x1bOB\x1b[5~é\x1b[1;5Ax\x1b[[B\r";
+        let whole = buttons(all.as_bytes(), false);
+        for at in 0..=all.len() {
+            let mut typed = Typed::default();
+            let mut came = typed.take(&all.as_bytes()[..at], false);
+            came.extend(typed.take(&all.as_bytes()[at..], false));
+            assert_eq!((came, typed.is_open()), (whole.clone(), false), "cut after {at} bytes");
+        }
+        let mut typed = Typed::default();
+        assert_eq!((typed.take(b"\x1b", false), typed.is_open()), (vec![], true));
+        assert_eq!((typed.end(), typed.is_open()), (vec![Button::Back], false));
+        assert_eq!(typed.take(b"\x1b\x1b[A", false), [Button::Back, Button::Up]);
     }
 }

@@ -3,6 +3,7 @@
 //! Wakes for a button, for news, for a held button that repeats, and for a terminal of another size. Draws only a view that
 //! differs from the one that is seen.
 
+use std::collections::VecDeque;
 use std::io::PipeReader;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd};
 use std::path::PathBuf;
@@ -11,12 +12,13 @@ use std::time::{Duration, Instant};
 
 use super::app::App;
 use super::buttons::{Held, Learning, LearningWords, Mapping};
-use super::evdev::{Evdev, Press};
+use super::evdev::{Change, Evdev, Press};
 use super::font::Font;
 use super::picture::Names;
 use super::place::Place;
-use super::terminal;
+use super::terminal::{self, Typed};
 use super::view::{Block, Button, Tone, Turn, View};
+use super::words::{Words, text};
 use crate::error::{Error, Kind, Result};
 
 /// How long a screen without any button stays: the menu must come back.
@@ -26,16 +28,19 @@ const LONELY_FOR_GOOD: Duration = Duration::from_secs(2);
 /// How long one picture waits for what the card says.
 const SHOT: Duration = Duration::from_secs(10);
 
+/// From what was learned and whether a pad counts its buttons in a row, which key means what.
+pub type Map = dyn Fn(&str, bool) -> Mapping;
+
 /// What the loop needs beside the app and the place.
 pub struct Loop {
     /// The pads and keys; `None`: only a terminal's.
     pub evdev: Option<Evdev>,
     /// Which key means what.
-    pub mapping: Mapping,
-    /// From what was learned, anew.
-    pub remap: Box<dyn Fn(&str) -> Mapping>,
-    /// Where what was learned is kept.
-    pub learned: Option<PathBuf>,
+    pub map: Box<Map>,
+    /// What was learned, and where it is kept.
+    pub learned: (String, Option<PathBuf>),
+    /// Somebody has described the buttons of this device.
+    pub is_described: bool,
     /// What stands on the buttons.
     pub names: Names,
     /// The letters.
@@ -55,20 +60,51 @@ pub struct LoopWords {
     pub lonely_why: String,
 }
 
+impl LoopWords {
+    /// In that language.
+    pub fn of(words: &Words) -> LoopWords {
+        let learning = LearningWords {
+            title: words.say(text::KEYS_TITLE),
+            press: words.say(text::KEYS_PRESS),
+            why: words.say(text::KEYS_WHY),
+            again: words.say(text::KEYS_AGAIN),
+            leave: words.say(text::KEYS_LEAVE),
+        };
+        LoopWords { learning, lonely: words.say(text::NO_KEYS), lonely_why: words.say(text::NO_KEYS_WHY) }
+    }
+
+    /// There are no buttons.
+    pub fn lonely(&self) -> View {
+        View {
+            title: "RetroSync".into(),
+            blocks: vec![
+                Block::Heading { tone: Tone::Look, text: self.lonely.clone() },
+                Block::Text { tone: Tone::Plain, text: self.lonely_why.clone() },
+            ],
+            ..View::default()
+        }
+    }
+}
+
 /// What is going on.
 struct Turns<'a> {
     with: &'a mut Loop,
     app: &'a mut App,
     place: &'a mut Place,
+    mapping: Mapping,
     held: Held,
     learning: Learning,
+    typed: Typed,
+    /// What one picture waits to press.
+    ahead: VecDeque<Press>,
     shown: Option<View>,
     began: Instant,
+    /// When a button was pressed last for one picture.
+    since: Instant,
     /// Since when there is no device with buttons.
     lonely: Option<Instant>,
-    has_heard: bool,
-    /// What was learned and is not on the card yet.
-    unkept: Option<String>,
+    /// What was learned is not on the card yet.
+    is_unkept: bool,
 }
 
 /// Runs until the person is done.
@@ -78,17 +114,21 @@ struct Turns<'a> {
 pub fn run(with: &mut Loop, app: &mut App, place: &mut Place) -> Result<()> {
     let resized = resizes();
     let mut turns = Turns {
+        mapping: (with.map)("", false),
+        learning: Learning::new(with.is_described || !with.learned.0.is_empty()),
         with,
         app,
         place,
         held: Held::default(),
-        learning: Learning::default(),
+        typed: Typed::default(),
+        ahead: VecDeque::new(),
         shown: None,
         began: Instant::now(),
+        since: Instant::now(),
         lonely: None,
-        has_heard: false,
-        unkept: None,
+        is_unkept: false,
     };
+    turns.remap();
     loop {
         turns.notice_buttons()?;
         turns.draw();
@@ -97,7 +137,7 @@ pub fn run(with: &mut Loop, app: &mut App, place: &mut Place) -> Result<()> {
         }
         if turns.wait(resized.as_ref())? == Turn::End {
             turns.keep();
-            return Ok(());
+            return turns.is_allowed_to_end();
         }
     }
 }
@@ -116,10 +156,30 @@ impl Turns<'_> {
         matches!(self.place, Place::Shot(..))
     }
 
-    /// One picture is taken when all was pressed and the card was heard of.
+    /// One picture is taken when all was pressed and all is known that the card and the server say.
     fn is_shot_ready(&self) -> bool {
-        let is_pressed = self.with.evdev.as_ref().is_none_or(Evdev::is_empty);
-        self.is_shot() && is_pressed && (self.has_heard || self.began.elapsed() > SHOT)
+        let is_pressed = self.ahead.is_empty() && self.with.evdev.as_ref().is_none_or(Evdev::is_empty);
+        self.is_shot() && is_pressed && self.is_settled()
+    }
+
+    /// Is there nothing to wait for? After a while a picture is taken of the waiting.
+    fn is_settled(&self) -> bool {
+        self.app.is_settled() || self.since.elapsed() > SHOT
+    }
+
+    /// Who asked for one picture gets it, or is told.
+    fn is_allowed_to_end(&self) -> Result<()> {
+        if !self.is_shot() {
+            return Ok(());
+        }
+        let cause = "a button closed the screen before it was taken";
+        Err(Error::new(Kind::Misused, "cannot take a picture of the screen", cause)
+            .help("press Back less often"))
+    }
+
+    fn remap(&mut self) {
+        let in_a_row = self.with.evdev.as_ref().is_some_and(Evdev::counts_in_a_row);
+        self.mapping = (self.with.map)(&self.with.learned.0, in_a_row);
     }
 
     fn notice_buttons(&mut self) -> Result<()> {
@@ -149,14 +209,7 @@ impl Turns<'_> {
     fn view(&self) -> View {
         let words = &self.with.words;
         if self.lonely.is_some() {
-            return View {
-                title: "RetroSync".into(),
-                blocks: vec![
-                    Block::Heading { tone: Tone::Look, text: words.lonely.clone() },
-                    Block::Text { tone: Tone::Plain, text: words.lonely_why.clone() },
-                ],
-                ..View::default()
-            };
+            return words.lonely();
         }
         if self.learning.is_on() { self.learning.view(&words.learning) } else { self.app.view() }
     }
@@ -176,8 +229,11 @@ impl Turns<'_> {
             since.map(|since| limit.saturating_sub(since.elapsed()).as_millis() as u64 + 1)
         };
         let lonely = until(self.lonely, self.lonely_limit());
-        let shot = until(self.is_shot().then_some(self.began), SHOT);
-        [held, lonely, shot].into_iter().flatten().min()
+        let shot = until(self.is_shot().then_some(self.since), SHOT);
+        let learning = self.learning.wait_ms(self.now_ms());
+        let typed = self.typed.is_open().then_some(Typed::WAIT_MS);
+        let ahead = (!self.ahead.is_empty() && self.is_settled()).then_some(0);
+        [held, lonely, shot, learning, typed, ahead].into_iter().flatten().min()
     }
 
     /// Waits for whatever happens next and takes it in.
@@ -196,29 +252,41 @@ impl Turns<'_> {
         let is_pressed = ready.iter().skip(own).any(|ready| *ready);
         drop(waited);
         let mut turn = Turn::Same;
+        self.learning.look(self.now_ms());
         if has_news {
             turn = self.app.hear();
-            self.has_heard = true;
         }
         if is_resized {
             drain(resized);
             self.shown = None;
         }
-        if is_typed && turn != Turn::End {
-            turn = self.typed(input.as_fd());
+        if turn != Turn::End && (is_typed || self.typed.is_open()) {
+            turn = self.typed(is_typed.then(|| input.as_fd()));
         }
         if is_pressed && turn != Turn::End {
             turn = self.pressed();
         }
         if turn != Turn::End
+            && self.is_settled()
+            && let Some(press) = self.ahead.pop_front()
+        {
+            self.since = Instant::now();
+            turn = self.one(press);
+        }
+        if turn != Turn::End
             && let Some(button) = self.held.due(self.now_ms())
         {
-            turn = self.app.press(button);
+            turn = self.press(button);
         }
         Ok(turn)
     }
 
-    fn typed(&mut self, input: BorrowedFd<'_>) -> Turn {
+    /// What was typed; without an input nothing more came of half a key.
+    fn typed(&mut self, input: Option<BorrowedFd<'_>>) -> Turn {
+        let Some(input) = input else {
+            let buttons = self.typed.end();
+            return self.press_all(&buttons);
+        };
         // Whoever typed is gone, and so is the terminal.
         let Some(bytes) = terminal::read(input) else { return Turn::End };
         let types = self
@@ -226,67 +294,84 @@ impl Turns<'_> {
             .iter()
             .flat_map(|view| &view.blocks)
             .any(|block| matches!(block, Block::Keyboard { .. }));
-        self.press_all(&terminal::buttons(&bytes, types))
+        let buttons = self.typed.take(&bytes, types);
+        self.press_all(&buttons)
     }
 
     fn press_all(&mut self, buttons: &[Button]) -> Turn {
-        if buttons.iter().any(|button| self.app.press(*button) == Turn::End) { Turn::End } else { Turn::Draw }
+        if buttons.iter().any(|button| self.press(*button) == Turn::End) { Turn::End } else { Turn::Draw }
+    }
+
+    fn press(&mut self, button: Button) -> Turn {
+        let turn = self.app.press(button);
+        if turn == Turn::Learn {
+            self.held.let_go();
+            self.learning.begin(self.now_ms());
+        }
+        turn
     }
 
     fn pressed(&mut self) -> Turn {
         let Some(evdev) = &mut self.with.evdev else { return Turn::Same };
         let mut pressed = Vec::new();
-        if evdev.read(&mut pressed) {
-            // Its keys will not come up any more.
-            self.held.let_go();
+        let Change { let_go, others } = evdev.read(&mut pressed);
+        if others {
+            self.remap();
+        }
+        if self.is_shot() {
+            self.ahead.extend(pressed);
+            return Turn::Same;
         }
         let mut turn = Turn::Same;
         for press in pressed {
-            if self.one(press, &mut turn) {
-                return Turn::End;
+            match self.one(press) {
+                Turn::End => return Turn::End,
+                Turn::Same => {}
+                other => turn = other,
             }
+        }
+        if let_go {
+            // Its keys will not come up any more.
+            self.held.let_go();
         }
         turn
     }
 
-    /// One key; true when that was the end.
-    fn one(&mut self, press: Press, turn: &mut Turn) -> bool {
+    /// One key.
+    fn one(&mut self, press: Press) -> Turn {
         if !press.is_down {
             self.held.up(press.key);
-            return false;
+            return Turn::Same;
         }
-        *turn = Turn::Draw;
+        let now_ms = self.now_ms();
         if self.learning.is_on() {
-            if let Some(learned) = self.learning.take(press.key) {
-                self.learn(&learned);
+            if let Some(learned) = self.learning.take(press.key, now_ms) {
+                self.with.learned.0 = learned;
+                self.is_unkept = true;
+                self.remap();
+                self.keep();
             }
-            return false;
+            return Turn::Draw;
         }
-        match self.with.mapping.button(press.key) {
+        match self.mapping.button(press.key) {
             Some(button) => {
                 self.learning.known();
-                self.held.down(press.key, button, self.now_ms());
-                self.app.press(button) == Turn::End
+                self.held.down(press.key, button, now_ms);
+                self.press(button)
             }
             None => {
-                self.learning.strange();
-                false
+                self.learning.strange(press.key, now_ms);
+                Turn::Draw
             }
         }
-    }
-
-    fn learn(&mut self, learned: &str) {
-        self.with.mapping = (self.with.remap)(learned);
-        self.unkept = Some(learned.to_owned());
-        self.keep();
     }
 
     /// Keeps what was learned. A card that was not paired yet has no place for it; perhaps it has at the end.
     fn keep(&mut self) {
-        if let (Some(path), Some(learned)) = (&self.with.learned, &self.unkept)
+        if let (true, (learned, Some(path))) = (self.is_unkept, &self.with.learned)
             && std::fs::write(path, learned).is_ok()
         {
-            self.unkept = None;
+            self.is_unkept = false;
         }
     }
 }

@@ -167,6 +167,8 @@ pub enum Turn {
     Same,
     /// Ask for the view again.
     Draw,
+    /// Learn the buttons of the pad anew.
+    Learn,
     /// The person is done: restore the console and end.
     End,
 }

@@ -139,6 +139,7 @@ fn a_person_answers_a_question_and_takes_the_answer_back() {
 fn a_person_goes_back_to_yesterday_with_and_without_a_network() {
     /// Hours at the left, and in the line below.
     const HISTORY: &[Mask] = &[(40, 44, 240, 100)];
+    const RESTORED: &[Mask] = &[(40, 44, 240, 148)];
     const OFFLINE: &[Mask] = &[(16, 88, 264, 46)];
     const HOUR: &[Mask] = &[(158, 146, 232, 32)];
     let Home { mut server, wire, first, .. } = Home::paired();
@@ -159,8 +160,10 @@ fn a_person_goes_back_to_yesterday_with_and_without_a_network() {
     screen.press(&[A]);
     screen.shows("story-3-done", &[]);
     has("of the first");
+    screen.press(&[B]);
+    screen.shows("story-3-restored", RESTORED);
     server.kill();
-    screen.press(&[B, B, A]);
+    screen.press(&[B, A]);
     screen.shows("story-3-offline", OFFLINE);
     screen.press(&[A]);
     screen.shows("story-3-offline-what-it-does", HOUR);

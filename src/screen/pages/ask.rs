@@ -45,11 +45,14 @@ impl Page for Ask {
         }
     }
 
-    fn press(&mut self, button: Button, _seen: &Seen<'_>) -> Act {
+    fn press(&mut self, button: Button, seen: &Seen<'_>) -> Act {
         match (button, &mut self.action) {
             (Button::Back, _) => Act::Back,
             (Button::Accept, Action::Wish(wish)) => match wish.take() {
-                Some(wish) => Act::Swap(Box::new(Result::of(self.title.clone(), wish))),
+                Some(wish) => {
+                    let (title, number) = (self.title.clone(), seen.number);
+                    Act::Swap(Box::new(Result { title, number, wish: Some(wish), outcome: None }))
+                }
                 None => Act::Same,
             },
             (Button::Accept, Action::Deed(deed)) => deed.take().map_or(Act::Same, Act::DoBack),
@@ -61,26 +64,26 @@ impl Page for Ask {
 /// Waits for the outcome of a wish, and shows it.
 struct Result {
     title: String,
+    number: u64,
     wish: Option<Wish>,
     outcome: Option<Outcome>,
 }
 
-impl Result {
-    fn of(title: String, wish: Wish) -> Result {
-        Result { title, wish: Some(wish), outcome: None }
-    }
-}
-
 impl Page for Result {
     fn begins(&mut self) -> Option<Deed> {
-        self.wish.take().map(|wish| Deed::Order(Order::Wish(wish)))
+        self.wish.take().map(|wish| Deed::Order(Order::Wish(self.number, wish)))
     }
 
     fn hear(&mut self, news: &News, _seen: &Seen<'_>) -> Act {
-        if let News::Done(outcome) = news {
-            self.outcome = Some(outcome.clone());
+        match news {
+            News::Done(number, outcome) if *number == self.number => self.outcome = Some(outcome.clone()),
+            _ => {}
         }
         Act::Draw
+    }
+
+    fn awaits(&self, number: u64) -> bool {
+        number == self.number
     }
 
     fn view(&self, seen: &Seen<'_>) -> View {
@@ -107,7 +110,7 @@ impl Page for Result {
             Some((Err(error), _)) => {
                 blocks.push(heading(Tone::Bad, text::FAILED));
                 blocks.push(plain(seen.say(text::UNCHANGED)));
-                blocks.extend(super::problems::told(error, seen));
+                blocks.extend(super::problems::told(error, seen.words));
             }
         }
         View { title: self.title.clone(), blocks, hints, ..View::default() }

@@ -100,13 +100,16 @@ impl Page for Conflict {
         match button {
             Button::Left | Button::Up => self.focus = self.focus.saturating_sub(1),
             Button::Right | Button::Down => self.focus = (self.focus + 1).min(heads.len().saturating_sub(1)),
-            Button::Accept => {
-                let Some(head) = heads.get(self.focus) else { return Act::Same };
-                let text = seen.fill(text::ASK_KEEP, &[&head.device_name]);
+            Button::Accept | Button::Extra => {
+                let both = button == Button::Extra;
+                // The card goes on with what it has; what is here first is first in the list.
+                let Some(head) = heads.get(if both { 0 } else { self.focus }) else { return Act::Same };
+                let is_here = is_here(head, here);
+                let which = if both && is_here { text::ASK_BOTH } else { text::ASK_KEEP };
                 let keep = Keep::Version(head.version.to_string());
-                return self.keep(if is_here(head, here) { Keep::This } else { keep }, text);
+                let text = seen.fill(which, &[&head.device_name]);
+                return self.keep(if is_here { Keep::This } else { keep }, text);
             }
-            Button::Extra => return self.keep(Keep::This, seen.say(text::ASK_BOTH)),
             Button::Back => return Act::Back,
             _ => return Act::Same,
         }

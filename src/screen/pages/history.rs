@@ -3,7 +3,8 @@
 use retrosync_protocol::SaveId;
 
 use super::ask::Ask;
-use super::{Act, Deed, Page, Seen, plain, quiet, row, time};
+use super::note::Note;
+use super::{Act, Deed, Page, Seen, quiet, row, time};
 use crate::report;
 use crate::screen::known::{Past, Source};
 use crate::screen::model::{News, Order};
@@ -13,6 +14,8 @@ use crate::screen::words::text;
 /// One save's versions.
 pub(super) struct History {
     save: SaveId,
+    /// What was asked last.
+    number: u64,
     past: Vec<Past>,
     /// The server answers still.
     asking: bool,
@@ -22,8 +25,8 @@ pub(super) struct History {
 }
 
 impl History {
-    pub(super) fn of(save: &SaveId) -> History {
-        History { save: save.clone(), past: Vec::new(), asking: true, offline: false, focus: 0 }
+    pub(super) fn of(save: &SaveId, number: u64) -> History {
+        History { save: save.clone(), number, past: Vec::new(), asking: true, offline: false, focus: 0 }
     }
 }
 
@@ -46,12 +49,12 @@ fn line(past: &Past, seen: &Seen<'_>) -> Row {
 
 impl Page for History {
     fn begins(&mut self) -> Option<Deed> {
-        Some(Deed::Order(Order::History(self.save.clone())))
+        Some(Deed::Order(Order::History(self.number, self.save.clone())))
     }
 
-    fn hear(&mut self, news: &News, _seen: &Seen<'_>) -> Act {
+    fn hear(&mut self, news: &News, seen: &Seen<'_>) -> Act {
         match news {
-            News::Past(save, past, asked) if *save == self.save => {
+            News::Past(number, past, asked) if *number == self.number => {
                 self.past.clone_from(past);
                 self.asking = asked.is_none();
                 self.offline = matches!(asked, Some(Err(_)));
@@ -59,7 +62,10 @@ impl Page for History {
                 Act::Draw
             }
             // It was restored, or played: the list is another.
-            News::Done(_) => Act::Do(Deed::Order(Order::History(self.save.clone()))),
+            News::Done(..) => {
+                self.number = seen.number;
+                Act::Do(Deed::Order(Order::History(self.number, self.save.clone())))
+            }
             _ => Act::Draw,
         }
     }
@@ -97,33 +103,12 @@ impl Page for History {
         }
         match self.past.get(self.focus).filter(|_| button == Button::Accept) {
             // There is nothing to do, or nothing to bring back.
-            Some(past) if past.here => {
-                Act::Open(Box::new(Note(seen.title(&self.save), seen.say(text::IS_HERE))))
-            }
+            Some(past) if past.here => Act::Open(Note::text(seen.title(&self.save), seen.say(text::IS_HERE))),
             Some(past) if past.size_bytes.is_some() => {
                 let text = seen.fill(text::ASK_RESTORE, &[&time(past.unix_s)]);
                 Ask::wish(seen.title(&self.save), text, past.wish(&self.save))
             }
             _ => Act::Same,
         }
-    }
-}
-
-/// A text to read.
-pub(in crate::screen) struct Note(pub(in crate::screen) String, pub(in crate::screen) String);
-
-impl Page for Note {
-    fn view(&self, seen: &Seen<'_>) -> View {
-        let Note(title, text) = self;
-        View {
-            title: title.clone(),
-            blocks: vec![plain(text.clone())],
-            hints: seen.hint_back(),
-            ..View::default()
-        }
-    }
-
-    fn press(&mut self, button: Button, _seen: &Seen<'_>) -> Act {
-        if matches!(button, Button::Back | Button::Accept) { Act::Back } else { Act::Same }
     }
 }

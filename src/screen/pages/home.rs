@@ -114,6 +114,10 @@ fn lines(card: &Card, seen: &Seen<'_>) -> Vec<Block> {
         }
         blocks.extend(trouble.map(|which| Block::Text { tone: Tone::Look, text: seen.say(which) }));
     }
+    // A game keeps what was played in its memory until it saves.
+    if known.now.playing.is_some() {
+        return blocks;
+    }
     let (tone, off) = match &card.unsafe_because {
         None if known.now.moving.is_none() => (Tone::Good, text::OFF_SAFE),
         Some(Unsafe::Queued(_)) if offline => (Tone::Quiet, text::OFF_LATER),
@@ -153,8 +157,8 @@ impl Page for Home {
         let host = known.card.as_ref().map(|card| card.server.split("://").last().unwrap_or_default());
         let title = host.filter(|host| !host.is_empty()).map(str::to_owned).unwrap_or("RetroSync".into());
         let paired = known.card.as_ref().is_some_and(|card| card.paired);
-        let well = if paired { "Wi-Fi" } else { "" };
-        View { title, badge: badge.map_or_else(|| well.to_owned(), |which| seen.say(which)), blocks, hints }
+        let badge = badge.or(paired.then_some(text::BADGE_WIFI));
+        View { title, badge: badge.map(|which| seen.say(which)).unwrap_or_default(), blocks, hints }
     }
 
     fn press(&mut self, button: Button, seen: &Seen<'_>) -> Act {
@@ -179,7 +183,7 @@ impl Page for Home {
                 None => Act::Same,
             },
             Way::Saves => Act::Open(Box::new(Saves::default())),
-            Way::Sync => Act::Do(Deed::Order(Order::Wish(Wish::Moment(Moment::Woke)))),
+            Way::Sync => Act::Do(Deed::Order(Order::Wish(seen.number, Wish::Moment(Moment::Woke)))),
             Way::Problems => Act::Open(Box::new(Problems::default())),
             Way::Settings => Act::Open(Box::new(Settings::default())),
         }

@@ -3,9 +3,11 @@
 use serde_json::Value;
 
 use super::keyboard::{ADDRESS, Keyboard};
+use super::problems::told;
 use super::{Act, Deed, Page, Seen, plain, quiet, row};
 use crate::discover::Found;
-use crate::screen::errands::{AND, Reply, THEN};
+use crate::error::Error;
+use crate::screen::errands::{self, AND, Reply, THEN};
 use crate::screen::model::{News, Order};
 use crate::screen::view::{Block, Button, Row, Tone, View};
 use crate::screen::words::text;
@@ -19,6 +21,8 @@ pub(in crate::screen) struct Pair {
     focus: usize,
     /// What was typed last.
     typed: String,
+    /// The pairing that goes on.
+    number: u64,
 }
 
 #[derive(Default)]
@@ -37,7 +41,7 @@ enum Phase {
     /// It was approved, by that user; the sync starts.
     Paired(String),
     /// It did not work, and why.
-    Failed { doing: String, cause: String, help: String },
+    Failed(Error),
 }
 
 fn member(value: &Value, name: &str) -> String {
@@ -72,7 +76,7 @@ impl Pair {
     }
 
     fn pair(&mut self, server: &str, seen: &Seen<'_>) -> Act {
-        self.phase = Phase::Asking;
+        (self.phase, self.number) = (Phase::Asking, seen.number);
         // A daemon that waits for its first pairing has the card.
         let mut words = vec!["stop", THEN, "pair", server];
         if server.starts_with("http://") {
@@ -84,7 +88,7 @@ impl Pair {
         let config = seen.known.card.as_ref().map(|card| &card.config);
         let other = config.and_then(|config| config.server.as_deref()).is_some_and(|named| named != server);
         // The line that named another server would send the daemon back there.
-        let errand = Deed::Errand(words.into_iter().map(str::to_owned).collect());
+        let errand = Deed::Errand(self.number, words.into_iter().map(str::to_owned).collect());
         if other {
             Act::Both(Deed::Order(Order::Set("server", server.to_owned())), errand)
         } else {
@@ -106,18 +110,17 @@ impl Pair {
         if value["paired"] == true {
             self.phase = Phase::Paired(member(value, "user"));
         }
-        let error = &value["error"];
-        if error.is_object() {
-            self.phase = Phase::Failed {
-                doing: member(error, "doing"),
-                cause: member(error, "cause"),
-                help: member(error, "help"),
-            };
+        if let Some(error) = errands::error(value) {
+            self.phase = Phase::Failed(error);
         }
     }
 }
 
 impl Page for Pair {
+    fn awaits(&self, number: u64) -> bool {
+        number == self.number
+    }
+
     fn begins(&mut self) -> Option<Deed> {
         Some(Deed::Order(Order::Find))
     }
@@ -131,8 +134,9 @@ impl Page for Pair {
                     self.phase = Phase::Choosing;
                 }
             }
-            News::Errand(Reply::Said(value)) => self.said(value),
-            News::Errand(Reply::Ended(_)) => match &self.phase {
+            // What is late of a pairing that was called off is not of this one.
+            News::Errand(number, Reply::Said(value)) if *number == self.number => self.said(value),
+            News::Errand(number, Reply::Ended(_)) if *number == self.number => match &self.phase {
                 Phase::Asking | Phase::Shown { .. } => self.phase = Phase::Choosing,
                 _ => {}
             },
@@ -188,10 +192,9 @@ impl Page for Pair {
                 let text = seen.fill(text::PAIRED_WITH, &[user]);
                 view.blocks.push(Block::Heading { tone: Tone::Good, text });
             }
-            Phase::Failed { doing, cause, help } => {
+            Phase::Failed(error) => {
                 view.blocks.push(Block::Heading { tone: Tone::Bad, text: seen.say(text::NOT_PAIRED) });
-                view.blocks.push(plain(format!("{doing}: {cause}")));
-                view.blocks.push(quiet(help.clone()));
+                view.blocks.extend(told(error, seen.words));
                 view.hints = seen.hints(text::B_AGAIN);
             }
         }
@@ -224,13 +227,13 @@ impl Page for Pair {
                 let rows = self.servers(seen).len() + 2;
                 if super::moves(&mut self.focus, button, rows) { Act::Draw } else { Act::Same }
             }
-            (Phase::Failed { .. }, Button::Accept | Button::Back) => {
+            (Phase::Failed(_), Button::Accept | Button::Back) => {
                 self.phase = Phase::Choosing;
                 Act::Draw
             }
             (Phase::Paired(_), Button::Accept | Button::Back) => Act::Back,
             (Phase::Asking | Phase::Shown { .. }, Button::Back) => {
-                self.phase = Phase::Choosing;
+                (self.phase, self.number) = (Phase::Choosing, 0);
                 Act::Do(Deed::Cancel)
             }
             _ => Act::Same,

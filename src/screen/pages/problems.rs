@@ -7,14 +7,14 @@ use crate::error::{Error, Kind};
 use crate::plan::{Halt, Question};
 use crate::screen::pages::history::History;
 use crate::screen::view::{Block, Button, Mark, Row, Tone, View};
-use crate::screen::words::text;
+use crate::screen::words::{Words, text};
 
 /// All problems, or one of them.
 #[derive(Default)]
 pub(super) struct Problems {
     focus: usize,
-    /// One is looked at.
-    open: bool,
+    /// The one that is looked at, by its line: others come and go meanwhile.
+    open: Option<String>,
 }
 
 /// One thing that a person should know of.
@@ -49,8 +49,8 @@ fn advice(kind: Kind) -> usize {
 }
 
 /// An error: what to do in the person's language, and its own words.
-pub(super) fn told(error: &Error, seen: &Seen<'_>) -> Vec<Block> {
-    vec![Block::Text { tone: Tone::Look, text: seen.say(advice(error.kind)) }, own(error)]
+pub(super) fn told(error: &Error, words: &Words) -> Vec<Block> {
+    vec![Block::Text { tone: Tone::Look, text: words.say(advice(error.kind)) }, own(error)]
 }
 
 /// An error's own words.
@@ -62,7 +62,7 @@ fn own(error: &Error) -> Block {
 /// Why the card cannot be looked at: mostly it is not there.
 pub(super) fn no_card(error: &Error, seen: &Seen<'_>) -> Vec<Block> {
     if error.kind == Kind::Misused {
-        return told(error, seen);
+        return told(error, seen.words);
     }
     let text = seen.say(text::HALT_OFFLINE);
     vec![Block::Heading { tone: Tone::Bad, text }, plain(seen.say(text::HALT_OFFLINE_HELP)), own(error)]
@@ -98,14 +98,14 @@ pub(super) fn all(seen: &Seen<'_>) -> Vec<Problem> {
     let now = &seen.known.now;
     let told_now = now.failed.iter().chain(&now.problems).map(|trouble| Error::from(trouble.clone()));
     let mut errors: Vec<Error> = told_now.collect();
-    for error in &card.problems {
+    for error in seen.known.errand.iter().chain(&card.problems) {
         if !errors.contains(error) {
             errors.push(error.clone());
         }
     }
     all.extend(errors.iter().map(|error| Problem {
         label: error.doing.clone(),
-        blocks: told(error, seen),
+        blocks: told(error, seen.words),
         way: None,
     }));
     for question in &card.questions {
@@ -124,21 +124,28 @@ pub(super) fn all(seen: &Seen<'_>) -> Vec<Problem> {
     all
 }
 
+impl Problems {
+    /// The one that is looked at, if it is a problem still.
+    fn opened(&self, all: &mut Vec<Problem>) -> Option<Problem> {
+        let at = all.iter().position(|problem| Some(&problem.label) == self.open.as_ref())?;
+        Some(all.swap_remove(at))
+    }
+}
+
 impl Page for Problems {
     fn view(&self, seen: &Seen<'_>) -> View {
         let mut view = View { title: seen.say(text::PROBLEMS), hints: seen.hint_back(), ..View::default() };
         let mut all = all(seen);
-        let focus = self.focus.min(all.len().saturating_sub(1));
-        if all.is_empty() {
-            view.blocks.push(quiet(seen.say(text::NO_PROBLEMS)));
-        } else if self.open {
-            let problem = all.swap_remove(focus);
+        if let Some(problem) = self.opened(&mut all) {
             view.blocks.push(plain(problem.label));
             view.blocks.extend(problem.blocks);
             if let Some((verb, _)) = problem.way {
                 view.hints = seen.hints(verb);
             }
+        } else if all.is_empty() {
+            view.blocks.push(quiet(seen.say(text::NO_PROBLEMS)));
         } else {
+            let focus = self.focus.min(all.len().saturating_sub(1));
             let rows: Vec<Row> = all
                 .into_iter()
                 .map(|problem| Row { mark: Mark::Look, ..row(problem.label, String::new()) })
@@ -151,24 +158,30 @@ impl Page for Problems {
 
     fn press(&mut self, button: Button, seen: &Seen<'_>) -> Act {
         let mut all = all(seen);
+        if let Some(problem) = self.opened(&mut all) {
+            return match (button, problem.way) {
+                (Button::Back, _) => {
+                    self.open = None;
+                    Act::Draw
+                }
+                (Button::Accept, Some((_, Way::History(save)))) => {
+                    Act::Open(Box::new(History::of(&save, seen.number)))
+                }
+                (Button::Accept, Some((_, Way::Meant))) => {
+                    Ask::wish(problem.label, seen.say(text::ASK_MEANT), Wish::AcceptMassChange)
+                }
+                (Button::Accept, Some((_, Way::Start))) => {
+                    Act::DoBack(Deed::Errand(seen.number, vec!["start".into()]))
+                }
+                _ => Act::Same,
+            };
+        }
         self.focus = self.focus.min(all.len().saturating_sub(1));
         match button {
-            Button::Back if self.open => self.open = false,
             Button::Back => return Act::Back,
             Button::Accept if all.is_empty() => return Act::Same,
-            Button::Accept if !self.open => self.open = true,
-            Button::Accept => {
-                let problem = all.swap_remove(self.focus);
-                return match problem.way {
-                    Some((_, Way::History(save))) => Act::Open(Box::new(History::of(&save))),
-                    Some((_, Way::Meant)) => {
-                        Ask::wish(problem.label, seen.say(text::ASK_MEANT), Wish::AcceptMassChange)
-                    }
-                    Some((_, Way::Start)) => Act::DoBack(Deed::Errand(vec!["start".into()])),
-                    None => Act::Same,
-                };
-            }
-            _ if !self.open && super::moves(&mut self.focus, button, all.len()) => {}
+            Button::Accept => self.open = Some(all.swap_remove(self.focus).label),
+            _ if super::moves(&mut self.focus, button, all.len()) => {}
             _ => return Act::Same,
         }
         Act::Draw

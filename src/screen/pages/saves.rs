@@ -43,6 +43,14 @@ fn letter(saves: &[&Shown], focus: usize, forth: bool) -> usize {
     (0..=before).rev().take_while(|at| first(*at) == first(before)).last().unwrap_or(0)
 }
 
+/// Does a word of the title begin like that?
+fn has_word(title: &str, part: &str) -> bool {
+    let title = title.to_lowercase();
+    title.match_indices(part).any(|(at, _)| {
+        !title[..at].chars().next_back().is_some_and(|before| before.is_alphanumeric() && before < '\u{2E80}')
+    })
+}
+
 impl Saves {
     fn all<'a>(seen: &'a Seen<'_>) -> &'a [Shown] {
         seen.known.card.as_ref().map_or(&[], |card| &card.saves)
@@ -52,7 +60,7 @@ impl Saves {
     fn listed<'a>(&self, seen: &'a Seen<'_>) -> Option<Vec<&'a Shown>> {
         let all = Saves::all(seen).iter();
         if !self.part.is_empty() {
-            let fits = |shown: &&Shown| shown.save.title().to_lowercase().contains(&self.part);
+            let fits = |shown: &&Shown| has_word(shown.save.title(), &self.part);
             return Some(all.filter(fits).collect());
         }
         let system = self.system.as_deref()?;
@@ -65,7 +73,7 @@ impl Saves {
                 Some(shown) if shown.state == State::Asked && Conflict::is_asked(&shown.save, seen) => {
                     Act::Open(Box::new(Conflict::of(&shown.save)))
                 }
-                Some(shown) => Act::Open(Box::new(History::of(&shown.save))),
+                Some(shown) => Act::Open(Box::new(History::of(&shown.save, seen.number))),
                 None => Act::Same,
             },
             None => match systems(Saves::all(seen)).get(self.focus) {
@@ -133,7 +141,7 @@ impl Page for Saves {
             }
         };
         view.blocks.push(if rows.is_empty() {
-            let which = if self.part.is_empty() { text::NO_SAVES } else { text::NONE_BEGINS };
+            let which = if self.part.is_empty() { text::NO_SAVES } else { text::NONE_NAMED };
             quiet(seen.say(which))
         } else {
             let focus = self.focus.min(rows.len() - 1);
@@ -171,6 +179,21 @@ impl Page for Saves {
 mod tests {
     #![allow(clippy::unwrap_used)]
     use super::*;
+
+    #[test]
+    fn a_search_finds_the_titles_with_a_word_that_begins_like_that() {
+        let rows = [
+            ("Legend of Zelda, The", "zel", true, "a word in the middle"),
+            ("Advance Wars", "advance w", true, "two words"),
+            ("Advance Wars", "ars", false, "the middle of a word"),
+            ("Pokémon - Émeraude", "éme", true, "letters with accents"),
+            ("ポケットモンスター 金", "モンスター", true, "a script without blanks between words"),
+            ("F-Zero", "z", true, "after a sign"),
+        ];
+        for (title, part, found, what) in rows {
+            assert_eq!(has_word(title, part), found, "{what}");
+        }
+    }
 
     #[test]
     fn l_and_r_go_from_letter_to_letter() {

@@ -124,15 +124,15 @@ impl What {
     }
 }
 
-fn left_out(seen: &Seen<'_>) -> Selection {
-    seen.known.card.as_ref().map(|card| card.config.leave_out.clone()).unwrap_or_default()
+fn left_out<'a>(seen: &Seen<'a>) -> Option<&'a Selection> {
+    seen.known.card.as_ref().map(|card| &card.config.leave_out)
 }
 
 impl Page for What {
     fn view(&self, seen: &Seen<'_>) -> View {
         let out = left_out(seen);
         let row_of = |line: Line| {
-            let mark = match out.has(&line.word) {
+            let mark = match out.is_some_and(|all| all.has(&line.word)) {
                 true => Mark::Off,
                 false if line.opens => Mark::More,
                 false => Mark::On,
@@ -162,10 +162,8 @@ impl Page for What {
                 if line.opens {
                     return Act::Open(Box::new(What { system: Some(line.word), focus: 0 }));
                 }
-                let mut out = left_out(seen);
-                let off = !out.has(&line.word);
-                out.leave_out(&line.word, off);
-                Act::Do(Deed::Order(Order::Set("leave_out", out.text())))
+                let out = !left_out(seen).is_some_and(|all| all.has(&line.word));
+                Act::Do(Deed::Order(Order::LeaveOut(line.word, out)))
             }
             _ => Act::Same,
         }

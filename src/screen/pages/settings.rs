@@ -1,9 +1,9 @@
 //! PURE. The settings: each says what it does; what is chosen is written to the file and told to the daemon.
 
 use super::ask::Ask;
-use super::history::Note;
+use super::note::Note;
 use super::select::{Select, What};
-use super::{Act, Deed, Page, Seen, quiet, row};
+use super::{Act, Deed, PLAYING, Page, Seen, quiet, row};
 use crate::boot;
 use crate::plan::ConflictPolicy;
 use crate::screen::errands::THEN;
@@ -31,6 +31,7 @@ enum Setting {
     ShowLog,
     Pair,
     Unpair,
+    Buttons,
     About,
 }
 
@@ -38,7 +39,7 @@ impl Setting {
     /// Its name in the file.
     fn key(self) -> &'static str {
         match self {
-            Setting::Playing => "sync_while_playing",
+            Setting::Playing => PLAYING,
             Setting::What => "leave_out",
             Setting::Conflict => "conflict",
             Setting::Language => "language",
@@ -85,6 +86,9 @@ fn all(card: &Card, seen: &Seen<'_>) -> Vec<(Setting, Row, String)> {
     let named = LEVELS.iter().find(|(word, _)| *word == level).map_or(text::LOG_INFO, |(_, which)| *which);
     add(Setting::Log, text::SET_LOG, say(named), Mark::More, Some(text::SET_LOG_HELP));
     add(Setting::ShowLog, text::SHOW_LOG, none(), Mark::More, None);
+    if seen.known.has_pad {
+        add(Setting::Buttons, text::KEYS_TITLE, none(), Mark::None, Some(text::KEYS_AGAIN));
+    }
     if card.paired {
         add(Setting::Unpair, text::UNPAIR, card.user.clone(), Mark::More, None);
     } else {
@@ -149,7 +153,8 @@ impl Page for Settings {
         if !setting.key().is_empty() && card.config.is_given(setting.key()) {
             return Act::Same;
         }
-        let errand = |words: &[&str]| Deed::Errand(words.iter().map(|word| (*word).to_owned()).collect());
+        let errand =
+            |words: &[&str]| Deed::Errand(seen.number, words.iter().map(|word| (*word).to_owned()).collect());
         match setting {
             Setting::Boot => Act::Do(errand(&["boot", if row.mark == Mark::On { "off" } else { "on" }])),
             Setting::Playing => {
@@ -158,6 +163,7 @@ impl Page for Settings {
             }
             Setting::What => Act::Open(Box::new(What::default())),
             Setting::ShowLog => Act::Open(Box::new(Log { title: row.label, lines: Vec::new(), focus: 0 })),
+            Setting::Buttons => Act::Do(Deed::Learn),
             Setting::Pair => Act::Open(Box::new(Pair::default())),
             Setting::Unpair => {
                 Ask::deed(row.label, seen.say(text::ASK_UNPAIR), errand(&["stop", THEN, "unpair"]))
@@ -165,7 +171,7 @@ impl Page for Settings {
             Setting::About => {
                 let program = seen.fill(text::ABOUT_TEXT, &[env!("CARGO_PKG_VERSION")]);
                 let own = [&card.device, &card.firmware, &card.user, &card.server].map(String::as_str);
-                Act::Open(Box::new(Note(row.label, format!("{program}\n{}", own.join("\n")))))
+                Act::Open(Note::text(row.label, format!("{program}\n{}", own.join("\n"))))
             }
             _ => select(setting, card, seen, row.label, help),
         }

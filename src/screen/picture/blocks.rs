@@ -126,7 +126,7 @@ impl Painter<'_> {
         // Few rows get more air; rows that nearly fill the room fill it.
         let shared = room.size.height / rows.len().clamp(1, visible) as u32;
         let height = shared.min(self.sizes.text * 2);
-        let width = room.size.width - if scrolls { gap * 3 / 2 } else { 0 };
+        let width = room.size.width.saturating_sub(if scrolls { gap * 3 / 2 } else { 0 });
         let first = focus.saturating_sub(visible / 2).min(rows.len().saturating_sub(visible));
         let mut top = room.top_left.y;
         for (at, row) in rows.iter().enumerate().skip(first).take(visible) {

@@ -129,14 +129,17 @@ impl Painter<'_> {
         if side.suggested {
             let at = Point::new(
                 right(head) - (gap + text).cast_signed(),
-                head.top_left.y + ((head.size.height - text) / 2).cast_signed(),
+                head.top_left.y + (head.size.height.saturating_sub(text) / 2).cast_signed(),
             );
             let good = if has_focus { ON_ACCENT } else { colour(Tone::Good) };
             self.sign(Sign::Disc, at, text, good, ground);
             self.sign(Sign::Check, at, text, ground, good);
             title_px = title_px.saturating_sub(text + gap);
         }
-        let title = self.elided(&side.title, text, title_px);
+        // The sign says it too: rather the whole name than half of the word.
+        let name = side.title.rsplit_once(" · ").map(|(name, _)| name);
+        let name = name.filter(|_| side.suggested && self.width(&side.title, text) > title_px);
+        let title = self.elided(name.unwrap_or(&side.title), text, title_px);
         self.text(
             Point::new(head.top_left.x + gap.cast_signed(), middle(head, text)),
             &title,
@@ -148,7 +151,7 @@ impl Painter<'_> {
             card.top_left.x + gap.cast_signed(),
             bottom(head) + (gap / 3).cast_signed(),
             card.size.width.saturating_sub(2 * gap),
-            (card.size.height - head.size.height).saturating_sub(gap / 3),
+            card.size.height.saturating_sub(head.size.height + gap / 3),
         );
         self.facts(&self.flow(side, way), way, facts);
     }
