@@ -78,7 +78,13 @@ fn code(path: &Path) -> String {
 
 fn is_test(path: &Path) -> bool {
     let name = path.file_stem().unwrap_or_default().to_string_lossy();
-    name.ends_with("tests") || name.ends_with("_test") || name == "suite" || name == "simulation"
+    // Beside `pages/tests.rs` its parts.
+    let folder = path.parent().and_then(Path::file_name).unwrap_or_default();
+    folder == "tests"
+        || name.ends_with("tests")
+        || name.ends_with("_test")
+        || name == "suite"
+        || name == "simulation"
 }
 
 /// The top module of a source file: `remote` of `src/remote/http/frames.rs`.
