@@ -3,10 +3,10 @@
 use serde_json::json;
 
 use crate::cli::{Call, Command};
-use crate::error::{Kind, Result};
+use crate::error::{Kind, Problem, Result};
 use crate::parts::Ground;
 use crate::remote::HttpRemote;
-use crate::report::Exit;
+use crate::report::{self, Exit};
 
 /// `retrosync unpair`.
 pub const COMMAND: Command = Command {
@@ -38,13 +38,14 @@ fn run(call: &Call) -> Result<Exit> {
         facts.server = None;
     }
     taken.identity.save()?;
-    call.output.value(&json!({ "paired": false, "server_told": told.is_none() }));
+    let problems: Vec<Problem> =
+        told.map(|error| error.help("remove the device on the dashboard").into()).into_iter().collect();
+    call.output.value(&json!({
+        "paired": false,
+        "server_told": problems.is_empty(),
+        "problems": report::problem_values(&problems),
+    }));
     call.output.line("not paired any more; no save was touched");
-    match told {
-        Some(error) => {
-            call.output.problems(&[error.help("remove the device on the dashboard").into()]);
-            Ok(Exit::Problems)
-        }
-        None => Ok(Exit::Well),
-    }
+    call.output.problems(&problems);
+    Ok(if problems.is_empty() { Exit::Well } else { Exit::Problems })
 }

@@ -231,7 +231,9 @@ impl App {
 
     fn errand_says(&mut self, number: u64, reply: &Reply) -> Option<Box<dyn Page>> {
         let failed = match reply {
-            Reply::Said(value) => errands::error(value)?,
+            Reply::Said(value) => {
+                errands::error(&value["error"]).or_else(|| errands::error(&value["problems"][0]))?
+            }
             Reply::Ended(code) => {
                 self.ended = number;
                 self.order(Order::Look);

@@ -42,9 +42,9 @@ pub enum Reply {
     Ended(i32),
 }
 
-/// The error that a command printed.
-pub fn error(said: &Value) -> Option<Error> {
-    let error = said.get("error")?;
+/// An error as a command printed it; `None` where there is none.
+pub fn error(error: &Value) -> Option<Error> {
+    error.as_object()?;
     let member = |name: &str| error[name].as_str().map(str::to_owned);
     let mut told = Error::new(
         report::kind_of(&member("kind").unwrap_or_default()),

@@ -5,6 +5,7 @@
 #![allow(unreachable_pub, reason = "each file of this program uses its own part of the others")]
 
 mod device;
+mod kept;
 mod panels;
 mod person;
 mod stories;

@@ -39,7 +39,7 @@ impl Home {
         Home { server, wire, first, second }
     }
 
-    fn paired() -> Home {
+    pub fn paired() -> Home {
         let home = Home::new();
         let mut pairing = home.first.start_pairing(&home.wire.url());
         home.server.approve(&pairing.code());
@@ -58,7 +58,7 @@ impl Home {
         self.first.once_asks();
     }
 
-    fn screen(&self) -> Screen<'_> {
+    pub fn screen(&self) -> Screen<'_> {
         Screen::open(&self.first, self.wire.ask())
     }
 

@@ -110,7 +110,7 @@ impl Pair {
         if value["paired"] == true {
             self.phase = Phase::Paired(member(value, "user"));
         }
-        if let Some(error) = errands::error(value) {
+        if let Some(error) = errands::error(&value["error"]) {
             self.phase = Phase::Failed(error);
         }
     }
