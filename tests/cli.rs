@@ -6,6 +6,7 @@ mod support;
 use support::card::Firmware;
 use support::device::{Device, bytes};
 use support::program::Program;
+use support::server::Server;
 
 #[test]
 fn help_lists_every_command_and_each_command_teaches_with_examples() {
@@ -187,4 +188,31 @@ fn a_token_that_lacks_its_quotes_is_not_repeated() {
     let run = device.run(&["status", "--json"]);
     assert_eq!(run.code, 2, "{run:?}");
     assert!(!format!("{run:?}").contains("abab"), "{run:?}");
+}
+
+#[test]
+fn a_language_that_nobody_speaks_is_told_and_stops_no_save() {
+    let server = Server::start();
+    let lines = "settle_ms = 200\nfresh_save_s = 0\nlanguage = \"xx\"\nleave_out = \"stats | snes\"\n";
+    let device = Device::with(Firmware::Onion, "Tetris", lines);
+    device.plays(&bytes("of the first"));
+    let other = Device::new(Firmware::Onion, "Tetris");
+    device.pair(&server);
+    other.pair(&server);
+    device.once_asks();
+    other.once();
+    assert_eq!(other.save(), Some(bytes("of the first")));
+    let said = device.run(&["status"]).ends(3);
+    let told = format!("{}{}", said.out, said.err);
+    for text in [
+        "cannot use `language` of ",
+        "`xx`: not one of `en`, `es`, `de`, `fr`, `pt`, `ja`, `zh`",
+        "cannot use `leave_out` of ",
+        "`stats`: no system is called so",
+        "did you mean `states`?",
+    ] {
+        assert!(told.contains(text), "{text}: {told}");
+    }
+    let error = device.run(&["status", "--language", "xx"]).ends(2).err;
+    assert!(error.contains("cannot use `language` of --language"), "{error}");
 }

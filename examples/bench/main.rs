@@ -40,4 +40,8 @@ fn main() {
         }
     }
     println!("\n{table}\n{}", table::NOTES);
+    if !table.missed().is_empty() {
+        eprintln!("bench: a promise is not kept: {}", table.missed().join("; "));
+        std::process::exit(1);
+    }
 }

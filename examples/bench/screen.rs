@@ -12,6 +12,10 @@ use crate::table::{self, Table};
 const GEOMETRY: &str = "640x480x16";
 const PICTURE_BYTES: usize = 640 * 480 * 2;
 const PATIENCE: Duration = Duration::from_secs(20);
+/// What a person does not feel as waiting.
+const AT_ONCE: Duration = Duration::from_millis(100);
+/// So many times; the one in the middle counts.
+const TIMES: usize = 15;
 
 /// From the start of the process to the whole picture in the framebuffer, here and as a handheld's processor is played.
 pub(crate) fn first_picture(table: &mut Table) {
@@ -26,9 +30,9 @@ pub(crate) fn first_picture(table: &mut Table) {
         if !runs || fs::metadata(&program).is_err() {
             continue;
         }
-        let times = (0..9).map(|_| once(&program, runner)).collect();
-        table.set(row, "RetroSync", table::time(median(times)));
-        table.set(row, "aim", "≤ 100 ms");
+        let took = median((0..TIMES).map(|_| once(&program, runner)).collect());
+        table.set(row, "RetroSync", table::time(took));
+        table.promise(row, "≤ 100 ms", took <= AT_ONCE);
     }
 }
 

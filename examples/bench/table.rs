@@ -10,6 +10,7 @@ use crate::support::relay::Traffic;
 pub(crate) struct Table {
     columns: &'static [&'static str],
     rows: Vec<(&'static str, Vec<String>)>,
+    missed: Vec<String>,
 }
 
 /// What the rows are.
@@ -25,7 +26,7 @@ quiet before it is read (2.5 s by default, syncthing: 10 s) is part of it. Media
 
 impl Table {
     pub(crate) fn new(columns: &'static [&'static str]) -> Self {
-        Self { columns, rows: Vec::new() }
+        Self { columns, rows: Vec::new(), missed: Vec::new() }
     }
 
     /// Sets a cell, and says so: a run takes minutes.
@@ -40,6 +41,21 @@ impl Table {
             self.rows.len() - 1
         });
         self.rows[at].1[index] = value;
+    }
+}
+
+impl Table {
+    /// Sets what a row promises, and whether it was kept.
+    pub(crate) fn promise(&mut self, row: &'static str, aim: &str, is_kept: bool) {
+        self.set(row, "aim", aim);
+        if !is_kept {
+            self.missed.push(format!("{row}: not {aim}"));
+        }
+    }
+
+    /// The promises that were not kept.
+    pub(crate) fn missed(&self) -> &[String] {
+        &self.missed
     }
 }
 

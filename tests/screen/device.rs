@@ -119,10 +119,7 @@ impl Device {
 
     /// The process that draws: its child.
     pub fn drawer(&self) -> i32 {
-        wait_for("the process that draws", 120, || {
-            let children = std::fs::read_to_string(format!("/proc/{0}/task/{0}/children", self.id())).ok()?;
-            children.split_whitespace().next()?.parse().ok()
-        })
+        wait_for("the process that draws", 120, || children(self.id()).first().copied())
     }
 
     /// Waits until it has ended: its exit code, and what it said.
@@ -155,6 +152,38 @@ pub fn events(key: u16) -> Vec<u8> {
         events.extend(value.to_ne_bytes());
     }
     events
+}
+
+/// Waits for three seconds in which these processes used no processor, and no thread of theirs was woken.
+pub fn rests(processes: &[i32]) {
+    let ticks = |process: i32| {
+        let line = std::fs::read_to_string(format!("/proc/{process}/stat")).unwrap();
+        let fields = line.rsplit(") ").next().unwrap().split(' ').skip(11).take(2);
+        fields.map(|field| field.parse::<u64>().unwrap()).sum::<u64>()
+    };
+    let wakes = |process: i32| {
+        let tasks = std::fs::read_dir(format!("/proc/{process}/task")).unwrap().map(Result::unwrap);
+        let of = |task: std::fs::DirEntry| {
+            let text = std::fs::read_to_string(task.path().join("status")).unwrap();
+            let line =
+                text.lines().find(|line| line.starts_with("voluntary_ctxt_switches")).unwrap().to_owned();
+            line.split_whitespace().last().unwrap().parse::<u64>().unwrap()
+        };
+        tasks.map(of).sum::<u64>()
+    };
+    let cost = || processes.iter().map(|process| (ticks(*process), wakes(*process))).collect::<Vec<_>>();
+    wait_for("three seconds of rest", 120, || {
+        let before = cost();
+        std::thread::sleep(std::time::Duration::from_secs(3));
+        (before == cost()).then_some(())
+    });
+}
+
+/// The processes that this one started.
+pub fn children(process: i32) -> Vec<i32> {
+    let path = format!("/proc/{process}/task/{process}/children");
+    let text = std::fs::read_to_string(path).unwrap_or_default();
+    text.split_whitespace().map(|id| id.parse().unwrap()).collect()
 }
 
 /// What a person sees of a panel's memory: turned as the panel is mounted, four bytes a pixel (blue, green, red, all ones),

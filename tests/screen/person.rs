@@ -143,6 +143,17 @@ impl<'a> Screen<'a> {
         std::fs::read(&self.panel).unwrap_or_default().iter().all(|byte| *byte == 0)
     }
 
+    /// Its processes: the one that was called, the one that draws, and those that this one has for its errands.
+    pub fn processes(&self) -> Vec<i32> {
+        let mut all = vec![self.child.id().cast_signed()];
+        let mut at = 0;
+        while let Some(process) = all.get(at) {
+            all.extend(device::children(*process));
+            at += 1;
+        }
+        all
+    }
+
     /// Waits for its end; answers the exit code.
     pub fn ended(&mut self) -> i32 {
         wait_for("the screen ends", PATIENCE_S, || self.child.try_wait().unwrap()).code().unwrap_or(-1)

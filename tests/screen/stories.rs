@@ -1,6 +1,7 @@
 //! What a person does with the screen, on the real program with a real server: each step compared with a picture that
 //! somebody looked at, and the card and the server with what the step promised.
 
+use super::device;
 use super::person::Key::{A, B, Down, Right, Start, Up, X};
 use super::person::{Mask, Screen, Wire};
 use super::support::card::Firmware;
@@ -210,6 +211,17 @@ fn what_a_person_sets_takes_effect_at_once() {
     screen.shows("story-4-german", &[]);
     let text = std::fs::read_to_string(&file).unwrap();
     assert!(text.contains("settle_ms = 200"), "the person's own lines stay: {text}");
+}
+
+/// A daemon watches the card beside it, and the server is there.
+#[test]
+fn a_screen_that_nobody_touches_costs_no_processor() {
+    let home = Home::paired();
+    let screen = home.screen();
+    screen.shows("story-4-home", HOME);
+    let processes = screen.processes();
+    assert!(processes.len() >= 3, "{processes:?}");
+    device::rests(&processes);
 }
 
 /// The port at the top, and when the server was last spoken to.

@@ -6,7 +6,7 @@ use std::os::fd::{AsRawFd, FromRawFd, OwnedFd};
 use std::process::Stdio;
 use std::sync::{Arc, Mutex};
 
-use super::device::{card, program};
+use super::device::{card, children, program};
 use crate::support::wait_for;
 
 /// Both ends of a new terminal of this size.
@@ -57,10 +57,8 @@ fn the_terminal_of_somebody_who_came_by_ssh_follows_its_size_and_is_given_back()
     unsafe {
         assert_eq!(libc::ioctl(ours.as_raw_fd(), libc::TIOCSWINSZ, &raw const size), 0);
     }
-    let drawer = wait_for("the process that draws", 120, || {
-        let children = std::fs::read_to_string(format!("/proc/{0}/task/{0}/children", child.id())).ok()?;
-        children.split_whitespace().next()?.parse::<i32>().ok()
-    });
+    let drawer =
+        wait_for("the process that draws", 120, || children(child.id().cast_signed()).first().copied());
     // SAFETY: plain numbers.
     unsafe { libc::kill(drawer, libc::SIGWINCH) };
     wait("31 rows", "\x1b[31;1H");

@@ -3,10 +3,7 @@
 use std::io::Write;
 use std::process::{Command, Stdio};
 
-use super::device::{Device, card, events, pipe, program};
-use super::support::card::Firmware;
-use super::support::device::{Device as Handheld, bytes};
-use super::support::server::Server;
+use super::device::{Device, card, events, pipe, program, rests};
 
 const SIZE: &str = "320x240x16";
 
@@ -155,33 +152,6 @@ fn what_cannot_be_shown_is_said_and_nothing_is_touched() {
 }
 
 #[test]
-fn a_language_that_nobody_speaks_is_told_and_stops_no_save() {
-    let server = Server::start();
-    let lines = "settle_ms = 200\nfresh_save_s = 0\nlanguage = \"xx\"\nleave_out = \"stats | snes\"\n";
-    let device = Handheld::with(Firmware::Onion, "Tetris", lines);
-    device.plays(&bytes("of the first"));
-    let other = Handheld::new(Firmware::Onion, "Tetris");
-    device.pair(&server);
-    other.pair(&server);
-    device.once_asks();
-    other.once();
-    assert_eq!(other.save(), Some(bytes("of the first")));
-    let said = device.run(&["status"]).ends(3);
-    let told = format!("{}{}", said.out, said.err);
-    for text in [
-        "cannot use `language` of ",
-        "`xx`: not one of `en`, `es`, `de`, `fr`, `pt`, `ja`, `zh`",
-        "cannot use `leave_out` of ",
-        "`stats`: no system is called so",
-        "did you mean `states`?",
-    ] {
-        assert!(told.contains(text), "{text}: {told}");
-    }
-    let error = device.run(&["status", "--language", "xx"]).ends(2).err;
-    assert!(error.contains("cannot use `language` of --language"), "{error}");
-}
-
-#[test]
 fn a_screen_of_a_size_never_seen_gets_a_picture() {
     for geometry in ["160x128x16", "1x1x16", "64x1000x32", "2000x40x16", "3840x2160x32"] {
         let folder = tempfile::tempdir().unwrap();
@@ -198,29 +168,6 @@ fn a_screen_of_a_size_never_seen_gets_a_picture() {
 fn an_idle_screen_costs_no_processor() {
     let device = Device::open(SIZE);
     device.wait_for_picture();
-    let ticks = |process: i32| {
-        let line = std::fs::read_to_string(format!("/proc/{process}/stat")).unwrap();
-        let fields: Vec<u64> = line
-            .rsplit(") ")
-            .next()
-            .unwrap()
-            .split(' ')
-            .skip(11)
-            .take(2)
-            .map(|field| field.parse().unwrap())
-            .collect();
-        fields[0] + fields[1]
-    };
-    let wakes = |process: i32| {
-        let text = std::fs::read_to_string(format!("/proc/{process}/status")).unwrap();
-        let line = text.lines().find(|line| line.starts_with("voluntary_ctxt_switches")).unwrap().to_owned();
-        line.split_whitespace().last().unwrap().parse::<u64>().unwrap()
-    };
-    let (parent, drawer) = (device.id(), device.drawer());
     // The search for a server at the start ends by itself.
-    crate::support::wait_for("two seconds in which it was not woken", 120, || {
-        let before = (wakes(parent), wakes(drawer), ticks(drawer));
-        std::thread::sleep(std::time::Duration::from_secs(2));
-        (before == (wakes(parent), wakes(drawer), ticks(drawer))).then_some(())
-    });
+    rests(&[device.id(), device.drawer()]);
 }
