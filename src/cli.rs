@@ -111,12 +111,9 @@ impl Call {
         let environment = |name: &str| std::env::var(name).ok();
         let file = self.config.clone().or_else(|| environment("RETROSYNC_CONFIG").map(PathBuf::from));
         let file = file.or_else(config::file::usual);
-        let runs = [run::RUN.name, start::START.name].contains(&self.command);
-        if let Some(file) = file.as_ref().filter(|_| runs) {
-            config::file::settle(file);
-        }
         let config = Config::load(&self.settings, &environment, file.as_deref())?;
         // The daemon's log is all that it says; a command says itself what it did.
+        let runs = [run::RUN.name, start::START.name].contains(&self.command);
         let usual = if runs { log::LevelFilter::Info } else { log::LevelFilter::Warn };
         logging::start(config.log.unwrap_or(usual));
         Ok(config)

@@ -4,7 +4,6 @@
 //! keys are refused with their line and the nearest name. Never prints a secret. The file is written in `file.rs` alone, a line at a time.
 
 pub mod file;
-pub mod whole;
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -19,7 +18,6 @@ use crate::plan::ConflictPolicy;
 use crate::profile::{Overrides, sorting};
 use crate::selection::{SAVES, STATES, Selection};
 use crate::table::{Table, Value};
-use crate::volume::Os;
 use crate::watch::How;
 
 /// One key: its name in the file; the flag is the same with dashes, the variable `RETROSYNC_` and the same in capitals.
@@ -196,9 +194,7 @@ impl Config {
             ..Config::default()
         };
         if let Some(path) = file {
-            let text =
-                whole::meant(&Os, path, std::fs::read_to_string(path), &|text| entries(path, text).is_ok());
-            let text = text.map_err(|cause| {
+            let text = file::read(path).map_err(|cause| {
                 Error::new(Kind::Misused, doing(path), &cause).help(match cause.kind() {
                     std::io::ErrorKind::InvalidData => "write it as plain text in UTF-8",
                     _ => "name a file that can be read with `--config FILE`",

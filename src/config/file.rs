@@ -1,10 +1,14 @@
 //! Where the user's file is, and one line of it changed: whole or not at all, all other lines as they were.
 
+use std::ffi::OsString;
+use std::fs;
 use std::io;
+use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 
-use super::{Config, entries, whole};
+use super::{Config, entries};
+use crate::boot::replace::replace;
+use crate::durable::remove;
 use crate::error::{Error, Result};
 use crate::volume::{Os, Volume};
 
@@ -13,8 +17,8 @@ const NAME: &str = "retrosync.toml";
 
 /// The file beside the program, else in the user's configuration folder.
 pub fn usual() -> Option<PathBuf> {
-    // A power cut may have left the sealed text alone.
-    let is_there = |path: &PathBuf| path.is_file() || whole::beside(path).is_file();
+    // A power cut may have left the copy alone.
+    let is_there = |path: &PathBuf| path.is_file() || meanwhile(path).is_file();
     near(NAME, &is_there).or(at_home().filter(is_there))
 }
 
@@ -58,11 +62,9 @@ fn doing(path: &Path) -> String {
 
 fn put(path: &Path, name: &str, value: &str) -> Result<()> {
     let failed = |error: io::Error| Error::io(doing(path), &error);
-    let volume: Arc<dyn Volume> = Arc::new(Os);
     // What a link leads to.
-    let real = &std::fs::canonicalize(path).unwrap_or_else(|_| path.to_owned());
-    whole::settle(&volume, real, &|text| entries(path, text).is_ok()).map_err(failed)?;
-    let old = match std::fs::read_to_string(real) {
+    let real = &fs::canonicalize(path).unwrap_or_else(|_| path.to_owned());
+    let old = match read(real) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => String::new(),
         text => text.map_err(failed)?,
     };
@@ -72,22 +74,44 @@ fn put(path: &Path, name: &str, value: &str) -> Result<()> {
     if new == old {
         return Ok(());
     }
-    whole::write(&volume, real, &old, &new).map_err(failed)
+    // A token in it stays as secret as it was.
+    let mode = fs::metadata(real).map_or(0o644, |old| old.permissions().mode());
+    let mut dress = |staged: &Path| drop(fs::set_permissions(staged, fs::Permissions::from_mode(mode)));
+    keep(&Os, real, new.as_bytes(), &mut dress).map_err(failed)
 }
 
-/// Finishes what a power cut broke off while the file was written. A card that cannot be written stays as it is: the text is
-/// read as it was meant all the same.
-pub fn settle(path: &Path) {
-    let volume: Arc<dyn Volume> = Arc::new(Os);
-    let real = &std::fs::canonicalize(path).unwrap_or_else(|_| path.to_owned());
-    let _ = whole::settle(&volume, real, &|text| entries(path, text).is_ok());
+/// The text of the file. Where a cut took it (on exFAT it may be gone or empty), the copy that lay beside it meanwhile.
+///
+/// # Errors
+/// When neither can be read.
+pub fn read(path: &Path) -> io::Result<String> {
+    match fs::read_to_string(path) {
+        Ok(text) if !text.is_empty() => Ok(text),
+        here => fs::read_to_string(meanwhile(path)).or(here),
+    }
+}
+
+/// `retrosync.toml.changing`: the new text, for as long as the file itself is being replaced.
+fn meanwhile(path: &Path) -> PathBuf {
+    let mut name = OsString::from(path);
+    name.push(".changing");
+    name.into()
+}
+
+/// Replaces the file's bytes; durable when it returns. A cut leaves the old ones or the new ones, or [`meanwhile`] alone.
+///
+/// # Errors
+/// When the card cannot take them.
+pub fn keep(volume: &dyn Volume, path: &Path, bytes: &[u8], dress: &mut dyn FnMut(&Path)) -> io::Result<()> {
+    let (folder, copy) = (path.parent().unwrap_or(Path::new("/")), meanwhile(path));
+    replace(volume, folder, &copy, bytes, dress)?;
+    replace(volume, folder, path, bytes, dress)?;
+    remove(volume, &copy)
 }
 
 /// The text in which that key has that value, in the line where it stood or in one more; without a value, in no line. Every
 /// other line, the comment behind it, and how lines end, stay.
 fn with_line(text: &str, name: &str, value: &str) -> String {
-    // Blanks that only keep the file's length.
-    let text = text.trim_end_matches(' ');
     let end = if text.contains("\r\n") { "\r\n" } else { "\n" };
     let quoted = value.replace('\\', "\\\\").replace('"', "\\\"");
     let mut new = String::with_capacity(text.len() + name.len() + quoted.len() + 8);
@@ -153,7 +177,6 @@ mod tests {
             ),
             ("one more of those", "name = \"x\"\r\n", "name = \"x\"\r\nlog = \"warn\"\r\n"),
             ("a quote in it", "log = \"in\\\"#fo\" # c\n", "log = \"warn\" # c\n"),
-            ("blanks that kept its length", "name = \"x\"\n     ", "name = \"x\"\nlog = \"warn\"\n"),
             ("as it is", "log = \"warn\" # so\n", "log = \"warn\" # so\n"),
         ];
         for (row, before, after) in rows {
@@ -176,6 +199,34 @@ mod tests {
         let again = Config::load(&[], &|_| None, Some(&path)).unwrap();
         assert_eq!(again.leave_out.text(), r#"gb/It's "so" \ here"#);
         assert_eq!(again.log, Some(log::LevelFilter::Info));
+    }
+
+    #[test]
+    fn settings_that_a_cut_took_are_read_from_the_copy_and_a_persons_are_not() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join(NAME);
+        assert!(read(&path).is_err());
+        std::fs::write(meanwhile(&path), "log = \"warn\"\n").unwrap();
+        assert_eq!(read(&path).unwrap(), "log = \"warn\"\n", "gone");
+        std::fs::write(&path, "").unwrap();
+        assert_eq!(read(&path).unwrap(), "log = \"warn\"\n", "emptied");
+        std::fs::write(&path, "# mine\n").unwrap();
+        assert_eq!(read(&path).unwrap(), "# mine\n", "written since");
+        let config = Config::load(&[], &|_| None, Some(&path)).unwrap();
+        write(&config, "language", "de").unwrap();
+        assert_eq!(read(&path).unwrap(), "# mine\nlanguage = \"de\"\n");
+        assert!(!meanwhile(&path).exists());
+    }
+
+    #[test]
+    fn a_token_in_the_file_stays_as_secret_as_it_was() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join(NAME);
+        std::fs::write(&path, "log = \"info\"\n").unwrap();
+        std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o600)).unwrap();
+        let config = Config::load(&[], &|_| None, Some(&path)).unwrap();
+        write(&config, "log", "warn").unwrap();
+        assert_eq!(std::fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
     }
 
     #[test]
