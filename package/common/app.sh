@@ -79,6 +79,9 @@ pair() {
 }
 
 app() {
+    # However it ends, what it showed is gone with it.
+    trap hide EXIT
+    trap 'exit 1' HUP INT TERM
     [ -e "$here/uninstall" ] && exec sh "$here/uninstall.sh"
     keep_settings
     # It does all that follows by itself. Where nothing here lets it draw, texts and the firmware's own tool do.
@@ -106,5 +109,4 @@ app() {
     retrosync boot keep >/dev/null 2>&1
     why=$(retrosync start 2>&1) || { tell say "Could not start. $why" && return; }
     tell say "$(retrosync status 2>&1)"
-    hide
 }

@@ -66,13 +66,16 @@ pub fn needs_route(server: &str) -> bool {
     !here && !server.starts_with("folder:")
 }
 
-/// Where a package put our app: its folder, and what it told of its places in the menu. Installed otherwise, there is none.
+/// Where a package put our app: its folder, what it told of its places in the menu, and its script by whatever way these
+/// go to it. Installed otherwise, there is none.
 fn own_places() -> Vec<String> {
     let Some(menu) = beside("menu.files") else { return Vec::new() };
     let text = fs::read_to_string(&menu).unwrap_or_default();
     let app = menu.parent().and_then(Path::to_str).filter(|app| *app != "/").map(str::to_owned);
     let places = text.lines().filter(|line| !line.is_empty()).map(|line| format!("/{line}"));
-    app.into_iter().chain(places).collect()
+    let script =
+        app.as_deref().and_then(|app| app.rsplit('/').next()).map(|name| format!("/{name}/launch.sh"));
+    script.into_iter().chain(app).chain(places).collect()
 }
 
 impl Ground {

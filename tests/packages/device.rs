@@ -9,6 +9,7 @@ use std::process::Command;
 use crate::firmwares::Firmware;
 use crate::power;
 use crate::support::device::{Bytes, read};
+use crate::support::not_tried;
 
 /// Where Debian has it.
 const BUSYBOX: &str = "/bin/busybox";
@@ -20,7 +21,8 @@ pub(crate) struct Device {
 }
 
 impl Device {
-    /// The device without anything of ours; `None` where it cannot be built here.
+    /// The device without anything of ours; `None` where it cannot be built here. An archive that is older than its sources is
+    /// refused.
     pub(crate) fn new(firmware: &'static Firmware) -> Option<Device> {
         let here = Path::new(env!("CARGO_MANIFEST_DIR"));
         let ending = if firmware.is_tar { "tar.gz" } else { "zip" };
@@ -37,8 +39,15 @@ impl Device {
             (!can.is_ok_and(|status| status.success()), "leave to make namespaces (root)"),
         ];
         if let Some((_, what)) = missing.iter().find(|(missing, _)| *missing) {
-            println!("{}: not tried, for want of {what}", firmware.name);
+            not_tried(firmware.name, what);
             return None;
+        }
+        if let Some(newer) = is_newer(&archive, here) {
+            panic!(
+                "{} is older than {}: `scripts/build` and `scripts/package`",
+                archive.display(),
+                newer.display()
+            );
         }
         let device = Device { folder: tempfile::tempdir().unwrap(), firmware, archive };
         device.furnish();
@@ -204,6 +213,22 @@ impl Device {
         }
         found
     }
+}
+
+/// What an archive is made from and is newer than it: its story would be another's.
+fn is_newer(archive: &Path, here: &Path) -> Option<PathBuf> {
+    let made = |path: &Path| fs::metadata(path).unwrap().modified().unwrap();
+    let mut left: Vec<PathBuf> = ["src", "protocol", "device-profiles", "package", "scripts/package"]
+        .map(|name| here.join(name))
+        .into();
+    while let Some(path) = left.pop() {
+        if path.is_dir() {
+            left.extend(fs::read_dir(&path).unwrap().map(|entry| entry.unwrap().path()));
+        } else if made(&path) > made(archive) {
+            return Some(path);
+        }
+    }
+    None
 }
 
 /// The programs of ours below a folder.

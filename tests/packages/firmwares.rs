@@ -43,6 +43,8 @@ pub(crate) struct Firmware {
     pub(crate) shown: &'static str,
     /// Is there while a game runs, where hooks do not tell.
     pub(crate) flag: Option<&'static str>,
+    /// What it does before it opens our app and after it, where it does the same for a game.
+    pub(crate) opens: Option<(&'static str, &'static str)>,
     /// What it runs when a game starts and when it ends.
     pub(crate) game: Option<(&'static str, &'static str)>,
     /// What it runs before sleep or power-off, and then after sleep.
@@ -77,13 +79,15 @@ pub(crate) const CARD: Firmware = Firmware {
     open: "cd /mnt/SDCARD/App/RetroSync && ./launch.sh",
     shown: "/tmp/shown",
     flag: None,
+    opens: None,
     game: None,
     sleep: None,
     without_wifi: NO_INTERFACE,
 };
 
-/// MinUI and what grew out of it: apps in `Tools`, saves by tag.
+/// MinUI and what grew out of it: apps in `Tools`, saves by tag. `/tmp/next` is the line that the loop runs.
 const MINUI: Firmware = Firmware {
+    flag: Some("/tmp/next"),
     app: "/mnt/SDCARD/Tools/RetroSync",
     game_file: "/mnt/SDCARD/Roms/Game Boy (GB)/Tetris (World).gb",
     save: "/mnt/SDCARD/Saves/GB/Tetris (World).gb.sav",
@@ -99,6 +103,10 @@ const STORAGE: Firmware = Firmware {
     save: "/storage/roms/gb/Tetris (World).srm",
     open: "cd / && sh /storage/roms/ports/RetroSync.sh",
     shown: "/dev/tty1",
+    opens: Some((
+        "for f in /storage/.config/emulationstation/scripts/game-start/*; do $f /storage/roms/ports/RetroSync.sh RetroSync RetroSync; done",
+        "for f in /storage/.config/emulationstation/scripts/game-end/*; do $f; done",
+    )),
     game: Some((
         "for f in /storage/.config/emulationstation/scripts/game-start/*; do $f '/storage/roms/gb/Tetris\\ (World).gb' 'Tetris (World)' Tetris; done",
         "for f in /storage/.config/emulationstation/scripts/game-end/*; do $f; done",
@@ -127,6 +135,11 @@ const USERDATA: Firmware = Firmware {
 const TRIMUI: Firmware = Firmware {
     app: "/mnt/SDCARD/Apps/RetroSync",
     boot: "for file in /mnt/SDCARD/System/starts/*.sh; do [ -f \"$file\" ] && $file; done\n",
+    flag: Some("/tmp/cmd_to_run.sh"),
+    opens: Some((
+        "echo 'cd /mnt/SDCARD/Apps/RetroSync; chmod a+x ./launch.sh; ./launch.sh' >/tmp/cmd_to_run.sh",
+        "rm /tmp/cmd_to_run.sh",
+    )),
     open: "cd /mnt/SDCARD/Apps/RetroSync && ./launch.sh",
     without_wifi: &[SYSTEMVAL_OFF],
     ..CARD
@@ -140,6 +153,12 @@ const SERVICES: (&str, &str) = (
     "/usr/bin/batocera-services",
     "#!/bin/sh\nconf=/userdata/system/enabled\ncase $1 in\n    enable) echo \"$2\" >>$conf ;;\n    disable) grep -vx \"$2\" $conf >$conf.new; mv $conf.new $conf; [ -s $conf ] || rm $conf ;;\n    start | stop) for name in $(cat $conf 2>/dev/null); do bash /userdata/system/services/$name $1; done ;;\nesac\n",
 );
+const SETTINGS_GET: (&str, &str) = (
+    "/usr/bin/batocera-settings-get",
+    "#!/bin/sh\n[ \"$1\" = system.services ] && cat /userdata/system/enabled 2>/dev/null\n",
+);
+/// EmulationStation's list of the apps in one menu, with another's entry.
+const GAMELIST: &str = "<?xml version=\"1.0\"?>\n<gameList>\n\t<game id=\"7\">\n\t\t<path>./Other.sh</path>\n\t\t<name>\u{d6}ther</name>\n\t</game>\n</gameList>\n";
 const SYSTEMVAL_ON: (&str, &str) = ("/usr/trimui/bin/systemval", "#!/bin/sh\necho 1\n");
 const SYSTEMVAL_OFF: (&str, &str) = ("/usr/trimui/bin/systemval", "#!/bin/sh\necho 0\n");
 const JSONVAL_ON: (&str, &str) = ("/customer/app/jsonval", "#!/bin/sh\necho 1\n");

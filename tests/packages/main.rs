@@ -3,8 +3,8 @@
 //! The card, the firmware's own tools and its boot script are fixtures, written after the layouts that its sources
 //! document; the shell is busybox, the program in the package is the one for that processor (under qemu where this
 //! machine is another), the server is the real one. Each device is a process namespace with its own root folder: what
-//! is killed with it dies as in a power cut. Needs root, Debian's busybox-static and `scripts/package`; says so and
-//! passes where one is missing.
+//! is killed with it dies as in a power cut. Needs root, Debian's busybox-static and `scripts/package`; says so where
+//! one is missing, and passes unless `RETROSYNC_NO_SKIPS` is set.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 #[path = "../support/mod.rs"]
@@ -14,6 +14,7 @@ mod device;
 mod firmwares;
 mod linux;
 mod power;
+mod systemd;
 mod texts;
 
 use std::collections::BTreeSet;
@@ -61,7 +62,9 @@ struct Story {
 impl Story {
     fn settings(&self, settle_ms: u32) -> String {
         let url = self.server.url();
-        format!("server = \"{url}\"\nplain_http = true\nsettle_ms = {settle_ms}\nfresh_save_s = 0\n")
+        format!(
+            "server = \"{url}\"\nplain_http = true\nlog = \"debug\"\nsettle_ms = {settle_ms}\nfresh_save_s = 0\n"
+        )
     }
 
     /// The other device has it.
@@ -95,6 +98,7 @@ impl Story {
         on.is_apart();
         self.device.play(&bytes("played here"));
         on.wait_until("what was played here is on the other device", || self.is_elsewhere("played here"));
+        self.comes_while_our_app_is_open(&on);
         on.power_off();
     }
 
@@ -120,6 +124,18 @@ impl Story {
         on.wait_until(&format!("{mark}: it is here"), || {
             self.device.save() == Some(bytes(mark)) && on.status().contains("\"incoming_saves\":[]")
         });
+    }
+
+    /// Some firmwares open an app as they start a game, and some cannot tell one from the other: what a person restores in
+    /// our app, or what comes meanwhile, has its place all the same.
+    fn comes_while_our_app_is_open(&self, on: &On<'_>) {
+        let (before, after) = self.device.firmware.opens.unwrap_or(("true", "true"));
+        on.hook(before);
+        let app = on.keep_app_open();
+        self.played_elsewhere("while the app is open");
+        self.comes(on, "while the app is open");
+        on.wait_for_end(app.closes());
+        on.hook(after);
     }
 
     /// What is played elsewhere now is heard of, and waits.
@@ -206,8 +222,10 @@ fn a_device_without_wifi_says_where_to_switch_it_on() {
         device.write(&format!("{}/run.sh", firmware.app), fails);
         let message = || std::fs::read_to_string(device.at(firmware.app).join("message.txt")).unwrap();
         let on = device.power_on();
+        let others = on.processes_of_others();
         on.use_app();
         assert_eq!(message(), "Not paired. x\n", "{}: it is connected", firmware.name);
+        on.wait_until("what it showed goes with it", || on.processes_of_others() == others);
         firmware.without_wifi.iter().for_each(|(path, text)| device.write(path, text));
         on.use_app();
         let expected = if firmware.without_wifi == firmwares::NO_INTERFACE {

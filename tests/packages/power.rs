@@ -65,6 +65,11 @@ pub(crate) struct On<'a> {
 }
 
 impl On<'_> {
+    /// The id of its first process, here.
+    pub(crate) fn first(&self) -> u32 {
+        self.first
+    }
+
     /// A shell command in the device.
     pub(crate) fn command(&self, line: &str) -> Command {
         let first = self.first.to_string();
@@ -115,6 +120,23 @@ impl On<'_> {
         self.wait_until("the app ends", || app.try_wait().unwrap().is_some());
     }
 
+    /// Opens it, and leaves it open: the person looks at what the screen shows. Its program is replaced by one that waits
+    /// for the person's B and is the true one for everybody else.
+    pub(crate) fn keep_app_open(&self) -> Open<'_> {
+        let app = self.device.firmware.app;
+        let run = self.device.at(&format!("{app}/run.sh"));
+        let text = fs::read(&run).unwrap();
+        self.device.write(&format!("{app}/run.true.sh"), &String::from_utf8(text.clone()).unwrap());
+        let waits = "until [ -e /tmp/pressed ]; do sleep 1; done; exit 0";
+        let line = format!(
+            "#!/bin/sh\nhere=${{0%/*}}\n[ \"$1\" != screen ] || {{ touch /tmp/looked; {waits}; }}\nexec sh \"$here/run.true.sh\" \"$@\"\n"
+        );
+        self.device.write(&format!("{app}/run.sh"), &line);
+        let child = self.open_app();
+        self.wait_until("the app shows something", || self.device.at("tmp/looked").exists());
+        Open { device: self.device, child, run: text }
+    }
+
     /// What the app shows.
     pub(crate) fn shown(&self) -> String {
         fs::read_to_string(self.device.at(self.device.firmware.shown)).unwrap_or_default()
@@ -132,6 +154,14 @@ impl On<'_> {
     fn processes(&self) -> Vec<Process> {
         let root = self.device.at("/");
         processes().into_iter().filter(|process| process.link("root") == root).collect()
+    }
+
+    /// Of those that are nobody's children but init's, what is not ours.
+    pub(crate) fn processes_of_others(&self) -> Vec<u32> {
+        let is_one = |process: &Process| process.parent == self.first && process.name != "retrosync";
+        let mut ids: Vec<u32> = self.processes().iter().filter(|p| is_one(p)).map(|p| p.id).collect();
+        ids.sort_unstable();
+        ids
     }
 
     /// There is one supervisor and one daemon, and they are nobody's children but init's, with sessions of their own, no
@@ -219,6 +249,24 @@ impl On<'_> {
 impl Drop for On<'_> {
     fn drop(&mut self) {
         self.cut();
+    }
+}
+
+/// The app, open.
+pub(crate) struct Open<'a> {
+    device: &'a Device,
+    child: Child,
+    run: Vec<u8>,
+}
+
+impl Open<'_> {
+    /// The person presses B.
+    pub(crate) fn closes(self) -> Child {
+        let app = self.device.firmware.app;
+        fs::write(self.device.at("tmp/pressed"), "").unwrap();
+        fs::write(self.device.at(&format!("{app}/run.sh")), self.run).unwrap();
+        fs::remove_file(self.device.at(&format!("{app}/run.true.sh"))).unwrap();
+        self.child
     }
 }
 

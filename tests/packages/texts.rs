@@ -6,6 +6,8 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
+use crate::support::not_tried;
+
 fn root() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR"))
 }
@@ -52,7 +54,7 @@ fn a_shell_of_any_firmware_reads_every_script() {
 #[test]
 fn shellcheck_finds_nothing() {
     if Command::new("shellcheck").arg("--version").output().is_err() {
-        println!("not tried, for want of shellcheck");
+        not_tried("the scripts", "shellcheck");
         return;
     }
     let mut command = Command::new("shellcheck");
@@ -81,7 +83,7 @@ fn archives(ending: &str) -> Vec<PathBuf> {
 fn no_firmware_s_shell_splits_a_name_or_stumbles_over_a_line_of_an_archive() {
     let archives = [archives("zip"), archives("muxapp")].concat();
     if archives.is_empty() {
-        println!("not tried, for want of the packages (`scripts/package`)");
+        not_tried("the archives", "the packages (`scripts/package`)");
         return;
     }
     for archive in archives {
@@ -117,7 +119,7 @@ fn no_firmware_s_shell_splits_a_name_or_stumbles_over_a_line_of_an_archive() {
 fn the_same_sources_make_the_same_archives_on_another_machine() {
     let needed = ["armv7", "aarch64", "x86_64"].map(|target| format!("dist/retrosync-{target}"));
     if !needed.iter().all(|program| root().join(program).is_file()) {
-        println!("not tried, for want of the programs for cards (`scripts/build`)");
+        not_tried("the archives", "the programs for cards (`scripts/build`)");
         return;
     }
     // One of each form: zip, its second ending, tar, a tree for each platform.

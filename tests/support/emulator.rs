@@ -55,7 +55,10 @@ impl Emulator {
         let file = format!("{}_libretro.so", game.core().0);
         match CORES.iter().map(|folder| Path::new(folder).join(&file)).find(|core| core.exists()) {
             Some(core) if installed => Self::RetroArch { core, scratch: scratch.to_owned(), packs: false },
-            _ => Self::FileWriter,
+            _ => {
+                super::not_tried(&format!("{game:?}"), "RetroArch and its core");
+                Self::FileWriter
+            }
         }
     }
 

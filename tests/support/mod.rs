@@ -19,6 +19,13 @@ pub mod server;
 
 use std::time::{Duration, Instant};
 
+/// Says that something is not shown, for want of that. With `RETROSYNC_NO_SKIPS`, where all was installed that is wanted, it
+/// is a failure.
+pub fn not_tried(what: &str, want: &str) {
+    println!("{what}: not tried, for want of {want}");
+    assert!(std::env::var_os("RETROSYNC_NO_SKIPS").is_none(), "{what}: not tried, for want of {want}");
+}
+
 /// Asks again and again until the condition gives a value; fails with `what` after `limit_s`.
 pub fn wait_for<T>(what: &str, limit_s: u64, mut condition: impl FnMut() -> Option<T>) -> T {
     let began = Instant::now();

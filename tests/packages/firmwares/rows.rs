@@ -1,7 +1,8 @@
 //! Every firmware that a package is for, a row each.
 
 use super::{
-    CARD, Firmware, JSONVAL_OFF, JSONVAL_ON, MINUI, SERVICES, STORAGE, SYSTEMVAL_ON, TRIMUI, USERDATA,
+    CARD, Firmware, GAMELIST, JSONVAL_OFF, JSONVAL_ON, MINUI, SERVICES, SETTINGS_GET, STORAGE, SYSTEMVAL_ON,
+    TRIMUI, USERDATA,
 };
 
 /// The rows.
@@ -29,6 +30,10 @@ pub(crate) const FIRMWARES: &[Firmware] = &[
         save: "/mnt/SDCARD/Saves/CurrentProfile/saves/Gambatte/Tetris (World).srm",
         boot: "cd /mnt/SDCARD/.tmp_update\nmkdir -p startup\nfor hook in $(find startup -type f -name '*.sh'); do sh $hook; done\n",
         flag: Some("/mnt/SDCARD/.tmp_update/cmd_to_run.sh"),
+        opens: Some((
+            "echo 'cd /mnt/SDCARD/App/RetroSync; chmod a+x ./launch.sh; ./launch.sh' >/mnt/SDCARD/.tmp_update/cmd_to_run.sh",
+            "rm /mnt/SDCARD/.tmp_update/cmd_to_run.sh",
+        )),
         sleep: Some(
             "cd /mnt/SDCARD/.tmp_update && for hook in $(find checkoff -type f -name '*.sh'); do sh $hook; done",
         ),
@@ -88,6 +93,11 @@ pub(crate) const FIRMWARES: &[Firmware] = &[
         updated: &["/mnt/SDCARD/.tmp_update/updater"],
         save: "/mnt/SDCARD/Saves/saves/Gambatte/Tetris (World).srm",
         boot: "/mnt/SDCARD/.tmp_update/updater\n[ -e /tmp/runtime ] || exit 1\n",
+        flag: Some("/tmp/cmd_to_run.sh"),
+        opens: Some((
+            "echo 'cd /mnt/SDCARD/App/RetroSync; ./launch.sh' >/tmp/cmd_to_run.sh",
+            "rm /tmp/cmd_to_run.sh",
+        )),
         without_wifi: &[("/mnt/SDCARD/Saves/flip-system.json", "{\n\t\"wifi\":\t0\n}\n")],
         ..CARD
     },
@@ -103,6 +113,10 @@ pub(crate) const FIRMWARES: &[Firmware] = &[
             ("/bin/say.elf", "#!/bin/sh\necho \"$@\" >>/tmp/shown\nexec tail -f /dev/null\n"),
         ],
         boot: "AUTO_PATH=/mnt/SDCARD/.userdata/miyoomini/auto.sh\nif [ -f \"$AUTO_PATH\" ]; then \"$AUTO_PATH\"; fi\n[ -e /tmp/other ] || exit 1\n",
+        opens: Some((
+            "echo \"'/mnt/SDCARD/Tools/miyoomini/RetroSync.pak/launch.sh'\" >/tmp/next",
+            "rm /tmp/next",
+        )),
         open: "cd / && PLATFORM=miyoomini SDCARD_PATH=/mnt/SDCARD /mnt/SDCARD/Tools/miyoomini/RetroSync.pak/launch.sh",
         ..MINUI
     },
@@ -123,6 +137,10 @@ pub(crate) const FIRMWARES: &[Firmware] = &[
             ),
         ],
         boot: "/firmware/hooks boot.d\n",
+        opens: Some((
+            "echo \"'/mnt/SDCARD/Tools/tg5040/RetroSync.pak/launch.sh'\" >/tmp/next",
+            "rm /tmp/next",
+        )),
         open: "cd / && PLATFORM=tg5040 /mnt/SDCARD/Tools/tg5040/RetroSync.pak/launch.sh",
         game: Some((
             "export HOOK_TYPE=rom HOOK_ROM_PATH='/mnt/SDCARD/Roms/Game Boy (GB)/Tetris (World).gb'; /firmware/hooks pre-launch.d",
@@ -145,6 +163,7 @@ pub(crate) const FIRMWARES: &[Firmware] = &[
                 "#!/bin/sh\necho \"$@\" >>/tmp/shown\nexec tail -f /dev/null\n",
             ),
             ("/run/muos/storage/init", "/"),
+            ("/opt/muos/share/theme/active/glyph/muxapp/other.png", "x"),
             ("/mnt/mmc/MUOS/application/Other/mux_launch.sh", "#!/bin/sh\n"),
             ("/mnt/mmc/MUOS/save/state", "/"),
         ],
@@ -162,9 +181,15 @@ pub(crate) const FIRMWARES: &[Firmware] = &[
             ("/usr/share/batocera/batocera.version", "40\n"),
             ("/userdata/system/batocera.conf", "x=1\n"),
             SERVICES,
+            SETTINGS_GET,
             ("/userdata/roms/tools/Other.sh", "#!/bin/sh\n"),
+            ("/userdata/roms/tools/gamelist.xml", GAMELIST),
             ("/userdata/system/scripts/other.sh", "#!/bin/sh\n"),
         ],
+        opens: Some((
+            "for f in $(find /userdata/system/scripts -type f); do $f gameStart tools sh sh /userdata/roms/tools/RetroSync.sh; done",
+            "for f in $(find /userdata/system/scripts -type f); do $f gameStop tools sh sh /userdata/roms/tools/RetroSync.sh; done",
+        )),
         open: "cd / && sh /userdata/roms/tools/RetroSync.sh",
         ..USERDATA
     },
@@ -176,9 +201,15 @@ pub(crate) const FIRMWARES: &[Firmware] = &[
             ("/usr/share/batocera/batocera.version", "41\n"),
             ("/userdata/system/batocera.conf", "x=1\n"),
             SERVICES,
+            SETTINGS_GET,
             ("/userdata/roms/ports/Other.sh", "#!/bin/sh\n"),
+            ("/userdata/roms/ports/images/other.png", "x"),
             ("/userdata/system/scripts/other.sh", "#!/bin/sh\n"),
         ],
+        opens: Some((
+            "for f in $(find /userdata/system/scripts -type f); do $f gameStart ports sh sh /userdata/roms/ports/RetroSync.sh; done",
+            "for f in $(find /userdata/system/scripts -type f); do $f gameStop ports sh sh /userdata/roms/ports/RetroSync.sh; done",
+        )),
         open: "cd / && sh /userdata/roms/ports/RetroSync.sh",
         ..USERDATA
     },
@@ -190,6 +221,7 @@ pub(crate) const FIRMWARES: &[Firmware] = &[
             ("/storage/.config/autostart", "/"),
             ("/storage/.config/emulationstation/scripts", "/"),
             ("/storage/roms/ports/Other.sh", "#!/bin/sh\n"),
+            ("/storage/roms/ports/gamelist.xml", GAMELIST),
         ],
         boot: "for file in /storage/.config/autostart/*; do [ -f \"$file\" ] && \"$file\"; done\n",
         sleep: Some(
@@ -230,13 +262,17 @@ pub(crate) const FIRMWARES: &[Firmware] = &[
             ("/roms/ports/Other.sh", "#!/bin/sh\n"),
             (
                 "/bin/systemctl",
-                "#!/bin/sh\ncase $1 in enable) touch /etc/enabled.$2 ;; disable) rm -f /etc/enabled.$2 ;; esac\n",
+                "#!/bin/sh\ncase $1 in enable) touch /etc/enabled.$2 ;; disable) rm -f /etc/enabled.$2 ;; is-enabled) [ -e /etc/enabled.$2 ] ;; esac\n",
             ),
         ],
         game_file: "/roms/gb/Tetris (World).gb",
         save: "/roms/gb/Tetris (World).srm",
         boot: "[ ! -e /etc/enabled.retrosync.service ] || sh -c \"$(sed -n s/^ExecStart=//p /etc/systemd/system/retrosync.service)\"\n",
         open: "cd / && sh /roms/ports/RetroSync.sh",
+        opens: Some((
+            "for f in /home/ark/.emulationstation/scripts/game-start/*; do $f /roms/ports/RetroSync.sh RetroSync; done",
+            "for f in /home/ark/.emulationstation/scripts/game-end/*; do $f; done",
+        )),
         game: Some((
             "for f in /home/ark/.emulationstation/scripts/game-start/*; do $f '/roms/gb/Tetris (World).gb' 'Tetris (World)'; done",
             "for f in /home/ark/.emulationstation/scripts/game-end/*; do $f; done",
@@ -286,6 +322,7 @@ pub(crate) const FIRMWARES: &[Firmware] = &[
         app: "/mnt/mmc/Roms/APPS/RetroSync",
         files: &[
             ("/mnt/vendor/bin/dmenu.bin", "x"),
+            ("/mnt/vendor/ctrl/loadapp.sh", "[ -f /mnt/mod/ctrl/autostart ] && /mnt/mod/ctrl/autostart\n"),
             ("/mnt/mod/ctrl/autostart", "#!/bin/sh\ntouch /tmp/other\nexit 0\n"),
             ("/mnt/mmc/Roms/APPS/Other.sh", "#!/bin/sh\n"),
             ("/mnt/mmc/Roms/APPS/Imgs/Other.png", "x"),
@@ -308,6 +345,10 @@ pub(crate) const FIRMWARES: &[Firmware] = &[
             ("/mnt/SDCARD/RetroArch/.retroarch/states", "/"),
         ],
         starts_at_boot: false,
+        opens: Some((
+            "echo 'cd /mnt/SDCARD/App/RetroSync; chmod a+x ./launch.sh; ./launch.sh' >/tmp/cmd_to_run.sh",
+            "rm /tmp/cmd_to_run.sh",
+        )),
         shown: "/mnt/SDCARD/App/RetroSync/message.txt",
         without_wifi: &[("/config/system.json", "{\n\t\"wifi\":\t0\n}\n")],
         ..CARD
@@ -331,6 +372,10 @@ pub(crate) const FIRMWARES: &[Firmware] = &[
         boot: "export HOME=/home/pi\nsh /opt/retropie/configs/all/autostart.sh\n",
         open: "cd /home/pi && HOME=/home/pi sh RetroPie/roms/ports/RetroSync.sh",
         shown: "/dev/tty",
+        opens: Some((
+            "export HOME=/home/pi; bash /opt/retropie/configs/all/runcommand-onstart.sh ports RetroSync /home/pi/RetroPie/roms/ports/RetroSync.sh bash",
+            "export HOME=/home/pi; bash /opt/retropie/configs/all/runcommand-onend.sh ports RetroSync /home/pi/RetroPie/roms/ports/RetroSync.sh bash",
+        )),
         game: Some((
             "export HOME=/home/pi; bash /opt/retropie/configs/all/runcommand-onstart.sh gb lr-gambatte '/home/pi/RetroPie/roms/gb/Tetris (World).gb' retroarch",
             "export HOME=/home/pi; bash /opt/retropie/configs/all/runcommand-onend.sh gb lr-gambatte '/home/pi/RetroPie/roms/gb/Tetris (World).gb' retroarch",
