@@ -328,7 +328,7 @@ fn without_lines(text: &[u8]) -> Vec<u8> {
 }
 
 /// Replaces a file by a whole one, or what a link leads to.
-pub(crate) fn write(path: &Path, text: &[u8]) -> io::Result<()> {
+fn write(path: &Path, text: &[u8]) -> io::Result<()> {
     let path = &fs::canonicalize(path).unwrap_or_else(|_| path.to_owned());
     write_by(path.parent().unwrap_or(Path::new("/")), path, text)
 }
