@@ -95,7 +95,7 @@ pub fn retroarch_cfg(input: &[u8]) {
         for folder in Naming::new(profile, &site, Games::default()).folders() {
             assert!(folder.place.root == 0 && RelativePath::new(folder.place.path.as_str()).is_some());
         }
-        for outside in roots_outside(profile, &site) {
+        for (outside, _) in roots_outside(profile, &site) {
             assert!(outside.is_absolute(), "`{}` is relative", outside.display());
         }
     }
