@@ -6,6 +6,7 @@
 mod accounts;
 mod admin;
 mod devices;
+pub(crate) mod foreign;
 mod pairing;
 mod passwords;
 #[cfg(test)]

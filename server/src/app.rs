@@ -79,6 +79,12 @@ impl App {
         Some(found.f_bavail.saturating_mul(found.f_frsize))
     }
 
+    /// Unix milliseconds, for clients that count in them.
+    pub fn now_unix_ms(&self) -> i64 {
+        let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+        i64::try_from(since.as_millis()).unwrap_or(i64::MAX)
+    }
+
     /// Tells those who wait that the server is about to stop.
     pub fn stop(&self) {
         self.stop.send_replace(true);

@@ -15,6 +15,7 @@ pub mod api;
 pub mod app;
 pub mod blobs;
 pub mod catalog;
+pub mod compat;
 pub mod keep;
 pub mod library;
 pub mod listen;

@@ -4,6 +4,7 @@
 //! and only then are the waiting told. What `access` has let in is trusted to be who it says, and nothing else is.
 
 mod board;
+mod adopt;
 mod changes;
 mod choice;
 mod heads;
@@ -28,6 +29,7 @@ use crate::notice::Notice;
 use crate::refusal::Refusal;
 
 pub use board::{Brought, Overview, Synced};
+pub(crate) use adopt::{Draft, Now};
 pub use store::Batch;
 pub use uploads::BlockBatch;
 

@@ -26,7 +26,7 @@ use retrosync_server::catalog::{Catalog, User};
 use retrosync_server::library::Library;
 use retrosync_server::notice::Notice;
 use retrosync_server::proxies::Proxies;
-use retrosync_server::{api, keep, listen, web};
+use retrosync_server::{api, compat, keep, listen, web};
 use tokio::signal::unix::{SignalKind, signal};
 
 type Outcome = Result<ExitCode, Box<dyn Error>>;
@@ -155,7 +155,7 @@ async fn serve(options: cli::Serve) -> Outcome {
     let shown = data.canonicalize().unwrap_or(data);
     say(&words::greeting(&url, &shown, first_user))?;
     let sweeping = tokio::spawn(sweep(app.clone()));
-    let pages = api::router(app.clone()).merge(web::router(app.clone()));
+    let pages = api::router(app.clone()).merge(compat::retrosync::router(app.clone())).merge(web::router(app.clone()));
     listen::serve(app, pages, listener, stop_signal()?).await;
     sweeping.abort();
     announcing.inspect(|task| task.abort());

@@ -4,6 +4,7 @@
 //! writer at a time. Nothing is durable.
 
 mod board;
+mod memos;
 mod people;
 mod saves;
 
@@ -51,6 +52,7 @@ struct State {
     fetched: BTreeSet<(DeviceId, Digest)>,
     last_event: u64,
     events: Vec<(UserId, Arc<Event>)>,
+    memos: BTreeMap<(String, String, String), String>,
 }
 
 impl MemoryCatalog {
@@ -79,6 +81,7 @@ impl MemoryCatalog {
             fetched: BTreeSet::new(),
             last_event: 0,
             events: Vec::new(),
+            memos: BTreeMap::new(),
         };
         MemoryCatalog::holding(Arc::new(state))
     }

@@ -6,6 +6,7 @@
 
 mod board;
 pub mod memory;
+mod memos;
 mod records;
 pub mod sqlite;
 #[cfg(test)]
@@ -17,6 +18,7 @@ use async_trait::async_trait;
 use retrosync_protocol::{Content, DeviceId, Digest, Epoch, SaveId, UserCode, VersionId, WriterId};
 
 pub use board::{Board, Event, EventFilter, Holding, Invitation, Mark, SaveSize};
+pub use memos::Memos;
 pub use records::{
     BlockPlace, DeviceRecord, Figures, OperationRecord, Pairing, PairingState, SaveRecord, SaveRow,
     SessionRecord, StoredVersion, Upload, UploadId, User, UserId,
@@ -72,7 +74,7 @@ pub trait Catalog: Send + Sync {
 
 /// One transaction. Dropped without [`Tx::commit`], it never happened.
 #[async_trait]
-pub trait Tx: People + Saves + Uploads + Operations + Board + Send {
+pub trait Tx: People + Saves + Uploads + Operations + Board + Memos + Send {
     /// The server's epoch.
     async fn epoch(&mut self) -> Result<Epoch>;
     /// Another epoch: after a restore from a backup.
@@ -157,6 +159,13 @@ pub trait Saves {
     ) -> Result<()>;
     /// A version of a save.
     async fn version(&mut self, row: SaveRow, id: VersionId) -> Result<Option<StoredVersion>>;
+    /// The user's versions whose ids lie within these two, both included, at most a few.
+    async fn versions_between(
+        &mut self,
+        user: UserId,
+        first: VersionId,
+        last: VersionId,
+    ) -> Result<Vec<StoredVersion>>;
     /// Which version a user's writer gave this sequence.
     async fn version_by_sequence(
         &mut self,

@@ -4,6 +4,7 @@
 //! a few read; a reader never waits for the writer. May assume a local file system; never holds a rule.
 
 mod board;
+mod memos;
 mod people;
 mod saves;
 mod uploads;
@@ -24,6 +25,7 @@ use super::{Access, Catalog, CatalogError, Result, Tx};
 const MIGRATIONS: &[&str] = &[
     include_str!("../../migrations/sqlite/0001_library.sql"),
     include_str!("../../migrations/sqlite/0002_dashboard.sql"),
+    include_str!("../../migrations/sqlite/0003_memos.sql"),
 ];
 /// How long a writer waits for another process (a backup, a check).
 const BUSY_TIMEOUT_S: u64 = 10;
@@ -247,7 +249,7 @@ mod tests {
         let Err(refused) = SqliteCatalog::open(&file, &epoch()).await else { panic!("it was opened") };
         assert_eq!(
             refused.to_string(),
-            "the catalog failed: it is of a newer server (schema 99, this one knows 2); update retrosync-server"
+            "the catalog failed: it is of a newer server (schema 99, this one knows 3); update retrosync-server"
         );
     }
 

@@ -39,6 +39,8 @@ pub(super) const CASES: &[Case] = &[
     |catalog| board::settings_and_invitations(catalog).boxed(),
     |catalog| board::marks_and_what_devices_hold(catalog).boxed(),
     |catalog| board::events_are_filtered_and_forgotten(catalog).boxed(),
+    |catalog| memos_are_kept_by_owner_kind_and_name(catalog).boxed(),
+    |catalog| versions_are_found_by_the_beginning_of_their_ids(catalog).boxed(),
 ];
 
 pub(super) fn user(name: &str) -> User {
@@ -455,4 +457,40 @@ async fn answers_are_kept_for_a_while(catalog: Arc<dyn Catalog>) {
     tx.forget_operations(150).await.unwrap();
     assert_eq!(tx.operation("dev_1", "old").await.unwrap(), None);
     assert!(tx.operation("dev_1", "new").await.unwrap().is_some());
+}
+
+async fn memos_are_kept_by_owner_kind_and_name(catalog: Arc<dyn Catalog>) {
+    let mut tx = write(&catalog).await;
+    for (owner, kind, name, text) in
+        [("a", "place", "2", "x"), ("a", "place", "1", "y"), ("a", "other", "1", "z"), ("b", "place", "1", "w")]
+    {
+        tx.put_memo(owner, kind, name, text).await.unwrap();
+    }
+    tx.put_memo("a", "place", "2", "again").await.unwrap();
+    tx.commit().await.unwrap();
+    let mut tx = write(&catalog).await;
+    let of_a = tx.memos("a", "place").await.unwrap();
+    assert_eq!(of_a, [("1".into(), "y".into()), ("2".into(), "again".into())], "by name, each its latest");
+    assert_eq!(tx.memo("b", "place", "1").await.unwrap().as_deref(), Some("w"));
+    assert_eq!(tx.memo("b", "other", "1").await.unwrap(), None);
+    tx.remove_memo("a", "place", "1").await.unwrap();
+    tx.remove_memo("a", "place", "1").await.unwrap();
+    assert_eq!(tx.memo("a", "place", "1").await.unwrap(), None);
+    assert_eq!(tx.memo("b", "place", "1").await.unwrap().as_deref(), Some("w"), "another's stays");
+}
+
+async fn versions_are_found_by_the_beginning_of_their_ids(catalog: Arc<dyn Catalog>) {
+    let first = version(1, &[]);
+    let second = version(2, &[&first]);
+    let (ada, _) = with_versions(&catalog, &[&first, &second]).await;
+    let mut tx = write(&catalog).await;
+    let bob = add_user(tx.as_mut(), "bob").await;
+    let edge = |fill| {
+        let mut bytes = [fill; 32];
+        bytes[..6].copy_from_slice(&second.id.as_bytes()[..6]);
+        Digest::from_bytes(bytes)
+    };
+    let found = tx.versions_between(ada, edge(0), edge(0xff)).await.unwrap();
+    assert_eq!(found.iter().map(|version| version.id).collect::<Vec<_>>(), [second.id]);
+    assert_eq!(tx.versions_between(bob, edge(0), edge(0xff)).await.unwrap(), [], "nobody else's");
 }

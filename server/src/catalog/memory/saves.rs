@@ -90,6 +90,22 @@ impl Saves for MemoryTx {
         Ok(self.state.versions.get(&(row, id)).map(|version| version.as_ref().clone()))
     }
 
+    async fn versions_between(
+        &mut self,
+        user: UserId,
+        first: VersionId,
+        last: VersionId,
+    ) -> Result<Vec<StoredVersion>> {
+        let within = |(row, id): &(SaveRow, VersionId)| {
+            (first..=last).contains(id) && self.state.saves.get(row).is_some_and(|(whose, _)| *whose == user)
+        };
+        let found = self.state.versions.iter().filter(|(key, _)| within(key));
+        let mut found: Vec<StoredVersion> = found.map(|(_, version)| version.as_ref().clone()).collect();
+        found.sort_by_key(|version| version.id);
+        found.truncate(16);
+        Ok(found)
+    }
+
     async fn version_by_sequence(
         &mut self,
         user: UserId,

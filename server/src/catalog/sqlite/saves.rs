@@ -138,6 +138,21 @@ impl Saves for SqliteTx {
         query.fetch_optional(&mut *self.tx).await.map_err(failed)?.as_ref().map(version).transpose()
     }
 
+    async fn versions_between(
+        &mut self,
+        user: UserId,
+        first: VersionId,
+        last: VersionId,
+    ) -> Result<Vec<StoredVersion>> {
+        let rows = sqlx::query(
+            "SELECT * FROM versions WHERE user_id = ? AND version BETWEEN ? AND ? ORDER BY version LIMIT 16",
+        )
+        .bind(user.0)
+        .bind(raw(&first))
+        .bind(raw(&last));
+        rows.fetch_all(&mut *self.tx).await.map_err(failed)?.iter().map(version).collect()
+    }
+
     async fn version_by_sequence(
         &mut self,
         user: UserId,
