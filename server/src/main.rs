@@ -155,7 +155,9 @@ async fn serve(options: cli::Serve) -> Outcome {
     let shown = data.canonicalize().unwrap_or(data);
     say(&words::greeting(&url, &shown, first_user))?;
     let sweeping = tokio::spawn(sweep(app.clone()));
-    let pages = api::router(app.clone()).merge(compat::retrosync::router(app.clone())).merge(web::router(app.clone()));
+    let pages = api::router(app.clone())
+        .merge(compat::retrosync::router(app.clone()))
+        .merge(web::router(app.clone()));
     listen::serve(app, pages, listener, stop_signal()?).await;
     sweeping.abort();
     announcing.inspect(|task| task.abort());

@@ -81,7 +81,13 @@ pub(crate) struct Newcomer<'a> {
 
 impl Access {
     /// Is this the user's password? Counts wrong tries, an address and in all.
-    pub(crate) async fn verify(&self, name: &str, password: &str, from: Address, now_unix_s: i64) -> Answer<User> {
+    pub(crate) async fn verify(
+        &self,
+        name: &str,
+        password: &str,
+        from: Address,
+        now_unix_s: i64,
+    ) -> Answer<User> {
         self.login_tries.count(from, now_unix_s)?;
         let user = self.catalog.begin(catalog::Access::Read).await?.user_by_name(name.trim()).await?;
         let hash = user.as_ref().map(|user| user.password_hash.clone());
@@ -93,7 +99,12 @@ impl Access {
     }
 
     /// Opens a session whose secret the caller drew: any text that nobody can guess.
-    pub(crate) async fn open_session(&self, user: User, secret: &str, expires_unix_s: i64) -> Answer<Session> {
+    pub(crate) async fn open_session(
+        &self,
+        user: User,
+        secret: &str,
+        expires_unix_s: i64,
+    ) -> Answer<Session> {
         let token_sha256 = Digest::of(secret.as_bytes());
         let mut tx = self.catalog.begin(catalog::Access::Write).await?;
         tx.add_session(&SessionRecord { token_sha256, user: user.id, expires_unix_s }).await?;
@@ -130,14 +141,20 @@ impl Access {
     /// A code for a device to show.
     pub(crate) async fn show_code(&self, device_type: &str, from: Address, now_unix_s: i64) -> Answer<Shown> {
         self.pairing_starts.count(from, now_unix_s)?;
-        let mut tx = self.catalog.begin(catalog::Access::Write).await?;
-        let code = String::from_utf8_lossy(&random::<6>()?.map(|byte| ALPHABET[usize::from(byte & 31)])).into_owned();
+        let tx = self.catalog.begin(catalog::Access::Write).await?;
+        let code = String::from_utf8_lossy(&random::<6>()?.map(|byte| ALPHABET[usize::from(byte & 31)]))
+            .into_owned();
         let pairing = Pairing { device_type: device_type.into(), ..fresh(code, now_unix_s) };
         keep_new(tx, pairing, now_unix_s).await
     }
 
     /// A code of six digits that lets one device into this account; with `identifier`, the device that chose it.
-    pub(crate) async fn offer_code(&self, user: UserId, identifier: Option<&str>, now_unix_s: i64) -> Answer<Shown> {
+    pub(crate) async fn offer_code(
+        &self,
+        user: UserId,
+        identifier: Option<&str>,
+        now_unix_s: i64,
+    ) -> Answer<Shown> {
         let mut tx = self.catalog.begin(catalog::Access::Write).await?;
         if let Some(identifier) = identifier {
             let pending = open(tx.as_mut(), By::Identifier(identifier), now_unix_s).await?;
@@ -147,7 +164,12 @@ impl Access {
         }
         let number = u32::from_le_bytes(random()?) % 900_000 + 100_000;
         let identifier = identifier.map(str::to_owned);
-        let pairing = Pairing { user: Some(user.0), offered: true, identifier, ..fresh(number.to_string(), now_unix_s) };
+        let pairing = Pairing {
+            user: Some(user.0),
+            offered: true,
+            identifier,
+            ..fresh(number.to_string(), now_unix_s)
+        };
         keep_new(tx, pairing, now_unix_s).await
     }
 
@@ -155,7 +177,13 @@ impl Access {
     ///
     /// # Errors
     /// `code_unknown`, `expired_token`, `malformed` (used already, or linked to another account), `slow_down`.
-    pub(crate) async fn link_code(&self, user: UserId, code: &str, from: Address, now_unix_s: i64) -> Answer<Shown> {
+    pub(crate) async fn link_code(
+        &self,
+        user: UserId,
+        code: &str,
+        from: Address,
+        now_unix_s: i64,
+    ) -> Answer<Shown> {
         self.code_tries.count(from, now_unix_s)?;
         let mut tx = self.catalog.begin(catalog::Access::Write).await?;
         let found = find(tx.as_mut(), By::Code(code)).await?.filter(|pairing| pairing.identifier.is_none());
@@ -287,7 +315,9 @@ async fn keep_new(mut tx: Box<dyn Tx>, pairing: Pairing, now_unix_s: i64) -> Ans
     let open = forget_over(tx.as_mut(), now_unix_s).await?;
     let taken = tx.memo(OWNER, KIND, &pairing.code).await?.is_some();
     if open >= MOST || taken {
-        return Err(Refusal::new(Code::SlowDown, "Too many codes are open; try again later").retry_after_s(60));
+        return Err(
+            Refusal::new(Code::SlowDown, "Too many codes are open; try again later").retry_after_s(60)
+        );
     }
     keep(tx.as_mut(), &pairing).await?;
     tx.commit().await?;
@@ -368,18 +398,19 @@ fn newcomer_record(
         paired_unix_s: now_unix_s,
         last_seen_unix_s: Some(now_unix_s),
         revoked: false,
+        report: String::new(),
     })
 }
 
 /// A name for a device that has none.
 fn some_name(dice: [u8; 4]) -> String {
     const FIRST: [&str; 16] = [
-        "Amber", "Brave", "Calm", "Copper", "Eager", "Fuzzy", "Gentle", "Happy", "Jolly", "Keen", "Lucky", "Mellow",
-        "Nimble", "Quiet", "Rusty", "Sunny",
+        "Amber", "Brave", "Calm", "Copper", "Eager", "Fuzzy", "Gentle", "Happy", "Jolly", "Keen", "Lucky",
+        "Mellow", "Nimble", "Quiet", "Rusty", "Sunny",
     ];
     const SECOND: [&str; 16] = [
-        "Badger", "Beetle", "Comet", "Falcon", "Ferret", "Heron", "Lantern", "Lynx", "Marmot", "Otter", "Pebble",
-        "Puffin", "Raven", "Robin", "Turtle", "Walnut",
+        "Badger", "Beetle", "Comet", "Falcon", "Ferret", "Heron", "Lantern", "Lynx", "Marmot", "Otter",
+        "Pebble", "Puffin", "Raven", "Robin", "Turtle", "Walnut",
     ];
     let number = u32::from(u16::from_le_bytes([dice[2], dice[3]])) % 9999 + 1;
     format!("{} {} {number}", FIRST[usize::from(dice[0] & 15)], SECOND[usize::from(dice[1] & 15)])

@@ -461,9 +461,12 @@ async fn answers_are_kept_for_a_while(catalog: Arc<dyn Catalog>) {
 
 async fn memos_are_kept_by_owner_kind_and_name(catalog: Arc<dyn Catalog>) {
     let mut tx = write(&catalog).await;
-    for (owner, kind, name, text) in
-        [("a", "place", "2", "x"), ("a", "place", "1", "y"), ("a", "other", "1", "z"), ("b", "place", "1", "w")]
-    {
+    for (owner, kind, name, text) in [
+        ("a", "place", "2", "x"),
+        ("a", "place", "1", "y"),
+        ("a", "other", "1", "z"),
+        ("b", "place", "1", "w"),
+    ] {
         tx.put_memo(owner, kind, name, text).await.unwrap();
     }
     tx.put_memo("a", "place", "2", "again").await.unwrap();

@@ -93,7 +93,11 @@ impl Library {
         };
         let known = tx.content(asker.user, content.digest).await?.is_some();
         let had_bytes = tx.figures(asker.user).await?.size_bytes;
-        if known || had_bytes + content.size_bytes <= quota_bytes { Ok(()) } else { Err(quota_full(quota_bytes)) }
+        if known || had_bytes + content.size_bytes <= quota_bytes {
+            Ok(())
+        } else {
+            Err(quota_full(quota_bytes))
+        }
     }
 
     async fn publish_large(
@@ -103,8 +107,10 @@ impl Library {
         bytes: &Bytes,
         now_unix_s: i64,
     ) -> Answer<()> {
-        let blocks: Vec<Bytes> =
-            bytes.chunks(usize::try_from(BLOCK_BYTES).unwrap_or(usize::MAX)).map(|block| bytes.slice_ref(block)).collect();
+        let blocks: Vec<Bytes> = bytes
+            .chunks(usize::try_from(BLOCK_BYTES).unwrap_or(usize::MAX))
+            .map(|block| bytes.slice_ref(block))
+            .collect();
         let block_digests: Vec<Digest> = blocks.iter().map(|block| Digest::of(block)).collect();
         let request = UploadRequest { content, block_digests: block_digests.clone() };
         let lacks = self.upload(asker, &request, now_unix_s).await?;
@@ -128,8 +134,7 @@ impl Library {
         for save in saves {
             let mut now = Now::default();
             if let Some(known) = tx.save(asker.user, save).await? {
-                now.heads =
-                    heads::of(tx.as_mut(), known.row).await?.into_iter().map(heads::shown).collect();
+                now.heads = heads::of(tx.as_mut(), known.row).await?.into_iter().map(heads::shown).collect();
                 if with_recent {
                     now.recent = tx.history(known.row, u64::MAX, RECENT).await?;
                 }
@@ -155,7 +160,12 @@ impl Library {
     }
 
     /// One memo, read.
-    pub(crate) async fn memo<T: DeserializeOwned>(&self, owner: &str, kind: &str, name: &str) -> Answer<Option<T>> {
+    pub(crate) async fn memo<T: DeserializeOwned>(
+        &self,
+        owner: &str,
+        kind: &str,
+        name: &str,
+    ) -> Answer<Option<T>> {
         let text = self.catalog.begin(Access::Read).await?.memo(owner, kind, name).await?;
         text.map(|text| read(&text)).transpose()
     }
@@ -167,7 +177,12 @@ impl Library {
     }
 
     /// Writes memos; all or none.
-    pub(crate) async fn put_memos<T: Serialize>(&self, owner: &str, kind: &str, memos: &[(&str, &T)]) -> Answer<()> {
+    pub(crate) async fn put_memos<T: Serialize>(
+        &self,
+        owner: &str,
+        kind: &str,
+        memos: &[(&str, &T)],
+    ) -> Answer<()> {
         let mut tx = self.catalog.begin(Access::Write).await?;
         for (name, memo) in memos {
             let text = serde_json::to_string(memo).map_err(|why| Refusal::internal("writing a memo", why))?;
@@ -181,15 +196,6 @@ impl Library {
         let mut tx = self.catalog.begin(Access::Write).await?;
         for (name, _) in tx.memos(owner, kind).await? {
             tx.remove_memo(owner, kind, &name).await?;
-        }
-        Ok(tx.commit().await?)
-    }
-
-    /// Forgets memos.
-    pub(crate) async fn remove_memos(&self, owner: &str, kind: &str, names: &[&str]) -> Answer<()> {
-        let mut tx = self.catalog.begin(Access::Write).await?;
-        for name in names {
-            tx.remove_memo(owner, kind, name).await?;
         }
         Ok(tx.commit().await?)
     }

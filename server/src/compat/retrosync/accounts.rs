@@ -71,7 +71,9 @@ fn email(text: &str) -> Result<String, Failure> {
     let text = text.trim();
     let fits = text.len() <= 80
         && !text.chars().any(|c| c.is_whitespace() || c.is_control())
-        && text.split_once('@').is_some_and(|(who, at)| !who.is_empty() && at.contains('.') && !at.contains('@'));
+        && text
+            .split_once('@')
+            .is_some_and(|(who, at)| !who.is_empty() && at.contains('.') && !at.contains('@'));
     if fits { Ok(text.to_lowercase()) } else { Err(Failure::new(400, "Invalid email address")) }
 }
 
@@ -93,7 +95,8 @@ fn fits(password: &str) -> Result<(), Failure> {
 
 /// `GET /api/account`
 pub(super) async fn show(State(compat): State<Arc<Compat>>, user: User) -> Reply {
-    let profile: Profile = compat.app.library.memo(&owner(user.asker.user), PROFILE, "").await?.unwrap_or_default();
+    let profile: Profile =
+        compat.app.library.memo(&owner(user.asker.user), PROFILE, "").await?.unwrap_or_default();
     let account = compat.app.access.user(user.asker.user).await?;
     data(&[
         ("subscriptionTier", "paid".into()),
@@ -129,7 +132,8 @@ pub(super) async fn change(
             return Err(Failure::new(400, "String must contain at least 8 character(s)"));
         }
         let now_unix_s = compat.app.now_unix_s();
-        let right = compat.app.access.verify(&account.name, current.unwrap_or_default(), from, now_unix_s).await;
+        let right =
+            compat.app.access.verify(&account.name, current.unwrap_or_default(), from, now_unix_s).await;
         right.map_err(|why| match why.code() {
             retrosync_protocol::Code::Unauthorized => Failure::new(401, "Current password is incorrect"),
             _ => why.into(),

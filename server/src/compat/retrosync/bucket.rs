@@ -18,7 +18,7 @@ use super::caller::Device;
 use super::download::Noted;
 use super::envelope::Failure;
 use super::place::{self, Place};
-use super::shelf::{Location, Mode, Shelf, owner};
+use super::shelf::{Location, Mode, owner};
 use super::signature::{Refused, Signed, credentials};
 use super::store::{Upload, find, settled};
 use super::{Compat, names, times};
@@ -39,7 +39,11 @@ pub(super) struct No(u16, &'static str, String);
 
 impl From<Failure> for No {
     fn from(failure: Failure) -> No {
-        let code = if failure.status() == StatusCode::INSUFFICIENT_STORAGE { "InsufficientStorage" } else { "InternalError" };
+        let code = if failure.status() == StatusCode::INSUFFICIENT_STORAGE {
+            "InsufficientStorage"
+        } else {
+            "InternalError"
+        };
         let status = if failure.status().is_client_error() { 400 } else { failure.status().as_u16() };
         No(status, code, failure.text().to_owned())
     }
@@ -83,7 +87,8 @@ pub(super) async fn any(State(compat): State<Arc<Compat>>, request: Request) -> 
     let (parts, body) = request.into_parts();
     let answer = async {
         let (device, told) = compat.signer(&parts.method, &parts.uri, &parts.headers).await?;
-        let path = parts.uri.path().strip_prefix('/').and_then(|path| path.strip_prefix(BUCKET)).unwrap_or_default();
+        let path =
+            parts.uri.path().strip_prefix('/').and_then(|path| path.strip_prefix(BUCKET)).unwrap_or_default();
         let key = percent_decode_str(path.trim_start_matches('/')).decode_utf8().map_err(|_| no_key())?;
         match (&parts.method, key.as_ref()) {
             (&Method::PUT, key) if !key.is_empty() => {
@@ -193,7 +198,8 @@ impl Compat {
     /// The device that signed the request, and what it says of its body.
     async fn signer(&self, method: &Method, uri: &Uri, headers: &HeaderMap) -> Result<(Device, String), No> {
         let signed = Signed::read(headers).ok_or_else(|| denied("Access Denied"))?;
-        let unknown = || No(403, "InvalidAccessKeyId", "The access key id does not exist in our records.".into());
+        let unknown =
+            || No(403, "InvalidAccessKeyId", "The access key id does not exist in our records.".into());
         let id = signed.device().ok_or_else(unknown)?;
         let (asker, record) = self.app.access.device_itself(&id).await?.ok_or_else(unknown)?;
         let secret = credentials(&record).secret;
@@ -218,8 +224,11 @@ impl Compat {
         }
         let etag = etag(Digest::of(&bytes));
         if of.is_metadata() {
-            let text = String::from_utf8(bytes.to_vec()).ok().filter(|text| text.len() <= MOST_METADATA_BYTES);
-            let text = text.ok_or_else(|| No(400, "EntityTooLarge", "metadata.json is at most 64 KiB of text.".into()))?;
+            let text =
+                String::from_utf8(bytes.to_vec()).ok().filter(|text| text.len() <= MOST_METADATA_BYTES);
+            let text = text.ok_or_else(|| {
+                No(400, "EntityTooLarge", "metadata.json is at most 64 KiB of text.".into())
+            })?;
             let metadata = Metadata { key: key.into(), text, at_ms: self.app.now_unix_ms() };
             let owner = owner(device.asker.user);
             self.app.library.put_memos(&owner, METADATA, &[(key, &metadata)]).await?;
@@ -246,7 +255,8 @@ impl Compat {
         let turn = self.turn(device.asker.user).await;
         let shelf = self.shelf(device.asker.user).await?;
         let own = of.device == names::device(&device.id);
-        let whose = shelf.locations.iter().find(|l| l.path == of.path && names::device(&l.device) == of.device);
+        let whose =
+            shelf.locations.iter().find(|l| l.path == of.path && names::device(&l.device) == of.device);
         let (save, location) = match whose {
             Some(location) => (shelf.save(&location.save).cloned().ok_or_else(no_key)?, location.clone()),
             None if own => find(&shelf, &device, &of.upload(Bytes::new()), self.app.now_unix_ms())?,
@@ -271,13 +281,19 @@ impl Compat {
         if own && save.strategy == super::shelf::Strategy::Shared {
             let offered = Some((served.version, self.app.now_unix_ms()));
             self.put_save(device.asker.user, &save).await?;
-            self.put_locations(device.asker.user, &[Location { offered, in_bucket: true, ..location }]).await?;
+            self.put_locations(device.asker.user, &[Location { offered, in_bucket: true, ..location }])
+                .await?;
         }
         drop(turn);
         if content.size_bytes == 0 {
             return Ok((headers, Body::empty()).into_response());
         }
-        let noted = Noted { compat: Arc::clone(self), device, version: served.version, size_bytes: content.size_bytes };
+        let noted = Noted {
+            compat: Arc::clone(self),
+            device,
+            version: served.version,
+            size_bytes: content.size_bytes,
+        };
         Ok((headers, Body::from_stream(noted.before_the_end(bytes))).into_response())
     }
 
@@ -293,7 +309,8 @@ impl Compat {
             return Err(denied("List below your own user id."));
         }
         let encoded = asked("encoding-type").as_deref() == Some("url");
-        let written = |key: &str| if encoded { utf8_percent_encode(key, PLAIN).to_string() } else { xml(key) };
+        let written =
+            |key: &str| if encoded { utf8_percent_encode(key, PLAIN).to_string() } else { xml(key) };
         let (mut entries, mut count) = (String::new(), 0);
         for (key, size_bytes, at_ms, tag) in self.objects(device, &user).await? {
             if key.starts_with(&prefix) {
@@ -346,7 +363,8 @@ impl Compat {
 /// What a place is answered: what it holds where nothing newer is settled, else the newest.
 fn served<'a>(now: &'a Now, location: &Location) -> Option<&'a Head> {
     let own = now.heads.iter().find(|head| Some(head.version) == location.base);
-    let newest = now.heads.iter().filter(|head| head.content.is_some()).max_by_key(|head| head.received_unix_s);
+    let newest =
+        now.heads.iter().filter(|head| head.content.is_some()).max_by_key(|head| head.received_unix_s);
     let shared = location.mode == Mode::Sync;
     own.or_else(|| settled(now).filter(|_| shared)).or(newest.filter(|_| shared && location.base.is_none()))
 }
@@ -374,7 +392,9 @@ mod tests {
     #[test]
     fn a_key_is_of_its_user_only() {
         assert!(Key::read("u/d/retroarch/Tetris/Tetris.srm", "u").is_ok());
-        for wrong in ["v/d/retroarch/Tetris/Tetris.srm", "u/d/Tetris.srm", "u/d/../x/y", "u//a/b/c", "", "u/d/a/b/c/d"] {
+        for wrong in
+            ["v/d/retroarch/Tetris/Tetris.srm", "u/d/Tetris.srm", "u/d/../x/y", "u//a/b/c", "", "u/d/a/b/c/d"]
+        {
             assert!(Key::read(wrong, "u").is_err(), "{wrong}");
         }
     }

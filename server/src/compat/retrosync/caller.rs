@@ -54,7 +54,8 @@ impl FromRequestParts<Arc<Compat>> for User {
     async fn from_request_parts(parts: &mut Parts, compat: &Arc<Compat>) -> Result<User, Failure> {
         let refuse = || Failure::new(401, "Unauthorized");
         let value = parts.headers.get(header::AUTHORIZATION).ok_or_else(refuse)?;
-        let (scheme, secret) = value.to_str().ok().and_then(|text| text.split_once(' ')).ok_or_else(refuse)?;
+        let (scheme, secret) =
+            value.to_str().ok().and_then(|text| text.split_once(' ')).ok_or_else(refuse)?;
         // The form keeps cookies of the dashboard out: a token stands for itself only.
         if !scheme.eq_ignore_ascii_case("bearer") || secret.matches('.').count() != 2 {
             return Err(refuse());
@@ -105,7 +106,13 @@ impl<T: DeserializeOwned + Default, S: Sync> FromRequestParts<S> for Asked<T> {
 }
 
 /// A login's token: a JWT in form. Its signature is by a key that nobody keeps; `random` makes it one of its kind.
-pub(super) fn login_token(user: &str, email: &str, now_unix_s: i64, expires_unix_s: i64, random: [u8; 32]) -> String {
+pub(super) fn login_token(
+    user: &str,
+    email: &str,
+    now_unix_s: i64,
+    expires_unix_s: i64,
+    random: [u8; 32],
+) -> String {
     let head = encode_url(br#"{"alg":"HS256","typ":"JWT"}"#);
     let email = serde_json::to_string(email).unwrap_or_default();
     let claims = format!(

@@ -79,7 +79,11 @@ pub(super) struct WhichDevice {
 }
 
 /// `DELETE /api/devices?id=`: its key is worth nothing any more; its versions stay.
-pub(super) async fn remove(State(compat): State<Arc<Compat>>, user: User, Asked(which): Asked<WhichDevice>) -> Reply {
+pub(super) async fn remove(
+    State(compat): State<Arc<Compat>>,
+    user: User,
+    Asked(which): Asked<WhichDevice>,
+) -> Reply {
     let id = which.id.or(which.device_id).ok_or_else(|| Failure::new(400, "Device ID is required"))?;
     let record = of_user(&compat, &user.asker, &id).await?;
     let operation = Some(OperationId::from_random(&first(random()?)));
@@ -128,7 +132,12 @@ impl Compat {
         Ok(paths)
     }
 
-    async fn put_scan_paths(&self, asker: &Asker, device: &DeviceId, paths: &[ScanPath]) -> Result<(), Failure> {
+    async fn put_scan_paths(
+        &self,
+        asker: &Asker,
+        device: &DeviceId,
+        paths: &[ScanPath],
+    ) -> Result<(), Failure> {
         let paths = paths.to_vec();
         Ok(self.app.library.put_memos(&owner(asker.user), PATHS, &[(device.as_str(), &paths)]).await?)
     }
@@ -175,13 +184,16 @@ fn merge(paths: &mut Vec<ScanPath>, sent: &[Value], now_ms: i64) {
         }
     }
     for (path, kind) in sent {
-        match paths.iter_mut().find(|known| known.path == path && known.kind == kind) {
-            Some(known) if known.source == "device" => {}
-            Some(known) => known.source = "device".into(),
-            None if paths.len() < MOST_PATHS => {
-                paths.push(ScanPath { path, kind, source: "device".into(), created_ms: now_ms, updated_ms: now_ms });
-            }
-            None => {}
+        if let Some(known) = paths.iter_mut().find(|known| known.path == path && known.kind == kind) {
+            known.source = "device".into();
+        } else if paths.len() < MOST_PATHS {
+            paths.push(ScanPath {
+                path,
+                kind,
+                source: "device".into(),
+                created_ms: now_ms,
+                updated_ms: now_ms,
+            });
         }
     }
 }

@@ -54,7 +54,8 @@ async fn send(compat: &Arc<Compat>, device: &Device, version: StoredVersion) -> 
     let failed = || Failure::new(500, "Failed to download file");
     let content = version.record.content.ok_or_else(failed)?;
     let library = &compat.app.library;
-    let bytes = library.open(&device.asker, content.digest, 0..content.size_bytes).await.map_err(|_| failed())?;
+    let bytes =
+        library.open(&device.asker, content.digest, 0..content.size_bytes).await.map_err(|_| failed())?;
     let shelf = compat.shelf(device.asker.user).await?;
     let brought = shelf.brought(version.id).map(|(_, brought)| brought);
     let received_ms = version.received_unix_s.saturating_mul(1000);
@@ -66,7 +67,9 @@ async fn send(compat: &Arc<Compat>, device: &Device, version: StoredVersion) -> 
         .collect();
     let save = offered.first().map(|location| location.save.clone());
     let save = save.or_else(|| {
-        let of = |save: &&super::shelf::Save| save.library_id(&device.id).is_ok_and(|id| id == version.record.save);
+        let of = |save: &&super::shelf::Save| {
+            save.library_id(&device.id).is_ok_and(|id| id == version.record.save)
+        };
         shelf.saves.iter().find(of).map(|save| save.id.clone())
     });
     let modified_ms = offered.first().and_then(|location| location.offered).map(|(_, ms)| ms);
@@ -81,8 +84,14 @@ async fn send(compat: &Arc<Compat>, device: &Device, version: StoredVersion) -> 
         ("x-save-local-modified-at", times::iso(modified_ms)),
         ("x-save-uploaded-at", times::iso(brought.map_or(received_ms, |brought| brought.uploaded_ms))),
     ];
-    let noted = Noted { compat: Arc::clone(compat), device: device.clone(), version: version.id, size_bytes: content.size_bytes };
-    let body = if content.size_bytes == 0 { Body::empty() } else { Body::from_stream(noted.before_the_end(bytes)) };
+    let noted = Noted {
+        compat: Arc::clone(compat),
+        device: device.clone(),
+        version: version.id,
+        size_bytes: content.size_bytes,
+    };
+    let body =
+        if content.size_bytes == 0 { Body::empty() } else { Body::from_stream(noted.before_the_end(bytes)) };
     Ok((headers, body).into_response())
 }
 
@@ -164,7 +173,11 @@ impl Compat {
         let link = Link {
             asker: (asker.user.0, asker.user_name.clone(), asker.writer.to_string()),
             version,
-            name: name.chars().filter(|c| c.is_ascii_graphic() && !matches!(c, '"' | '\\')).take(100).collect(),
+            name: name
+                .chars()
+                .filter(|c| c.is_ascii_graphic() && !matches!(c, '"' | '\\'))
+                .take(100)
+                .collect(),
             expires_unix_s: self.app.now_unix_s() + TICKET_S,
         };
         let library = &self.app.library;
@@ -188,7 +201,8 @@ pub(super) async fn by_ticket(
     Asked(Ticket { ticket }): Asked<Ticket>,
 ) -> Reply {
     let gone = || Failure::new(404, "Save file not found");
-    let link: Option<Link> = compat.app.library.memo("links", TICKET, &name_of(&ticket.unwrap_or_default())).await?;
+    let link: Option<Link> =
+        compat.app.library.memo("links", TICKET, &name_of(&ticket.unwrap_or_default())).await?;
     let link = link.filter(|link| link.expires_unix_s > compat.app.now_unix_s()).ok_or_else(gone)?;
     let (user, user_name, writer) = link.asker;
     let asker = Asker {

@@ -50,7 +50,10 @@ pub(super) async fn upload(State(compat): State<Arc<Compat>>, device: Device, bo
         ]);
     };
     let bytes = base64::decode(content).ok_or_else(|| Failure::new(400, "Invalid file content"))?;
-    if fields.text("contentHash")?.is_some_and(|told| !told.eq_ignore_ascii_case(&Digest::of(&bytes).to_string())) {
+    if fields
+        .text("contentHash")?
+        .is_some_and(|told| !told.eq_ignore_ascii_case(&Digest::of(&bytes).to_string()))
+    {
         return Err(Failure::new(400, "contentHash is not that of fileContent"));
     }
     let file_path = file_path.strip_prefix('/').unwrap_or(file_path);
@@ -89,7 +92,10 @@ fn answer(user: UserId, taken: &Taken) -> Reply {
     let first = match taken.outcome {
         Outcome::Stored => vec![
             ("message", "File uploaded and indexed successfully".into()),
-            ("s3Key", taken.version.map_or_else(Json::null, |version| key_of(user, &taken.save.id, version).into())),
+            (
+                "s3Key",
+                taken.version.map_or_else(Json::null, |version| key_of(user, &taken.save.id, version).into()),
+            ),
             ("uploaded", true.into()),
         ],
         Outcome::Known => vec![

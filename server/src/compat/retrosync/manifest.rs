@@ -36,7 +36,9 @@ pub(super) async fn show(State(compat): State<Arc<Compat>>, device: Device) -> R
     let kind = compat.device_type(&device).await?;
     let (mut entries, mut changed) = (Vec::new(), Vec::new());
     for location in &mine {
-        let Some(save) = shelf.save(&location.save).filter(|save| save.strategy == Strategy::Shared) else { continue };
+        let Some(save) = shelf.save(&location.save).filter(|save| save.strategy == Strategy::Shared) else {
+            continue;
+        };
         let now = states.get(&save.id).filter(|now| location.mode != Mode::Disabled && is_there(now));
         let named = now.and_then(|now| named(&shelf, location, now, compat.app.now_unix_s()));
         let offered = named.as_ref().map(|named| (named.version, named.modified_ms));
@@ -69,7 +71,8 @@ pub(super) async fn show(State(compat): State<Arc<Compat>>, device: Device) -> R
 impl Compat {
     /// What each shared save is now, without versions whose bytes are lost.
     async fn states(&self, device: &Device, shelf: &Shelf) -> Result<BTreeMap<String, Now>, Failure> {
-        let shared: Vec<&Save> = shelf.saves.iter().filter(|save| save.strategy == Strategy::Shared).collect();
+        let shared: Vec<&Save> =
+            shelf.saves.iter().filter(|save| save.strategy == Strategy::Shared).collect();
         let ids: Vec<SaveId> = shared.iter().map(|save| save.shared_id()).collect::<Result<_, _>>()?;
         let mut nows = self.app.library.now(&device.asker, &ids, false).await?;
         let all: Vec<Digest> =

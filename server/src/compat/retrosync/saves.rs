@@ -27,7 +27,8 @@ struct Heads {
 impl Compat {
     async fn heads_of(&self, asker: &Asker, shelf: &Shelf, save: &Save) -> Result<Heads, Failure> {
         let mut ids = Vec::new();
-        if save.strategy == Strategy::Shared {
+        // Also what was shared before each device went on by itself.
+        if !save.netplay {
             ids.push(save.shared_id()?);
         }
         for device in shelf.places(save).map(|place| &place.device) {
@@ -75,7 +76,12 @@ fn uploaded_ms(shelf: &Shelf, head: &Head) -> i64 {
     brought.unwrap_or(head.received_unix_s * 1000)
 }
 
-fn shown_save(shelf: &Shelf, devices: &BTreeMap<&DeviceId, &DeviceRecord>, save: &Save, newest: &Head) -> Json {
+fn shown_save(
+    shelf: &Shelf,
+    devices: &BTreeMap<&DeviceId, &DeviceRecord>,
+    save: &Save,
+    newest: &Head,
+) -> Json {
     let brought = shelf.brought(newest.version);
     let uploaded_ms = uploaded_ms(shelf, newest);
     let modified_ms = brought.map_or(uploaded_ms, |(_, brought)| brought.modified_ms);
@@ -131,14 +137,20 @@ pub(super) struct WhichSave {
 fn meant<'a>(shelf: &'a Shelf, which: &WhichSave) -> Result<Vec<&'a Save>, Failure> {
     let found: Vec<&Save> = match (&which.id, &which.key) {
         (Some(id), _) => shelf.saves.iter().filter(|save| save.id == *id).collect(),
-        (None, Some(key)) => shelf.saves.iter().filter(|save| save.key == super::place::save_key(key)).collect(),
+        (None, Some(key)) => {
+            shelf.saves.iter().filter(|save| save.key == super::place::save_key(key)).collect()
+        }
         (None, None) => return Err(Failure::new(400, "saveId or filePath is required")),
     };
     if found.is_empty() { Err(Failure::new(404, "Save file not found")) } else { Ok(found) }
 }
 
 /// `DELETE /api/saves?saveId=`. By a flat key that several games have, nothing is deleted.
-pub(super) async fn remove(State(compat): State<Arc<Compat>>, user: User, Asked(which): Asked<WhichSave>) -> Reply {
+pub(super) async fn remove(
+    State(compat): State<Arc<Compat>>,
+    user: User,
+    Asked(which): Asked<WhichSave>,
+) -> Reply {
     let _turn = compat.turn(user.asker.user).await;
     let shelf = compat.shelf(user.asker.user).await?;
     let [save] = meant(&shelf, &which)?[..] else {
@@ -171,14 +183,18 @@ pub(super) async fn link(
         let state = compat.heads_of(&user.asker, &shelf, save).await?;
         let asked = |head: &&(SaveId, Head)| {
             which.device.as_ref().is_none_or(|device| {
-                shelf.brought(head.1.version).is_some_and(|(place, _)| names::device(&place.device) == *device)
+                shelf
+                    .brought(head.1.version)
+                    .is_some_and(|(place, _)| names::device(&place.device) == *device)
             })
         };
-        let of_this = state.heads.iter().filter(asked).map(|(_, head)| head).max_by_key(|head| head.received_unix_s);
+        let of_this =
+            state.heads.iter().filter(asked).map(|(_, head)| head).max_by_key(|head| head.received_unix_s);
         if let Some(head) = of_this
             && newest.as_ref().is_none_or(|(known, _)| known.received_unix_s < head.received_unix_s)
         {
-            let name = shelf.brought(head.version).map(|(place, _)| super::place::basename(&place.path).to_owned());
+            let name =
+                shelf.brought(head.version).map(|(place, _)| super::place::basename(&place.path).to_owned());
             newest = Some((head.clone(), name.unwrap_or_else(|| format!("{}.srm", save.key))));
         }
     }
@@ -273,7 +289,11 @@ pub(super) async fn verify(State(compat): State<Arc<Compat>>, user: User) -> Rep
         ("hashMismatches", 0_usize.into()),
     ]);
     let shown = several.iter().map(|save| {
-        object(&[("saveId", (&save.id).into()), ("saveKey", (&save.key).into()), ("devices", devices(save).into())])
+        object(&[
+            ("saveId", (&save.id).into()),
+            ("saveKey", (&save.key).into()),
+            ("devices", devices(save).into()),
+        ])
     });
     data(&[
         ("summary", summary),

@@ -108,7 +108,9 @@ impl Save {
         let netplay = if self.netplay { "netplay/" } else { "" };
         let folder = if self.folder.is_empty() { String::new() } else { format!("{}/", self.folder) };
         let text = format!("retrosync/file.{slot}/{netplay}{folder}{}", self.key);
-        text.parse().map_err(|why| Refusal::new(retrosync_protocol::Code::Malformed, format!("Invalid file path: {why}")))
+        text.parse().map_err(|why| {
+            Refusal::new(retrosync_protocol::Code::Malformed, format!("Invalid file path: {why}"))
+        })
     }
 }
 
@@ -201,7 +203,10 @@ impl Compat {
     /// All that is remembered of this user's clients.
     pub(super) async fn shelf(&self, user: UserId) -> Result<Shelf, Failure> {
         let (owner, library) = (owner(user), &self.app.library);
-        Ok(Shelf { saves: library.memos(&owner, SAVE).await?, locations: library.memos(&owner, LOCATION).await? })
+        Ok(Shelf {
+            saves: library.memos(&owner, SAVE).await?,
+            locations: library.memos(&owner, LOCATION).await?,
+        })
     }
 
     pub(super) async fn put_save(&self, user: UserId, save: &Save) -> Result<(), Failure> {
@@ -215,9 +220,5 @@ impl Compat {
         let memos: Vec<(&str, &Location)> =
             locations.iter().map(|location| (location.id.as_str(), location)).collect();
         Ok(self.app.library.put_memos(&owner(user), LOCATION, &memos).await?)
-    }
-
-    pub(super) async fn forget_locations(&self, user: UserId, ids: &[&str]) -> Result<(), Failure> {
-        Ok(self.app.library.remove_memos(&owner(user), LOCATION, ids).await?)
     }
 }

@@ -84,7 +84,8 @@ impl<'a> Signed<'a> {
             return Err(Refused::Unsigned);
         }
         let signature = self.expected(secret, method, uri, headers).ok_or(Refused::Unsigned)?;
-        let differences = signature.bytes().zip(self.signature.bytes()).fold(0, |found, (a, b)| found | (a ^ b));
+        let differences =
+            signature.bytes().zip(self.signature.bytes()).fold(0, |found, (a, b)| found | (a ^ b));
         if signature.len() != self.signature.len() || std::hint::black_box(differences) != 0 {
             return Err(Refused::Wrong);
         }
@@ -122,9 +123,10 @@ impl<'a> Signed<'a> {
         );
         let text =
             format!("AWS4-HMAC-SHA256\n{}\n{}\n{}", self.date, self.scope, Digest::of(request.as_bytes()));
-        let key = self.scope.split('/').fold(format!("AWS4{secret}").into_bytes(), |key, part| {
-            sha256(&key, part.as_bytes()).to_vec()
-        });
+        let key = self
+            .scope
+            .split('/')
+            .fold(format!("AWS4{secret}").into_bytes(), |key, part| sha256(&key, part.as_bytes()).to_vec());
         Some(Digest::from_bytes(sha256(&key, text.as_bytes())).to_string())
     }
 }

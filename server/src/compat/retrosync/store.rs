@@ -76,17 +76,21 @@ impl Compat {
         let now = now.into_iter().next().unwrap_or_default();
         let held = held(&now, location.base, digest);
         let (outcome, version) = match held {
-            Some(version) if self.app.library.lacking(vec![digest]).await?.is_empty() => (Outcome::Known, version),
+            Some(version) if self.app.library.lacking(vec![digest]).await?.is_empty() => {
+                (Outcome::Known, version)
+            }
             _ => {
                 let draft = draft(&save, &now, &location, &upload, id);
-                let stored = self.app.library.adopt(&device.asker, draft, upload.bytes.clone(), now_unix_s).await?;
+                let stored =
+                    self.app.library.adopt(&device.asker, draft, upload.bytes.clone(), now_unix_s).await?;
                 (Outcome::Stored, stored_version(&stored)?)
             }
         };
         let told_ms = believable(upload.modified_ms, now_ms);
         if outcome == Outcome::Stored {
             let size_bytes = upload.bytes.len() as u64;
-            location.brought = Some(Brought { version, modified_ms: told_ms, uploaded_ms: now_ms, size_bytes });
+            location.brought =
+                Some(Brought { version, modified_ms: told_ms, uploaded_ms: now_ms, size_bytes });
         }
         location.base = Some(version);
         location.file_ms = upload.modified_ms.filter(|ms| *ms > 0).unwrap_or(told_ms);
@@ -147,7 +151,8 @@ pub(super) fn find(
 /// The version whose bytes the place shows to hold, if that is no news: what it held before, or, where we did not know what it
 /// holds, any version of this very save. An older version where we know what it held is news: the player went back to it.
 fn held(now: &Now, base: Option<VersionId>, digest: Digest) -> Option<VersionId> {
-    let says = |version: &&crate::catalog::StoredVersion| version.record.content.is_some_and(|c| c.digest == digest);
+    let says =
+        |version: &&crate::catalog::StoredVersion| version.record.content.is_some_and(|c| c.digest == digest);
     match base.and_then(|base| now.recent.iter().find(|version| version.id == base)) {
         Some(base) => Some(base).filter(says).map(|version| version.id),
         None => {
@@ -157,7 +162,13 @@ fn held(now: &Now, base: Option<VersionId>, digest: Digest) -> Option<VersionId>
     }
 }
 
-fn draft(save: &Save, now: &Now, location: &Location, upload: &Upload, id: retrosync_protocol::SaveId) -> Draft {
+fn draft(
+    save: &Save,
+    now: &Now,
+    location: &Location,
+    upload: &Upload,
+    id: retrosync_protocol::SaveId,
+) -> Draft {
     let base = location.base.and_then(|base| now.recent.iter().find(|version| version.id == base));
     let played = now.heads.iter().any(|head| head.content.is_some_and(|content| content.size_bytes > 0));
     // Nothing, or a cartridge's RAM as it leaves the factory, on a device that never held the played one: kept, no question.
@@ -169,13 +180,7 @@ fn draft(save: &Save, now: &Now, location: &Location, upload: &Upload, id: retro
         (None, Strategy::PerDevice) => now.heads.iter().map(|head| head.version).collect(),
         _ => Vec::new(),
     };
-    Draft {
-        save: id,
-        parents,
-        suspect,
-        client: upload.client.into(),
-        note: Some(note(&upload.path)),
-    }
+    Draft { save: id, parents, suspect, client: upload.client.into(), note: Some(note(&upload.path)) }
 }
 
 /// Where the file lay: for people.
