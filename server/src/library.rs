@@ -3,8 +3,8 @@
 //! Everything here is a question or a change of one [`Asker`]. A change is one transaction; it is answered after the commit,
 //! and only then are the waiting told. What `access` has let in is trusted to be who it says, and nothing else is.
 
-mod board;
 mod adopt;
+mod board;
 mod changes;
 mod choice;
 mod heads;
@@ -28,8 +28,8 @@ use crate::catalog::{Access, Catalog, StoredVersion, UserId};
 use crate::notice::Notice;
 use crate::refusal::Refusal;
 
-pub use board::{Brought, Overview, Synced};
 pub(crate) use adopt::{Draft, Now};
+pub use board::{Brought, Overview, Synced};
 pub use store::Batch;
 pub use uploads::BlockBatch;
 

@@ -225,6 +225,7 @@ async fn sweep(app: Arc<App>) {
         due.tick().await;
         let swept = async {
             app.access.sweep(app.now_unix_s()).await?;
+            app.access.sweep_codes(app.now_unix_s()).await?;
             app.library.sweep(app.now_unix_s()).await
         };
         if let Err(refusal) = swept.await {

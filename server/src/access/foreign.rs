@@ -7,6 +7,8 @@
 use retrosync_protocol::{Code, DeviceId, Digest, Token, WriterId};
 use serde::{Deserialize, Serialize};
 
+use super::accounts::log;
+use super::pairing::refuse_over_quota;
 use super::{Access, Address, Session, random, session_of};
 use crate::catalog::{self, DeviceRecord, SessionRecord, Tx, User, UserId};
 use crate::library::{Answer, Asker};
@@ -89,13 +91,24 @@ impl Access {
         now_unix_s: i64,
     ) -> Answer<User> {
         self.login_tries.count(from, now_unix_s)?;
-        let user = self.catalog.begin(catalog::Access::Read).await?.user_by_name(name.trim()).await?;
+        let user = self.by_name_or_email(name.trim()).await?;
         let hash = user.as_ref().map(|user| user.password_hash.clone());
         let right = self.passwords.verify(password, hash).await?;
         let user = user.filter(|_| right);
         let user = user.ok_or_else(|| Refusal::new(Code::Unauthorized, "Invalid email or password"))?;
         self.login_tries.forgive(from, now_unix_s);
         Ok(user)
+    }
+
+    /// The user of this name, or the only one of this e-mail.
+    async fn by_name_or_email(&self, name: &str) -> Answer<Option<User>> {
+        let mut tx = self.catalog.begin(catalog::Access::Read).await?;
+        if let Some(user) = tx.user_by_name(name).await? {
+            return Ok(Some(user));
+        }
+        let mut users = tx.users().await?;
+        users.retain(|user| user.email.as_ref().is_some_and(|email| email.eq_ignore_ascii_case(name)));
+        Ok(if users.len() == 1 { users.pop() } else { None })
     }
 
     /// Opens a session whose secret the caller drew: any text that nobody can guess.
@@ -110,12 +123,6 @@ impl Access {
         tx.add_session(&SessionRecord { token_sha256, user: user.id, expires_unix_s }).await?;
         tx.commit().await?;
         Ok(session_of(user, expires_unix_s))
-    }
-
-    /// A user by key.
-    pub(crate) async fn user(&self, id: UserId) -> Answer<User> {
-        let user = self.catalog.begin(catalog::Access::Read).await?.user(id).await?;
-        user.ok_or_else(|| Refusal::new(Code::Unauthorized, "Unauthorized"))
     }
 
     /// The devices of a user as the catalog has them.
@@ -171,6 +178,20 @@ impl Access {
             ..fresh(number.to_string(), now_unix_s)
         };
         keep_new(tx, pairing, now_unix_s).await
+    }
+
+    /// What kind of device shows this code, for the page that asks yes or no. Counts wrong tries.
+    ///
+    /// # Errors
+    /// `code_unknown`, `slow_down`.
+    pub(crate) async fn who_shows(&self, code: &str, from: Address, now_unix_s: i64) -> Answer<String> {
+        self.code_tries.count(from, now_unix_s)?;
+        let mut tx = self.catalog.begin(catalog::Access::Read).await?;
+        let shown = find(tx.as_mut(), By::Code(code)).await?;
+        let shown = shown.filter(|pairing| !pairing.offered && pairing.device.is_none());
+        let shown = shown.ok_or_else(|| Refusal::new(Code::CodeUnknown, "Invalid code"))?;
+        self.code_tries.forgive(from, now_unix_s);
+        Ok(shown.device_type)
     }
 
     /// The user types the code that a device shows.
@@ -260,9 +281,12 @@ impl Access {
         if pairing.expires_unix_s <= now_unix_s {
             return Err(over());
         }
+        refuse_over_quota(tx.as_mut(), user).await?;
         let key = Digest::from_bytes(random()?).to_string();
         let device = newcomer_record(user, &pairing, newcomer, &key, now_unix_s)?;
         tx.add_device(&device).await?;
+        let text = format!("{} {}", device.profile, device.client);
+        log(tx.as_mut(), user, &device.name, "paired", text, now_unix_s).await?;
         pairing.device = Some(device.device.clone());
         pairing.key = Some(key.clone());
         pairing.told_unix_s = Some(now_unix_s);

@@ -332,7 +332,7 @@ async fn let_in(
 }
 
 /// An account may be bounded to so many devices.
-async fn refuse_over_quota(tx: &mut dyn Tx, user: UserId) -> Answer<()> {
+pub(super) async fn refuse_over_quota(tx: &mut dyn Tx, user: UserId) -> Answer<()> {
     let Some(most) = tx.user(user).await?.and_then(|user| user.quota_devices) else { return Ok(()) };
     if tx.figures(user).await?.devices < u64::from(most) {
         return Ok(());

@@ -12,8 +12,8 @@ use serde::Deserialize;
 use super::frame::Frame;
 use super::page::{PageReply, Trouble, show, show_as};
 use super::session::{Form, Visitor};
-use crate::access::Applicant;
-use crate::api::request::{Params, Peer};
+use crate::access::{Address, Applicant};
+use crate::api::request::{Params, Peer, malformed};
 use crate::app::{App, is_plain_http};
 use crate::library::Answer;
 use crate::refusal::Refusal;
@@ -27,12 +27,26 @@ struct PairPage {
     step: Step,
 }
 
+/// Who asks to be let in.
+struct Asking {
+    user_code: String,
+    device_name: String,
+    profile: String,
+    client: String,
+}
+
+/// A code: of our devices, or of a device with RetroSync's own client.
+enum Typed {
+    Ours(UserCode),
+    Theirs(String),
+}
+
 /// How far the user is.
 enum Step {
     /// Type a code.
     Ask,
     /// Is this your device?
-    Confirm(Applicant),
+    Confirm(Asking),
     /// It is in.
     Approved(String),
     /// It stays out.
@@ -45,8 +59,14 @@ async fn at(app: &App, visitor: &Visitor, step: Step) -> Answer<PairPage> {
     Ok(PairPage { frame: Frame::of(app, visitor).await?, typed: String::new(), problem: String::new(), step })
 }
 
+fn read(text: &str) -> Option<Typed> {
+    let letters: String = text.chars().filter(|c| !matches!(c, '-' | ' ')).collect();
+    let theirs = letters.len() == 6 && letters.bytes().all(|b| b.is_ascii_alphanumeric());
+    if theirs { Some(Typed::Theirs(letters.to_uppercase())) } else { text.parse().ok().map(Typed::Ours) }
+}
+
 #[derive(Deserialize)]
-pub(super) struct Typed {
+pub(super) struct Asked {
     #[serde(default)]
     code: String,
 }
@@ -56,21 +76,36 @@ pub(super) async fn page(
     State(app): State<Arc<App>>,
     visitor: Visitor,
     Peer(from): Peer,
-    Params(Typed { code: typed }): Params<Typed>,
+    Params(Asked { code: typed }): Params<Asked>,
 ) -> PageReply {
     if typed.trim().is_empty() {
         return show(&at(&app, &visitor, Step::Ask).await?);
     }
-    let Ok(code) = typed.parse::<UserCode>() else {
+    let Some(code) = read(&typed) else {
         let problem = "A code is 8 letters and digits, such as WXRT-4KQM.".to_owned();
         return show_as(
             StatusCode::BAD_REQUEST,
             &PairPage { typed, problem, ..at(&app, &visitor, Step::Ask).await? },
         );
     };
-    match app.access.applicant(&code, from, app.now_unix_s()).await {
+    match asking(&app, &code, from).await {
         Ok(applicant) => show(&at(&app, &visitor, Step::Confirm(applicant)).await?),
         Err(refusal) => ask_again(&app, &visitor, typed, refusal).await,
+    }
+}
+
+async fn asking(app: &App, code: &Typed, from: Address) -> Answer<Asking> {
+    match code {
+        Typed::Ours(code) => {
+            let Applicant { user_code, device_name, profile, client, .. } =
+                app.access.applicant(code, from, app.now_unix_s()).await?;
+            Ok(Asking { user_code: user_code.to_string(), device_name, profile, client })
+        }
+        Typed::Theirs(code) => {
+            let profile = app.access.who_shows(code, from, app.now_unix_s()).await?;
+            let device_name = "A device with RetroSync's own client".into();
+            Ok(Asking { user_code: code.clone(), device_name, profile, client: String::new() })
+        }
     }
 }
 
@@ -87,23 +122,33 @@ async fn ask_again(app: &App, visitor: &Visitor, typed: String, refusal: Refusal
 
 #[derive(Deserialize)]
 pub(super) struct YesOrNo {
-    code: UserCode,
+    code: String,
     answer: String,
 }
 
 /// `POST /pair`
 pub(super) async fn answer(State(app): State<Arc<App>>, Peer(from): Peer, form: Form<YesOrNo>) -> PageReply {
-    let (visitor, code) = (form.visitor, form.fields.code);
+    let (visitor, typed) = (form.visitor, form.fields.code);
     let (user, now_unix_s) = (visitor.asker().user, app.now_unix_s());
-    let answered = if form.fields.answer == "approve" {
-        let approved = app.access.approve(user, &code, from, now_unix_s).await;
-        approved.map(|paired| Step::Approved(paired.device_name))
-    } else {
-        app.access.deny(user, &code, from, now_unix_s).await.map(|()| Step::Refused)
+    let code = read(&typed).ok_or_else(|| malformed("the form has no code"))?;
+    let answered = match (form.fields.answer == "approve", code) {
+        (true, Typed::Ours(code)) => {
+            let approved = app.access.approve(user, &code, from, now_unix_s).await;
+            approved.map(|paired| Step::Approved(paired.device_name))
+        }
+        (false, Typed::Ours(code)) => {
+            app.access.deny(user, &code, from, now_unix_s).await.map(|()| Step::Refused)
+        }
+        (true, Typed::Theirs(code)) => {
+            let linked = app.access.link_code(user, &code, from, now_unix_s).await;
+            linked.map(|_| Step::Approved("Your device".into()))
+        }
+        // Nobody was asked for: the code ends by itself.
+        (false, Typed::Theirs(_)) => Ok(Step::Refused),
     };
     match answered {
         Ok(step) => show(&at(&app, &visitor, step).await?),
-        Err(refusal) => ask_again(&app, &visitor, code.to_string(), refusal).await,
+        Err(refusal) => ask_again(&app, &visitor, typed, refusal).await,
     }
 }
 

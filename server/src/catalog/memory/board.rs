@@ -41,6 +41,7 @@ impl Board for MemoryTx {
             .chain([format!("user {}", id.0)])
             .collect();
         state.operations.retain(|(scope, _), _| !scopes.contains(scope));
+        state.memos.retain(|(owner, _, _), _| !scopes.contains(owner));
         state.fetched.retain(|(device, _)| !scopes.contains(device.as_str()));
         state.marks.retain(|(row, _), _| !theirs.contains(row));
         state.events.retain(|(user, _)| *user != id);

@@ -63,9 +63,10 @@ impl Board for SqliteTx {
     }
 
     async fn remove_user(&mut self, id: UserId) -> Result<()> {
-        const ALL: [&str; 12] = [
+        const ALL: [&str; 13] = [
             "DELETE FROM operations WHERE scope IN
                  (SELECT device FROM devices WHERE user_id = ?1 UNION SELECT 'user ' || ?1)",
+            "DELETE FROM memos WHERE owner = 'user ' || ?",
             "DELETE FROM fetched WHERE device IN (SELECT device FROM devices WHERE user_id = ?)",
             "DELETE FROM marks WHERE save_id IN (SELECT id FROM saves WHERE user_id = ?)",
             "DELETE FROM events WHERE user_id = ?",

@@ -13,6 +13,7 @@ use super::names;
 use super::shelf::owner;
 use crate::api::request::Peer;
 use crate::catalog;
+use crate::refusal::Refusal;
 
 const PROFILE: &str = "retrosync.profile";
 const TOKEN_S: i64 = 7 * 24 * 3600;
@@ -32,13 +33,17 @@ pub(super) async fn register(State(compat): State<Arc<Compat>>, Peer(from): Peer
     let name = fields.text("name")?.map(|name| name.trim().chars().take(200).collect());
     let now_unix_s = compat.app.now_unix_s();
     let added = compat.app.access.register(&email, password, from, now_unix_s).await;
-    let id = added.map_err(|why| match why.problem().detail.ends_with("is taken") {
-        true => Failure::new(400, "User with this email already exists"),
-        false => why.into(),
-    })?;
+    let id = added.map_err(taken)?;
     compat.app.library.put_memos(&owner(id), PROFILE, &[("", &Profile { name })]).await?;
     let user = compat.app.access.user(id).await?;
     compat.let_in(user, "User registered successfully").await
+}
+
+fn taken(why: Refusal) -> Failure {
+    match why.problem().detail.ends_with("is taken") {
+        true => Failure::new(400, "User with this email already exists"),
+        false => why.into(),
+    }
 }
 
 /// `POST /api/auth/login`
@@ -57,7 +62,7 @@ impl Compat {
         let profile: Profile = self.app.library.memo(&owner(user.id), PROFILE, "").await?.unwrap_or_default();
         let shown = object(&[
             ("id", id.into()),
-            ("email", (&user.name).into()),
+            ("email", user.email.as_ref().unwrap_or(&user.name).into()),
             ("name", Json::or_null(profile.name.as_ref())),
             ("subscriptionTier", "paid".into()),
             ("createdAt", Json::time(user.created_unix_s * 1000)),
@@ -100,7 +105,7 @@ pub(super) async fn show(State(compat): State<Arc<Compat>>, user: User) -> Reply
     let account = compat.app.access.user(user.asker.user).await?;
     data(&[
         ("subscriptionTier", "paid".into()),
-        ("email", account.name.into()),
+        ("email", account.email.unwrap_or(account.name).into()),
         ("name", Json::or_null(profile.name.as_ref())),
         ("createdAt", Json::time(account.created_unix_s * 1000)),
     ])
@@ -121,9 +126,7 @@ pub(super) async fn change(
         return Err(Failure::new(400, "No updates provided"));
     }
     let account = compat.app.access.user(user.asker.user).await?;
-    if email.is_some_and(|email| !email.trim().eq_ignore_ascii_case(&account.name)) {
-        return Err(Failure::new(400, "Email cannot be changed here"));
-    }
+    let email = email.map(self::email).transpose()?;
     if name.is_some_and(|name| name.chars().count() > 200) {
         return Err(Failure::new(400, "String must contain at most 200 character(s)"));
     }
@@ -142,10 +145,35 @@ pub(super) async fn change(
         // All sessions ended with the old password; who changed it stays in.
         compat.app.access.open_session(account.clone(), &user.secret, user.session.expires_unix_s).await?;
     }
+    if let Some(email) = email {
+        // An account that was made by these clients is called by its e-mail.
+        let name = if account.name.contains('@') { &email } else { &account.name };
+        let changed =
+            compat.app.access.change_account(&user.asker, name, &email, compat.app.now_unix_s()).await;
+        changed.map_err(taken)?;
+    }
     if let Some(name) = name {
         let profile = Profile { name: Some(name.trim().to_owned()) };
         compat.app.library.put_memos(&owner(account.id), PROFILE, &[("", &profile)]).await?;
     }
+    data(&[("ok", true.into())])
+}
+
+/// `DELETE /api/account`
+pub(super) async fn remove(
+    State(compat): State<Arc<Compat>>,
+    Peer(from): Peer,
+    user: User,
+    body: Body,
+) -> Reply {
+    let fields = Fields::read_if_any(body).await?;
+    let password = fields.required("password")?;
+    let now_unix_s = compat.app.now_unix_s();
+    let removed = compat.app.access.delete_account(&user.asker, password, from, now_unix_s).await;
+    removed.map_err(|why| match why.problem().detail.as_str() {
+        "the password is wrong" => Failure::new(401, "Incorrect password"),
+        _ => why.into(),
+    })?;
     data(&[("ok", true.into())])
 }
 

@@ -292,6 +292,7 @@ impl Compat {
             compat: Arc::clone(self),
             device,
             version: served.version,
+            digest: content.digest,
             size_bytes: content.size_bytes,
         };
         Ok((headers, Body::from_stream(noted.before_the_end(bytes))).into_response())

@@ -13,6 +13,7 @@ use super::caller::{Asked, Device, Either, User, random};
 use super::envelope::{Failure, Fields, Json, Reply, data, data_and, object};
 use super::names;
 use super::shelf::owner;
+use crate::access::Report;
 use crate::catalog::DeviceRecord;
 use crate::library::Asker;
 
@@ -156,6 +157,11 @@ pub(super) async fn heartbeat(State(compat): State<Arc<Compat>>, device: Device,
             compat.put_scan_paths(&device.asker, &device.id, &paths).await?;
             paths = compat.scan_paths(&device.asker, &device.id).await?;
         }
+    }
+    let folders = paths.iter().map(|path| path.path.clone()).collect();
+    let report = Report { folders, problems: Vec::new() };
+    if let Err(why) = compat.app.access.report(&device.asker, &report, compat.app.now_unix_s()).await {
+        log::debug!("the folders of `{}` are not shown: {why}", device.asker.device_name);
     }
     data_and(
         "Heartbeat received",

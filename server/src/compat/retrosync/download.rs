@@ -88,6 +88,7 @@ async fn send(compat: &Arc<Compat>, device: &Device, version: StoredVersion) -> 
         compat: Arc::clone(compat),
         device: device.clone(),
         version: version.id,
+        digest: content.digest,
         size_bytes: content.size_bytes,
     };
     let body =
@@ -100,6 +101,7 @@ pub(super) struct Noted {
     pub(super) compat: Arc<Compat>,
     pub(super) device: Device,
     pub(super) version: retrosync_protocol::VersionId,
+    pub(super) digest: retrosync_protocol::Digest,
     pub(super) size_bytes: u64,
 }
 
@@ -136,7 +138,13 @@ impl Noted {
                 ..location
             })
         });
-        self.compat.put_locations(user, &taken.collect::<Vec<_>>()).await
+        self.compat.put_locations(user, &taken.collect::<Vec<_>>()).await?;
+        self.compat
+            .app
+            .library
+            .note_fetched(&self.device.asker, &[self.digest], self.compat.app.now_unix_s())
+            .await;
+        Ok(())
     }
 }
 
@@ -149,10 +157,16 @@ fn cut_short(failure: Failure, headers: &HeaderMap) -> Response {
     let (status, text) = (failure.status(), failure.body());
     let length = [(header::CONTENT_LENGTH, (text.len() + 64).to_string())];
     let kind = [(header::CONTENT_TYPE, "application/json")];
-    let parts = [Ok(Bytes::from(text)), Err(std::io::Error::other("the download failed"))];
-    (status, kind, length, Body::from_stream(stream::iter(parts))).into_response()
+    // What was said goes out while the end is awaited.
+    let end = async {
+        tokio::time::sleep(SAY_FIRST).await;
+        Err(std::io::Error::other("the download failed"))
+    };
+    let parts = stream::iter([Ok(Bytes::from(text))]).chain(stream::once(end));
+    (status, kind, length, Body::from_stream(parts)).into_response()
 }
 
+const SAY_FIRST: std::time::Duration = std::time::Duration::from_millis(50);
 const TICKET: &str = "retrosync.ticket";
 /// How long a link lives.
 const TICKET_S: i64 = 600;

@@ -70,7 +70,7 @@ pub fn router(app: Arc<App>) -> Router {
     Router::new()
         .route("/api/auth/register", post(accounts::register))
         .route("/api/auth/login", post(accounts::login))
-        .route("/api/account", get(accounts::show).patch(accounts::change))
+        .route("/api/account", get(accounts::show).patch(accounts::change).delete(accounts::remove))
         .route("/api/upgrade/checkout", post(accounts::no_payments))
         .route("/api/upgrade/portal", post(accounts::no_payments))
         .route("/api/devices/code", post(pairing::code))
