@@ -149,9 +149,9 @@ mod tests {
     #[test]
     fn a_folder_tells_which_systems_it_can_be_of() {
         let rows = [
-            ("/mnt/mmc/MUOS/save/file/mGBA/x.srm", "mgba", "gb gba gbc", "muOS, by core"),
-            ("/mnt/sdcard/Saves/saves/mGBA/x.sav", "mgba", "gb gba gbc", "spruce, by core"),
-            ("/x/OpenEmu/mGBA/Battery Saves/x.sav", "mgba", "gb gba gbc", "a plain folder between"),
+            ("/mnt/mmc/MUOS/save/file/mGBA/x.srm", "mgba", "gb gba gbc sgb", "muOS, by core"),
+            ("/mnt/sdcard/Saves/saves/mGBA/x.sav", "mgba", "gb gba gbc sgb", "spruce, by core"),
+            ("/x/OpenEmu/mGBA/Battery Saves/x.sav", "mgba", "gb gba gbc sgb", "a plain folder between"),
             ("/mnt/SDCARD/Saves/saves/FCEUmm/x.srm", "fceumm", "fds nes", "another core"),
             ("/roms/nes/x.srm", "nes", "nes", "by system"),
             ("/saves/x.srm", "", "", "unsorted"),
