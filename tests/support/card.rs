@@ -31,6 +31,10 @@ pub enum Game {
     Gambatte,
     /// Game Boy, by mGBA.
     MgbaGameBoy,
+    /// Game Boy with a clock in its cartridge, by Gambatte.
+    ClockGambatte,
+    /// The same by mGBA.
+    ClockMgba,
     /// Game Boy Advance, by mGBA.
     Mgba,
     /// NES, by Nestopia.
@@ -41,8 +45,8 @@ impl Game {
     /// The core's file, without `_libretro.so`, and RetroArch's name of it.
     pub fn core(self) -> (&'static str, &'static str) {
         match self {
-            Game::Gambatte => ("gambatte", "Gambatte"),
-            Game::MgbaGameBoy | Game::Mgba => ("mgba", "mGBA"),
+            Game::Gambatte | Game::ClockGambatte => ("gambatte", "Gambatte"),
+            Game::MgbaGameBoy | Game::ClockMgba | Game::Mgba => ("mgba", "mGBA"),
             Game::Nestopia => ("nestopia", "Nestopia"),
         }
     }
@@ -51,6 +55,7 @@ impl Game {
     pub fn rom(self) -> Vec<u8> {
         match self {
             Game::Gambatte | Game::MgbaGameBoy => counter_rom::rom(),
+            Game::ClockGambatte | Game::ClockMgba => counter_rom::clock_rom(),
             Game::Mgba => counter_rom::gba(),
             Game::Nestopia => counter_rom::nes(),
         }
@@ -68,7 +73,9 @@ impl Game {
     /// small letters.
     fn words(self) -> (&'static str, &'static str, &'static str, &'static str) {
         match self {
-            Game::Gambatte | Game::MgbaGameBoy => ("gb", "GB", "Game Boy", "gb"),
+            Game::Gambatte | Game::MgbaGameBoy | Game::ClockGambatte | Game::ClockMgba => {
+                ("gb", "GB", "Game Boy", "gb")
+            }
             Game::Mgba => ("gba", "GBA", "Game Boy Advance", "gba"),
             Game::Nestopia => ("nes", "FC", "Nintendo", "nes"),
         }

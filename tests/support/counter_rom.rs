@@ -55,6 +55,55 @@ pub fn rom() -> Vec<u8> {
     rom
 }
 
+/// Where the game with a clock leaves what it read from it: seconds, minutes, hours, days, days' ninth bit.
+pub const CLOCK_AT: usize = 0x10;
+
+/// The same game on a cartridge with a clock (MBC3): when it has counted, it latches the clock and notes what it shows.
+pub fn clock_rom() -> Vec<u8> {
+    #[rustfmt::skip]
+    const CLOCK: [u8; 59] = [
+        0xAF,                   //        xor  a
+        0xEA, 0x00, 0x60,       //        ld   (0x6000), a
+        0x3C,                   //        inc  a
+        0xEA, 0x00, 0x60,       //        ld   (0x6000), a     latch
+        0x16, 0x08,             //        ld   d, 8
+        0x21, 0x00, 0xC0,       //        ld   hl, 0xC000
+        0x7A,                   // next:  ld   a, d
+        0xEA, 0x00, 0x40,       //        ld   (0x4000), a     select a number of the clock
+        0xFA, 0x00, 0xA0,       //        ld   a, (0xA000)
+        0x22,                   //        ld   (hl+), a
+        0x14, 0x7A,             //        inc  d / ld a, d
+        0xFE, 0x0D,             //        cp   13
+        0x20, 0xF2,             //        jr   nz, next
+        0xAF,                   //        xor  a
+        0xEA, 0x00, 0x40,       //        ld   (0x4000), a     select the RAM
+        0x21, 0x00, 0xC0,       //        ld   hl, 0xC000
+        0x11, 0x10, 0xA0,       //        ld   de, 0xA010
+        0x06, 0x05,             //        ld   b, 5
+        0x2A, 0x12, 0x13,       // copy:  ld   a, (hl+) / ld (de), a / inc de
+        0x05, 0x20, 0xFA,       //        dec  b / jr nz, copy
+        0xAF,                   //        xor  a
+        0xEA, 0x00, 0x00,       //        ld   (0x0000), a     disable both
+        0xAF,                   // rest:  xor  a
+        0xEA, 0x00, 0x60,       //        ld   (0x6000), a
+        0x3C,                   //        inc  a
+        0xEA, 0x00, 0x60,       //        ld   (0x6000), a     latch again and again, as games do
+        0x18, 0xF6,             //        jr   rest
+    ];
+    let mut rom = rom();
+    let program = [&PROGRAM[..34], &CLOCK].concat();
+    rom[0x147] = 0x10; // MBC3+TIMER+RAM+BATTERY
+    rom[0x150..0x150 + program.len()].copy_from_slice(&program);
+    rom[0x14D] = rom[0x134..0x14D].iter().fold(0u8, |sum, byte| sum.wrapping_sub(*byte).wrapping_sub(1));
+    rom
+}
+
+/// How many seconds the clock showed that a save of that game tells of.
+pub fn clock_s(save: &[u8]) -> Option<u64> {
+    let [seconds, minutes, hours, days, more] = save.get(CLOCK_AT..)?.first_chunk::<5>()?.map(u64::from);
+    Some((((more & 1) * 256 + days) * 24 + hours) * 3600 + minutes * 60 + seconds)
+}
+
 /// How many launches a save file has seen; `None` when it is no save of this game.
 pub fn launches(save: &[u8]) -> Option<u32> {
     launches_of(save, SAVE_BYTES)
