@@ -13,7 +13,7 @@ use std::path::{Path, PathBuf};
 
 use crate::error::{Error, Kind, Problem, Result};
 use crate::naming::{self, GameFolder, Games, Naming};
-use crate::profile::{self, ChosenCores, MinuiSettings, Profile};
+use crate::profile::{self, ChosenCores, Live, MinuiSettings, Profile, RetroarchSpec};
 pub use crate::profile::{Facts, Site};
 use crate::retroarch_cfg::RetroarchCfg;
 use crate::snapshot::{Place, RelativePath};
@@ -103,12 +103,7 @@ pub fn locate(profile: &Profile, prefix: &Path, card: Option<&Path>) -> Result<S
         }),
     }?;
     let mut site = Site { mounts: mounts(profile, prefix, &card), roots: vec![card], ..Site::default() };
-    let configs = profile.retroarch.iter().flat_map(|spec| &spec.config);
-    site.retroarch = configs.map(|config| site.resolve(profile, config)).find_map(|pattern| {
-        let path = the_one(&pattern)?;
-        let cfg = RetroarchCfg::parse(&text(&path)?);
-        Some((path.parent()?.to_owned(), cfg))
-    });
+    site.retroarch = profile.retroarch.as_ref().map(|spec| live(profile, spec, &site)).unwrap_or_default();
     let settings = profile.minui.as_ref().map(|spec| text(&site.resolve(profile, &spec.settings)));
     site.minui = settings.map(|text| MinuiSettings::parse(&text.unwrap_or_default()));
     let cores = profile.core_settings.iter().find_map(|path| text(&site.resolve(profile, path)));
@@ -125,6 +120,28 @@ pub fn locate(profile: &Profile, prefix: &Path, card: Option<&Path>) -> Result<S
         }
     }
     Ok(site)
+}
+
+/// RetroArch's configurations that count.
+fn live(profile: &Profile, spec: &RetroarchSpec, site: &Site) -> Vec<Live> {
+    let read = |path: &Path| Some((path.parent()?.to_owned(), text(path)?));
+    let general = spec.config.iter().filter_map(|path| read(&the_one(&site.resolve(profile, path))?));
+    let general: Vec<(PathBuf, String)> = general.take(if spec.each { usize::MAX } else { 1 }).collect();
+    let of_all = general.first().map_or("", |(_, said)| said);
+    let own = spec.by_system.iter().flat_map(|pattern| matching(&site.resolve(profile, pattern)));
+    let own = own.filter_map(|path| {
+        let (dir, said) = read(&path)?;
+        let word = dir.file_name()?.to_str()?.to_owned();
+        // The first line of a key counts, and what it does not say is said by that of all.
+        let cfg = RetroarchCfg::parse(&format!("{said}\n{of_all}"));
+        let says = RetroarchCfg::parse(&said) != RetroarchCfg::default();
+        (says && word != "all").then_some(Live { dir, cfg, word: Some(word) })
+    });
+    let general = general.iter().map(|(dir, said)| {
+        let cfg = RetroarchCfg::parse(said);
+        Live { dir: dir.clone(), cfg, word: None }
+    });
+    general.chain(own).collect()
 }
 
 /// The folder that was to play the card is not there.

@@ -23,7 +23,7 @@ pub use cores::ChosenCores;
 pub use detect::{Facts, detect};
 pub use minui::{MinuiSettings, SaveNames, StateNames};
 pub use overrides::{Overrides, sorting};
-pub use site::Site;
+pub use site::{Live, Site};
 
 /// One device and firmware.
 #[derive(Clone, Debug, Deserialize)]
@@ -168,6 +168,11 @@ pub struct RetroarchSpec {
     /// Where `retroarch.cfg` may be, best first: below the card, absolute, or below `~`. `*` stands for any part of a
     /// name, and counts where one file fits, or one that has the environment's `PLATFORM` in its name.
     pub config: Vec<String>,
+    /// All of them count, each for the programs that read it; else the first that is there.
+    #[serde(default)]
+    pub each: bool,
+    /// One that goes before it for one system each: `*` is the game folder's name.
+    pub by_system: Option<String>,
     /// False: inferred.
     #[serde(default = "yes")]
     pub confirmed: bool,

@@ -125,6 +125,9 @@ impl Naming {
         core: Option<&'static Core>,
     ) -> Option<Place> {
         let folder = self.games.folder_of(game);
+        if !layout.is_for(&folder.word) {
+            return None;
+        }
         let mut parts = Vec::new();
         if layout.mirrors.is_some() {
             parts.push(layout.beside(folder)?);

@@ -158,11 +158,7 @@ impl Naming {
             return Err(Miss::Ignored("not a save state"));
         }
         let (folders, own) = own_folder(layout, folders);
-        let above = match layout.mirrors {
-            Some(_) => self.above_mirrored(folders),
-            None => self.above(layout, folders),
-        };
-        let above = above.and_then(|above| match (above.core, own) {
+        let above = self.above_in(layout, folders).and_then(|above| match (above.core, own) {
             (Some(core), Some((own, _))) if core.name != own.name => stranger(nobodys(name)),
             (_, Some((core, own))) => Ok(Above { core: Some(core), own, ..above }),
             _ => Ok(above),
@@ -194,6 +190,22 @@ impl Naming {
         match folders.iter().rev().find_map(named) {
             Some((system, word)) => Ok(Above { system: Some(system), word: Some(word), ..Above::default() }),
             None => unknown("it lies in the folder of no system"),
+        }
+    }
+
+    /// What the folders of a path in this layout tell.
+    fn above_in<'a>(&self, layout: &'a InForce, folders: &[&'a str]) -> Found<Above<'a>> {
+        let mut above = match layout.mirrors {
+            Some(_) => self.above_mirrored(folders),
+            None => self.above(layout, folders),
+        }?;
+        if let (None, Some(word)) = (above.word, &layout.word) {
+            above.system = tables().system_of_folder(&self.columns, word);
+            above.word = Some(word);
+        }
+        match above.word {
+            Some(word) if !layout.is_for(word) => Err(Miss::Ignored("RetroArch keeps these elsewhere")),
+            _ => Ok(above),
         }
     }
 
@@ -276,11 +288,7 @@ impl Naming {
         let core = self.layouts.iter().find_map(|layout| {
             let (folders, _) = layout.below(place)?.rsplit_once('/').unwrap_or_default();
             let folders: Vec<&str> = folders.split('/').filter(|folder| !folder.is_empty()).collect();
-            let above = match layout.mirrors {
-                Some(_) => self.above_mirrored(&folders),
-                None => self.above(layout, &folders),
-            };
-            let above = above.ok()?;
+            let above = self.above_in(layout, &folders).ok()?;
             above.core.or_else(|| self.usual(above, tables().system(save.system())?, save.title()))
         });
         AsNew {

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use super::games::GameFolder;
 use super::tables::{Core, tables};
-use crate::profile::{Group, Holds, Layout, NamedAfter, Profile, Site, StateStyle};
+use crate::profile::{Group, Holds, Layout, Live, NamedAfter, Profile, Site, StateStyle};
 use crate::retroarch_cfg::{RetroarchCfg, folder};
 use crate::snapshot::Place;
 
@@ -28,6 +28,10 @@ pub(crate) struct InForce {
     pub(crate) core: Option<&'static Core>,
     /// Its folders are those of the games: the path that stands before theirs.
     pub(crate) mirrors: Option<String>,
+    /// It is for games of folders of this name only.
+    pub(crate) word: Option<String>,
+    /// It is not for games of folders of these names.
+    pub(crate) except: Vec<String>,
 }
 
 impl InForce {
@@ -49,6 +53,12 @@ impl InForce {
         Some(if prefix.is_empty() { below.clone() } else { format!("{prefix}/{below}") })
     }
 
+    /// Is it for games of a folder of this name?
+    pub(crate) fn is_for(&self, word: &str) -> bool {
+        let is = |own: &String| own.eq_ignore_ascii_case(word);
+        self.word.as_ref().is_none_or(is) && !self.except.iter().any(is)
+    }
+
     /// Is it this folder, of this root?
     pub(crate) fn is_at(&self, (root, path): &(usize, String)) -> bool {
         (self.root, &self.path) == (*root, path)
@@ -62,6 +72,7 @@ impl InForce {
 }
 
 /// A save folder with its absolute path, before it is known below which root it lies.
+#[derive(PartialEq)]
 struct Wanted {
     dir: PathBuf,
     grouped_by: Vec<Group>,
@@ -69,6 +80,8 @@ struct Wanted {
     mirrors: Option<String>,
     /// The card that it is on, where that is known.
     card: Option<PathBuf>,
+    word: Option<String>,
+    except: Vec<String>,
 }
 
 /// The save folders in force; those outside of all roots are left out (see [`outside`]).
@@ -90,6 +103,8 @@ pub(crate) fn in_force(profile: &Profile, site: &Site) -> Vec<InForce> {
                 nextui: site.minui.is_some(),
                 core,
                 mirrors: wanted.mirrors,
+                word: wanted.word,
+                except: wanted.except,
             });
         }
     }
@@ -98,7 +113,7 @@ pub(crate) fn in_force(profile: &Profile, site: &Site) -> Vec<InForce> {
 
 /// Does RetroArch here pack battery saves, states?
 pub(crate) fn packs(profile: &Profile, site: &Site) -> (bool, bool) {
-    let cfg = site.retroarch.as_ref().filter(|_| profile.retroarch.is_some()).map(|(_, cfg)| cfg);
+    let cfg = site.retroarch.first().filter(|_| profile.retroarch.is_some()).map(|live| &live.cfg);
     let is_on = |said: fn(&RetroarchCfg) -> Option<bool>| cfg.and_then(said).unwrap_or(false);
     (is_on(|cfg| cfg.save_file_compression), is_on(|cfg| cfg.savestate_file_compression))
 }
@@ -107,7 +122,13 @@ pub(crate) fn packs(profile: &Profile, site: &Site) -> (bool, bool) {
 /// not be installed.
 pub(crate) fn outside(profile: &Profile, site: &Site) -> Vec<(PathBuf, bool)> {
     let wanted = |layout| wanted(profile, layout, site).into_iter();
-    let all = profile.layouts.iter().flat_map(|layout| wanted(layout).map(|w| (w, layout.core.is_some())));
+    let all = profile.layouts.iter().flat_map(|layout| {
+        // RetroArch makes the folder of one system when it first saves a game of it.
+        wanted(layout).map(|wanted| {
+            let may_lack = layout.core.is_some() || wanted.word.is_some();
+            (wanted, may_lack)
+        })
+    });
     let outside = all.filter(|(wanted, _)| site.place(&wanted.dir).is_none());
     outside.map(|(wanted, of_one_emulator)| (wanted.root(), of_one_emulator)).collect()
 }
@@ -130,15 +151,16 @@ fn wanted(profile: &Profile, layout: &Layout, site: &Site) -> Vec<Wanted> {
             holds: holds.to_vec(),
             mirrors: None,
             card: None,
+            word: None,
+            except: Vec::new(),
         }],
     };
     // A standalone emulator's folder, or a firmware whose retroarch.cfg has no say.
     let live = profile.retroarch.is_some() && layout.core.is_none() && !layout.fixed;
-    let Some((_, cfg)) = site.retroarch.as_ref().filter(|_| live) else { return as_written(&layout.holds) };
-    let moved = |holds: Holds| {
+    let moved = |cfg: &RetroarchCfg, holds: Holds| {
         let rule = Rule::of(cfg, holds);
         let usually_beside = layout.grouped_by == [Group::Game];
-        if rule.beside_game.unwrap_or(usually_beside) {
+        if rule.beside_game.unwrap_or(usually_beside && rule.folder.is_none()) {
             // The sorting does not count there.
             return beside(site, ".", &[holds]);
         }
@@ -148,9 +170,35 @@ fn wanted(profile: &Profile, layout: &Layout, site: &Site) -> Vec<Wanted> {
             (None, true) => return Vec::new(),
         };
         let grouped_by = rule.groups(&layout.grouped_by);
-        vec![Wanted { dir, grouped_by, holds: vec![holds], mirrors: None, card: None }]
+        let (mirrors, card, word, except) = (None, None, None, Vec::new());
+        vec![Wanted { dir, grouped_by, holds: vec![holds], mirrors, card, word, except }]
     };
-    layout.holds.iter().copied().flat_map(moved).collect()
+    let by = |live: &Live| -> Vec<Wanted> {
+        layout.holds.iter().flat_map(|holds| moved(&live.cfg, *holds)).collect()
+    };
+    let (of_all, of_one): (Vec<&Live>, Vec<&Live>) =
+        site.retroarch.iter().filter(|_| live).partition(|live| live.word.is_none());
+    let mut all: Vec<Wanted> = Vec::new();
+    for one in of_all.into_iter().flat_map(by) {
+        if !all.contains(&one) {
+            all.push(one);
+        }
+    }
+    if all.is_empty() {
+        all = as_written(&layout.holds);
+    }
+    let mut own = Vec::new();
+    for live in of_one {
+        let its = by(live);
+        if its.iter().any(|one| !all.contains(one)) {
+            all.iter_mut().for_each(|one| one.except.extend(live.word.clone()));
+            own.push((its, &live.word));
+        }
+    }
+    for (its, word) in own {
+        all.extend(its.into_iter().map(|one| Wanted { word: word.clone(), ..one }));
+    }
+    all
 }
 
 /// One save folder for each folder of games, on the games' own card: `folder` there, and in it the games' path. With `.`
@@ -169,7 +217,9 @@ fn beside(site: &Site, folder: &str, holds: &[Holds]) -> Vec<Wanted> {
         let parts = [folder, &below].into_iter().filter(|part| !part.is_empty());
         let dir = parts.fold(card.clone(), |dir, part| dir.join(part));
         let mirrors = Some(folder.to_owned());
-        Wanted { dir, grouped_by: vec![Group::Game], holds: holds.to_vec(), mirrors, card: Some(card) }
+        let (word, except) = (None, Vec::new());
+        let (grouped_by, holds) = (vec![Group::Game], holds.to_vec());
+        Wanted { dir, grouped_by, holds, mirrors, card: Some(card), word, except }
     };
     site.games.iter().map(of).collect()
 }

@@ -16,12 +16,23 @@ pub struct Site {
     pub games: Vec<PathBuf>,
     /// What paths of the device begin with, and where that is here (`/mnt/SDCARD`, `~` …).
     pub mounts: Vec<(String, PathBuf)>,
-    /// The live configuration and the folder it lies in.
-    pub retroarch: Option<(PathBuf, RetroarchCfg)>,
+    /// The live configurations: those of all systems before those of one.
+    pub retroarch: Vec<Live>,
     /// What NextUI's player has set.
     pub minui: Option<MinuiSettings>,
     /// Which cores Batocera's or Knulli's player has chosen.
     pub cores: ChosenCores,
+}
+
+/// A `retroarch.cfg` that counts.
+#[derive(Clone, Debug)]
+pub struct Live {
+    /// The folder it lies in.
+    pub dir: PathBuf,
+    /// What it says.
+    pub cfg: RetroarchCfg,
+    /// For games of folders of this name only.
+    pub word: Option<String>,
 }
 
 impl Site {
@@ -32,8 +43,8 @@ impl Site {
         let beside_config = path.strip_prefix("{config}").or_else(|| path.strip_prefix(':'));
         if let Some(rest) = beside_config {
             let first = || profile.retroarch.as_ref().and_then(|spec| spec.config.first());
-            let dir = match (&self.retroarch, first()) {
-                (Some((dir, _)), _) => dir.clone(),
+            let dir = match (self.retroarch.first(), first()) {
+                (Some(live), _) => live.dir.clone(),
                 (None, Some(config)) => self.resolve(profile, config).parent().unwrap_or(&card).to_owned(),
                 (None, None) => card,
             };

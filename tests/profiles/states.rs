@@ -240,3 +240,55 @@ fn states_on_a_steam_deck_are_told_and_go_as_soon_as_they_are_sorted_by_core() {
     assert_eq!(told(&sorted, path), Ok("gb/state.1@gambatte/Tetris".into()));
     assert_eq!(sorted.home(&state), Some(at(path)));
 }
+
+/// Where the save of this game is on this machine: root's folder and path.
+fn saves_of(naming: &Naming, id: &str) -> Option<(usize, String)> {
+    naming.home(&save(id)).map(|home| (home.root, home.path.to_string()))
+}
+
+#[test]
+fn both_of_arkos_s_retroarchs_are_asked_where_saves_are() {
+    let (wide, narrow) =
+        ("home/ark/.config/retroarch/retroarch.cfg", "home/ark/.config/retroarch32/retroarch.cfg");
+    let beside = "savefiles_in_content_dir = \"true\"\n";
+    let moved = "savefile_directory = \"/roms/saves32\"\nsavefiles_in_content_dir = \"false\"\n";
+    let files = |one, other| [("roms/gb/T.gb", ""), ("roms/psx/R.chd", ""), (wide, one), (narrow, other)];
+    let same = machine("arkos", &files(beside, beside));
+    assert_eq!(same.folders().iter().filter(|folder| folder.place.path.as_str() == "gb").count(), 1);
+    let both = machine("arkos", &files(beside, moved));
+    assert_eq!(told(&both, "gb/T.srm"), Ok("gb/sram/T".into()), "the 64-bit programs'");
+    assert_eq!(told(&both, "saves32/R.srm"), Ok("psx/card.0/R".into()), "the 32-bit programs'");
+    let narrow_only = machine("arkos", &[("roms/gb/T.gb", ""), (narrow, moved)]);
+    assert_eq!(saves_of(&narrow_only, "gb/sram/T"), Some((0, "saves32/T.srm".into())));
+}
+
+#[test]
+fn a_system_of_retropie_has_its_saves_where_its_own_retroarch_cfg_says() {
+    let home = std::env::var("HOME").unwrap_or_else(|_| "/root".into());
+    let below = |path: &str| format!("{}/RetroPie/{path}", home.trim_start_matches('/'));
+    let (gb, snes) = (below("roms/gb/T.gb"), below("roms/snes/Z.sfc"));
+    let all = "opt/retropie/configs/all/retroarch.cfg";
+    let own = "opt/retropie/configs/gb/retroarch.cfg";
+    let moved = format!("savefile_directory = \"{home}/RetroPie/saves/gb\"\n#include \"/{all}\"\n");
+    let with = |own_says: &str, all_says: &str| {
+        machine("retropie", &[(&gb, ""), (&snes, ""), (own, own_says), (all, all_says)])
+    };
+    let usual = with("input_remapping_directory = \"/opt/retropie/configs/gb/\"\n", "");
+    assert_eq!(saves_of(&usual, "gb/sram/T"), Some((0, "roms/gb/T.srm".into())));
+
+    let one = with(&moved, "");
+    assert_eq!(saves_of(&one, "gb/sram/T"), Some((0, "saves/gb/T.srm".into())));
+    assert_eq!(
+        saves_of(&one, "snes/sram/Z"),
+        Some((0, "roms/snes/Z.srm".into())),
+        "others stay beside their games"
+    );
+    assert_eq!(told(&one, "saves/gb/T.srm"), Ok("gb/sram/T".into()));
+    assert!(told(&one, "roms/gb/T.srm").is_err(), "what lies where RetroArch does not look is not its save");
+
+    let general = with("", &format!("savefile_directory = \"{home}/RetroPie/saves\"\n"));
+    assert_eq!(saves_of(&general, "gb/sram/T"), Some((0, "saves/T.srm".into())), "that of all counts too");
+    let both = with(&moved, &format!("savefile_directory = \"{home}/RetroPie/saves\"\n"));
+    assert_eq!(saves_of(&both, "gb/sram/T"), Some((0, "saves/gb/T.srm".into())));
+    assert_eq!(saves_of(&both, "snes/sram/Z"), Some((0, "saves/Z.srm".into())));
+}
