@@ -21,7 +21,10 @@ pub fn lines(text: &str, room: u32, width: Measure<'_>) -> Vec<String> {
                 line.push(letter);
                 if letter != ' ' && width(&line) > room && line.chars().nth(1).is_some() {
                     line.pop();
-                    lines.push(std::mem::take(&mut line));
+                    // An address that is wider than a line keeps its port whole.
+                    let is_port = |at: &usize| line.contains("//") && !line[*at..].starts_with("://");
+                    let port = line.rfind(':').filter(is_port).map(|at| line.split_off(at));
+                    lines.push(std::mem::replace(&mut line, port.unwrap_or_default()));
                     line.push(letter);
                 }
             }
@@ -39,8 +42,6 @@ fn pieces(text: &str) -> Vec<&str> {
     for (at, letter) in text.char_indices() {
         let breaks = match before {
             Some(' ') => letter != ' ',
-            // Before its port too: the number stays whole.
-            Some(_) if letter == ':' => text[start..at].contains("//"),
             // An address may break after each of its parts.
             Some('/') => letter.is_alphanumeric() && !text[..at].ends_with("//"),
             Some(before) => has_no_blanks(before) && letter != ' ' && !hangs(letter),
@@ -117,9 +118,10 @@ mod tests {
 
     #[test]
     fn texts_break_where_a_reader_would_break_them() {
-        let rows: [(&str, u32, &[&str], &str); 10] = [
+        let rows: [(&str, u32, &[&str], &str); 11] = [
             ("http://nas:80/pair", 15, &["http://nas:80/", "pair"], "an address after its parts"),
-            ("http://10.0.0.1:8377/pair", 17, &["http://10.0.0.1", ":8377/pair"], "before its port"),
+            ("at http://a.b:8377/x", 16, &["at", "http://a.b:8377/", "x"], "an address that fits a line"),
+            ("http://10.0.0.1:8377/pair", 17, &["http://10.0.0.1", ":8377/pair"], "one that does not"),
             ("at 12:30 or so", 7, &["at", "12:30", "or so"], "an hour stays whole"),
             ("all is well", 6, &["all is", "well"], "at blanks"),
             ("all is well", 20, &["all is well"], "what fits stays"),

@@ -3,7 +3,7 @@
 //! What is looked at is waited for: a step is passed when the panel shows the picture that somebody looked at. What differs
 //! from run to run (addresses, hours, codes) is painted over first.
 
-use std::fs::File;
+use std::fs::{File, TryLockError};
 use std::io::{Read, Write};
 use std::net::{TcpListener, TcpStream, UdpSocket};
 use std::os::unix::ffi::OsStrExt;
@@ -165,8 +165,26 @@ impl Drop for Screen<'_> {
         // SAFETY: the number of a child that nobody has waited for yet, or of one that is gone: then nothing happens.
         unsafe { libc::kill(self.child.id().cast_signed(), libc::SIGTERM) };
         let _ = self.child.wait();
-        // The daemon that it started is nobody's child.
-        self.device.run(&["stop"]);
+        end_daemon(self.device);
+    }
+}
+
+/// Ends the daemon that a screen started, if there is one: it is nobody's child. Not by `stop`, which ends only what is called
+/// as it is: an emulated processor's programs are called by another name.
+pub fn end_daemon(device: &Device) {
+    for name in ["supervisor", "lock"] {
+        let file = device.card.root.join(".retrosync").join(name);
+        let Ok(text) = std::fs::read_to_string(&file) else { continue };
+        let Ok(id) = text.lines().next().unwrap_or_default().trim().parse::<i32>() else { continue };
+        let is_held = || {
+            let file = File::open(&file).unwrap();
+            matches!(file.try_lock_shared(), Err(TryLockError::WouldBlock))
+        };
+        if is_held() {
+            // SAFETY: plain numbers; whoever has the lock wrote its own.
+            unsafe { libc::kill(id, libc::SIGKILL) };
+            wait_for("the daemon's end", PATIENCE_S, || (!is_held()).then_some(()));
+        }
     }
 }
 

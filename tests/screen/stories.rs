@@ -249,6 +249,7 @@ fn a_person_goes_the_whole_way_on_a_small_panel_upside_down() {
     screen.press(&[B]);
     assert_eq!(screen.ended(), 0);
     assert!(screen.is_black(), "a picture is left behind");
+    // Its daemon is ended with it, as by a battery that is pulled.
     drop(screen);
 
     home.part();

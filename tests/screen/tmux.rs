@@ -6,7 +6,7 @@
 use std::path::PathBuf;
 use std::process::{Command, Stdio};
 
-use super::person::Wire;
+use super::person::{Wire, end_daemon};
 use super::stories::Home;
 use super::support::device::{Device, bytes};
 use super::support::wait_for;
@@ -79,8 +79,7 @@ impl<'a> Window<'a> {
 impl Drop for Window<'_> {
     fn drop(&mut self) {
         let _ = self.tmux().arg("kill-server").status();
-        // The daemon that it started is nobody's child.
-        self.device.run(&["stop"]);
+        end_daemon(self.device);
     }
 }
 
