@@ -45,6 +45,13 @@ impl Server {
         server
     }
 
+    /// Starts one that nobody has an account on.
+    pub fn start_empty() -> Server {
+        let mut server = Server { folder: tempfile::tempdir().unwrap(), port: 0, child: None };
+        server.up();
+        server
+    }
+
     /// Its address.
     pub fn url(&self) -> String {
         format!("http://127.0.0.1:{}", self.port)
