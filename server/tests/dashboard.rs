@@ -320,3 +320,298 @@ fn forms_of_other_sites_change_nothing() {
     assert_eq!(browser.look("/nothing").status, 404);
     assert_eq!(browser.look("/assets/style.css").status, 200);
 }
+
+#[test]
+fn what_a_device_says_of_itself_is_on_its_card_and_its_new_problems_in_the_log() {
+    let server = Server::start();
+    let browser = registered(&server);
+    let device = server.pair("Miyoo", "ada");
+    let said = json!({"folders": ["Saves/mGBA <World>"], "problems": ["the card is nearly full"]});
+    for _ in 0..2 {
+        assert_eq!(device.post("/report", &said).status, 204);
+    }
+    let page = browser.page("/devices");
+    assert!(
+        page.contains("Saves/mGBA &#60;World&#62;") && page.contains("the card is nearly full"),
+        "{page}"
+    );
+    let log = browser.page("/activity?what=problems");
+    assert_eq!(log.matches("the card is nearly full").count(), 1, "told once: {log}");
+    let long = json!({"folders": vec!["x"; 300]});
+    assert_eq!(device.post("/report", &long).code(), "malformed");
+    assert_eq!(device.post("/report", &json!({"problems": ["a\nb"]})).code(), "malformed");
+}
+
+#[test]
+fn an_account_is_renamed_gets_another_password_and_is_deleted_with_everything() {
+    let server = Server::start();
+    let browser = registered(&server);
+    let device = server.pair("Miyoo", "ada");
+    device.store("a-1", &version(SAVE, Some(b"first"), &[], 1, 1), Some(b"first"));
+    let page = browser.page("/account");
+    let form = "action=\"/account\"";
+    leads_to(
+        &browser.press(&page, form, &[("name", "Ada L"), ("email", "ada@example.org")]),
+        "/account?done=account",
+    );
+    assert!(browser.page("/account").contains("value=\"ada@example.org\""));
+    for (name, email) in [("", ""), ("ada\u{202e}", ""), ("ada", "no address"), (&"x".repeat(81), "")] {
+        let refused = browser.press(&page, form, &[("name", name), ("email", email)]);
+        assert_eq!(refused.status, 400, "{name} {email}: {}", refused.text());
+    }
+    let form = "action=\"/account/password\"";
+    let wrong =
+        browser.press(&page, form, &[("old", "wrong horse battery"), ("new", "another horse battery")]);
+    assert_eq!(wrong.status, 403, "{}", wrong.text());
+    let second = Browser::new(&server);
+    let known = [("name", "ada l"), ("password", "correct horse battery")];
+    leads_to(&second.submit("/login", &known), "/");
+    let new = [("old", "correct horse battery"), ("new", "another horse battery")];
+    leads_to(&browser.press(&page, form, &new), "/account?done=password");
+    assert!(
+        browser.page("/account?done=password").contains("The password is changed"),
+        "still in, by a new session"
+    );
+    leads_to(&second.look("/account"), "/login?next=%2Faccount");
+
+    let page = browser.page("/account");
+    let form = "action=\"/account/delete\"";
+    assert_eq!(browser.press(&page, form, &[("password", "correct horse battery")]).status, 403);
+    leads_to(&browser.press(&page, form, &[("password", "another horse battery")]), "/");
+    assert_eq!(device.get("/account").code(), "unauthorized");
+    assert!(Browser::new(&server).page("/").contains("Make the first account"), "as on the first day");
+    let again = registered(&server);
+    assert!(again.page("/").contains("No saves yet"));
+}
+
+#[test]
+fn everything_is_exported_as_a_zip_that_other_programs_read() {
+    let server = Server::start();
+    let browser = registered(&server);
+    let device = server.pair("Miyoo", "ada");
+    let first = device.store("a-1", &version(SAVE, Some(b"first"), &[], 1, 1), Some(b"first"));
+    let root = first["version"].as_str().unwrap();
+    device.store("a-2", &version(SAVE, Some(b"second"), &[root], 1, 2), Some(b"second"));
+    let odd = "gb/sram/ポケモン: 緑?";
+    device.store("a-3", &version(odd, Some(b"odd"), &[], 1, 3), Some(b"odd"));
+    let reply = browser.look("/account/export.zip");
+    assert_eq!((reply.status, reply.header("content-type")), (200, "application/zip"));
+    let file = server.folder.path().join("all.zip");
+    std::fs::write(&file, &reply.body).unwrap();
+    // Python's own reader checks every sum; `unzip` is another's.
+    let listing = "import sys, zipfile, json\n\
+        z = zipfile.ZipFile(sys.argv[1])\n\
+        assert z.testzip() is None\n\
+        for v in json.loads(z.read('retrosync.json'))['versions']:\n\
+        \x20   print(v['entry']['record']['save'], z.read(v['file']).decode())\n";
+    let told = std::process::Command::new("python3").args(["-c", listing]).arg(&file).output().unwrap();
+    let mut lines: Vec<String> = String::from_utf8_lossy(&told.stdout).lines().map(str::to_owned).collect();
+    lines.sort();
+    assert_eq!(lines, [format!("{SAVE} first"), format!("{SAVE} second"), format!("{odd} odd")], "{told:?}");
+    if let Ok(tested) = std::process::Command::new("unzip").arg("-tq").arg(&file).output() {
+        assert!(tested.status.success(), "{tested:?}");
+    }
+}
+
+#[test]
+fn an_invitation_lets_one_person_in_with_limits_and_limits_hold() {
+    let server = Server::start();
+    let admin = registered(&server);
+    let page = admin.page("/admin");
+    let odd = admin.press(&page, "Make an invitation", &[("quota_gib", "much")]);
+    assert!(odd.text().contains("a limit is a number"), "{}", odd.text());
+    let made = admin.press(&page, "Make an invitation", &[("note", "Bob <World>"), ("quota_devices", "1")]);
+    let text = made.text();
+    let link = text.split("class=\"invitation\">").nth(1).unwrap().split('<').next().unwrap();
+    let path = link.strip_prefix(server.url.as_str()).unwrap();
+    assert!(admin.page("/admin").contains("Bob &#60;World&#62;"));
+
+    let bob = Browser::new(&server);
+    assert_eq!(bob.look("/register?invitation=AAAA-AAAA-AAAA-AAAA").status, 403);
+    let page = bob.page(path);
+    assert!(page.contains("You are invited"));
+    let fields = [("name", "bob"), ("password", "correct horse battery")];
+    leads_to(&bob.press(&page, "Password", &fields), "/");
+    let stranger = Browser::new(&server);
+    let fields = [("name", "eve"), ("password", "correct horse battery")];
+    assert_eq!(stranger.press(&page, "Password", &fields).status, 403, "once only");
+
+    server.pair("Bob's Miyoo", "bob");
+    let token = token();
+    let request = json!({"token_sha256": token_sha256(&token), "device_name": "Second"});
+    let offer: PairingOffer = server.post("/pairing", None, &request).ok();
+    let page = bob.page(&format!("/pair?code={}", offer.user_code));
+    let refused = bob.press(&page, "let it in", &[("answer", "approve")]);
+    assert!(refused.status == 507 && refused.text().contains("limit of 1 devices"), "{}", refused.text());
+    assert_eq!(bob.look("/admin").status, 403, "not an admin");
+    assert_eq!(bob.submit("/admin/registration", &[("open", "yes")]).status, 403);
+
+    let page = admin.page("/admin");
+    let bobs = page.split("<article").find(|part| part.contains("<h3>bob")).unwrap();
+    leads_to(
+        &admin.press(bobs, "name=\"quota_gib\"", &[("quota_gib", "0.000001"), ("quota_devices", "2")]),
+        "/admin",
+    );
+    let paired = bob.press(
+        &bob.page(&format!("/pair?code={}", offer.user_code)),
+        "let it in",
+        &[("answer", "approve")],
+    );
+    assert!(paired.text().contains("is in"), "{}", paired.text());
+    let device = support::Device { server: &server, token, id: String::new() };
+    let stored = device.store("b-1", &version(SAVE, Some(&[7; 4096]), &[], 9, 1), Some(&[7; 4096]));
+    assert_eq!(stored["problem"]["code"], "quota_full", "{stored}");
+    let wrong = admin.press(bobs, "Remove with everything", &[("name", "bill")]);
+    assert!(wrong.text().contains("is not this user"), "{}", wrong.text());
+    leads_to(&admin.press(bobs, "Remove with everything", &[("name", "bob")]), "/admin");
+    leads_to(&bob.look("/devices"), "/login?next=%2Fdevices");
+    leads_to(&admin.press(&admin.page("/admin"), "Open it", &[("open", "yes")]), "/admin");
+    assert!(Browser::new(&server).page("/register").contains("Make your account"));
+}
+
+/// A form with files, as a browser sends it.
+fn parts(fields: &[(&str, &str)], file: Option<(&str, &[u8])>) -> Vec<u8> {
+    let mut body = Vec::new();
+    for (name, value) in fields {
+        body.extend_from_slice(
+            format!("--b0undary\r\ncontent-disposition: form-data; name=\"{name}\"\r\n\r\n{value}\r\n")
+                .as_bytes(),
+        );
+    }
+    if let Some((name, bytes)) = file {
+        body.extend_from_slice(
+            format!("--b0undary\r\ncontent-disposition: form-data; name=\"file\"; filename=\"{name}\"\r\ncontent-type: application/octet-stream\r\n\r\n")
+                .as_bytes(),
+        );
+        body.extend_from_slice(bytes);
+        body.extend_from_slice(b"\r\n");
+    }
+    body.extend_from_slice(b"--b0undary--\r\n");
+    body
+}
+
+fn upload(browser: &Browser, path: &str, origin: &str, body: &[u8]) -> Reply {
+    let kind = "multipart/form-data; boundary=b0undary";
+    browser.send("POST", path, &[("origin", origin), ("content-type", kind)], Some(body))
+}
+
+#[test]
+fn a_file_is_brought_whole_or_refused_whole() {
+    let server = Server::start();
+    let browser = registered(&server);
+    let device = server.pair("Miyoo", "ada");
+    let page = browser.page("/");
+    let token = attribute(page.split("form_token\"").nth(1).unwrap(), "value");
+    let site = server.url.clone();
+    let named = [("form_token", token.as_str()), ("system", "gb"), ("title", "")];
+    let large: Vec<u8> = (0..3_000_000_u32).map(|n| (n * 31 >> 3) as u8).collect();
+    let brought =
+        [("Small.srm", b"small".to_vec()), ("ポケモン \u{1f47e}.srm", b"odd".to_vec()), ("Large.srm", large)];
+    for (name, bytes) in &brought {
+        let reply = upload(&browser, "/upload", &site, &parts(&named, Some((name, bytes))));
+        assert!(
+            reply.status == 303 && reply.header("location").ends_with("&done=uploaded"),
+            "{name}: {}",
+            reply.text()
+        );
+        let got = device.get(&format!("/content/{}", Digest::of(bytes)));
+        assert!(got.status == 200 && got.body == *bytes, "{name}");
+    }
+    let again = upload(&browser, "/upload", &site, &parts(&named, Some(("Small.srm", b"other"))));
+    assert!(again.header("location").ends_with("&done=branched"), "what nobody saw is not replaced");
+    let held = device.get("/account").ok::<Value>()["versions"].as_u64().unwrap();
+    assert_eq!(held, 4);
+
+    let foreign = [("form_token", "0"), ("system", "gb")];
+    let huge = vec![0; (64 << 20) + 1];
+    let mut cut = parts(&named, Some(("Cut.srm", b"cut in the middle")));
+    cut.truncate(cut.len() - 20);
+    let refused: [(&str, u16, Vec<u8>, &str); 9] = [
+        ("another session", 403, parts(&foreign, Some(("a.srm", b"a"))), &site),
+        ("no token", 403, parts(&[("system", "gb")], Some(("a.srm", b"a"))), &site),
+        ("the file before the token", 403, parts(&[], Some(("a.srm", b"a"))), &site),
+        ("another site", 403, parts(&named, Some(("a.srm", b"a"))), "http://evil.example"),
+        ("no file", 400, parts(&named, None), &site),
+        ("an empty file", 400, parts(&named, Some(("a.srm", b""))), &site),
+        (
+            "a way out",
+            400,
+            parts(&[named[0], ("system", "../.."), ("title", "..")], Some(("a.srm", b"a"))),
+            &site,
+        ),
+        ("cut", 400, cut, &site),
+        ("huge", 413, parts(&named, Some(("a.srm", &huge))), &site),
+    ];
+    for (what, status, body, origin) in refused {
+        let reply = upload(&browser, "/upload", origin, &body);
+        assert_eq!(reply.status, status, "{what}: {}", reply.text());
+    }
+    assert!(server.peak_memory_bytes() < 128 << 20, "{} bytes", server.peak_memory_bytes());
+    assert_eq!(device.get("/account").ok::<Value>()["versions"], held, "and nothing came of it");
+}
+
+#[test]
+fn two_pages_that_choose_at_once_make_one_choice() {
+    let server = Server::start();
+    let browser = registered(&server);
+    let (miyoo, anbernic) = (server.pair("Miyoo", "ada"), server.pair("RG35XX", "ada"));
+    miyoo.store("a-1", &version(SAVE, Some(b"left"), &[], 1, 1), Some(b"left"));
+    anbernic.store("b-1", &version(SAVE, Some(b"right"), &[], 2, 1), Some(b"right"));
+    let link = "/save?id=gb%2Fsram%2FTetris%20%3CWorld%3E";
+    let page = browser.page(link);
+    let cookie = browser.cookie.borrow().clone();
+    let sides: Vec<&str> = page.split("<article").skip(1).collect();
+    let answers: Vec<String> = std::thread::scope(|scope| {
+        let threads: Vec<_> = sides
+            .iter()
+            .map(|side| {
+                let (server, cookie) = (&server, cookie.clone());
+                scope.spawn(move || {
+                    let one = Browser::new(server);
+                    *one.cookie.borrow_mut() = cookie;
+                    one.press(side, "Keep this", &[]).header("location").to_owned()
+                })
+            })
+            .collect();
+        threads.into_iter().map(|thread| thread.join().unwrap()).collect()
+    });
+    let done = |word: &str| answers.iter().filter(|answer| answer.ends_with(word)).count();
+    assert_eq!((done("&done=resolved"), done("&done=moved")), (1, 1), "{answers:?}");
+    assert_eq!(head_digests(&miyoo.get("/changes").ok()), 1);
+}
+
+fn head_digests(changes: &Value) -> usize {
+    changes["saves"][0]["heads"].as_array().unwrap().len()
+}
+
+#[test]
+fn news_come_by_a_stream_and_to_nobody_else() {
+    use std::io::{BufRead as _, BufReader, Write as _};
+    let server = Server::start();
+    let browser = registered(&server);
+    server.add_user("bob");
+    let device = server.pair("Miyoo", "ada");
+    let other = server.pair("Bob's", "bob");
+    let stranger = Browser::new(&server);
+    leads_to(&stranger.look("/live"), "/login?next=%2Flive");
+    let address = server.url.strip_prefix("http://").unwrap();
+    let mut stream = std::net::TcpStream::connect(address).unwrap();
+    stream.set_read_timeout(Some(std::time::Duration::from_secs(60))).unwrap();
+    let cookie = browser.cookie.borrow().clone();
+    write!(stream, "GET /live HTTP/1.1\r\nhost: {address}\r\ncookie: {cookie}\r\n\r\n").unwrap();
+    let mut lines = BufReader::new(stream).lines().map(Result::unwrap);
+    let mut next = || lines.find(|line| line.starts_with("data: ")).unwrap();
+    let first = next();
+    assert!(first.ends_with(" 0"), "{first}");
+    other.store("b-1", &version(SAVE, Some(b"bobs"), &[], 2, 1), Some(b"bobs"));
+    device.store("a-1", &version(SAVE, Some(b"first"), &[], 1, 1), Some(b"first"));
+    let stamp = |line: &str| line[6..].split(' ').next().unwrap().to_owned();
+    assert_ne!(stamp(&next()), stamp(&first), "by what ada's own device did");
+    assert_eq!(
+        browser.page("/live/now"),
+        stamp(&{
+            let page = browser.page("/");
+            format!("data: {} ", attribute(page.split("<body").nth(1).unwrap(), "data-stamp"))
+        })
+    );
+}

@@ -9,11 +9,22 @@ use retrosync_protocol::{DeviceChange, DeviceId};
 
 use super::reply::{Reply, json};
 use super::request::{Device, Json, Named, Operation};
+use crate::access::Report;
 use crate::app::App;
 
 /// `GET /devices`
 pub(super) async fn list(State(app): State<Arc<App>>, Device(asker): Device) -> Reply {
     json(&app.access.devices(&asker).await?)
+}
+
+/// `POST /report`
+pub(super) async fn report(
+    State(app): State<Arc<App>>,
+    Device(asker): Device,
+    Json(report): Json<Report>,
+) -> Reply {
+    app.access.report(&asker, &report, app.now_unix_s()).await?;
+    Ok(StatusCode::NO_CONTENT.into_response())
 }
 
 /// `PATCH /devices/{device}`

@@ -44,6 +44,7 @@ pub fn router(app: Arc<App>) -> Router {
         .route("/uploads/{digest}/blocks", post(uploads::blocks))
         .route("/devices", get(devices::list))
         .route("/devices/{device}", patch(devices::rename).delete(devices::revoke))
+        .route("/report", post(devices::report))
         .route("/account", get(account::account))
         .route("/health", get(account::health))
         .route("/openapi.json", get(openapi::document))

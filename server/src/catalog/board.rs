@@ -129,8 +129,8 @@ pub trait Board {
         before: u64,
         limit: u32,
     ) -> Result<Vec<Event>>;
-    /// The id of the user's last event; 0: none.
-    async fn last_event(&mut self, user: UserId) -> Result<u64>;
+    /// A number that is another one whenever an event was added or a device was given something; 0: nothing ever was.
+    async fn stamp(&mut self, user: UserId) -> Result<u64>;
     /// Forgets events and invitations from before.
     async fn forget_events(
         &mut self,

@@ -219,12 +219,12 @@ impl Library {
         Ok(tx.events(asker.user, filter, before, limit).await?)
     }
 
-    /// The id of the last event: it tells whether a page is still what it shows.
+    /// A number that tells whether a page is still what it shows: another one whenever anything happened.
     ///
     /// # Errors
     /// When the catalog fails.
-    pub async fn last_event(&self, asker: &Asker) -> Answer<u64> {
-        Ok(self.catalog.begin(Access::Read).await?.last_event(asker.user).await?)
+    pub async fn stamp(&self, asker: &Asker) -> Answer<u64> {
+        Ok(self.catalog.begin(Access::Read).await?.stamp(asker.user).await?)
     }
 
     /// Listens for the user's news; look after this, not before.

@@ -1,4 +1,4 @@
-//! What every page inside has: who is logged in, the token of its forms, and up to which event it is true.
+//! What every page inside has: who is logged in, the token of its forms, and how far things were.
 
 use crate::app::App;
 use crate::library::Answer;
@@ -13,7 +13,7 @@ pub(super) struct Frame {
     pub(super) form_token: String,
     /// Shows the way to the admin page.
     pub(super) admin: bool,
-    /// The last event when the page was made: with a later one it is made anew.
+    /// How far things were when the page was made: once they are further it is made anew.
     pub(super) stamp: u64,
 }
 
@@ -24,7 +24,7 @@ impl Frame {
             user: visitor.asker().user_name.clone(),
             form_token: visitor.form_token(),
             admin: visitor.is_admin(),
-            stamp: app.library.last_event(visitor.asker()).await?,
+            stamp: app.library.stamp(visitor.asker()).await?,
         })
     }
 }

@@ -24,12 +24,12 @@ const BEAT: Duration = Duration::from_secs(15);
 /// For how long one stream lasts.
 const LONGEST: Duration = Duration::from_secs(3600);
 
-/// `GET /live/now`: the last event.
+/// `GET /live/now`: how far things are.
 pub(super) async fn now(State(app): State<Arc<App>>, visitor: Visitor) -> Result<Response, Trouble> {
-    Ok(app.library.last_event(visitor.asker()).await?.to_string().into_response())
+    Ok(app.library.stamp(visitor.asker()).await?.to_string().into_response())
 }
 
-/// `GET /live`: the last event at once, then again whenever anything happened.
+/// `GET /live`: how far things are, then again whenever anything happened.
 pub(super) async fn events(State(app): State<Arc<App>>, visitor: Visitor) -> Result<Response, Trouble> {
     let (sender, mut receiver) = tokio::sync::mpsc::channel::<Result<Bytes, Infallible>>(2);
     tokio::spawn(async move {
@@ -55,7 +55,7 @@ async fn tell(app: &App, visitor: &Visitor, sender: &Sender) {
     let mut looks: u64 = 0;
     while Instant::now() < end {
         let alive = app.access.session(visitor.cookie(), app.now_unix_s()).await.is_ok();
-        let Ok(last) = app.library.last_event(visitor.asker()).await else { return };
+        let Ok(last) = app.library.stamp(visitor.asker()).await else { return };
         let text = format!("retry: 2000\ndata: {last} {looks}\n\n");
         if !alive || sender.send(Ok(text.into())).await.is_err() {
             return;

@@ -189,9 +189,11 @@ impl Board for MemoryTx {
         Ok(theirs.take(limit as usize).map(|(_, event)| event.as_ref().clone()).collect())
     }
 
-    async fn last_event(&mut self, user: UserId) -> Result<u64> {
+    async fn stamp(&mut self, user: UserId) -> Result<u64> {
         let last = self.state.events.iter().rev().find(|(whose, _)| *whose == user);
-        Ok(last.map_or(0, |(_, event)| event.id))
+        let theirs = |id: &DeviceId| self.state.devices.iter().any(|d| d.device == *id && d.user == user);
+        let given = self.state.fetched.iter().filter(|(device, _)| theirs(device)).count() as u64;
+        Ok(last.map_or(0, |(_, event)| event.id) + given)
     }
 
     async fn forget_events(

@@ -269,9 +269,13 @@ impl Board for SqliteTx {
         rows.fetch_all(&mut *self.tx).await.map_err(failed)?.iter().map(event).collect()
     }
 
-    async fn last_event(&mut self, user: UserId) -> Result<u64> {
-        let query =
-            sqlx::query("SELECT coalesce(max(id), 0) AS id FROM events WHERE user_id = ?").bind(user.0);
+    async fn stamp(&mut self, user: UserId) -> Result<u64> {
+        let query = sqlx::query(
+            "SELECT (SELECT coalesce(max(id), 0) FROM events WHERE user_id = ?1) +
+                    (SELECT count(*) FROM fetched WHERE device IN
+                        (SELECT device FROM devices WHERE user_id = ?1)) AS id",
+        )
+        .bind(user.0);
         count(&query.fetch_one(&mut *self.tx).await.map_err(failed)?, "id")
     }
 

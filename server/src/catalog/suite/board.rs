@@ -65,7 +65,7 @@ pub(super) async fn a_user_is_renamed_and_removed_with_all_records(catalog: Arc<
     assert_eq!(tx.users().await.unwrap().iter().map(|user| user.id).collect::<Vec<_>>(), [bob]);
     assert_eq!(tx.saves_since(ada, 0, 10).await.unwrap(), []);
     assert_eq!(tx.device(&device_id(1)).await.unwrap(), None);
-    assert_eq!(tx.last_event(ada).await.unwrap(), 0);
+    assert_eq!(tx.stamp(ada).await.unwrap(), 0);
     assert_eq!(tx.figures(ada).await.unwrap(), crate::catalog::Figures::default());
     tx.commit().await.unwrap();
 }
@@ -108,7 +108,9 @@ pub(super) async fn marks_and_what_devices_hold(catalog: Arc<dyn Catalog>) {
         tx.add_device(&device(number, ada)).await.unwrap();
     }
     let given = first.record.content.unwrap().digest;
+    let before = tx.stamp(ada).await.unwrap();
     tx.add_fetched(&device_id(2), &[given], 7).await.unwrap();
+    assert_ne!(tx.stamp(ada).await.unwrap(), before);
     tx.add_fetched(&device_id(2), &[given], 8).await.unwrap();
     let held: Vec<_> =
         tx.holdings(ada, row).await.unwrap().into_iter().map(|h| (h.device_name, h.version)).collect();
@@ -139,7 +141,7 @@ pub(super) async fn events_are_filtered_and_forgotten(catalog: Arc<dyn Catalog>)
     let all = tx.events(ada, &every, u64::MAX, 10).await.unwrap();
     assert_eq!(all.iter().map(|e| e.at_unix_s).collect::<Vec<_>>(), [4, 3, 1], "newest first, one's own");
     assert_eq!(Event { id: 0, ..all[1].clone() }, event("paired", 3));
-    assert_eq!(tx.last_event(ada).await.unwrap(), all[0].id);
+    assert_eq!(tx.stamp(ada).await.unwrap(), all[0].id);
     assert_eq!(tx.events(ada, &every, all[0].id, 1).await.unwrap(), all[1..2]);
     let rows = [
         (EventFilter { kinds: vec!["saved".into()], ..every.clone() }, 2),
