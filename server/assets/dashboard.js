@@ -96,7 +96,7 @@ function heard(stamp) {
 
 async function poll() {
   try {
-    const reply = await fetch("/live/now", { credentials: "same-origin", redirect: "manual" });
+    const reply = await fetch("/stamp", { credentials: "same-origin", redirect: "manual" });
     if (reply.ok) heard(`${await reply.text()} 0`);
   } catch {
     // The server is away: the next time, then.

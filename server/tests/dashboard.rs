@@ -504,7 +504,7 @@ fn a_file_is_brought_whole_or_refused_whole() {
     let token = attribute(page.split("form_token\"").nth(1).unwrap(), "value");
     let site = server.url.clone();
     let named = [("form_token", token.as_str()), ("system", "gb"), ("title", "")];
-    let large: Vec<u8> = (0..3_000_000_u32).map(|n| (n * 31 >> 3) as u8).collect();
+    let large: Vec<u8> = (0..3_000_000_u32).map(|n| ((n * 31) >> 3) as u8).collect();
     let brought =
         [("Small.srm", b"small".to_vec()), ("ポケモン \u{1f47e}.srm", b"odd".to_vec()), ("Large.srm", large)];
     for (name, bytes) in &brought {
@@ -608,7 +608,7 @@ fn news_come_by_a_stream_and_to_nobody_else() {
     let stamp = |line: &str| line[6..].split(' ').next().unwrap().to_owned();
     assert_ne!(stamp(&next()), stamp(&first), "by what ada's own device did");
     assert_eq!(
-        browser.page("/live/now"),
+        browser.page("/stamp"),
         stamp(&{
             let page = browser.page("/");
             format!("data: {} ", attribute(page.split("<body").nth(1).unwrap(), "data-stamp"))

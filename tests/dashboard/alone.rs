@@ -104,6 +104,24 @@ fn a_file_that_is_dropped_is_on_the_card_and_a_restore_is_taken_back() {
 }
 
 #[test]
+fn where_a_proxy_swallows_the_stream_news_come_by_asking() {
+    if !is_here() {
+        return;
+    }
+    let server = Server::start();
+    let device = Device::new(Firmware::Minui, GAME);
+    device.pair(&server);
+    let browser = inside(&server);
+    browser.devtools("Network.enable", &serde_json::json!({}));
+    browser.devtools("Network.setBlockedURLs", &serde_json::json!({"urls": ["*/live"]}));
+    browser.go("/");
+    browser.shows("//h1", "No saves yet");
+    device.plays(&bytes("first"));
+    device.once();
+    browser.shows("//main", GAME);
+}
+
+#[test]
 fn without_scripts_everything_is_done_too() {
     if !is_here() {
         return;

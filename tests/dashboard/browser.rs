@@ -22,7 +22,6 @@ const ELEMENT: &str = "element-6066-11e4-a52e-4f735466cecf";
 /// Keys beyond letters (WebDriver, 17.4.2).
 pub const TAB: &str = "\u{e004}";
 pub const ENTER: &str = "\u{e007}";
-pub const ESCAPE: &str = "\u{e00c}";
 
 /// Is there a browser on this machine? `scripts/setup browser` brings it.
 pub fn is_here() -> bool {
@@ -148,11 +147,6 @@ impl Browser {
     pub fn go(&self, path: &str) {
         let gone = self.send("POST", "/url", &json!({"url": format!("{}{path}", self.site)}));
         assert!(gone.is_null(), "{path}: {gone}");
-    }
-
-    /// Loads the page again.
-    pub fn again(&self) {
-        self.send("POST", "/refresh", &json!({}));
     }
 
     /// Where it is: the path and what follows.

@@ -1,6 +1,7 @@
 //! Every page, on a phone and on a laptop, in light and in dark: nothing is wider than the screen, and the console is silent.
 //!
-//! With `RETROSYNC_WRITE_PICTURES=1` the README's pictures are written anew to `docs/dashboard/`: look at each before you commit.
+//! With `RETROSYNC_WRITE_PICTURES=1` the README's pictures are written anew to `docs/dashboard/`, and all others to `target/look/`: look at
+//! each before you commit.
 
 use std::path::Path;
 use std::process::Command;
@@ -15,6 +16,19 @@ use crate::{inside, log_in};
 
 /// A phone and a laptop.
 const SIZES: [(&str, u32, u32, u32); 2] = [("phone", 390, 844, 2), ("laptop", 1180, 860, 1)];
+
+/// How far apart the versions are in the pictures.
+const AGE_S: i64 = 5413;
+
+/// The pictures that the README shows; the others are in `target/look/`.
+const README: [&str; 6] = [
+    "saves-laptop-light",
+    "conflict-laptop-dark",
+    "history-laptop-light",
+    "saves-phone-dark",
+    "conflict-phone-light",
+    "devices-phone-dark",
+];
 
 /// What the pages show: system, title, how many versions.
 const SHELF: &[(&str, &str, u64)] = &[
@@ -113,6 +127,9 @@ fn furnished() -> Server {
         Hand::pair(&server, 2, "RG35XX H", "muos"),
         Hand::pair(&server, 3, "Steam Deck", "emudeck"),
     ];
+    // As the ages that `age` gives the versions.
+    let total = SHELF.iter().map(|(.., versions)| *versions as i64).sum::<i64>() + 3;
+    let mut stored = 0;
     for (kind, title, versions) in SHELF {
         let save = format!("{kind}/{title}");
         let mut parents = vec![];
@@ -125,15 +142,16 @@ fn furnished() -> Server {
                 ];
             bytes[..title.len()].copy_from_slice(title.as_bytes());
             let hand = &mut hands[(n % 3) as usize];
-            parents = vec![hand.store(&save, &bytes, &parents, 90_000 - 9_000 * n as i64)];
+            stored += 1;
+            parents = vec![hand.store(&save, &bytes, &parents, (total - stored) * AGE_S + 240)];
         }
         hands[0].fetch(&bytes);
         hands[1].fetch(&bytes);
     }
     let save = "gba/sram/The Minish Cap (Europe)";
-    let root = hands[0].store(save, &[1; 8192], &[], 40_000);
-    hands[0].store(save, &[2; 8192], std::slice::from_ref(&root), 9_000);
-    hands[1].store(save, &[3; 8192], &[root], 3_700);
+    let root = hands[0].store(save, &[1; 8192], &[], 2 * AGE_S);
+    hands[0].store(save, &[2; 8192], std::slice::from_ref(&root), AGE_S + 900);
+    hands[1].store(save, &[3; 8192], &[root], 240);
     hands[0].report(&["Saves/CurrentProfile/saves", "Saves/CurrentProfile/states"], &[]);
     hands[1].report(
         &["MUOS/save/file", "MUOS/save/state"],
@@ -148,20 +166,22 @@ fn age(server: &mut Server) {
     let change = "import sqlite3, sys\n\
         db = sqlite3.connect(sys.argv[1])\n\
         last = db.execute('SELECT max(change) FROM versions').fetchone()[0]\n\
-        db.execute('UPDATE versions SET received_unix_s = received_unix_s - (? - change) * 5413', (last,))\n\
+        db.execute('UPDATE versions SET received_unix_s = received_unix_s - (? - change) * ?', (last, int(sys.argv[2])))\n\
         db.execute('UPDATE events SET at_unix_s = (SELECT received_unix_s FROM versions v WHERE v.version = events.version) WHERE version IS NOT NULL')\n\
-        db.execute('UPDATE events SET at_unix_s = at_unix_s - 400000 WHERE version IS NULL')\n\
+        db.execute('UPDATE events SET at_unix_s = at_unix_s - 400000 WHERE version IS NULL AND kind = \"paired\"')\n\
         db.execute('UPDATE devices SET paired_unix_s = paired_unix_s - 2000000, last_seen_unix_s = last_seen_unix_s - 7200 * (id = 3)')\n\
         db.execute('UPDATE users SET created_unix_s = created_unix_s - 2100000, quota_bytes = 2147483648')\n\
         db.commit()\n";
     let catalog = server.data().join("catalog.sqlite");
-    let done = Command::new("python3").args(["-c", change]).arg(catalog).status().unwrap();
+    let done =
+        Command::new("python3").args(["-c", change]).arg(catalog).arg(AGE_S.to_string()).status().unwrap();
     assert!(done.success());
     server.up();
 }
 
 fn write(browser: &Browser, name: &str) {
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/dashboard");
+    let below = if README.contains(&name) { "docs/dashboard" } else { "target/look/dashboard" };
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join(below);
     std::fs::create_dir_all(&folder).unwrap();
     std::fs::write(folder.join(format!("{name}.png")), bytes_of(&browser.picture())).unwrap();
 }

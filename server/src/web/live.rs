@@ -24,7 +24,7 @@ const BEAT: Duration = Duration::from_secs(15);
 /// For how long one stream lasts.
 const LONGEST: Duration = Duration::from_secs(3600);
 
-/// `GET /live/now`: how far things are.
+/// `GET /stamp`: how far things are.
 pub(super) async fn now(State(app): State<Arc<App>>, visitor: Visitor) -> Result<Response, Trouble> {
     Ok(app.library.stamp(visitor.asker()).await?.to_string().into_response())
 }

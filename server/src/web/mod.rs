@@ -56,7 +56,7 @@ pub fn router(app: Arc<App>) -> Router {
         .route("/storage", get(storage::page))
         .route("/activity", get(activity::page))
         .route("/live", get(live::events))
-        .route("/live/now", get(live::now))
+        .route("/stamp", get(live::now))
         .route("/devices", get(devices::page))
         .route("/devices/{device}/rename", post(devices::rename))
         .route("/devices/{device}/revoke", post(devices::revoke))

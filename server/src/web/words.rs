@@ -197,15 +197,15 @@ pub(super) fn date(unix_s: i64) -> String {
     exact(unix_s).chars().take(10).collect()
 }
 
-/// `29 minutes, until 14:31`: for how long, and until when the bytes were changed.
+/// `29 min, until 2 hours ago`: for how long, and until when the bytes were changed.
 pub(super) fn interval(played: Played, now_unix_s: i64) -> String {
     let long_s = played.to_unix_s.saturating_sub(played.from_unix_s);
     let until = When::new(played.to_unix_s, now_unix_s).near;
     match long_s {
-        i64::MIN..60 => format!("played {until}"),
-        60..3600 => format!("played {} min, until {until}", long_s / 60),
-        3600..86_400 => format!("played {} h {} min, until {until}", long_s / 3600, long_s % 3600 / 60),
-        _ => format!("played between {} and {}", date(played.from_unix_s), date(played.to_unix_s)),
+        i64::MIN..60 => until,
+        60..3600 => format!("{} min, until {until}", long_s / 60),
+        3600..86_400 => format!("{} h {} min, until {until}", long_s / 3600, long_s % 3600 / 60),
+        _ => format!("between {} and {}", date(played.from_unix_s), date(played.to_unix_s)),
     }
 }
 
