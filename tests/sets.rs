@@ -6,13 +6,16 @@ mod support;
 
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
 
 use retrosync::durable::seal;
 use retrosync::formats::n64::{BLOCK_BYTES, Memory};
 use retrosync_protocol::Digest;
 use serde_json::json;
 use support::card::Firmware;
+use support::counter_rom;
 use support::device::Device;
+use support::program::Running;
 use support::server::Server;
 use support::wait_for;
 
@@ -50,21 +53,33 @@ fn libretro(server: &Server) -> (Device, PathBuf) {
 
 /// RetroPie with mupen64plus, whose catalogue and settings lie in a folder of the test.
 fn standalone(server: &Server, settings: &str) -> (Device, PathBuf) {
+    let catalogue = "; Mupen64Plus Rom Catalog\n\n\
+        [2048A640C12D1CF2052BA1629937D2FF]\nGoodName=Wave Race 64 (U) [!]\nCRC=492F4B61 04E5146A\nSaveType=Eeprom 4KB\n\n\
+        [FFFFA640C12D1CF2052BA1629937D2FF]\nGoodName=Wave Race 64 (U) [b1]\nCRC=492F4B61 04E5146A\n";
+    let rom = game([0x492F_4B61, 0x04E5_146A], 2);
+    standalone_with(server, settings, catalogue, &format!("{GAME}.v64"), &rom)
+}
+
+/// The same with this catalogue and this game.
+fn standalone_with(
+    server: &Server,
+    settings: &str,
+    catalogue: &str,
+    name: &str,
+    rom: &[u8],
+) -> (Device, PathBuf) {
     let device = Device::new(Firmware::Retropie, "Other");
     let (profiles, configs) = (device.folder().join("profiles"), device.folder().join("n64"));
     let profile = Path::new(env!("CARGO_MANIFEST_DIR")).join("device-profiles/retropie.toml");
     let profile = fs::read_to_string(profile).unwrap();
     let profile = profile.replace("/opt/retropie/configs/n64", configs.to_str().unwrap());
     write(&profiles.join("retropie.toml"), profile.as_bytes());
-    let catalogue = "; Mupen64Plus Rom Catalog\n\n\
-        [2048A640C12D1CF2052BA1629937D2FF]\nGoodName=Wave Race 64 (U) [!]\nCRC=492F4B61 04E5146A\nSaveType=Eeprom 4KB\n\n\
-        [FFFFA640C12D1CF2052BA1629937D2FF]\nGoodName=Wave Race 64 (U) [b1]\nCRC=492F4B61 04E5146A\n";
     write(&configs.join("mupen64plus.ini"), catalogue.as_bytes());
     write(&configs.join("mupen64plus.cfg"), settings.as_bytes());
     write(&configs.join("emulators.cfg"), b"mupen64plus-auto = \"x\"\ndefault = \"mupen64plus-auto\"\n");
     device.set(&format!("profiles = \"{}\"\n", profiles.display()));
     let folder = device.card.root.join("roms/n64");
-    write(&folder.join(format!("{GAME}.v64")), &game([0x492F_4B61, 0x04E5_146A], 2));
+    write(&folder.join(name), rom);
     device.pair(server);
     (device, folder)
 }
@@ -84,6 +99,66 @@ fn files(folder: &Path) -> Vec<String> {
         .collect();
     names.sort();
     names
+}
+
+/// A launch of the counting game by mupen64plus itself, without a screen; it writes the SRAM at once.
+fn play_n64(device: &Device, folder: &Path, rom: &str, sra: &Path, counts_to: u32) {
+    let scratch = device.folder().join("n64");
+    let child = Command::new(MUPEN64PLUS)
+        .args(["--nosaveoptions", "--noosd", "--emumode", "0"])
+        .args(["--gfx", "dummy", "--audio", "dummy", "--input", "dummy", "--rsp", "dummy"])
+        .arg("--configdir")
+        .arg(&scratch)
+        .arg("--datadir")
+        .arg(&scratch)
+        .args(["--set", &format!("Core[SaveSRAMPath]={}/", folder.display())])
+        .arg(folder.join(rom))
+        .stdin(Stdio::null())
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .spawn()
+        .unwrap();
+    let _playing = Running::of(child);
+    // Words lie in the file as in this computer's memory.
+    wait_for("mupen64plus has counted", 60, || {
+        let is = fs::read(sra).ok()?;
+        (is.len() == 0x8000 && is.starts_with(&counts_to.to_ne_bytes())).then_some(())
+    });
+}
+
+const MUPEN64PLUS: &str = "/usr/games/mupen64plus";
+
+#[test]
+fn mupen64plus_itself_loads_what_came_from_another_device_by_way_of_a_core_s_block() {
+    if !Path::new(MUPEN64PLUS).exists() {
+        println!("mupen64plus is not installed: nobody plays");
+        assert!(std::env::var_os("RETROSYNC_NO_SKIPS").is_none(), "and somebody should");
+        return;
+    }
+    let server = Server::start();
+    let [first, second] = counter_rom::N64_SUMS;
+    let catalogue = format!(
+        "; Mupen64Plus Rom Catalog\n\n[{}]\nGoodName=Counter (W)\nCRC={first:08X} {second:08X}\nSaveType=SRAM\n",
+        counter_rom::N64_MD5
+    );
+    let (rom, settings) = ("Counter (World).z64", "[Core]\nSaveFilenameFormat = 1\n");
+    let one = || standalone_with(&server, settings, &catalogue, rom, &counter_rom::n64());
+    let ((a, here), (b, there)) = (one(), one());
+    let (core, _) = libretro(&server);
+    write(&core.card.root.join("ROMS/n64").join(rom), &counter_rom::n64());
+    let name = format!("Counter (W)-{}.sra", &counter_rom::N64_MD5[..8]);
+    play_n64(&a, &here, rom, &here.join(&name), 1);
+    a.once();
+    core.once();
+    let block = fs::read(core.card.root.join("MUOS/save/file/Mupen64Plus-Next/Counter (World).srm")).unwrap();
+    assert_eq!(block.len(), BLOCK_BYTES);
+    assert_eq!(block[Memory::Sram.range()], fs::read(here.join(&name)).unwrap());
+    b.once();
+    assert_eq!(files(&there), [name.as_str()]);
+    play_n64(&b, &there, rom, &there.join(&name), 2);
+    b.once();
+    a.once();
+    play_n64(&a, &here, rom, &here.join(&name), 3);
 }
 
 fn versions(device: &Device, save: &str) -> usize {

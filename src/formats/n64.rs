@@ -8,8 +8,8 @@
 //! ```
 //!
 //! Layout: libretro/mupen64plus-libretro-nx, libretro/libretro_memory.h; that core and mupen64plus are one program, whose
-//! memories (`src/device/cart/sram.c`, `flashram.c`) lie in both as they are in the machine, so neither bytes nor words are
-//! swapped. The pak's own format: the tables that Nintendo's library checks, as the emulators format it.
+//! memories (`src/device/cart/sram.c`, `flashram.c`) lie in both in the order of the words of the computer, which is little endian
+//! wherever this runs: nothing is swapped. The pak's own format: the tables that Nintendo's library checks, as the emulators format it.
 
 use std::ops::Range;
 

@@ -200,3 +200,40 @@ pub fn nes() -> Vec<u8> {
     let header = [b'N', b'E', b'S', 0x1A, 2, 0, 0x12, 0, 0, 0, 0, 0, 0, 0, 0, 0];
     [&header[..], &bank, &bank].concat()
 }
+
+/// What the sums in the header of the game for the Nintendo 64 are.
+pub const N64_SUMS: [u32; 2] = [0x5253_5943, 0x434F_554E];
+/// The MD5 of that game: mupen64plus's catalogue goes by it.
+pub const N64_MD5: &str = "EEBBBC6C90B433344B3F609978B4FDD1";
+
+/// The game for the Nintendo 64, as the machine sees it. It lies where a cartridge has its boot code and needs no other; the counter
+/// and the mark are words in the SRAM.
+pub fn n64() -> Vec<u8> {
+    #[rustfmt::skip]
+    const PROGRAM: [u32; 32] = [
+        0x3C08_A460, 0x3C09_0800, 0x3C0A_0010,           //        lui  t0, PI / lui t1, SRAM / lui t2, memory
+        0xAD0A_0000, 0xAD09_0004,                        //        sw   t2, 0(t0) / sw t1, 4(t0)
+        0x240B_003F, 0xAD0B_000C,                        //        64 bytes from the SRAM to memory
+        0x8D0C_0010, 0x318C_0003, 0x1580_FFFD, 0,        // wait:  until they are there
+        0x3C0D_A010, 0x8DAE_0004,                        //        lui  t5, memory / lw t6, 4(t5)
+        0x3C0F_5253, 0x35EF_594E,                        //        li   t7, the mark
+        0x15CF_0003, 0x8DB8_0000,                        //        bne  t6, t7, fresh / lw t8, 0(t5)
+        0x1000_0002, 0,                                  //        b    count
+        0x2418_0000,                                     // fresh: li   t8, 0
+        0x2718_0001,                                     // count: addiu t8, t8, 1
+        0xADB8_0000, 0xADAF_0004,                        //        sw   t8, 0(t5) / sw t7, 4(t5)
+        0xAD0A_0000, 0xAD09_0004, 0xAD0B_0008,           //        64 bytes from memory to the SRAM
+        0x8D0C_0010, 0x318C_0003, 0x1580_FFFD, 0,        // wait:  until they are there
+        0x1000_FFFF, 0,                                  // rest:  b    rest
+    ];
+    let mut rom = vec![0; 0x2000];
+    rom[..4].copy_from_slice(&[0x80, 0x37, 0x12, 0x40]);
+    rom[8..12].copy_from_slice(&0x8000_0400_u32.to_be_bytes());
+    rom[0x10..0x14].copy_from_slice(&N64_SUMS[0].to_be_bytes());
+    rom[0x14..0x18].copy_from_slice(&N64_SUMS[1].to_be_bytes());
+    rom[0x20..0x34].copy_from_slice(b"COUNTER             ");
+    rom[0x3E] = b'E';
+    let program: Vec<u8> = PROGRAM.iter().flat_map(|word| word.to_be_bytes()).collect();
+    rom[0x40..0x40 + program.len()].copy_from_slice(&program);
+    rom
+}
