@@ -17,10 +17,8 @@ use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
-use serde::Deserialize;
-
 use crate::error::{Error, Kind, Result};
-use crate::table::Table;
+use crate::table::{Keys, Table};
 use crate::volume::Beneath;
 
 /// Ends each line of ours in a shared file.
@@ -32,16 +30,7 @@ const ON: &str = "on";
 /// While another's script is changed: its path, a line, and all of it.
 const KEPT: &str = "hooks.kept";
 
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Hooks {
-    #[serde(default, rename = "hook")]
-    hooks: Vec<Hook>,
-}
-
 /// One hook; `{app}` in any of its texts is the program's folder.
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
 struct Hook {
     /// Only where this is there.
     when: Option<String>,
@@ -70,6 +59,23 @@ struct Hook {
 }
 
 impl Hook {
+    fn read(keys: &mut Keys<'_>) -> Hook {
+        Hook {
+            when: keys.maybe_text("when"),
+            unless: keys.maybe_text("unless"),
+            needs: keys.maybe_text("needs"),
+            file: keys.maybe_text("file").map(PathBuf::from),
+            from: keys.maybe_text("from").map(PathBuf::from),
+            line: keys.maybe_text("line"),
+            game: keys.maybe_text("game"),
+            tags: keys.maybe_text("tags"),
+            first: keys.maybe_text("first"),
+            on: keys.maybe_text("on"),
+            off: keys.maybe_text("off"),
+            is: keys.maybe_text("is"),
+        }
+    }
+
     /// A shared text with what is ours in it.
     fn with(&self, text: &[u8]) -> Vec<u8> {
         match (&self.line, &self.game, std::str::from_utf8(text)) {
@@ -141,8 +147,8 @@ impl Boot {
         };
         let text = fs::read_to_string(&path).map_err(|error| refused(error.to_string()))?;
         let text = filled(&text, app);
-        let read = Table::parse(&text).and_then(|table| table.read());
-        let hooks = read.map(|hooks: Hooks| hooks.hooks).map_err(|e| refused(e.to_string()))?;
+        let read = Table::parse(&text).and_then(|table| table.read(|keys| keys.many("hook", Hook::read)));
+        let hooks = read.map_err(|e| refused(e.to_string()))?;
         Ok(Boot { app: app.to_owned(), hooks })
     }
 

@@ -5,11 +5,12 @@
 
 mod n64;
 
-use std::collections::{BTreeMap, BTreeSet};
 use std::env;
 use std::fs;
 use std::io::Read;
 use std::path::{Path, PathBuf};
+
+use litemap::LiteMap;
 
 use crate::error::{Error, Kind, Problem, Result};
 use crate::naming::{self, GameFolder, Games, Naming};
@@ -85,7 +86,7 @@ pub fn gather_card(card: &Path, profiles: &[Profile]) -> Facts {
     let here = |pattern: &String| {
         pattern.strip_prefix(&name).is_some_and(|rest| exists_below(card, rest.trim_start_matches('/')))
     };
-    let found: BTreeSet<String> = asked.filter(here).collect();
+    let found = asked.filter(here).collect();
     Facts { found, played_card: Some(name), ..Facts::default() }
 }
 
@@ -111,8 +112,13 @@ pub fn locate(profile: &Profile, prefix: &Path, card: Option<&Path>) -> Result<S
     let folders = profile.games.folders.iter().map(|folder| site.resolve(profile, folder));
     let mut games: Vec<PathBuf> = folders.filter(|folder| folder.is_dir()).collect();
     // Two names of one folder (a mount seen twice, a card that does not tell `roms` from `ROMs`).
-    let mut seen = BTreeSet::new();
-    games.retain(|folder| seen.insert(fs::canonicalize(folder).unwrap_or_else(|_| folder.clone())));
+    let mut seen = Vec::new();
+    games.retain(|folder| {
+        let folder = fs::canonicalize(folder).unwrap_or_else(|_| folder.clone());
+        let is_new = !seen.contains(&folder);
+        seen.push(folder);
+        is_new
+    });
     site.games = games;
     for (root, of_one_emulator) in naming::roots_outside(profile, &site) {
         if !site.roots.contains(&root) && (!of_one_emulator || root.is_dir()) {
@@ -335,7 +341,7 @@ fn text(path: &Path) -> Option<String> {
 }
 
 /// `NAME="value"` lines.
-fn assignments(text: &str) -> BTreeMap<String, String> {
+fn assignments(text: &str) -> LiteMap<String, String> {
     let lines = text.lines().filter_map(|line| line.split_once('='));
     lines
         .map(|(key, value)| (key.trim().to_owned(), value.trim().trim_matches(['"', '\'']).to_owned()))

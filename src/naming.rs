@@ -23,7 +23,7 @@ mod layouts;
 mod names;
 mod tables;
 
-use std::collections::BTreeMap;
+use litemap::LiteMap;
 use std::path::PathBuf;
 
 use retrosync_protocol::{Kind, SaveId};
@@ -80,7 +80,7 @@ pub struct Naming {
     layouts: Vec<InForce>,
     columns: Vec<String>,
     /// By game folder or system, in lower case.
-    default_cores: BTreeMap<String, String>,
+    default_cores: LiteMap<String, String>,
     ignore: Vec<String>,
     file_names: FileNames,
     folder_style: FolderStyle,
@@ -124,10 +124,10 @@ impl Naming {
 
     /// The save folders to scan and to watch; each once.
     pub fn folders(&self) -> Vec<SaveFolder> {
-        let mut folders: BTreeMap<Place, (usize, usize)> = BTreeMap::new();
+        let mut folders: LiteMap<Place, (usize, usize)> = LiteMap::new();
         let mut add = |root: usize, path: &str, depth: usize, grouped: usize| {
             let Some(path) = RelativePath::new(path) else { return };
-            let known = folders.entry(Place { root, path }).or_default();
+            let known = folders.entry(Place { root, path }).or_insert((0, 0));
             *known = (known.0.max(depth), known.1.max(grouped));
         };
         for layout in &self.layouts {

@@ -7,6 +7,7 @@
 mod read;
 mod text;
 
+pub use read::{Keys, Words};
 use text::Reader;
 
 /// How deep lists and tables may nest.
@@ -15,7 +16,7 @@ pub const DEEPEST: usize = 16;
 /// Why a text was refused.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Refusal {
-    /// Where, from 1; 0: not yet known.
+    /// Where, from 1.
     pub line: usize,
     /// For people.
     pub cause: String,

@@ -4,11 +4,11 @@
 //! Source: batocera-linux/batocera.linux, configgen (settings/unixSettings.py, Emulator.py). A later line counts. Whatever it
 //! does not understand it passes over: the file is the player's and may be torn. Never fails.
 
-use std::collections::BTreeMap;
+use litemap::LiteMap;
 
 /// The cores that the player chose, by system folder, or by system folder and game.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct ChosenCores(BTreeMap<String, String>);
+pub struct ChosenCores(LiteMap<String, String>);
 
 impl ChosenCores {
     /// Reads the text; never fails.

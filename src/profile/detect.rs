@@ -1,6 +1,6 @@
 //! PURE. Which device is this: the profiles' rules, held against what the machine says.
 
-use std::collections::{BTreeMap, BTreeSet};
+use litemap::LiteMap;
 
 use super::{Profile, Rule};
 
@@ -8,23 +8,27 @@ use super::{Profile, Rule};
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Facts {
     /// The patterns of profiles (with `{card}` filled in) that something fits.
-    pub found: BTreeSet<String>,
+    pub found: Vec<String>,
     /// `/etc/os-release`.
-    pub os_release: BTreeMap<String, String>,
+    pub os_release: LiteMap<String, String>,
     /// The files and words of [`Rule::contains`] that go together.
-    pub contained: BTreeSet<(String, String)>,
+    pub contained: Vec<(String, String)>,
     /// Of the environment, what the profiles ask for.
-    pub environment: BTreeMap<String, String>,
+    pub environment: LiteMap<String, String>,
     /// A folder that plays the card (`--root`): then nothing of the machine itself is asked.
     pub played_card: Option<String>,
 }
 
 impl Profile {
     /// Every pattern that this profile asks the machine for, where its card may be at any of `cards`.
-    pub fn patterns(&self, cards: &[String], with_root: bool) -> BTreeSet<String> {
+    pub fn patterns(&self, cards: &[String], with_root: bool) -> Vec<String> {
         let asked = self.detect.iter().filter(|rule| rule.counts(with_root));
         let patterns = asked.flat_map(|rule| rule.all.iter().chain(&rule.none));
-        patterns.flat_map(|pattern| cards.iter().map(|card| pattern.replace("{card}", card))).collect()
+        let mut patterns: Vec<String> =
+            patterns.flat_map(|pattern| cards.iter().map(|card| pattern.replace("{card}", card))).collect();
+        patterns.sort_unstable();
+        patterns.dedup();
+        patterns
     }
 }
 

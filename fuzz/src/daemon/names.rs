@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 use std::sync::LazyLock;
 
 use retrosync::naming::{Games, Identified, Naming, game_folder, roots_outside};
-use retrosync::profile::{FileNames, Profile, Site, built_in};
+use retrosync::profile::{FileNames, Live, Profile, Site, built_in};
 use retrosync::retroarch_cfg::RetroarchCfg;
 use retrosync::snapshot::{Place, RelativePath};
 use retrosync_protocol::SaveId;
@@ -22,7 +22,10 @@ fn site(retroarch: Option<RetroarchCfg>) -> Site {
             ("~".into(), PathBuf::from(CARD)),
             (String::new(), "/".into()),
         ],
-        retroarch: retroarch.map(|cfg| (Path::new(CARD).join("RetroArch"), cfg)),
+        retroarch: retroarch
+            .map(|cfg| Live { dir: Path::new(CARD).join("RetroArch"), cfg, word: None })
+            .into_iter()
+            .collect(),
         ..Site::default()
     }
 }
