@@ -230,3 +230,29 @@ pub fn png(width: u32, height: u32, pixels: &[u8]) -> Vec<u8> {
     }
     file::encode(width, height, &palette, &cells)
 }
+
+/// What a PNG of ours shows: width, height, and red, green and blue of each pixel.
+pub fn shown(file: &[u8]) -> (u32, u32, Vec<[u8; 3]>) {
+    let number = |at: usize| u32::from_be_bytes(file[at..at + 4].try_into().unwrap());
+    let (width, height) = (number(16), number(20));
+    let (mut at, mut palette, mut packed) = (8, &[][..], Vec::new());
+    while at < file.len() {
+        let bytes = &file[at + 8..at + 8 + number(at) as usize];
+        match &file[at + 4..at + 8] {
+            b"PLTE" => palette = bytes,
+            b"IDAT" => packed.extend(bytes),
+            _ => {}
+        }
+        at += 12 + bytes.len();
+    }
+    let rows = miniz_oxide::inflate::decompress_to_vec_zlib(&packed).unwrap();
+    let mut pixels = Vec::new();
+    for row in rows.chunks(width as usize + 1) {
+        assert_eq!(row[0], 0, "a row as it is");
+        pixels.extend(row[1..].iter().map(|cell| {
+            let at = usize::from(*cell) * 3;
+            <[u8; 3]>::try_from(&palette[at..at + 3]).unwrap()
+        }));
+    }
+    (width, height, pixels)
+}

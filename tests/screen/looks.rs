@@ -36,7 +36,7 @@ const SIZES: [(u32, u32); 8] =
 /// On these all pages are looked at.
 const USUAL: [(u32, u32); 2] = [(320, 240), (640, 480)];
 /// On the others those that are hardest to lay out.
-const HARD: [&str; 5] = ["home", "code", "conflict", "saves", "keyboard"];
+const HARD: [&str; 6] = ["home", "nobody", "code", "conflict", "saves", "keyboard"];
 
 /// A card as people have it: 214 saves, titles in many scripts, one question.
 fn card_of_a_person() -> Known {

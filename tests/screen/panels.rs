@@ -1,8 +1,10 @@
 //! The same picture on panels of both depths, mounted in all four ways, one and two pages: by the real program.
 
+use std::path::Path;
+
 use retrosync::screen::panel::Geometry;
 
-use super::device::{Device, png, upright};
+use super::device::{Device, card, png, program, shown, upright};
 use super::support::wait_for;
 
 /// What a card without a server shows where nobody answers; the library's tests draw it from the page itself.
@@ -39,6 +41,34 @@ fn every_mounting_and_depth_shows_the_same_picture() {
                 .collect();
             (coarse == cut && !coarse.is_empty()).then_some(())
         });
+    }
+}
+
+#[test]
+fn one_picture_of_every_size_is_the_page_as_it_was_looked_at() {
+    let folder = tempfile::tempdir().unwrap();
+    let card = card(folder.path());
+    let sizes = ["320x240", "640x480", "720x480", "720x720", "750x560", "1280x720", "1920x1152"];
+    let shot = |size: &str| folder.path().join(format!("{size}.png"));
+    // All at once: each waits for a server that does not answer.
+    let depth = |size: &str| if size == "750x560" { 16 } else { 32 };
+    let children = sizes.map(|size| {
+        let mut command = program();
+        command.arg("screen").arg("--root").arg(&card).args(["--language", "en", "--find", "127.0.0.1:9"]);
+        command.args(["--geometry", &format!("{size}x{}", depth(size))]).arg("--shot").arg(shot(size));
+        command.spawn().unwrap()
+    });
+    for (size, mut child) in sizes.into_iter().zip(children) {
+        assert!(child.wait().unwrap().success(), "{size}");
+        let golden = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/screen/golden");
+        let looked_at = std::fs::read(golden.join(format!("nobody-{size}.png"))).unwrap();
+        let (width, height, mut pixels) = shown(&looked_at);
+        if depth(size) == 16 {
+            // As a panel lights them: five or six bits, the highest once more below them.
+            let lit = |part: u8, bits: u32| part >> (8 - bits) << (8 - bits) | part >> bits;
+            pixels.iter_mut().for_each(|[r, g, b]| (*r, *g, *b) = (lit(*r, 5), lit(*g, 6), lit(*b, 5)));
+        }
+        assert!(shown(&std::fs::read(shot(size)).unwrap()) == (width, height, pixels), "{size}");
     }
 }
 
