@@ -131,9 +131,7 @@ const MUPEN64PLUS: &str = "/usr/games/mupen64plus";
 #[test]
 fn mupen64plus_itself_loads_what_came_from_another_device_by_way_of_a_core_s_block() {
     if !Path::new(MUPEN64PLUS).exists() {
-        println!("mupen64plus is not installed: nobody plays");
-        assert!(std::env::var_os("RETROSYNC_NO_SKIPS").is_none(), "and somebody should");
-        return;
+        return support::not_tried("a Nintendo 64 game", "mupen64plus");
     }
     let server = Server::start();
     let [first, second] = counter_rom::N64_SUMS;

@@ -9,7 +9,7 @@ use crate::card::{Card, profiles};
 
 /// A machine as its firmware leaves it: profile, what is there (`path=text` for a file with that text), os-release, and
 /// where its card is.
-const MACHINES: [(&str, &[&str], &str, &str); 31] = [
+const MACHINES: [(&str, &[&str], &str, &str); 32] = [
     ("muos", &["/opt/muos/config/system/version", "/mnt/mmc/MUOS/save/x"], "ID=muos", "/mnt/mmc"),
     ("muos", &["/opt/muos/config/version.txt", "/mnt/sdcard/MUOS/save/x"], "", "/mnt/sdcard"),
     ("knulli", &["/usr/share/knulli/knulli.version", "/userdata/system/knulli.conf"], "", "/userdata"),
@@ -76,6 +76,7 @@ const MACHINES: [(&str, &[&str], &str, &str); 31] = [
     ),
     ("spruce", &["/usr/miyoo/x", "/mnt/SDCARD/spruce/spruce"], "", "/mnt/SDCARD"),
     ("spruce", &["/usr/miyoo/x", "/mnt/sdcard/spruce/spruce"], "", "/mnt/sdcard"),
+    ("spruce", &["/customer/app/MainUI", "/mnt/SDCARD/sprig/x"], "", "/mnt/SDCARD"),
     (
         "crossmix",
         &["/usr/trimui/bin/runtrimui.sh", "/mnt/SDCARD/System/etc/crossmix.json"],
@@ -283,6 +284,42 @@ fn a_pc_is_known_by_its_home_folder() {
         let marks: Vec<String> = marks.iter().map(|mark| format!("{home}/{mark}")).collect();
         let marks: Vec<&str> = marks.iter().map(String::as_str).collect();
         assert_eq!(found(machine(&marks, "").path(), &profiles), Some(expected), "{marks:?}");
+    }
+}
+
+#[test]
+fn a_desktop_that_keeps_configurations_elsewhere_is_known_too() {
+    let found = ["$XDG_CONFIG_HOME/retroarch".to_owned()].into();
+    let (profiles, facts) = (profiles(), facts::Facts { found, ..facts::Facts::default() });
+    assert_eq!(profile::detect(&facts, &profiles).map(|(p, _)| p.name.as_str()), Some("linux-retroarch"));
+}
+
+/// A profile that is added must come with the tree that proves it: of each rule that a machine is asked, one holds in a test above.
+#[test]
+fn no_rule_is_without_a_tree_that_proves_it() {
+    let profiles = profiles();
+    let proved: Vec<String> = MACHINES
+        .iter()
+        .filter_map(|(_, files, os_release, _)| {
+            let machine = machine(files, os_release);
+            let facts = facts::gather(machine.path(), &profiles);
+            profile::detect(&facts, &profiles).map(|(profile, why)| format!("{} {why}", profile.name))
+        })
+        .collect();
+    // By a home folder, by the environment, and MinUI on its platforms: proved by tests of their own.
+    let own = ["retrodeck", "emudeck", "linux-retroarch", "minui"];
+    for profile in profiles.iter().filter(|profile| !own.contains(&&*profile.name)) {
+        let asked = profile.detect.iter().filter(|rule| !rule.only_with_root && rule.environment.is_empty());
+        for rule in asked {
+            let mark = rule.all.first().map(|mark| mark.replace("{card}", ""));
+            let mark = mark.or(rule.os_release.values().next().cloned()).unwrap();
+            let is_it = |why: &&String| why.starts_with(&format!("{} ", profile.name)) && why.contains(&mark);
+            assert!(
+                proved.iter().any(|why| is_it(&why)),
+                "{}: no tree proves the rule of `{mark}`",
+                profile.name
+            );
+        }
     }
 }
 
