@@ -167,20 +167,16 @@ impl App {
     /// One of the news, for everybody.
     pub(super) fn hear_one(&mut self, mut news: News) -> Turn {
         let page = self.take_in(&mut news);
-        let mut acts = Vec::new();
-        for page in &mut self.pages {
+        let (mut turn, front) = (Turn::Same, self.pages.len().saturating_sub(1));
+        for at in 0..=front {
             self.number += 1;
             let seen = Seen { known: &self.known, words: &self.words, number: self.number };
-            acts.push(page.hear(&news, &seen));
-        }
-        let front = acts.pop();
-        for act in acts {
+            let act = self.pages.get_mut(at).map_or(Act::Same, |page| page.hear(&news, &seen));
             // Who is not in front does not come to the front.
-            if let Act::Do(deed) = act {
-                self.deed(deed);
+            if at == front || matches!(act, Act::Do(_)) {
+                turn = self.act(act);
             }
         }
-        let turn = front.map_or(Turn::Same, |act| self.act(act));
         if let Some(page) = page {
             self.open_page(page);
         }
@@ -215,9 +211,9 @@ impl App {
             News::Done(number, Outcome { done, .. }) => {
                 self.order(Order::Look);
                 let error = done.as_ref().err().filter(|_| !self.is_awaited(*number));
-                return error.map(|error| Note::failed(error, &self.words));
+                return error.cloned().map(Note::failed);
             }
-            News::NotSet(error) => return Some(Note::failed(error, &self.words)),
+            News::NotSet(error) => return Some(Note::failed(error.clone())),
             News::Through(count) => self.open_orders = self.open_orders.saturating_sub(*count),
             _ => {}
         }
@@ -247,7 +243,7 @@ impl App {
         if self.is_awaited(number) {
             return None;
         }
-        let page = (number != self.greeting).then(|| Note::failed(&failed, &self.words));
+        let page = (number != self.greeting).then(|| Note::failed(failed.clone()));
         self.known.errand = Some(failed);
         page
     }

@@ -146,8 +146,7 @@ fn wait(orders: PipeReader, reply: &PipeWriter, run: &dyn Fn(Vec<OsString>) -> i
             continue;
         };
         end(&mut running, false);
-        let mark = format!("[{}]\n", String::from_utf8_lossy(number));
-        let _ = (&mut &*reply).write_all(mark.as_bytes());
+        let _ = (&mut &*reply).write_all(&[b"[", number, b"]\n"].concat());
         let words: Vec<OsString> = words.map(|word| OsString::from_vec(word.to_vec())).collect();
         // SAFETY: this process has one thread.
         match unsafe { libc::fork() } {

@@ -1,7 +1,5 @@
 //! PURE. What the pages know: the card as it was last looked at, and what the daemon says.
 
-use std::path::PathBuf;
-
 use retrosync_protocol::{SaveId, VersionId};
 
 use crate::boot;
@@ -70,8 +68,8 @@ pub struct Card {
     pub config: Config,
     /// What starts us at boot; `None`: nothing that we know to install here.
     pub boot: Option<boot::State>,
-    /// Where the log is.
-    pub log: PathBuf,
+    /// Why the daemon was given up, in its supervisor's own words; empty: it was not.
+    pub given_up: String,
 }
 
 /// One save in a list.

@@ -323,7 +323,7 @@ fn look(config: Config) -> Result<Card> {
         profile: ground.profile.name.clone(),
         boot: boot.map(|boot| boot.state()),
         config: ground.config.clone(),
-        log: state_dir.join("log.txt"),
+        given_up: given_up(&state_dir),
         ..Card::default()
     };
     match Survey::of(&ground) {
@@ -333,6 +333,12 @@ fn look(config: Config) -> Result<Card> {
         Err(error) => return Err(error),
     }
     Ok(card)
+}
+
+/// A supervisor that gave up says why, in the line below its number.
+fn given_up(state_dir: &Path) -> String {
+    let text = std::fs::read_to_string(state_dir.join("supervisor")).unwrap_or_default();
+    text.lines().nth(1).map(|why| why.trim_end().to_owned()).unwrap_or_default()
 }
 
 /// Is there anything where the card should be?

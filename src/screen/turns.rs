@@ -3,7 +3,6 @@
 //! Wakes for a button, for news, for a held button that repeats, and for a terminal of another size. Draws only a view that
 //! differs from the one that is seen.
 
-use std::collections::VecDeque;
 use std::io::PipeReader;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd};
 use std::path::PathBuf;
@@ -96,7 +95,7 @@ struct Turns<'a> {
     learning: Learning,
     typed: Typed,
     /// What one picture waits to press.
-    ahead: VecDeque<Press>,
+    ahead: Vec<Press>,
     shown: Option<View>,
     began: Instant,
     /// When a button was pressed last for one picture.
@@ -121,7 +120,7 @@ pub fn run(with: &mut Loop, app: &mut App, place: &mut Place) -> Result<()> {
         place,
         held: Held::default(),
         typed: Typed::default(),
-        ahead: VecDeque::new(),
+        ahead: Vec::new(),
         shown: None,
         began: Instant::now(),
         since: Instant::now(),
@@ -250,6 +249,8 @@ impl Turns<'_> {
         let is_ready = |at: usize| ready.get(at).copied().unwrap_or_default();
         let (has_news, is_typed, is_resized) = (is_ready(0), own > 1 && is_ready(1), own > 2 && is_ready(2));
         let is_pressed = ready.iter().skip(own).any(|ready| *ready);
+        // Time went by, and nothing else.
+        let is_quiet = !ready.contains(&true);
         drop(waited);
         let mut turn = Turn::Same;
         self.learning.look(self.now_ms());
@@ -260,16 +261,14 @@ impl Turns<'_> {
             drain(resized);
             self.shown = None;
         }
-        if turn != Turn::End && (is_typed || self.typed.is_open()) {
+        if turn != Turn::End && (is_typed || is_quiet && self.typed.is_open()) {
             turn = self.typed(is_typed.then(|| input.as_fd()));
         }
         if is_pressed && turn != Turn::End {
             turn = self.pressed();
         }
-        if turn != Turn::End
-            && self.is_settled()
-            && let Some(press) = self.ahead.pop_front()
-        {
+        if turn != Turn::End && self.is_settled() && !self.ahead.is_empty() {
+            let press = self.ahead.remove(0);
             self.since = Instant::now();
             turn = self.one(press);
         }

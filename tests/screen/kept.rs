@@ -3,11 +3,10 @@
 
 use std::os::unix::process::CommandExt;
 use std::path::Path;
-use std::time::Duration;
 
 use super::device;
 use super::person::Key::{A, B, Down, Start, Up};
-use super::stories::Home;
+use super::stories::{HOME, Home};
 use super::support::device::Device;
 use super::support::wait_for;
 
@@ -17,6 +16,22 @@ const PATIENCE_S: u64 = 120;
 fn signal(process: i32, signal: i32) {
     // SAFETY: plain numbers; the process is ours, or one that a test of ours began.
     assert_eq!(unsafe { libc::kill(process, signal) }, 0);
+}
+
+/// A process that stands still for as long as this lives.
+struct Still(i32);
+
+impl Still {
+    fn stop(process: i32) -> Still {
+        signal(process, libc::SIGSTOP);
+        Still(process)
+    }
+}
+
+impl Drop for Still {
+    fn drop(&mut self) {
+        signal(self.0, libc::SIGCONT);
+    }
 }
 
 /// The processes that the screen has started by itself, as soon as there are any: it knows the card then.
@@ -54,50 +69,38 @@ fn switches_pressed_in_a_hurry_are_all_in_the_file_and_the_daemon_has_nothing_of
 }
 
 #[test]
+fn a_sync_that_hangs_holds_up_no_setting() {
+    let home = Home::paired();
+    let mut screen = home.screen();
+    let [_, busy] = daemon(&home.first);
+    screen.shows("story-4-home", HOME);
+    let still = Still::stop(busy);
+    // Sync now; then sync while playing off.
+    screen.press(&[Down, A, Start, A]);
+    let file = home.first.folder().join("retrosync.toml");
+    wait_for("the setting is in the file", PATIENCE_S, || {
+        std::fs::read_to_string(&file).unwrap().contains("sync_while_playing = \"false\"").then_some(())
+    });
+    drop(still);
+}
+
+#[test]
 fn what_was_begun_is_finished_though_the_app_is_closed() {
     let home = Home::paired();
     let mut screen = home.screen();
     daemon(&home.first);
     // A server that says nothing just now: whoever leaves the account waits for it.
-    let server = home.server.id().cast_signed();
-    signal(server, libc::SIGSTOP);
+    let still = Still::stop(home.server.id().cast_signed());
     screen.press(&[Start, Up, Up, A, A]);
     wait_for("the daemon is stopped first", PATIENCE_S, || {
         let lock = home.first.card.root.join(".retrosync/supervisor");
         std::fs::File::open(lock).unwrap().try_lock().is_ok().then_some(())
     });
     screen.press(&[B, B]);
-    let code = screen.ended();
-    signal(server, libc::SIGCONT);
-    assert_eq!(code, 0);
+    assert_eq!(screen.ended(), 0);
+    drop(still);
     wait_for("the device has left the account", PATIENCE_S, || {
         (home.first.json(&["status"])["paired"] == false).then_some(())
-    });
-}
-
-#[test]
-fn an_idle_screen_of_a_paired_card_costs_no_processor() {
-    let home = Home::paired();
-    let screen = home.screen();
-    daemon(&home.first);
-    let drawer = wait_for("the process that draws", PATIENCE_S, || {
-        let children = std::fs::read_to_string(format!("/proc/{0}/task/{0}/children", screen.id())).ok()?;
-        children.split_whitespace().next()?.parse::<i32>().ok()
-    });
-    let wakes = || {
-        let threads = std::fs::read_dir(format!("/proc/{drawer}/task")).unwrap();
-        let of = |path: std::path::PathBuf| {
-            let text = std::fs::read_to_string(path.join("status")).unwrap_or_default();
-            let line = text.lines().find(|line| line.starts_with("voluntary_ctxt_switches"));
-            line.and_then(|line| line.split_whitespace().last()?.parse::<u64>().ok()).unwrap_or_default()
-        };
-        threads.map(|thread| of(thread.unwrap().path())).sum::<u64>()
-    };
-    // Longer than any pause of a loop that only looks whether something has changed.
-    wait_for("eight seconds in which no thread of it was woken", PATIENCE_S, || {
-        let before = wakes();
-        std::thread::sleep(Duration::from_secs(8));
-        (before == wakes()).then_some(())
     });
 }
 

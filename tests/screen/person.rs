@@ -133,11 +133,6 @@ impl<'a> Screen<'a> {
         device::png(width, height, &pixels)
     }
 
-    /// The process that was called.
-    pub fn id(&self) -> i32 {
-        self.child.id().cast_signed()
-    }
-
     /// Nothing is left on the panel.
     pub fn is_black(&self) -> bool {
         std::fs::read(&self.panel).unwrap_or_default().iter().all(|byte| *byte == 0)

@@ -10,7 +10,7 @@ use super::support::server::Server;
 use super::support::wait_for;
 
 /// The server's port at the top, and when it was last spoken to.
-const HOME: &[Mask] = &[(108, 4, 96, 30), (110, 92, 320, 32)];
+pub const HOME: &[Mask] = &[(108, 4, 96, 30), (110, 92, 320, 32)];
 /// The port of an address in a list's first line.
 const FIRST: &[Mask] = &[(190, 118, 110, 46)];
 /// The code, what stands below it (a wide code is lower), and the square.

@@ -93,7 +93,10 @@ pub(super) fn all(seen: &Seen<'_>) -> Vec<Problem> {
         });
     }
     if card.paired && !seen.known.runs {
-        all.push(simple(seen.say(text::NOT_RUNNING), text::ASK_START, Some((text::START_IT, Way::Start))));
+        let start = Some((text::START_IT, Way::Start));
+        let mut problem = simple(seen.say(text::NOT_RUNNING), text::ASK_START, start);
+        problem.blocks.extend((!card.given_up.is_empty()).then(|| quiet(card.given_up.clone())));
+        all.push(problem);
     }
     let now = &seen.known.now;
     let told_now = now.failed.iter().chain(&now.problems).map(|trouble| Error::from(trouble.clone()));

@@ -137,7 +137,7 @@ impl Painter<'_> {
             title_px = title_px.saturating_sub(text + gap);
         }
         // The sign says it too: rather the whole name than half of the word.
-        let name = side.title.rsplit_once(" · ").map(|(name, _)| name);
+        let name = side.title.split(" · ").next();
         let name = name.filter(|_| side.suggested && self.width(&side.title, text) > title_px);
         let title = self.elided(name.unwrap_or(&side.title), text, title_px);
         self.text(

@@ -233,7 +233,10 @@ fn a_problem_that_is_looked_at_stays_the_one_when_others_come() {
         Hand::new(Known { runs: false, ..known() }, "en").at(Box::new(problems::Problems::default()));
     hand.press(&[Down, Down, Down, Accept]);
     assert!(hand.text().contains("starts in the background"), "{}", hand.text());
-    hand.app.known.card.as_mut().unwrap().halts.clear();
+    let card = hand.app.known.card.as_mut().unwrap();
+    card.halts.clear();
+    card.given_up = "safe mode: it ended 5 times".into();
+    assert!(hand.text().contains("safe mode: it ended 5 times"), "{}", hand.text());
     assert!(hand.text().contains("starts in the background"), "{}", hand.text());
     hand.press(&[Accept]);
     assert_eq!(hand.last_errand().1, "start");
