@@ -5,7 +5,7 @@
 #[path = "../support/mod.rs"]
 mod support;
 
-// mod bucket;
+mod bucket;
 mod client;
 mod golden;
 mod losses;

@@ -22,7 +22,8 @@ pub(super) struct Credentials {
 /// The keys of this device.
 pub(super) fn credentials(device: &DeviceRecord) -> Credentials {
     let id = format!("RS{}", device.device.as_str().trim_start_matches("dev_").to_uppercase());
-    let secret = Digest::of(format!("retrosync.s3.1\n{}", device.token_sha256).as_bytes()).to_string();
+    let secret = Digest::of(format!("retrosync.s3.1\n{}", device.token_sha256).as_bytes()).to_string()[..40]
+        .to_owned();
     Credentials { id, secret }
 }
 

@@ -1,0 +1,269 @@
+//! Clients of the first generation: they pair with a code of the dashboard and then speak S3, with keys of their own.
+
+use retrosync_protocol::{Digest, Hasher};
+use serde_json::{Value, json};
+
+use crate::client::{Home, data, error, post, register, sha256};
+use crate::support::Reply;
+
+const BUCKET: &str = "retrosync-saves";
+
+/// A device as it was let in.
+struct Device<'a> {
+    home: &'a Home,
+    user: String,
+    id: String,
+    key: String,
+    access: String,
+    secret: String,
+}
+
+fn hmac(key: &[u8], message: &str) -> [u8; 32] {
+    let mut block = [0_u8; 64];
+    block[..key.len()].copy_from_slice(key);
+    let hash = |pad: u8, parts: &[&[u8]]| {
+        let mut hasher = Hasher::default();
+        hasher.update(&block.map(|byte| byte ^ pad));
+        parts.iter().for_each(|part| hasher.update(part));
+        *hasher.finish().as_bytes()
+    };
+    let inner = hash(0x36, &[message.as_bytes()]);
+    hash(0x5c, &[&inner])
+}
+
+/// `20261120T141448Z`, so many seconds from now.
+fn date(from_now_s: i64) -> String {
+    let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap().as_secs() as i64;
+    let output = std::process::Command::new("date")
+        .args(["-u", "+%Y%m%dT%H%M%SZ", "-d", &format!("@{}", now + from_now_s)])
+        .output()
+        .unwrap();
+    String::from_utf8(output.stdout).unwrap().trim().to_owned()
+}
+
+fn pair<'a>(home: &'a Home, name: &str) -> Device<'a> {
+    let code = data(&home.user("POST", "/api/devices/create-pairing-code", None))["code"].clone();
+    let body = json!({"code": code, "deviceName": name, "deviceType": "rg35xx"});
+    let paired = data(&post(&home.server, "/api/devices/pair", &body));
+    let text = |value: &Value| value.as_str().unwrap().to_owned();
+    assert_eq!(
+        (&paired["s3Config"]["bucket"], &paired["s3Config"]["endpoint"]),
+        (&json!(BUCKET), &json!(home.server.url))
+    );
+    assert_eq!(
+        (&paired["device"]["name"], &paired["device"]["deviceType"]),
+        (&json!(name), &json!("rg35xx"))
+    );
+    let again = post(&home.server, "/api/devices/pair", &body);
+    assert_eq!(error(&again), (400, "Pairing code has already been used".into()));
+    Device {
+        home,
+        user: text(&paired["userId"]),
+        id: text(&paired["device"]["id"]),
+        key: text(&paired["apiKey"]),
+        access: text(&paired["s3Config"]["accessKeyId"]),
+        secret: text(&paired["s3Config"]["secretAccessKey"]),
+    }
+}
+
+impl Device<'_> {
+    fn object(&self, game: &str) -> String {
+        format!("{}/{}/retroarch/{game}/{game}.srm", self.user, self.id)
+    }
+
+    /// A signed request.
+    fn ask(&self, method: &str, path: &str, body: &[u8]) -> Reply {
+        self.ask_with(method, path, body, &sha256(body), &date(0), &self.secret)
+    }
+
+    fn ask_with(&self, method: &str, path: &str, body: &[u8], told: &str, at: &str, secret: &str) -> Reply {
+        let host = self.home.server.url.strip_prefix("http://").unwrap();
+        let (path, query) = path.split_once('?').unwrap_or((path, ""));
+        let mut pairs: Vec<&str> = query.split('&').filter(|pair| !pair.is_empty()).collect();
+        pairs.sort_unstable();
+        let scope = format!("{}/us-east-1/s3/aws4_request", &at[..8]);
+        let request = format!(
+            "{method}\n{path}\n{}\nhost:{host}\nx-amz-content-sha256:{told}\nx-amz-date:{at}\n\nhost;x-amz-content-sha256;x-amz-date\n{told}",
+            pairs.join("&")
+        );
+        let text = format!("AWS4-HMAC-SHA256\n{at}\n{scope}\n{}", Digest::of(request.as_bytes()));
+        let key = scope
+            .split('/')
+            .fold(format!("AWS4{secret}").into_bytes(), |key, part| hmac(&key, part).to_vec());
+        let signature = Digest::from_bytes(hmac(&key, &text));
+        let authorization = format!(
+            "AWS4-HMAC-SHA256 Credential={}/{scope}, SignedHeaders=host;x-amz-content-sha256;x-amz-date, Signature={signature}",
+            self.access
+        );
+        let headers = [
+            ("host", host),
+            ("x-amz-date", at),
+            ("x-amz-content-sha256", told),
+            ("authorization", &authorization),
+        ];
+        let target = if query.is_empty() { path.to_owned() } else { format!("{path}?{query}") };
+        self.home.server.bare(method, &target, &headers, (method == "PUT").then_some(body))
+    }
+
+    fn put(&self, game: &str, bytes: &[u8]) {
+        let reply = self.ask("PUT", &format!("/{BUCKET}/{}", self.object(game)), bytes);
+        assert_eq!(reply.status, 200, "{}", reply.text());
+    }
+
+    fn get(&self, game: &str) -> Reply {
+        self.ask("GET", &format!("/{BUCKET}/{}", self.object(game)), b"")
+    }
+
+    fn list(&self) -> String {
+        let reply =
+            self.ask("GET", &format!("/{BUCKET}?encoding-type=url&list-type=2&prefix={}%2F", self.user), b"");
+        assert_eq!(reply.status, 200, "{}", reply.text());
+        reply.text()
+    }
+}
+
+fn code_of(reply: &Reply) -> (u16, String) {
+    let text = reply.text();
+    let code = text.split("<Code>").nth(1).and_then(|rest| rest.split("</Code>").next()).unwrap_or_default();
+    (reply.status, code.to_owned())
+}
+
+#[test]
+fn two_handhelds_of_the_first_generation_sync_for_the_first_time() {
+    let home = Home::new();
+    let (one, two) = (pair(&home, "one"), pair(&home, "two"));
+    one.put("Tetris", b"hour 1");
+    let found = two.get("Tetris");
+    assert_eq!((found.status, found.body.as_slice()), (200, &b"hour 1"[..]), "under its own id");
+    assert_eq!(found.header("x-amz-meta-hash"), sha256(b"hour 1"));
+    two.put("Tetris", b"hour 2");
+    assert_eq!(one.get("Tetris").body, b"hour 2");
+    one.put("Tetris", b"hour 3");
+    assert_eq!(two.get("Tetris").body, b"hour 3");
+    assert_eq!(home.saves().len(), 1, "no question in all that");
+    assert_eq!(code_of(&one.get("Zelda")), (404, "NoSuchKey".into()));
+}
+
+#[test]
+fn what_a_handheld_holds_is_dated_so_that_it_is_not_fetched_over_itself() {
+    let home = Home::new();
+    let (one, two) = (pair(&home, "one"), pair(&home, "two"));
+    one.put("Tetris", b"hour 1");
+    let path = format!("/{BUCKET}/{}", one.object("Tetris"));
+    let own = one.ask("HEAD", &path, b"");
+    assert_eq!((own.status, own.header("last-modified")), (200, "Thu, 01 Jan 2015 00:00:00 GMT"));
+    assert_eq!((own.header("content-length"), own.header("x-amz-meta-hash").len()), ("6", 64));
+    two.get("Tetris");
+    two.put("Tetris", b"hour 2");
+    let newer = one.ask("HEAD", &path, b"");
+    assert_ne!(newer.header("last-modified"), "Thu, 01 Jan 2015 00:00:00 GMT");
+    assert!(one.list().contains(&format!("<Key>{}</Key>", one.object("Tetris"))), "{}", one.list());
+    assert!(one.list().contains(&two.object("Tetris")), "it learns of other devices' games");
+}
+
+#[test]
+fn what_both_played_is_kept_and_each_plays_on_with_its_own() {
+    let home = Home::new();
+    let (one, two) = (pair(&home, "one"), pair(&home, "two"));
+    one.put("Tetris", b"together");
+    two.get("Tetris");
+    one.put("Tetris", b"one alone");
+    two.put("Tetris", b"two alone");
+    assert_eq!(
+        (one.get("Tetris").body, two.get("Tetris").body),
+        (b"one alone".to_vec(), b"two alone".to_vec())
+    );
+}
+
+#[test]
+fn both_generations_sync_with_one_another() {
+    let home = Home::new();
+    let (old, new) = (pair(&home, "old"), home.device());
+    old.put("Tetris", b"hour 1");
+    new.upload("/saves/Gambatte/Tetris.srm", b"hour 1", 1);
+    new.upload("/saves/Gambatte/Tetris.srm", b"hour 2", 2);
+    assert_eq!(old.get("Tetris").body, b"hour 2");
+    let beat = |body: Option<&Value>| {
+        let body = body.map(Value::to_string);
+        home.server.bare(
+            "POST",
+            "/api/sync/heartbeat",
+            &[("x-api-key", &old.key)],
+            body.as_deref().map(str::as_bytes),
+        )
+    };
+    assert_eq!(data(&beat(None))["deviceName"], "old");
+    let told = json!({"filePath": "x", "fileSize": 3, "action": "upload"}).to_string();
+    let logged =
+        home.server.bare("POST", "/api/sync/files", &[("x-api-key", &old.key)], Some(told.as_bytes()));
+    assert!(data(&logged)["message"].is_string());
+    let event = json!({"action": "upload", "filePath": "x", "fileSize": null, "status": "success", "errorMsg": null, "metadata": null});
+    let logged = home.server.bare(
+        "POST",
+        "/api/sync/log",
+        &[("x-api-key", &old.key)],
+        Some(event.to_string().as_bytes()),
+    );
+    assert_eq!(data(&logged)["logId"].as_str().unwrap().len(), 36, "nulls are borne");
+}
+
+#[test]
+fn a_devices_keys_open_its_own_users_saves_and_nothing_else() {
+    let home = Home::new();
+    let (one, two) = (pair(&home, "one"), pair(&home, "two"));
+    one.put("Tetris", b"hour 1");
+    let own = format!("/{BUCKET}/{}", one.object("Tetris"));
+    let at = date(0);
+    let empty = sha256(b"");
+    assert_eq!(code_of(&home.server.bare("GET", &own, &[], None)), (403, "AccessDenied".into()), "no keys");
+    assert_eq!(code_of(&one.ask_with("GET", &own, b"", &empty, &at, &two.secret)).1, "SignatureDoesNotMatch");
+    assert_eq!(
+        code_of(&one.ask_with("GET", &own, b"", &empty, &date(-3600), &one.secret)).1,
+        "RequestTimeTooSkewed"
+    );
+    let other = one.ask_with("PUT", &own, b"swapped on its way", &sha256(b"another"), &at, &one.secret);
+    assert_eq!(code_of(&other), (400, "XAmzContentSHA256Mismatch".into()));
+    let theirs = two.ask("PUT", &own, b"over another's");
+    assert_eq!(code_of(&theirs), (403, "AccessDenied".into()), "a device writes below its own id");
+    assert_eq!(two.ask("GET", &own, b"").body, b"hour 1", "and reads what is its user's");
+    assert_eq!(two.ask("DELETE", &own, b"").status, 405);
+    let mallory = Home { login: register(&home.server, "mallory@example.com"), ..home };
+    let stranger = pair(&mallory, "stranger");
+    assert_eq!(code_of(&stranger.ask("GET", &own, b"")), (403, "AccessDenied".into()));
+    let all = stranger.ask("GET", &format!("/{BUCKET}?list-type=2&prefix="), b"");
+    assert_eq!(code_of(&all), (403, "AccessDenied".into()));
+}
+
+#[test]
+fn a_removed_devices_keys_open_nothing_and_its_saves_stay() {
+    let home = Home::new();
+    let (one, two) = (pair(&home, "one"), pair(&home, "two"));
+    one.put("Tetris", b"hour 1");
+    data(&home.user("DELETE", &format!("/api/devices?id={}", one.id), None));
+    assert_eq!(code_of(&one.get("Tetris")), (403, "InvalidAccessKeyId".into()));
+    assert_eq!(two.get("Tetris").body, b"hour 1");
+}
+
+#[test]
+fn metadata_beside_a_save_comes_back_as_it_was() {
+    let home = Home::new();
+    let one = pair(&home, "one");
+    one.put("Tetris", b"hour 1");
+    let text = br#"{"filename":"Tetris.srm","emulator":"retroarch","game_id":"Tetris"}"#;
+    let path = format!("/{BUCKET}/{}/{}/retroarch/Tetris/metadata.json", one.user, one.id);
+    assert_eq!(one.ask("PUT", &path, text).status, 200);
+    assert_eq!(one.ask("GET", &path, b"").body, text);
+    assert!(one.list().contains("metadata.json"));
+    assert_eq!(home.saves().len(), 1, "it is no save");
+}
+
+#[test]
+fn a_body_in_chunks_is_the_save_and_no_wrapping() {
+    let home = Home::new();
+    let one = pair(&home, "one");
+    let path = format!("/{BUCKET}/{}", one.object("Tetris"));
+    let body = b"6\r\nhour 1\r\n0\r\nx-amz-checksum-crc32:AAAAAA==\r\n\r\n";
+    let put = one.ask_with("PUT", &path, body, "STREAMING-UNSIGNED-PAYLOAD-TRAILER", &date(0), &one.secret);
+    assert_eq!(put.status, 200, "{}", put.text());
+    assert_eq!(one.get("Tetris").body, b"hour 1");
+}
