@@ -262,9 +262,12 @@ impl Access {
         };
         let Some(user) = pairing.user.map(UserId) else {
             // Shown by a device that still asks: it lives on, however long that takes.
-            pairing.expires_unix_s = now_unix_s + CODE_S;
-            keep(tx.as_mut(), &pairing).await?;
-            tx.commit().await?;
+            // Written once a minute, not at each poll.
+            if pairing.expires_unix_s < now_unix_s + CODE_S - 60 {
+                pairing.expires_unix_s = now_unix_s + CODE_S;
+                keep(tx.as_mut(), &pairing).await?;
+                tx.commit().await?;
+            }
             self.code_tries.forgive(from, now_unix_s);
             return Ok(None);
         };

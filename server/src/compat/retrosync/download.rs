@@ -131,7 +131,7 @@ impl Noted {
         let taken = taken.filter_map(|location| {
             let (version, modified_ms) = location.offered?;
             let is_it = version == self.version && location.base != Some(version);
-            is_it.then(|| Location {
+            is_it.then_some(Location {
                 base: Some(version),
                 file_ms: modified_ms,
                 size_bytes: self.size_bytes,

@@ -7,12 +7,14 @@ use axum::body::Body;
 use axum::extract::{FromRequestParts, State};
 use axum::http::request::Parts;
 use axum::response::Response;
+use retrosync_protocol::Code;
 
 use super::caller::User;
 use super::envelope::{Failure, Fields, Json, Reply, SMALL_BYTES, data_and, object};
 use super::{Compat, devices, names};
 use crate::access::foreign::{By, LetIn, Newcomer, Shown};
 use crate::api::request::Peer;
+use crate::refusal::Refusal;
 
 const KINDS: &[&str] = &["rg35xx", "miyoo_flip", "miyoo_mini", "windows", "mac", "linux", "other"];
 
@@ -35,7 +37,9 @@ pub(super) async fn status(State(compat): State<Arc<Compat>>, Peer(from): Peer, 
     let fields = Fields::read(body, SMALL_BYTES, "Failed to check pairing status").await?;
     let code = six(fields.required("code")?)?;
     let now_unix_s = compat.app.now_unix_s();
-    let polled = compat.app.access.poll_code(By::Code(&code), &Newcomer::default(), from, now_unix_s).await?;
+    let by = By::Code(&code);
+    let polled = compat.app.access.poll_code(by, &Newcomer::default(), from, now_unix_s).await;
+    let polled = polled.map_err(refused)?;
     let Some(let_in) = polled else {
         let waiting = "Waiting for user to enter code on dashboard";
         let fields = [("status", "waiting".into()), ("message", waiting.into())];
@@ -48,6 +52,14 @@ pub(super) async fn status(State(compat): State<Arc<Compat>>, Peer(from): Peer, 
         ("device", device(&let_in)),
     ];
     data_and(message(&let_in), &fields)
+}
+
+/// An account that is bounded to so many devices answers as theirs does.
+fn refused(why: Refusal) -> Failure {
+    match why.code() {
+        Code::QuotaFull => Failure::new(402, why.problem().detail.clone()),
+        _ => why.into(),
+    }
 }
 
 fn message(let_in: &LetIn) -> &'static str {
@@ -120,9 +132,9 @@ pub(super) async fn pair(
         Ok(None) => return Err(gone("Invalid pairing code")),
         Err(why) => {
             return Err(match why.code() {
-                retrosync_protocol::Code::CodeUnknown => gone("Invalid pairing code"),
-                retrosync_protocol::Code::ExpiredToken => Failure::new(400, "Pairing code has expired"),
-                _ => why.into(),
+                Code::CodeUnknown => gone("Invalid pairing code"),
+                Code::ExpiredToken => Failure::new(400, "Pairing code has expired"),
+                _ => refused(why),
             });
         }
     };
@@ -185,8 +197,8 @@ pub(super) async fn auto(State(compat): State<Arc<Compat>>, Peer(from): Peer, bo
     let identifier = digits(fields.required("deviceId")?)?;
     let now_unix_s = compat.app.now_unix_s();
     let by = By::Identifier(identifier);
-    let polled = compat.app.access.poll_code(by, &Newcomer::default(), from, now_unix_s).await?;
-    let Some(let_in) = polled else {
+    let polled = compat.app.access.poll_code(by, &Newcomer::default(), from, now_unix_s).await;
+    let Some(let_in) = polled.map_err(refused)? else {
         let message = "No pairing code found. Waiting for user to enter code on dashboard.";
         return data_and(message, &[("paired", false.into()), ("ready", false.into())]);
     };
