@@ -1,6 +1,6 @@
 //! Puts the data into the binary, deflated: `protocol/systems.toml` and `protocol/cores.toml` as compact tables, each
 //! `device-profiles/*.toml` without its comments, its examples and what only the packages read, Mozilla's roots, the
-//! lessons of `--help`, and the screen's texts and letters. A new device, system, core or language needs no Rust.
+//! lessons of `--help`, what each setting is, and the screen's texts and letters. A new device, system, core or language needs no Rust.
 //!
 //! Refuses what would make two systems of one folder or one core of two; `naming/tables.rs` reads the tables.
 
@@ -33,6 +33,7 @@ fn main() -> Outcome<()> {
     fs::write(out.join("texts.rs"), names)?;
     fs::write(out.join("texts.z"), packed(texts.as_bytes())?)?;
     fs::write(out.join("lessons.z"), packed(lessons(Path::new("src/cli/lessons"))?.as_bytes())?)?;
+    fs::write(out.join("keys.z"), packed(keys(Path::new("src/config/keys.toml"))?.as_bytes())?)?;
     println!("cargo:rerun-if-changed=assets/fonts");
     fs::write(out.join("latin.z"), packed(&fs::read("assets/fonts/latin.font")?)?)?;
     Ok(())
@@ -216,6 +217,18 @@ fn lessons(folder: &Path) -> Outcome<String> {
     }
     lessons.sort();
     Ok(lessons.join("\u{1}"))
+}
+
+/// Each setting as `name NUL default NUL meaning`, with `\u{1}` between them.
+fn keys(path: &Path) -> Outcome<String> {
+    let mut keys = Vec::new();
+    for (name, told) in &read(path)? {
+        let told = table(name, told)?;
+        only(name, told, &["default", "meaning"])?;
+        let text = |of: &str| told.get(of).and_then(Value::as_str).ok_or(format!("[{name}]: no `{of}`"));
+        keys.push(format!("{name}\0{}\0{}", text("default")?, text("meaning")?));
+    }
+    Ok(keys.join("\u{1}"))
 }
 
 fn table<'a>(name: &str, value: &'a Value) -> Outcome<&'a Table> {

@@ -1,4 +1,4 @@
-//! The user's file, the environment and the flags: every key, its default, its refusal.
+//! The user's file, the environment and the flags: every key and its refusal. What each is stands in `config/keys.toml`.
 //!
 //! Order: flags, environment, file, default; each value remembers where it came from. Two lines suffice. Unknown
 //! keys are refused with their line and the nearest name. Never prints a secret. The file is written in `file.rs` alone, a line at a time.
@@ -14,6 +14,7 @@ use retrosync_protocol::{Token, UserCode};
 
 use crate::error::{Error, Kind, Problem, Result};
 use crate::nearest::nearest;
+use crate::packed;
 use crate::plan::ConflictPolicy;
 use crate::profile::{Overrides, sorting};
 use crate::selection::{SAVES, STATES, Selection};
@@ -25,96 +26,68 @@ use crate::watch::How;
 pub struct Key {
     /// The name in the file.
     pub name: &'static str,
-    /// What holds without it, for people.
-    pub default: &'static str,
-    /// What it is, one line.
-    pub meaning: &'static str,
     /// Never shown.
     pub secret: bool,
 }
+
+/// Every key, in the order in which `retrosync doctor` shows them; `config/keys.toml` tells what each is.
+pub const KEYS: &[Key] = &[
+    key("server"),
+    secret("token"),
+    secret("code"),
+    key("name"),
+    key("profile"),
+    key("root"),
+    key("profiles"),
+    key("saves_folder"),
+    key("states_folder"),
+    key("saves_sorted_by"),
+    key("states_sorted_by"),
+    key("games_folder"),
+    key("retroarch_cfg"),
+    key("game_processes"),
+    key("watch"),
+    key("conflict"),
+    key("leave_out"),
+    key("sync_while_playing"),
+    key("language"),
+    key("settle_ms"),
+    key("fresh_save_s"),
+    key("plain_http"),
+    key("ca_file"),
+    key("pin"),
+    key("log"),
+];
+
+const fn key(name: &'static str) -> Key {
+    Key { name, secret: false }
+}
+
+const fn secret(name: &'static str) -> Key {
+    Key { name, secret: true }
+}
+
+impl Key {
+    /// What holds without it, and what it is, one line each, for people.
+    pub fn told(&self) -> (String, String) {
+        let all = packed::unpack(TOLD);
+        let mine = all.split('\u{1}').filter_map(|told| told.split_once('\0'));
+        let told = mine.filter(|(name, _)| *name == self.name).find_map(|(_, rest)| rest.split_once('\0'));
+        told.map(|(default, meaning)| (default.to_owned(), meaning.to_owned())).unwrap_or_default()
+    }
+
+    fn help(&self) -> String {
+        format!("`{}` is {}", self.name, self.told().1)
+    }
+}
+
+static TOLD: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/keys.z"));
 
 /// The languages of the screen: `build.rs` packs a file of texts for each.
 pub const LANGUAGES: [&str; 7] = ["en", "es", "de", "fr", "pt", "ja", "zh"];
 
 /// Where a value came from that nobody gave.
 pub const DEFAULT: &str = "default";
-
-const fn key(name: &'static str, default: &'static str, meaning: &'static str) -> Key {
-    Key { name, default, meaning, secret: false }
-}
-
-const fn secret(name: &'static str, default: &'static str, meaning: &'static str) -> Key {
-    Key { name, default, meaning, secret: true }
-}
-
-/// Every key, in the order in which `retrosync doctor` shows them.
-pub const KEYS: &[Key] = &[
-    key(
-        "server",
-        "none",
-        "the server's address (`https://saves.example`), or `folder:/path` for a share or a stick",
-    ),
-    secret("token", "from `retrosync pair`", "this device's token, where it is given by hand"),
-    secret("code", "none", "a pairing code made on the dashboard, used once"),
-    key("name", "the firmware's and the host's", "what people call this device"),
-    key(
-        "profile",
-        "detected",
-        "the device profile: `onion`, `muos`, `nextui`, `rocknix`, `linux-retroarch` …",
-    ),
-    key("root", "the profile's", "the folder that plays the card, such as `/mnt/SDCARD`"),
-    key(
-        "profiles",
-        "`profiles` beside the program",
-        "a folder of device profiles that go before the built-in ones",
-    ),
-    key("saves_folder", "the profile's", "where battery saves are: absolute, or below the card"),
-    key("states_folder", "the profile's", "where save states are: absolute, or below the card"),
-    key(
-        "saves_sorted_by",
-        "the profile's",
-        "what the folders of battery saves are named after: `none`, `core`, `system`, `system core` or `game`",
-    ),
-    key("states_sorted_by", "the profile's", "the same of the save states"),
-    key("games_folder", "the profile's", "the folder with one folder of games a system"),
-    key("retroarch_cfg", "the profile's", "RetroArch's own configuration: absolute, or below the card"),
-    key(
-        "game_processes",
-        "the profile's",
-        "more names of processes that are running games, with blanks between",
-    ),
-    key("watch", "auto", "how changes are noticed: `inotify`, `poll` or `auto`"),
-    key(
-        "conflict",
-        "ask",
-        "what happens when two devices changed one save: `ask` or `newest`; both are kept either way",
-    ),
-    key(
-        "leave_out",
-        "nothing",
-        "what is not synced: `states`, `saves`, systems (`snes`) and games (`gba/Zelda (Europe)`), with `|` between",
-    ),
-    key(
-        "sync_while_playing",
-        "true",
-        "whether saves are sent while a game runs, or when it has ended: `true` or `false`",
-    ),
-    key(
-        "language",
-        "the device's",
-        "the language of `retrosync screen`: `en`, `es`, `de`, `fr`, `pt`, `ja` or `zh`",
-    ),
-    key("settle_ms", "2500", "how long a save must be quiet before it is read, in milliseconds"),
-    key("fresh_save_s", "60", "how long a save that changed here is left alone by downloads, in seconds"),
-    key(
-        "plain_http",
-        "false",
-        "whether the token may go over plain HTTP to an address in the local network: `true` or `false`",
-    ),
-    key("ca_file", "none", "a file with your own certificate authority, PEM"),
-    key("pin", "learnt when pairing", "SHA-256 of a self-signed server's public key, 64 hex digits"),
-    key("log", "info for `run`, else warn", "how much is logged: `error`, `warn`, `info` or `debug`"),
-];
 
 /// Where a value came from.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -250,7 +223,7 @@ impl Config {
         KEYS.iter()
             .map(|key| match self.shown.get(key.name) {
                 Some((text, origin)) => (key, text.clone(), self.tell(key, origin)),
-                None => (key, key.default.to_owned(), DEFAULT.to_owned()),
+                None => (key, key.told().0, DEFAULT.to_owned()),
             })
             .collect()
     }
@@ -276,8 +249,7 @@ impl Config {
 
     fn refusal(&self, key: &Key, origin: &Origin, cause: &str) -> Error {
         let place = self.tell(key, origin);
-        Error::new(Kind::Misused, format!("cannot use `{}` of {place}", key.name), cause)
-            .help(format!("`{}` is {}", key.name, key.meaning))
+        Error::new(Kind::Misused, format!("cannot use `{}` of {place}", key.name), cause).help(key.help())
     }
 
     /// What `leave_out` names that is neither a kind nor one of the systems that are known: it is synced, so it is told. The
@@ -405,7 +377,7 @@ fn entries(path: &Path, text: &str) -> Result<Vec<(&'static Key, String, usize)>
             Value::Truth(truth) => truth.to_string(),
             _ => {
                 let error = refuse(line, &format!("`{}` is not a text, a number or a truth", key.name));
-                return Err(error.help(format!("`{}` is {}", key.name, key.meaning)));
+                return Err(error.help(key.help()));
             }
         };
         found.push((key, value, line));

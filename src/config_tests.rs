@@ -68,6 +68,17 @@ fn each_fault_is_refused_with_its_line_and_the_next_step() {
 }
 
 #[test]
+fn every_setting_says_what_it_is_and_nothing_else_is_told() {
+    let told: toml::Table = include_str!("config/keys.toml").parse().unwrap();
+    assert_eq!(told.len(), KEYS.len());
+    for key in KEYS {
+        let (default, meaning) = key.told();
+        assert!(!default.is_empty() && !meaning.is_empty(), "{}", key.name);
+        assert_eq!(told[key.name]["meaning"].as_str(), Some(&*meaning), "{}", key.name);
+    }
+}
+
+#[test]
 fn a_language_that_nobody_speaks_is_told_and_the_rest_holds() {
     let config = load(&[], &[], "settle_ms = 1\nlanguage = \"xx\"\nleave_out = \"gb\"\n").unwrap();
     assert_eq!((config.settle_ms, &config.language), (1, &None));

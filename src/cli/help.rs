@@ -24,10 +24,11 @@ pub fn lesson(name: &str) -> String {
 fn list() -> String {
     let commands: String =
         COMMANDS.iter().map(|command| format!("  {:<10} {}\n", command.name, command.summary)).collect();
-    let settings: String = config::KEYS
-        .iter()
-        .map(|key| format!("  {:<18} {} [{}]\n", key.name, key.meaning, key.default))
-        .collect();
+    let line = |key: &config::Key| {
+        let (default, meaning) = key.told();
+        format!("  {:<18} {meaning} [{default}]\n", key.name)
+    };
+    let settings: String = config::KEYS.iter().map(line).collect();
     lesson("retrosync").replace("{commands}\n", &commands).replace("{settings}\n", &settings)
 }
 
