@@ -153,3 +153,33 @@ fn a_stranger_whose_name_ends_in_a_star_is_told_and_never_taken_for_several_file
         assert_eq!(naming.home(&save(&format!("lakka/file.saves/Nobody/{name}"))), None, "{name}");
     }
 }
+
+/// What a core keeps under names of its own is known where its place is known, and else kept by its path: nothing is lost because a
+/// table is short.
+#[test]
+fn files_of_cores_that_keep_no_plain_save_are_known_or_kept_by_their_path() {
+    let card = Card::new();
+    card.file("Roms/ARCADE/pacman.zip").file("Roms/ATARI/Pitfall.a26").file("Roms/SEGACD/Sonic CD.chd");
+    let (naming, _) = card.naming(&profile("onion"));
+    let saves = "Saves/CurrentProfile/saves";
+    for (path, expected) in [
+        ("MAME 2003-Plus/mame2003-plus/nvram/pacman.nv", "arcade/sram@mame2003_plus/pacman"),
+        ("MAME 2003-Plus/mame2003-plus/hi/pacman.hi", "arcade/card.hi@mame2003_plus/pacman"),
+        ("MAME 2003/mame2003/hi/pacman.hi", "arcade/card.hi@mame2003/pacman"),
+        (
+            "MAME 2003-Plus/mame2003-plus/diff/pacman.dif",
+            "onion/file.saves/MAME 2003-Plus/mame2003-plus/diff/pacman.dif",
+        ),
+        ("ScummVM/monkey.s00", "onion/file.saves/ScummVM/monkey.s00"),
+        ("Stella 2014/Pitfall.srm", "onion/file.saves/Stella 2014/Pitfall.srm"),
+        ("PUAE 2021/Game.save5.adf", "onion/file.saves/PUAE 2021/Game.save5.adf"),
+        ("Genesis Plus GX/scd_E.brm", "segacd/card.shared@genesis_plus_gx/scd_E"),
+        ("Genesis Plus GX/Sonic CD.brm", "segacd/sram/Sonic CD"),
+    ] {
+        let place = at(&format!("{saves}/{path}"));
+        assert_eq!(naming.identify(&place), Identified::Save(save(expected)), "{path}");
+        if !expected.contains("segacd/sram") {
+            assert_eq!(naming.home(&save(expected)), Some(place), "{path}");
+        }
+    }
+}
