@@ -42,13 +42,10 @@ impl Device {
             not_tried(firmware.name, what);
             return None;
         }
-        if let Some(newer) = is_newer(&archive, here) {
-            panic!(
-                "{} is older than {}: `scripts/build` and `scripts/package`",
-                archive.display(),
-                newer.display()
-            );
-        }
+        let target = firmware.machine.strip_suffix('l').unwrap_or(firmware.machine);
+        let program = here.join(format!("dist/retrosync-{target}"));
+        is_fresh(&program, ["src", "protocol", "device-profiles"].map(|name| here.join(name)).to_vec());
+        is_fresh(&archive, vec![program, here.join("package"), here.join("scripts/package")]);
         let device = Device { folder: tempfile::tempdir().unwrap(), firmware, archive };
         device.furnish();
         Some(device)
@@ -215,20 +212,20 @@ impl Device {
     }
 }
 
-/// What an archive is made from and is newer than it: its story would be another's.
-fn is_newer(archive: &Path, here: &Path) -> Option<PathBuf> {
-    let made = |path: &Path| fs::metadata(path).unwrap().modified().unwrap();
-    let mut left: Vec<PathBuf> = ["src", "protocol", "device-profiles", "package", "scripts/package"]
-        .map(|name| here.join(name))
-        .into();
-    while let Some(path) = left.pop() {
+/// Refuses what is older than the sources that it is made from: its story would be another's.
+fn is_fresh(made: &Path, mut sources: Vec<PathBuf>) {
+    let written = |path: &Path| fs::metadata(path).and_then(|metadata| metadata.modified()).unwrap();
+    while let Some(path) = sources.pop() {
         if path.is_dir() {
-            left.extend(fs::read_dir(&path).unwrap().map(|entry| entry.unwrap().path()));
-        } else if made(&path) > made(archive) {
-            return Some(path);
+            sources.extend(fs::read_dir(&path).unwrap().map(|entry| entry.unwrap().path()));
+        } else {
+            let (old, new) = (made.display(), path.display());
+            assert!(
+                written(&path) <= written(made),
+                "{old} is older than {new}: `scripts/build`, `scripts/package`"
+            );
         }
     }
-    None
 }
 
 /// The programs of ours below a folder.
