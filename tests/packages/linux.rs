@@ -6,6 +6,7 @@
 
 use std::fs;
 use std::io::{BufRead, BufReader, Write};
+use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::process::{Command, Stdio};
 
@@ -176,6 +177,8 @@ fn a_steam_deck_is_installed_by_a_double_click_and_paired() {
     // What the desktop runs: the line of the file, with the file's own path for %k.
     let file = format!("{}/steam-deck.desktop", DECK.app);
     let desktop = fs::read_to_string(home.device.at(&file)).unwrap();
+    let mode = fs::metadata(home.device.at(&file)).unwrap().permissions().mode();
+    assert_eq!(mode & 0o111, 0o111, "a desktop asks about, or opens as a text, what may not be executed");
     let line = desktop.lines().find_map(|line| line.strip_prefix("Exec=")).unwrap();
     let line = line.replace("%k", &format!("'{file}'"));
     let mut window = on

@@ -237,6 +237,21 @@ fn every_page_names_its_archive_its_settings_and_what_it_changes() {
 }
 
 #[test]
+fn every_pak_names_the_devices_that_its_package_is_for() {
+    for name in ["minui", "nextui"] {
+        let read = |path: &str| fs::read_to_string(root().join(format!("package/{name}/{path}"))).unwrap();
+        let pak: serde_json::Value =
+            serde_json::from_str(&read("card/Tools/@PLATFORM@/RetroSync.pak/pak.json")).unwrap();
+        let platforms: Vec<&str> =
+            pak["platforms"].as_array().unwrap().iter().map(|word| word.as_str().unwrap()).collect();
+        let row = read("apps");
+        let row = row.lines().find_map(|row| row.strip_prefix("platforms ")).unwrap();
+        assert_eq!(platforms.join(" "), row, "{name}");
+        assert_eq!(pak["release_filename"], format!("retrosync-{name}-@VERSION@.zip"));
+    }
+}
+
+#[test]
 fn every_profile_is_in_the_readme() {
     let readme = fs::read_to_string(root().join("README.md")).unwrap();
     for path in files(&root().join("device-profiles")) {
