@@ -362,7 +362,9 @@ impl App {
             arguments.extend((self.with)(command));
         }
         self.errand = number;
-        self.errands.send(number, &arguments);
+        if let Err(error) = self.errands.send(number, &arguments) {
+            self.open_page(Note::failed(error));
+        }
     }
 }
 

@@ -86,7 +86,10 @@ impl Errands {
     }
 
     /// Has this done, after whatever runs still. The number stands beside all that it says.
-    pub fn send(&mut self, number: u64, arguments: &[OsString]) {
+    ///
+    /// # Errors
+    /// There is nobody any more who would do it.
+    pub fn send(&mut self, number: u64, arguments: &[OsString]) -> Result<(), Error> {
         use std::os::unix::ffi::OsStrExt;
         let mut line: Vec<u8> = format!("{number}\0").into_bytes();
         for argument in arguments {
@@ -94,8 +97,11 @@ impl Errands {
             line.push(0);
         }
         line.push(b'\n');
-        // One write: an order is never half there. Nobody reads any more: there is nothing to be done about it.
-        let _ = self.0.write_all(&line);
+        // One write: an order is never half there.
+        let sent = self.0.write_all(&line);
+        sent.map_err(|error| {
+            Error::io("cannot do that from the screen", &error).help("close it and open it again")
+        })
     }
 
     /// Ends what runs.

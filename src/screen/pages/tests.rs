@@ -24,7 +24,7 @@ pub(in crate::screen) use every_page::all_views;
 /// Presses buttons and tells news, and sees what leaves the screen.
 pub(in crate::screen) struct Hand {
     pub(in crate::screen) app: App,
-    errands: PipeReader,
+    pub(in crate::screen) errands: PipeReader,
     /// What was ordered, but for looks at the card.
     pub(in crate::screen) orders: Vec<Order>,
     /// Each errand's number and words; of one that is called off, none.

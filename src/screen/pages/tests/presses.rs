@@ -154,6 +154,12 @@ fn an_errand_that_fails_is_told_with_what_to_do() {
     hand.hear(News::Errand(hand.last_errand().0, Reply::Ended(0)));
     assert!(hand.app.known.errand.is_none());
 
+    // Who did errands was killed: that is told too.
+    let mut hand = Hand::new(known(), "en").at(Box::new(settings::Settings::default()));
+    hand.errands = std::io::pipe().unwrap().0;
+    hand.press(&[Accept]);
+    assert!(hand.text().contains("close it and open it again"), "{}", hand.text());
+
     // Of the start that nobody asked for the list of problems tells.
     let paired = Card { paired: true, ..Card::default() };
     let mut hand = Hand::new(Known::default(), "en");
