@@ -5,7 +5,7 @@ mod support;
 
 use std::cell::RefCell;
 
-use retrosync_protocol::{Digest, PairingOffer};
+use retrosync_protocol::{Code, Digest, PairingOffer};
 use serde_json::{Value, json};
 use support::{Reply, Server, token, token_sha256, version};
 
@@ -34,6 +34,10 @@ impl<'a> Browser<'a> {
         let policy = reply.header("content-security-policy");
         assert!(policy.contains("default-src 'none'") && !policy.contains("unsafe"), "{path}: {policy}");
         if reply.header("content-type").starts_with("text/html") {
+            let code = reply.header("retrosync-code");
+            let is_code =
+                Code::ALL.iter().any(|known| known.as_str() == code && known.status() == reply.status);
+            assert_eq!(reply.status >= 400, is_code, "{path}: {} has the code `{code}`", reply.status);
             let page = reply.text();
             let scripts = page.matches("<script").count();
             assert_eq!(scripts, page.matches("<script src=\"/assets/dashboard.js\" defer></script>").count());

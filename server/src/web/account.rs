@@ -4,17 +4,18 @@ use std::sync::Arc;
 
 use askama::Template;
 use axum::extract::State;
-use axum::http::{StatusCode, header};
+use axum::http::header;
 use axum::response::{IntoResponse as _, Redirect};
 use retrosync_protocol::Code;
 use serde::Deserialize;
 
 use super::frame::Frame;
-use super::page::{PageReply, Trouble, see, show_as};
+use super::page::{PageReply, Trouble, see, show, show_refused};
 use super::session::{Form, Visitor, no_cookie, session_cookie};
 use super::words::{grouped, size};
 use crate::api::request::{Params, Peer, to_the_end};
 use crate::app::{App, SERVER_NAME};
+use crate::library::Answer;
 use crate::refusal::Refusal;
 
 #[derive(Template)]
@@ -50,35 +51,26 @@ pub(super) async fn page(
         "password" => "The password is changed, and every other browser is logged out.",
         _ => "",
     };
-    shown(&app, &visitor, StatusCode::OK, notice, String::new()).await
+    show(&shown(&app, &visitor, notice, String::new()).await?)
 }
 
-async fn shown(
-    app: &App,
-    visitor: &Visitor,
-    status: StatusCode,
-    notice: &'static str,
-    problem: String,
-) -> PageReply {
+async fn shown(app: &App, visitor: &Visitor, notice: &'static str, problem: String) -> Answer<AccountPage> {
     let frame = Frame::of(app, visitor).await?;
     let account = app.access.account(visitor.asker()).await?;
     let user = app.access.user(visitor.asker().user).await?;
-    show_as(
-        status,
-        &AccountPage {
-            frame,
-            email: user.email.unwrap_or_default(),
-            saves: grouped(account.saves),
-            versions: grouped(account.versions),
-            size: size(account.size_bytes),
-            quota: account.quota_bytes.map(size).unwrap_or_default(),
-            devices: grouped(account.devices),
-            quota_devices: user.quota_devices.map(|most| grouped(most.into())).unwrap_or_default(),
-            server: SERVER_NAME,
-            notice,
-            problem,
-        },
-    )
+    Ok(AccountPage {
+        frame,
+        email: user.email.unwrap_or_default(),
+        saves: grouped(account.saves),
+        versions: grouped(account.versions),
+        size: size(account.size_bytes),
+        quota: account.quota_bytes.map(size).unwrap_or_default(),
+        devices: grouped(account.devices),
+        quota_devices: user.quota_devices.map(|most| grouped(most.into())).unwrap_or_default(),
+        server: SERVER_NAME,
+        notice,
+        problem,
+    })
 }
 
 /// What the user can mend is told on the page; the rest is a page of its own.
@@ -86,13 +78,13 @@ async fn told(app: &App, visitor: &Visitor, refusal: Refusal) -> PageReply {
     if !matches!(refusal.code(), Code::AccessDenied | Code::Malformed | Code::SlowDown) {
         return Err(Trouble::from(refusal));
     }
-    let status = StatusCode::from_u16(refusal.problem().status).unwrap_or(StatusCode::BAD_REQUEST);
+    let code = refusal.code();
     let problem = refusal.into_problem();
     let text = match problem.help {
         Some(help) => format!("{}: {help}", problem.detail),
         None => problem.detail,
     };
-    shown(app, visitor, status, "", text).await
+    show_refused(code, &shown(app, visitor, "", text).await?)
 }
 
 #[derive(Deserialize)]

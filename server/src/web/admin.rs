@@ -11,7 +11,7 @@ use retrosync_protocol::{Code, Digest};
 use serde::Deserialize;
 
 use super::frame::Frame;
-use super::page::{PageReply, Trouble, see, show};
+use super::page::{PageReply, Trouble, see, show, show_refused};
 use super::session::{Form, Visitor, escaped};
 use super::words::{When, grouped, size};
 use crate::access::{Limits, UserFigures};
@@ -67,15 +67,15 @@ struct Row {
 
 /// `GET /admin`
 pub(super) async fn page(State(app): State<Arc<App>>, visitor: Visitor) -> PageReply {
-    shown(&app, &visitor, String::new(), String::new()).await
+    show(&shown(&app, &visitor, String::new(), String::new()).await?)
 }
 
-async fn shown(app: &App, visitor: &Visitor, link: String, problem: String) -> PageReply {
+async fn shown(app: &App, visitor: &Visitor, link: String, problem: String) -> Answer<AdminPage> {
     let frame = Frame::of(app, visitor).await?;
     let (asker, now_unix_s) = (visitor.asker(), app.now_unix_s());
     let users = app.access.users_with_figures(asker).await?;
     let invitations = app.access.invitations(asker, now_unix_s).await?;
-    show(&AdminPage {
+    Ok(AdminPage {
         frame,
         health: health(app, &users, now_unix_s).await,
         open: app.access.is_registration_open().await?,
@@ -204,11 +204,12 @@ pub(super) async fn invite(State(app): State<Arc<App>>, headers: HeaderMap, form
     match made.await {
         Ok(code) => {
             let link = format!("{}/register?invitation={}", app.base_url(&headers), escaped(&code));
-            shown(&app, &visitor, link, String::new()).await
+            show(&shown(&app, &visitor, link, String::new()).await?)
         }
-        Err(refusal) if refusal.code() == Code::Malformed => {
-            shown(&app, &visitor, String::new(), refusal.into_problem().detail).await
-        }
+        Err(refusal) if refusal.code() == Code::Malformed => show_refused(
+            Code::Malformed,
+            &shown(&app, &visitor, String::new(), refusal.into_problem().detail).await?,
+        ),
         Err(refusal) => Err(Trouble::from(refusal)),
     }
 }
@@ -251,9 +252,10 @@ pub(super) async fn remove(State(app): State<Arc<App>>, form: Form<Out>) -> Page
 async fn told(app: &App, visitor: &Visitor, outcome: Answer<()>) -> PageReply {
     match outcome {
         Ok(()) => see("/admin"),
-        Err(refusal) if refusal.code() == Code::Malformed => {
-            shown(app, visitor, String::new(), refusal.into_problem().detail).await
-        }
+        Err(refusal) if refusal.code() == Code::Malformed => show_refused(
+            Code::Malformed,
+            &shown(app, visitor, String::new(), refusal.into_problem().detail).await?,
+        ),
         Err(refusal) => Err(Trouble::from(refusal)),
     }
 }

@@ -4,12 +4,12 @@ use std::sync::Arc;
 
 use askama::Template;
 use axum::extract::State;
-use axum::http::{HeaderMap, StatusCode, header};
+use axum::http::{HeaderMap, header};
 use axum::response::{IntoResponse as _, Redirect};
 use retrosync_protocol::Code;
 use serde::Deserialize;
 
-use super::page::{PageReply, see, show, show_as};
+use super::page::{PageReply, see, show, show_refused};
 use super::session::{DoorForm, Form, no_cookie, own_path, session_cookie, visitor};
 use crate::access::Address;
 use crate::api::request::{Params, Peer};
@@ -85,10 +85,10 @@ pub(super) async fn login(
         Err(refusal) => told(refusal)?,
     };
     let open = app.access.may_register().await?;
-    let status = StatusCode::from_u16(refusal.problem().status).unwrap_or(StatusCode::FORBIDDEN);
+    let code = refusal.code();
     let problem = refusal.into_problem().detail;
-    show_as(
-        status,
+    show_refused(
+        code,
         &DoorPage {
             register: false,
             first: false,
@@ -143,10 +143,10 @@ pub(super) async fn register(
         Err(refusal) => told(refusal)?,
     };
     let first = app.access.users().await?.is_empty();
-    let status = StatusCode::from_u16(refusal.problem().status).unwrap_or(StatusCode::FORBIDDEN);
+    let code = refusal.code();
     let problem = refusal.into_problem().detail;
     let Credentials { name, next, invitation, .. } = form;
-    show_as(status, &DoorPage { register: true, first, open: true, name, next, problem, invitation })
+    show_refused(code, &DoorPage { register: true, first, open: true, name, next, problem, invitation })
 }
 
 /// What the user can mend is told beside the form; the rest is a page of its own.

@@ -8,6 +8,9 @@ use retrosync_protocol::Code;
 use crate::api::reply::log_cause;
 use crate::refusal::Refusal;
 
+/// The stable code of a refusal, for programs that read a page.
+const CODE: &str = "retrosync-code";
+
 /// What a page answers.
 pub(super) type PageReply = Result<Response, Trouble>;
 
@@ -31,6 +34,8 @@ struct TroublePage {
     title: &'static str,
     detail: String,
     help: String,
+    /// What does not change with the words.
+    code: &'static str,
 }
 
 impl IntoResponse for Trouble {
@@ -40,28 +45,37 @@ impl IntoResponse for Trouble {
             Trouble::Refused(refusal) => refusal,
         };
         log_cause(&refusal);
-        let title = match refusal.code() {
+        let code = refusal.code();
+        let title = match code {
             Code::NotFound => "Nothing here",
             Code::SlowDown => "One moment",
             Code::Internal | Code::Unavailable => "Something went wrong",
             _ => "That did not work",
         };
-        let status = StatusCode::from_u16(refusal.problem().status).unwrap_or(StatusCode::BAD_REQUEST);
         let problem = refusal.into_problem();
-        let page = TroublePage { title, detail: problem.detail, help: problem.help.unwrap_or_default() };
-        (status, Html(page.render().unwrap_or_else(|_| title.to_owned()))).into_response()
+        let help = problem.help.unwrap_or_default();
+        let page = TroublePage { title, detail: problem.detail, help, code: code.as_str() };
+        refused_as(code, page.render().unwrap_or_else(|_| title.to_owned()))
     }
 }
 
 /// A template as a page.
 pub(super) fn show(template: &impl Template) -> PageReply {
-    show_as(StatusCode::OK, template)
+    Ok(Html(rendered(template)?).into_response())
 }
 
-/// A template as a page with another status.
-pub(super) fn show_as(status: StatusCode, template: &impl Template) -> PageReply {
-    let text = template.render().map_err(|error| Refusal::internal("writing a page", error))?;
-    Ok((status, Html(text)).into_response())
+/// The same page again, for who can mend what was refused: with the refusal's status and its stable code.
+pub(super) fn show_refused(code: Code, template: &impl Template) -> PageReply {
+    Ok(refused_as(code, rendered(template)?))
+}
+
+fn rendered(template: &impl Template) -> Result<String, Refusal> {
+    template.render().map_err(|error| Refusal::internal("writing a page", error))
+}
+
+fn refused_as(code: Code, text: String) -> Response {
+    let status = StatusCode::from_u16(code.status()).unwrap_or(StatusCode::BAD_REQUEST);
+    (status, [(CODE, code.as_str())], Html(text)).into_response()
 }
 
 /// Another page, after a form was taken in.

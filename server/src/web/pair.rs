@@ -5,12 +5,12 @@ use std::sync::Arc;
 
 use askama::Template;
 use axum::extract::State;
-use axum::http::{HeaderMap, StatusCode};
+use axum::http::HeaderMap;
 use retrosync_protocol::{Code, UserCode};
 use serde::Deserialize;
 
 use super::frame::Frame;
-use super::page::{PageReply, Trouble, show, show_as};
+use super::page::{PageReply, Trouble, show, show_refused};
 use super::session::{Form, Visitor};
 use crate::access::{Address, Applicant};
 use crate::api::request::{Params, Peer, malformed};
@@ -83,8 +83,8 @@ pub(super) async fn page(
     }
     let Some(code) = read(&typed) else {
         let problem = "A code is 8 letters and digits, such as WXRT-4KQM.".to_owned();
-        return show_as(
-            StatusCode::BAD_REQUEST,
+        return show_refused(
+            Code::Malformed,
             &PairPage { typed, problem, ..at(&app, &visitor, Step::Ask).await? },
         );
     };
@@ -116,8 +116,8 @@ async fn ask_again(app: &App, visitor: &Visitor, typed: String, refusal: Refusal
         Code::SlowDown => "Too many wrong codes. Wait a minute, then try again.",
         _ => return Err(Trouble::from(refusal)),
     };
-    let status = StatusCode::from_u16(refusal.problem().status).unwrap_or(StatusCode::BAD_REQUEST);
-    show_as(status, &PairPage { typed, problem: problem.to_owned(), ..at(app, visitor, Step::Ask).await? })
+    let code = refusal.code();
+    show_refused(code, &PairPage { typed, problem: problem.to_owned(), ..at(app, visitor, Step::Ask).await? })
 }
 
 #[derive(Deserialize)]
