@@ -172,6 +172,12 @@ fn kill_all(work: &Path, asked: &Asked) -> Result<(), String> {
 fn tell(outcome: &Outcome) {
     let Outcome { name, states, failures, seconds, .. } = outcome;
     println!("  {name}: {states} states, {failures} wrong, {seconds:.1} s");
+    for (folder, count) in &outcome.torn {
+        println!(
+            "      {count} of them not judged: `{}` cannot be listed until the card is checked",
+            folder.display()
+        );
+    }
     for (first, count) in outcome.kinds.values().take(6) {
         println!("      {count} times: {first}");
     }

@@ -44,13 +44,20 @@ impl Mounted {
             read_only: false,
             faults: Vec::new(),
             trace: Vec::new(),
+            torn: Vec::new(),
         };
-        card.load(geometry.root, 0);
+        card.load(geometry.root, mount, 0);
         Some(Mounted(Arc::new(Mutex::new(card))))
     }
 
     fn card(&self) -> MutexGuard<'_, Card> {
         self.0.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
+    }
+
+    /// A folder that grew as the power failed: of its new cluster the card knows, of the chain's new end it does not. No
+    /// program can prevent it, or mend it; a check of the card can.
+    pub(crate) fn torn(&self) -> Option<PathBuf> {
+        self.card().torn.first().cloned()
     }
 
     /// What no file system should have been made to do.

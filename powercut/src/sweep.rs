@@ -1,7 +1,7 @@
 //! Judges every crash state of a recording, on all cores, and keeps what is worth a second look.
 
 use std::collections::BTreeMap;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Instant;
@@ -54,6 +54,8 @@ pub(crate) struct Outcome {
     pub(crate) failures: u64,
     /// The first of each kind: what, where, how often.
     pub(crate) kinds: BTreeMap<String, (String, u64)>,
+    /// States that only a check of the card can mend, by the folder that cannot be listed: not judged.
+    pub(crate) torn: BTreeMap<PathBuf, u64>,
     /// One for each different course that the recovery took.
     pub(crate) courses: BTreeMap<Vec<&'static str>, Kept>,
     /// A few at random.
@@ -104,6 +106,10 @@ fn sweep_one(recording: &Recording) -> Outcome {
             outcome.fail("the card is no FAT32 any more", format!("log entry {}", state.at.0));
             return true;
         };
+        if let Some(folder) = card.torn() {
+            *outcome.torn.entry(folder).or_default() += 1;
+            return true;
+        }
         let volume: Arc<dyn Volume> = Arc::new(card.clone());
         let judged =
             judge(&volume, &expected[acked], &expected[begun], &beside).and_then(|()| judge_mounted(&card));

@@ -46,6 +46,8 @@ pub(super) struct Card {
     pub(super) read_only: bool,
     pub(super) faults: Vec<String>,
     pub(super) trace: Vec<&'static str>,
+    /// Folders whose chain leads to a free cluster: the kernel cannot list them, and sets the card read-only.
+    pub(super) torn: Vec<PathBuf>,
 }
 
 pub(super) const FREE: u32 = 0;
@@ -54,9 +56,12 @@ pub(super) const END: u32 = 0x0fff_ffff;
 const DEEPEST: usize = 12;
 
 impl Card {
-    pub(super) fn load(&mut self, first: u32, depth: usize) -> usize {
+    pub(super) fn load(&mut self, first: u32, path: &Path, depth: usize) -> usize {
         let at = self.folders.len();
         self.folders.push(Folder::default());
+        if !self.chain(first).1 {
+            self.torn.push(path.to_owned());
+        }
         for entry in self.geometry.folder(&self.crash, first) {
             let key = entry.name.to_lowercase();
             if self.folders[at].names.contains_key(&key) {
@@ -69,7 +74,7 @@ impl Card {
                 self.nodes.push(Node { first, size_bytes, clusters, mtime: 0, opens: 0, gone: false });
                 Named::File(self.nodes.len() - 1)
             } else if depth < DEEPEST {
-                Named::Folder(self.load(entry.first, depth + 1))
+                Named::Folder(self.load(entry.first, &path.join(&entry.name), depth + 1))
             } else {
                 continue;
             };
