@@ -21,7 +21,9 @@ pub struct Home {
 
 impl Home {
     pub fn new() -> Home {
-        let server = Server::start_with(&["--open-registration"]);
+        // In memory where that can be had: these tests pull no plug, and there are many of them.
+        let folder = tempfile::tempdir_in("/dev/shm").or_else(|_| tempfile::tempdir()).unwrap();
+        let server = Server::start_in(folder, &["--open-registration"]);
         let login = register(&server, EMAIL);
         Home { server, login }
     }
@@ -176,4 +178,43 @@ pub fn base64(bytes: &[u8]) -> String {
 
 pub fn sha256(bytes: &[u8]) -> String {
     Digest::of(bytes).to_string()
+}
+
+pub const GBA: &str = "/mnt/mmc/MUOS/save/file/mGBA/Pokemon Emerald.srm";
+pub const GBA_ELSEWHERE: &str = "/mnt/sdcard/Saves/saves/mGBA/Pokemon Emerald.srm";
+pub const HOUR_MS: i64 = 3_600_000;
+
+pub fn version(stored: &Value) -> String {
+    stored["saveVersionId"].as_str().unwrap().into()
+}
+
+/// All versions of ada's saves, as our own protocol has them: the bytes' digests by save.
+pub fn kept(home: &Home) -> Vec<(String, Vec<String>)> {
+    let device = home.server.pair("witness", EMAIL);
+    let changes: Value = device.get("/changes?since=0&epoch=").ok();
+    let saves =
+        changes["saves"].as_array().unwrap().iter().map(|save| save["save"].as_str().unwrap().to_owned());
+    let digests = |save: &str| {
+        let name = save.replace('%', "%25").replace(' ', "%20").replace('/', "%2F").replace('@', "%40");
+        let history: Value = device.get(&format!("/history?save={name}")).ok();
+        let versions = history["versions"].as_array().unwrap().iter();
+        versions
+            .filter_map(|v| Some(v["record"]["content"]["digest"].as_str()?.to_owned()))
+            .collect::<Vec<_>>()
+    };
+    saves.map(|save| (save.clone(), digests(&save))).collect()
+}
+
+/// Is each of these the bytes of a version of some save?
+#[track_caller]
+pub fn all_kept(home: &Home, contents: &[&[u8]]) {
+    let kept = kept(home);
+    for bytes in contents {
+        let digest = sha256(bytes);
+        assert!(
+            kept.iter().any(|(_, digests)| digests.contains(&digest)),
+            "lost: {:?}",
+            String::from_utf8_lossy(bytes)
+        );
+    }
 }

@@ -8,5 +8,7 @@ mod support;
 mod bucket;
 mod client;
 mod golden;
+mod kept;
 mod losses;
+mod odd;
 mod pairing;
