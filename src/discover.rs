@@ -56,3 +56,34 @@ fn listen(ask: SocketAddr, found: &mut Vec<Found>) -> std::io::Result<()> {
     }
     Ok(())
 }
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+
+    #[test]
+    fn a_server_of_which_a_stranger_tells_is_shown_with_the_stranger() {
+        let announcer = UdpSocket::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
+        let ask = announcer.local_addr().unwrap();
+        std::thread::spawn(move || {
+            let mut datagram = [0; discovery::BYTES];
+            while let Ok((length, from)) = announcer.recv_from(&mut datagram) {
+                assert!(discovery::is_question(&datagram[..length]));
+                for address in [
+                    "https://saves.example",
+                    "http://10.9.9.9:1",
+                    "https://nas@evil.example",
+                    "http://*:8377",
+                ] {
+                    announcer.send_to(format!("retrosync here {address}").as_bytes(), from).unwrap();
+                }
+            }
+        });
+        let found = |address: &str, sender: &str| Found { address: address.into(), sender: sender.into() };
+        let wanted = [found("https://saves.example", "127.0.0.1"), found("http://127.0.0.1:8377", "")];
+        // On a machine that is busy enough no answer comes in time.
+        let heard = (0..30).map(|_| servers(ask)).find(|found| found.len() == wanted.len());
+        assert_eq!(heard, Some(wanted.to_vec()));
+    }
+}
