@@ -1,5 +1,8 @@
 //! What was pressed is done, all of it, and nothing else: switches in a hurry, an app that is closed early, one picture, a
 //! daemon that outlives the screen, a launcher with odd habits.
+//!
+//! Natively only: qemu's user mode hears nothing of `MADV_DONTFORK`, and its processes are not called `retrosync`, which `stop`
+//! looks at.
 
 use std::os::unix::process::CommandExt;
 use std::path::Path;
