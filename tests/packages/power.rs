@@ -248,6 +248,9 @@ impl On<'_> {
 
 impl Drop for On<'_> {
     fn drop(&mut self) {
+        if std::thread::panicking() {
+            println!("---- the device ----{}", self.tell());
+        }
         self.cut();
     }
 }
