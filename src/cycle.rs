@@ -1,6 +1,6 @@
 //! One cycle: look, list, plan, apply, record. The order of it, told once.
 //!
-//! Roots online? recovered? → does a game run? → scan → list → plan → upload → download → journal → report. A cycle in
+//! Does a game run? → roots online? recovered? → scan → list → plan → upload → download → journal → report. A cycle in
 //! which nothing changed makes one request (or none, where a long poll just brought the news), reads no save and writes
 //! nothing. What fails for one save is a problem in the report and stops no other. Decides nothing: `plan` does.
 
@@ -18,7 +18,7 @@ use retrosync_protocol::{Changes, compare_key};
 
 use crate::apply::{self, Card, Hands, Outcome};
 use crate::attic::{Attic, Limits, Told};
-use crate::disk::Disk;
+use crate::disk::{self, Disk};
 use crate::error::{Kind, Result};
 use crate::facts;
 use crate::identity::Identity;
@@ -153,7 +153,8 @@ pub fn run(parts: &mut Parts, mut request: Request) -> CycleReport {
 
 /// One round; true if it should be followed by another.
 fn round(parts: &mut Parts, request: &mut Request, report: &mut CycleReport) -> Result<bool> {
-    let roots = roots(parts, report);
+    let playing = parts.memory.hooks.look(&parts.signs);
+    let roots = roots(parts, playing.reason.as_deref(), report);
     if let Some((_, RootState::Offline(reason))) = roots.first() {
         // Without the card that holds the journal nothing can be remembered, so nothing is done.
         report.halts.push(Halt::Offline { root: 0, reason: reason.clone() });
@@ -164,7 +165,6 @@ fn round(parts: &mut Parts, request: &mut Request, report: &mut CycleReport) -> 
         look_for_games(parts, report);
     }
     let now_ms = boot_ms();
-    let playing = parts.memory.hooks.look(&parts.signs);
     parts.memory.launches.look(&playing, now_ms);
     report.playing.clone_from(&playing.reason);
 
@@ -216,8 +216,9 @@ fn round(parts: &mut Parts, request: &mut Request, report: &mut CycleReport) -> 
     Ok(report.acted(outcome))
 }
 
-/// Which roots are there; one that is there for the first time is recovered before anything looks at its saves.
-fn roots(parts: &mut Parts, report: &mut CycleReport) -> Vec<(PathBuf, RootState)> {
+/// Which roots are there; one that is there for the first time is recovered before anything looks at its saves. A card that is put
+/// in under a game, and on which a cut left something to finish, waits for the end of that: a running game owns its save.
+fn roots(parts: &mut Parts, playing: Option<&str>, report: &mut CycleReport) -> Vec<(PathBuf, RootState)> {
     let mut states = Vec::with_capacity(parts.cards.len());
     let paused = paused(parts);
     for card in &mut parts.cards {
@@ -225,7 +226,21 @@ fn roots(parts: &mut Parts, report: &mut CycleReport) -> Vec<(PathBuf, RootState
         if state != RootState::Online {
             // What it held open may be of a card that never comes back: it is opened anew.
             card.disk = None;
-        } else if card.disk.is_none() {
+        } else if let (None, Some(game)) = (&card.disk, playing)
+            && disk::is_replacing(Arc::clone(&parts.volume), &card.root.dir).unwrap_or(true)
+        {
+            state = RootState::Offline(format!(
+                "what a cut left on it is finished when the game has ended: {game}"
+            ));
+        } else if let Some(disk) = card.disk.as_mut() {
+            // A card that was full, say, when the power was back: there may be room now.
+            if playing.is_none() {
+                match disk.try_again() {
+                    Ok(problems) => report.problems.extend(problems),
+                    Err(error) => report.problems.push(error.into()),
+                }
+            }
+        } else {
             let volume = Arc::clone(&parts.volume);
             let opened =
                 Attic::open(Arc::clone(&volume), &card.root.dir).and_then(|(attic, mut problems)| {

@@ -20,70 +20,28 @@ mod intent;
 mod leftovers;
 mod recovery;
 mod set;
+mod staging;
 mod steps;
 
 pub use leftovers::found_by_checks;
+pub use staging::Staged;
+use staging::Unused;
 
-use std::io::{self, Read};
+use std::fmt;
+use std::io;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 
-use retrosync_protocol::{Content, Hasher, SaveId};
+use retrosync_protocol::{Content, SaveId};
 
-use crate::attic::{Attic, Looked, Reason, look, measure};
+use crate::attic::{Attic, Looked, Reason, look};
 use crate::durable::MOST_COUNTED;
 use crate::error::{Error, Kind, Problem, Result};
 use crate::formats::set::Set;
-use crate::formats::{self, AsNew, Form};
 use crate::root::STATE_FOLDER;
 use crate::snapshot::{RelativePath, Stamp};
-use crate::volume::{Appender, Volume, VolumeFile};
+use crate::volume::Volume;
 use intent::{Intent, New, SPARE_BYTES, Slot, Spare, Way};
-
-/// New bytes, verified and durable on the card, waiting to take a save's place. Dropped unused, the next bytes of their
-/// size are staged in their file.
-#[derive(Debug)]
-pub struct Staged {
-    /// The file's name in `incoming/`; empty once it is used.
-    name: String,
-    content: Content,
-    /// How the emulator here writes where no file is yet.
-    as_new: AsNew,
-    unused: Unused,
-}
-
-/// Files of dropped [`Staged`]s.
-type Unused = Arc<Mutex<Vec<Spare>>>;
-
-impl Drop for Staged {
-    fn drop(&mut self) {
-        if !self.name.is_empty()
-            && let Ok(mut unused) = self.unused.lock()
-        {
-            let (name, size_bytes) = (std::mem::take(&mut self.name), self.content.size_bytes);
-            unused.push(Spare { name, size_bytes });
-        }
-    }
-}
-
-impl Staged {
-    /// What it holds.
-    pub fn content(&self) -> &Content {
-        &self.content
-    }
-
-    /// Where no file is yet, writes it as its emulator here would.
-    #[must_use]
-    pub fn written(mut self, as_new: AsNew) -> Staged {
-        self.as_new = as_new;
-        self
-    }
-
-    /// Takes the file out: from here on a record names it.
-    fn take(mut self) -> New {
-        New { name: std::mem::take(&mut self.name), content: self.content }
-    }
-}
 
 /// The writer into one root's save folders.
 pub struct Disk {
@@ -96,6 +54,13 @@ pub struct Disk {
     slot: Slot,
     attic: Attic,
     shown_at_boot_ms: Option<u64>,
+}
+
+/// What it would do next, beside what lies on the card.
+impl fmt::Debug for Disk {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        (&self.slot.record, self.last_name, &self.unused).fmt(f)
+    }
 }
 
 /// May the first byte change now? Asked right before it does (promise 7: a running game owns its save).
@@ -153,144 +118,6 @@ impl Disk {
         &mut self.attic
     }
 
-    /// Streams a payload onto the card, verifies it, makes it durable. Touches no save.
-    ///
-    /// # Errors
-    /// `Damaged` when it is not `content`; `Full`; what reading the payload failed with. Then nothing is left of it.
-    pub fn stage(&mut self, content: &Content, payload: &mut dyn Read) -> Result<Staged> {
-        let doing = || format!("cannot stage {} bytes", content.size_bytes);
-        self.reclaim();
-        let (name, mut file, is_new) = self.staging_file(content).map_err(|e| Error::io(doing(), &e))?;
-        let staged =
-            Staged { name, content: *content, as_new: AsNew::default(), unused: self.unused.clone() };
-        let written = fill(&mut *file, content, payload).and_then(|()| {
-            if is_new {
-                // On FAT the table must be durable before the entry speaks of its clusters: the folder's sync writes it.
-                self.volume.sync_folder(&self.incoming)?;
-            }
-            file.sync()
-        });
-        drop(file);
-        match written {
-            Ok(()) => Ok(staged),
-            Err(error) => {
-                if is_new {
-                    // Made by this very call: no other name can share its clusters.
-                    let _ = steps::remove(&*self.volume, &self.incoming.join(staged.take().name));
-                }
-                if error.kind() == io::ErrorKind::StorageFull {
-                    self.give_back_spares();
-                }
-                Err(Error::io(doing(), &error))
-            }
-        }
-    }
-
-    /// The staged payload in the form of the file that it replaces, or of a new file of its name: what is staged then is
-    /// proved to hold this payload and no other.
-    fn formed(&mut self, path: &RelativePath, save: &SaveId, staged: Staged) -> Result<Staged> {
-        let doing = || format!("cannot put another version into `{path}`");
-        let form = match self.volume.open(&path.under(&self.root_dir)) {
-            Ok(file) => Form::of(save, file),
-            Err(error) if error.kind() == io::ErrorKind::NotFound => {
-                Ok(Form::of_new(save, path.name(), staged.as_new))
-            }
-            Err(error) => Err(error),
-        };
-        let form = form.map_err(|error| Error::io(doing(), &error))?;
-        let payload = staged.content;
-        let staged = if form.is_plain() {
-            staged
-        } else {
-            self.in_form(&form, &staged).map_err(|error| {
-                let error = Error::io(doing(), &error);
-                error.help("it stays as it is on this device; every version is kept on the server")
-            })?
-        };
-        if !form.is_plain() || payload.size_bytes <= formats::SHAPED_MOST_BYTES as u64 {
-            let looked = look(&*self.volume, &self.incoming.join(&staged.name), save)?;
-            if looked.is_none_or(|(looked, _)| looked.payload != payload) {
-                let error = Error::new(Kind::Damaged, doing(), "it would not come back as the same bytes");
-                return Err(
-                    error.help("it stays as it is on this device; every version is kept on the server")
-                );
-            }
-        }
-        Ok(staged)
-    }
-
-    /// A staged file that holds the payload of another in this form; durable.
-    fn in_form(&mut self, form: &Form, staged: &Staged) -> io::Result<Staged> {
-        let mut payload = self.volume.open(&self.incoming.join(&staged.name))?;
-        let name = self.fresh_name();
-        let path = self.incoming.join(&name);
-        let mut file = self.volume.create_new(&path)?;
-        let size_bytes = staged.content.size_bytes;
-        let written =
-            form.write(&mut payload, size_bytes, &mut Appender::new(&mut *file, 0)).and_then(|()| {
-                file.sync()?;
-                self.volume.sync_folder(&self.incoming)?;
-                measure(&*self.volume, &path)
-            });
-        drop(file);
-        match written {
-            Ok(content) => {
-                Ok(Staged { name, content, as_new: AsNew::default(), unused: self.unused.clone() })
-            }
-            Err(error) => {
-                // Made by this very call: no other name can share its clusters.
-                let _ = steps::remove(&*self.volume, &path);
-                if error.kind() == io::ErrorKind::StorageFull {
-                    self.give_back_spares();
-                }
-                Err(error)
-            }
-        }
-    }
-
-    /// A name in `incoming/` that neither a file nor the record has.
-    fn fresh_name(&mut self) -> String {
-        self.last_name += 1;
-        format!("{:08}", self.last_name)
-    }
-
-    /// A spare of just this size, or a new file.
-    fn staging_file(&mut self, content: &Content) -> io::Result<(String, Box<dyn VolumeFile>, bool)> {
-        let spares = &mut self.slot.record.spares;
-        while let Some(at) = spares.iter().position(|spare| spare.size_bytes == content.size_bytes) {
-            let Spare { name, size_bytes } = spares.remove(at);
-            if let Ok(file) = self.volume.open_write(&self.incoming.join(&name))
-                && file.stamp()?.size_bytes == size_bytes
-            {
-                return Ok((name, file, false));
-            }
-        }
-        let name = self.fresh_name();
-        let file = self.volume.create_new(&self.incoming.join(&name))?;
-        Ok((name, file, true))
-    }
-
-    /// Takes back the files of staged bytes that were not wanted after all.
-    fn reclaim(&mut self) {
-        let unused = self.unused.lock().map(|mut unused| std::mem::take(&mut *unused)).unwrap_or_default();
-        for spare in unused {
-            if spare.size_bytes > SPARE_BYTES {
-                // Staged in this run and never renamed: no other name can share its clusters.
-                let _ = steps::remove(&*self.volume, &self.incoming.join(spare.name));
-            } else {
-                self.slot.record.spares.push(spare);
-            }
-        }
-    }
-
-    /// The card is full: what lies ready to be written again is room for the next try.
-    fn give_back_spares(&mut self) {
-        self.reclaim();
-        for spare in std::mem::take(&mut self.slot.record.spares) {
-            let _ = steps::remove(&*self.volume, &self.incoming.join(spare.name));
-        }
-    }
-
     /// Since when a game could see what the last replacement put in place, in uptime; what started later has loaded it.
     pub fn shown_at_boot_ms(&self) -> Option<u64> {
         self.shown_at_boot_ms
@@ -315,7 +142,7 @@ impl Disk {
             return self.set_stamp(path, save, &new);
         }
         // One intent at a time: an earlier one that could not be finished comes first, or nothing does.
-        self.finish()?;
+        self.finish_first(guard)?;
         let staged = self.formed(path, save, staged)?;
         let new = New { name: staged.name.clone(), content: staged.content };
         let Some((intent, stamp)) = self.prepare(path, save, expects, Some(new), guard)? else {
@@ -346,6 +173,23 @@ impl Disk {
         }
     }
 
+    /// Tries again what could not be finished: until it is, nobody reads that save.
+    ///
+    /// # Errors
+    /// When the card still cannot.
+    pub fn try_again(&mut self) -> Result<Vec<Problem>> {
+        if self.slot.record.is_open() { self.finish() } else { Ok(Vec::new()) }
+    }
+
+    /// Finishes what could not be finished before, if no game runs: that is a change like any other.
+    fn finish_first(&mut self, guard: &mut Guard<'_>) -> Result<()> {
+        if self.slot.record.is_open() {
+            guard()?;
+            self.finish()?;
+        }
+        Ok(())
+    }
+
     /// Looks again, and gets all ready without changing anything; nothing to do if the new bytes are there already.
     fn prepare(
         &mut self,
@@ -356,7 +200,7 @@ impl Disk {
         guard: &mut Guard<'_>,
     ) -> Result<Option<(Intent, Option<Stamp>)>> {
         // One intent at a time: an earlier one that could not be finished comes first, or nothing does.
-        self.finish()?;
+        self.finish_first(guard)?;
         guard()?;
         let target = path.under(&self.root_dir);
         let here = look(&*self.volume, &target, save)?;
@@ -491,35 +335,6 @@ pub fn is_replacing(volume: Arc<dyn Volume>, root_dir: &Path) -> Result<bool> {
     slot.map(|slot| slot.record.is_open()).map_err(|error| {
         Error::io(format!("cannot look for interrupted work in `{}`", root_dir.display()), &error)
     })
-}
-
-/// Writes a payload at the start of `file`, and proves that it is `content`.
-fn fill(file: &mut dyn VolumeFile, content: &Content, payload: &mut dyn Read) -> io::Result<()> {
-    let (mut hasher, mut offset) = (Hasher::default(), 0);
-    let mut piece = vec![0; 64 * 1024];
-    let wrong = |what| io::Error::new(io::ErrorKind::InvalidData, what);
-    loop {
-        let count = match payload.read(&mut piece) {
-            Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
-            count => count?,
-        };
-        if count == 0 {
-            break;
-        }
-        if offset + count as u64 > content.size_bytes {
-            return Err(wrong("more bytes came than were promised"));
-        }
-        hasher.update(&piece[..count]);
-        file.write_all_at(&piece[..count], offset)?;
-        offset += count as u64;
-    }
-    if offset < content.size_bytes {
-        return Err(wrong("fewer bytes came than were promised"));
-    }
-    if hasher.finish() != content.digest {
-        return Err(wrong("the bytes are not those of their digest"));
-    }
-    Ok(())
 }
 
 fn busy(path: &RelativePath, cause: &str) -> Error {

@@ -6,6 +6,7 @@
 //! *unread*, never absent. Never writes.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -88,6 +89,12 @@ struct Seen {
     stamp: Stamp,
     content: Content,
     doubt: Option<Doubt>,
+}
+
+impl fmt::Debug for Scanner {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.seen.fmt(f)
+    }
 }
 
 impl Scanner {

@@ -397,8 +397,10 @@ fn what_is_no_folder_of_a_save_is_told_and_stays() {
         .unwrap();
     fs::create_dir(saves.join("EMPTY")).unwrap();
     assert_eq!(a.once()["uploaded"], json!([]));
-    let told = a.json(&["status"])["left_out"].to_string();
+    let status = a.json(&["status"]);
+    let told = status["left_out"].to_string();
     for why in ["in none of them", "a link in it", "more than 32 MiB"] {
         assert!(told.contains(why), "{why}: {told}");
     }
+    assert_eq!(status["safe_to_switch_off"], true, "what is no save is not waited for: {status}");
 }

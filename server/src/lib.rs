@@ -9,18 +9,28 @@
 //! Imports run down only. `library` and `access` know neither HTTP nor SQL nor the clock; only `main` names SQLite
 //! and the disk. `protocol/README.md` is the authority for what is answered.
 
+#[cfg(feature = "serve")]
 pub mod access;
+#[cfg(feature = "serve")]
 pub mod announce;
+#[cfg(feature = "serve")]
 pub mod api;
+#[cfg(feature = "serve")]
 pub mod app;
 pub mod blobs;
 pub mod catalog;
+#[cfg(feature = "serve")]
 pub mod compat;
+#[cfg(feature = "serve")]
 pub mod keep;
 pub mod library;
+#[cfg(feature = "serve")]
 pub mod listen;
 pub mod notice;
+#[cfg(feature = "serve")]
 mod patience;
+#[cfg(feature = "serve")]
 pub mod proxies;
 pub mod refusal;
+#[cfg(feature = "serve")]
 pub mod web;

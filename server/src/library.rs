@@ -3,6 +3,7 @@
 //! Everything here is a question or a change of one [`Asker`]. A change is one transaction; it is answered after the commit,
 //! and only then are the waiting told. What `access` has let in is trusted to be who it says, and nothing else is.
 
+#[cfg(feature = "serve")]
 mod adopt;
 mod board;
 mod changes;
@@ -28,6 +29,7 @@ use crate::catalog::{Access, Catalog, StoredVersion, UserId};
 use crate::notice::Notice;
 use crate::refusal::Refusal;
 
+#[cfg(feature = "serve")]
 pub(crate) use adopt::{Draft, Now};
 pub use board::{Brought, Overview, Synced};
 pub use store::Batch;

@@ -1,5 +1,6 @@
 //! One device: the real daemon's parts over a card in memory, started and started again as the program starts.
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 
@@ -7,6 +8,7 @@ use retrosync::apply::Card;
 use retrosync::attic::Attic;
 use retrosync::cycle::{self, CycleReport, Memory, Parts, Request, Settings};
 use retrosync::disk::Disk;
+use retrosync::durable::seal;
 use retrosync::error::{Problem, Result};
 use retrosync::facts;
 use retrosync::identity::{Begun, Identity, Opened};
@@ -15,16 +17,17 @@ use retrosync::machine::{self, Machine as _};
 use retrosync::naming::Naming;
 use retrosync::plan::ConflictPolicy;
 use retrosync::playing::Signs;
-use retrosync::profile::{Profile, Site};
+use retrosync::profile::{Live, Profile, Site};
 use retrosync::remote::Remote;
+use retrosync::retroarch_cfg::RetroarchCfg;
 use retrosync::root::Root;
-use retrosync::snapshot::{Place, RelativePath};
+use retrosync::snapshot::{Place, RelativePath, RootState};
 use retrosync::volume::Volume;
-use retrosync_protocol::{Changes, SaveId, Token};
+use retrosync_protocol::{Changes, SaveId, Token, WriterId};
 
 use crate::bug::Bug;
 use crate::fat::Fat;
-use crate::handheld::{Handheld, ROOT, Shared, Stage, Watched};
+use crate::handheld::{Handheld, ROOT, SECOND, Shared, Stage, Watched};
 use crate::link::{Link, Weather};
 use crate::server::Server;
 use crate::share::Share;
@@ -39,8 +42,8 @@ pub struct Kind {
     pub site: Site,
     /// Which file is which save, on each card.
     pub naming: Naming,
-    /// Where the saves lie, by number.
-    pub places: Vec<&'static str>,
+    /// Where the saves lie, by number: the root and the path below it.
+    pub places: Vec<(usize, &'static str)>,
     /// The saves.
     pub saves: Arc<Vec<SaveId>>,
     /// A folder that all devices write is the store; else our server is.
@@ -84,9 +87,7 @@ impl Device {
         seed: u64,
     ) -> Device {
         let fat = new_card();
-        Root::create(fat.volume(), Path::new(ROOT)).unwrap();
-        fat.settle();
-        let paths = kind.places.iter().map(|place| Path::new(ROOT).join(place)).collect();
+        let paths = kind.places.iter().map(|(root, place)| kind.site.roots[*root].join(place)).collect();
         let handheld = Shared::new(Handheld::new(fat, seed, bug, paths));
         let mut device = Device {
             number,
@@ -117,8 +118,24 @@ impl Device {
     fn pair(&mut self) {
         let volume: Arc<dyn Volume> = Arc::new(Watched(self.handheld.clone()));
         let state_dir = PathBuf::from(ROOT).join(".retrosync");
-        self.play(|_| Identity::open(volume, &state_dir, "").and_then(|(mut identity, _)| identity.save()))
-            .unwrap();
+        let (roots, handheld) = (self.kind.site.roots.clone(), self.handheld.clone());
+        // On this device's machine: chance is its own too.
+        self.play(|_| {
+            let marked = |dir: &PathBuf| {
+                let mut random = [0; 16];
+                Stage(handheld.clone()).random(&mut random);
+                let marker = BTreeMap::from([("root", WriterId::from_random(&random).to_string())]);
+                let line = seal(0, &marker).unwrap().0;
+                handheld.get().fat.write(&format!("{}/.retrosync/root", dir.display()), &line);
+                (dir.clone(), Root::create(Arc::clone(&volume), dir).unwrap().id)
+            };
+            let others: Vec<_> = roots.iter().map(marked).skip(1).collect();
+            Identity::open(volume, &state_dir, "").and_then(|(mut identity, _)| {
+                identity.facts.roots.extend(others);
+                identity.save()
+            })
+        })
+        .unwrap();
         self.handheld.get().fat.settle();
     }
 
@@ -225,6 +242,24 @@ impl Device {
             None => Box::new(link),
         };
         let kind = &self.kind;
+        // As pairing has seen it; whether it is there each cycle asks.
+        let mut cards = vec![Card { root, disk: Some(disk) }];
+        for dir in &self.kind.site.roots[1..] {
+            let root = match identity.facts.roots.get(dir) {
+                Some(id) => Root::recorded(Arc::clone(&volume), dir, id.clone()),
+                None => Root::open(Arc::clone(&volume), dir)?,
+            };
+            let opened = (root.state() == RootState::Online).then(|| {
+                let (attic, _) = Attic::open(Arc::clone(&volume), dir)?;
+                Disk::open(Arc::clone(&volume), dir, attic)
+            });
+            // What fails now is tried again by the first cycle.
+            let disk = opened.and_then(Result::ok).map(|(disk, odd)| {
+                problems.extend(odd);
+                disk
+            });
+            cards.push(Card { root, disk });
+        }
         let (profile, site, naming) = self
             .firmware
             .take()
@@ -233,7 +268,7 @@ impl Device {
             profile,
             site,
             naming,
-            cards: vec![Card { root, disk: Some(disk) }],
+            cards,
             identity,
             journal,
             remote,
@@ -283,8 +318,9 @@ impl Device {
 
     /// The watcher names a save's file.
     pub fn names(&mut self, save: usize) {
-        let path = RelativePath::new(self.kind.places[save]).unwrap();
-        self.with_parts(|parts| parts.memory.name(Place { root: 0, path }, retrosync::playing::boot_ms()));
+        let (root, path) = self.kind.places[save];
+        let place = Place { root, path: RelativePath::new(path).unwrap() };
+        self.with_parts(|parts| parts.memory.name(place, retrosync::playing::boot_ms()));
     }
 }
 
@@ -294,6 +330,9 @@ fn new_card() -> Fat {
     let saves = ["Saves/CurrentProfile/saves/Gambatte", "Saves/CurrentProfile/states/Gambatte"];
     for folder in [".retrosync", "Roms/GB"].into_iter().chain(saves) {
         fat.create_folder(&Path::new(ROOT).join(folder)).unwrap();
+    }
+    for folder in [".retrosync", "states/Gambatte"] {
+        fat.create_folder(&Path::new(SECOND).join(folder)).unwrap();
     }
     for title in ["Tetris", "Zelda"] {
         fat.write(&format!("{ROOT}/Roms/GB/{title}.gb"), b"rom");
@@ -307,30 +346,54 @@ fn new_card() -> Fat {
 /// # Panics
 /// When the profile is not there or its names have changed.
 pub fn onion() -> Kind {
+    kind(false)
+}
+
+/// The same with a second card, on which RetroArch's configuration puts the states.
+///
+/// # Panics
+/// As [`onion`].
+pub fn onion_with_two_cards() -> Kind {
+    kind(true)
+}
+
+fn kind(two_cards: bool) -> Kind {
     let profiles = retrosync::profile::built_in();
     let profile = profiles.into_iter().find(|profile| profile.name == "onion").unwrap();
-    let site = Site {
+    let mut site = Site {
         roots: vec![PathBuf::from(ROOT)],
         games: vec![Path::new(ROOT).join("Roms")],
         ..Site::default()
     };
+    if two_cards {
+        site.roots.push(PathBuf::from(SECOND));
+        let said = format!("savestate_directory = \"{SECOND}/states\"\nsort_savestates_enable = \"true\"\n");
+        let (dir, cfg) = (PathBuf::from(ROOT), RetroarchCfg::parse(&said));
+        site.retroarch.push(Live { dir, cfg, word: None });
+    }
     let (found, _) = facts::games(&new_card(), &profile, &site);
     let naming = Naming::new(&profile, &site, found);
+    let state = if two_cards {
+        (1, "states/Gambatte/Tetris.state")
+    } else {
+        (0, "Saves/CurrentProfile/states/Gambatte/Tetris.state")
+    };
     let places = vec![
-        "Saves/CurrentProfile/saves/Gambatte/Tetris.srm",
-        "Saves/CurrentProfile/saves/Gambatte/Zelda.srm",
-        "Saves/CurrentProfile/states/Gambatte/Tetris.state",
+        (0, "Saves/CurrentProfile/saves/Gambatte/Tetris.srm"),
+        (0, "Saves/CurrentProfile/saves/Gambatte/Zelda.srm"),
+        state,
     ];
-    let save = |place: &&str| {
-        let place = Place { root: 0, path: RelativePath::new(place).unwrap() };
+    let save = |(root, place): &(usize, &str)| {
+        let place = Place { root: *root, path: RelativePath::new(place).unwrap() };
         match naming.identify(&place) {
             retrosync::naming::Identified::Save(save) => save,
             other => panic!("{place:?} is {other:?}"),
         }
     };
     let saves: Vec<SaveId> = places.iter().map(save).collect();
-    for (save, place) in saves.iter().zip(&places) {
-        assert_eq!(naming.home(save).map(|home| home.path.as_str().to_owned()).as_deref(), Some(*place));
+    for (save, (root, place)) in saves.iter().zip(&places) {
+        let home = naming.home(save).map(|home| (home.root, home.path.as_str().to_owned()));
+        assert_eq!(home, Some((*root, (*place).to_owned())));
     }
     Kind { profile, site, naming, places, saves: Arc::new(saves), shares: false }
 }

@@ -4,8 +4,8 @@
 //! next, and a cycle also with a power cut before each of its changes to the card (once in a history), of which all that was
 //! not synced is lost, or nothing. Every state is judged, and then brought to rest and judged again.
 //!
-//! Two histories are one state if the cards, the server, the games and the clocks are alike, and each daemon has lived through
-//! the same since it started: that is what it may remember.
+//! Two histories are one state if the cards, the server, the games, the clocks, what is true and what each daemon remembers are
+//! alike. Only the first history that leads to a state is brought to rest, and only from that one it goes on.
 
 use std::collections::BTreeSet;
 use std::collections::hash_map::DefaultHasher;
@@ -21,7 +21,7 @@ use retrosync::pace::Trigger;
 use crate::bug::Bug;
 use crate::device::{Kind, onion};
 use crate::handheld::Wall;
-use crate::story::{Event, Mishap};
+use crate::story::{Event, Mishap, SAVES};
 use crate::world::World;
 
 const DEVICES: usize = 2;
@@ -69,7 +69,7 @@ pub fn exhaust(most: usize, bug: Option<Bug>, threads: usize) -> Exhausted {
     let mut level: Vec<Vec<Move>> = vec![Vec::new()];
     for _ in 0..most {
         let mut next = Vec::new();
-        for (played, found) in search.expand(&level, threads) {
+        for (played, found) in search.expand(&level, &known, threads) {
             all.histories += played;
             match found {
                 Ok(states) => next.extend(states.into_iter().filter(|(_, state)| known.insert(*state))),
@@ -95,7 +95,7 @@ type States = Result<Vec<(Vec<Move>, u64)>, String>;
 
 impl Search {
     /// Every history of the level with every move that can follow, in their order, however fast the processors are.
-    fn expand(&self, level: &[Vec<Move>], threads: usize) -> Vec<(usize, States)> {
+    fn expand(&self, level: &[Vec<Move>], known: &BTreeSet<u64>, threads: usize) -> Vec<(usize, States)> {
         let shares: Vec<&[Vec<Move>]> = level.chunks(SHARE).collect();
         let (next, done) = (AtomicUsize::new(0), Mutex::new(Vec::new()));
         thread::scope(|scope| {
@@ -104,7 +104,7 @@ impl Search {
                     loop {
                         let number = next.fetch_add(1, Ordering::Relaxed);
                         let Some(share) = shares.get(number) else { return };
-                        let found = self.expand_share(share);
+                        let found = self.expand_share(share, known);
                         done.lock().unwrap().push((number, found));
                     }
                 });
@@ -115,7 +115,7 @@ impl Search {
         done.into_iter().map(|(_, found)| found).collect()
     }
 
-    fn expand_share(&self, share: &[Vec<Move>]) -> (usize, States) {
+    fn expand_share(&self, share: &[Vec<Move>], before_them: &BTreeSet<u64>) -> (usize, States) {
         let (mut played, mut states, mut known) = (0, Vec::new(), BTreeSet::new());
         for before in share {
             let mut open: Vec<Move> = moves(before);
@@ -123,7 +123,7 @@ impl Search {
                 let mut moves = before.clone();
                 moves.push(next);
                 played += 1;
-                match self.play(&moves) {
+                match self.play(&moves, &|state| before_them.contains(state) || known.contains(state)) {
                     Err(broken) => return (played, Err(told(&moves, &broken))),
                     // The cut came: there may be a later one.
                     Ok((state, was_cut)) => {
@@ -140,8 +140,8 @@ impl Search {
         (played, Ok(states))
     }
 
-    /// The state that moves lead to, and whether the last one's cut came.
-    fn play(&self, moves: &[Move]) -> Result<(u64, bool), String> {
+    /// The state that moves lead to, and whether the last one's cut came; a state that is known has been brought to rest.
+    fn play(&self, moves: &[Move], is_known: &dyn Fn(&u64) -> bool) -> Result<(u64, bool), String> {
         let ran = catch_unwind(AssertUnwindSafe(|| {
             let mut world = World::new(&self.kind, DEVICES, 1, self.bug);
             // Their clocks stand still but for waiting: what differs only in when is one state.
@@ -149,7 +149,7 @@ impl Search {
                 device.handheld.get().set_clock(Some(Wall { boot_unix_s: BOOT_UNIX_S, drift: 0 }));
             }
             world.tell_time();
-            let (mut lives, mut was_cut) = ([const { Vec::new() }; DEVICES], false);
+            let mut was_cut = false;
             for one in moves {
                 world.luck = one.cut.map(|(_, reaches)| reaches);
                 let started = world.devices[one.device].lives;
@@ -157,14 +157,15 @@ impl Search {
                     world.step(&event)?;
                 }
                 was_cut = world.devices[one.device].lives > started + 1;
-                match one.what {
-                    _ if was_cut => lives[one.device].clear(),
-                    What::Waits => lives.iter_mut().for_each(|life: &mut Vec<Move>| life.push(*one)),
-                    _ => lives[one.device].push(Move { cut: None, ..*one }),
-                }
             }
-            let state = state_of(&world, &lives);
-            world.settle()?;
+            // The power goes once.
+            let has_gone = moves.iter().any(|one| one.cut.is_some());
+            let state = state_of(&mut world, has_gone);
+            // A cut that never came is the plain history, which is played too.
+            let is_plain = moves.last().is_none_or(|one| one.cut.is_none());
+            if (is_plain || was_cut) && !is_known(&state) {
+                world.settle()?;
+            }
             Ok((state, was_cut))
         }));
         retrosync::machine::play(None);
@@ -213,19 +214,30 @@ impl Move {
     }
 }
 
-fn state_of(world: &World, lives: &[Vec<Move>]) -> u64 {
+fn state_of(world: &mut World, has_gone: bool) -> u64 {
     let mut hasher = DefaultHasher::new();
-    lives.hash(&mut hasher);
-    for device in &world.devices {
-        let handheld = device.handheld.get();
-        handheld.clock_ms.hash(&mut hasher);
-        format!("{:?}", handheld.game).hash(&mut hasher);
-        handheld.fat.fingerprint(&mut hasher);
+    has_gone.hash(&mut hasher);
+    for device in &mut world.devices {
+        {
+            let handheld = device.handheld.get();
+            (handheld.clock_ms, &handheld.written_unix_s).hash(&mut hasher);
+            format!("{:?}", handheld.game).hash(&mut hasher);
+            handheld.fat.fingerprint(&mut hasher);
+        }
+        (device.current, format!("{:?}", device.news)).hash(&mut hasher);
+        if let Some(parts) = device.parts() {
+            let journal = &parts.journal;
+            format!("{:?}", (journal.base(), journal.listing(), journal.loaded())).hash(&mut hasher);
+            let disks: Vec<_> = parts.cards.iter().map(|card| &card.disk).collect();
+            format!("{:?}", (&parts.memory, disks, journal.is_in_doubt())).hash(&mut hasher);
+        }
     }
-    for head in world.ledger.heads() {
-        head.as_bytes().hash(&mut hasher);
+    for number in 0..SAVES {
+        let known = world.ledger.of(number);
+        (known.contents, known.heads).hash(&mut hasher);
     }
-    world.ledger.count().hash(&mut hasher);
+    world.truth.hash(&mut hasher);
+    world.deleted().hash(&mut hasher);
     hasher.finish()
 }
 

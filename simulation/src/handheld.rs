@@ -22,6 +22,8 @@ pub use watched::Watched;
 
 /// Where the card is on every device.
 pub const ROOT: &str = "/card";
+/// Where the second card is, on devices that have one.
+pub const SECOND: &str = "/second";
 /// The uptime when the daemon starts.
 const BOOT_MS: u64 = 5_000;
 
@@ -95,6 +97,8 @@ pub struct Handheld {
     pub written_unix_s: Vec<i64>,
     /// The card is not in its slot: an empty folder is where it was.
     pub is_out: bool,
+    /// The same of the second card.
+    pub is_second_out: bool,
     /// The device is being paired.
     pub pairs: bool,
     /// What a planted bug has not synced yet.
@@ -147,6 +151,7 @@ impl Handheld {
             true_unix_s: 0,
             written_unix_s: vec![0; paths.len()],
             is_out: false,
+            is_second_out: false,
             pairs: false,
             put_off: Vec::new(),
             ghost: false,
@@ -237,6 +242,11 @@ impl Handheld {
             game.loaded = Some(digest);
         }
         Ok(())
+    }
+
+    /// Is the card that the path lies on out of its slot?
+    pub fn is_away(&self, path: &Path) -> bool {
+        if path.starts_with(SECOND) { self.is_second_out } else { self.is_out }
     }
 
     fn is_save(&self, path: &Path) -> bool {

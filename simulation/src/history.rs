@@ -8,7 +8,7 @@ use retrosync_protocol::Digest;
 
 use crate::bug::Bug;
 use crate::coverage::Coverage;
-use crate::device::{Kind, onion};
+use crate::device::{Kind, onion, onion_with_two_cards};
 use crate::dice::Dice;
 use crate::story::{self, Class, Classes, Event};
 use crate::world::World;
@@ -19,6 +19,7 @@ pub const STEPS: usize = 40;
 /// What runs histories: it holds what all devices have in common.
 pub struct Theatre {
     kind: Arc<Kind>,
+    with_two_cards: Arc<Kind>,
 }
 
 /// A history as it was drawn.
@@ -28,6 +29,8 @@ pub struct History {
     pub seed: u64,
     /// How many devices.
     pub devices: usize,
+    /// Their states lie on a second card.
+    pub two_cards: bool,
     /// What happens.
     pub events: Vec<Event>,
 }
@@ -52,7 +55,8 @@ impl History {
         let mut dice = Dice::new(seed);
         let devices = [2, 2, 2, 2, 3, 3, 4, 5][dice.below(8)];
         let trouble = among.draw(&mut dice).with(needs);
-        History { seed, devices, events: story::draw(&mut dice, devices, steps, &trouble) }
+        let two_cards = Dice::new(!seed).one_in(4);
+        History { seed, devices, two_cards, events: story::draw(&mut dice, devices, steps, &trouble) }
     }
 
     /// As a test that keeps it from coming back: for `tests/regressions.rs`, under the name of what the player lost.
@@ -62,10 +66,10 @@ impl History {
         for event in &self.events {
             let _ = writeln!(text, "        Event::{event:?},");
         }
-        let (seed, devices) = (self.seed, self.devices);
+        let (seed, devices, two_cards) = (self.seed, self.devices, self.two_cards);
         let _ = writeln!(
             text,
-            "    ];\n    keeps_its_promises(&History {{ seed: {seed}, devices: {devices}, events }});\n}}"
+            "    ];\n    keeps_its_promises(&History {{ seed: {seed}, devices: {devices}, two_cards: {two_cards}, events }});\n}}"
         );
         text
     }
@@ -89,14 +93,19 @@ impl Default for Theatre {
 impl Theatre {
     /// Sets up what all histories share.
     pub fn new() -> Theatre {
-        Theatre { kind: Arc::new(onion()) }
+        Theatre { kind: Arc::new(onion()), with_two_cards: Arc::new(onion_with_two_cards()) }
     }
 
     /// The same without a server: the devices share a folder.
     pub fn over_folder() -> Theatre {
-        let mut kind = onion();
-        kind.shares = true;
-        Theatre { kind: Arc::new(kind) }
+        let (kind, with_two_cards) = (onion(), onion_with_two_cards());
+        let shares = |kind: Kind| Arc::new(Kind { shares: true, ..kind });
+        Theatre { kind: shares(kind), with_two_cards: shares(with_two_cards) }
+    }
+
+    fn world(&self, history: &History, bug: Option<Bug>) -> World {
+        let kind = if history.two_cards { &self.with_two_cards } else { &self.kind };
+        World::new(kind, history.devices, history.seed, bug)
     }
 
     /// Runs a history; the digest of all that it left behind.
@@ -119,7 +128,7 @@ impl Theatre {
     ) -> Result<Digest, Broken> {
         let mut after = 0;
         let ran = catch_unwind(AssertUnwindSafe(|| {
-            let mut world = World::new(&self.kind, history.devices, history.seed, bug);
+            let mut world = self.world(history, bug);
             for event in &history.events {
                 after += 1;
                 world.step(event)?;
@@ -146,7 +155,7 @@ impl Theatre {
     pub fn aloud(&self, history: &History, bug: Option<Bug>) -> String {
         let mut text = String::new();
         let ran = catch_unwind(AssertUnwindSafe(|| {
-            let mut world = World::new(&self.kind, history.devices, history.seed, bug);
+            let mut world = self.world(history, bug);
             world.said = Some(String::new());
             for event in &history.events {
                 let stepped = world.step(event);

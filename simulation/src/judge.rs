@@ -3,6 +3,7 @@
 mod history;
 
 use std::collections::BTreeSet;
+use std::path::Path;
 
 use retrosync::cycle::CycleReport;
 use retrosync::pace::Trigger;
@@ -10,9 +11,10 @@ use retrosync::plan::Question;
 use retrosync_protocol::{Digest, VersionId, WriterId};
 
 use crate::fat::Fat;
+use crate::handheld::{ROOT, SECOND};
 use crate::server::name;
 use crate::shelf::Shelf;
-use crate::story::{Event, SAVES, TITLES};
+use crate::story::{Act, Event, SAVES, TITLES};
 use crate::world::World;
 
 /// In so many rounds all devices agree.
@@ -23,6 +25,30 @@ const MOST_COPIES: usize = 10 * SAVES;
 const MOST_STATE_BYTES: usize = 512 << 10;
 
 impl World {
+    /// The saves that lie on a card which is not there when a daemon works by itself, and how many versions each has.
+    pub(crate) fn offline(&self, event: &Event) -> Vec<(usize, usize)> {
+        let restores =
+            |meanwhile: Option<(usize, Act, usize)>| matches!(meanwhile, Some((_, Act::Restores, _)));
+        let device = match *event {
+            Event::Cycle { device, meanwhile, .. } if !restores(meanwhile) => device,
+            Event::Polls { device } | Event::Restarts { device } | Event::AcceptsMassChange { device } => {
+                device
+            }
+            _ => return Vec::new(),
+        };
+        let handheld = self.devices[device].handheld.get();
+        let away = (0..SAVES).filter(|save| handheld.is_out || handheld.is_away(&handheld.paths[*save]));
+        away.map(|save| (save, self.ledger.of(save).contents.len())).collect()
+    }
+
+    /// I7: a card that is not there causes nothing at the server.
+    pub(crate) fn judge_offline(&self, before: &[(usize, usize)]) -> Result<(), String> {
+        let grew = before.iter().find(|(save, count)| self.ledger.of(*save).contents.len() != *count);
+        grew.map_or(Ok(()), |(save, _)| {
+            Err(format!("{}: stored by a device whose card is away", self.kind.saves[*save]))
+        })
+    }
+
     /// Looks at all that may have changed: the server, the cards.
     pub(crate) fn look(&mut self) {
         self.ledger.read(&self.server.lock().unwrap(), &self.kind.saves);
@@ -194,7 +220,9 @@ impl World {
                 let trigger = if round == 0 { Trigger::Full } else { Trigger::Retry };
                 reports.push(self.calm_cycle(device, trigger).ok_or("a device does not start")?);
             }
-            if round > 0 && reports.iter().all(is_at_rest) {
+            // What it heard of the others it writes down once.
+            let writes = self.devices.iter().any(|device| device.handheld.get().changes > 0);
+            if round > 0 && !writes && reports.iter().all(is_at_rest) {
                 break;
             }
         }
@@ -225,6 +253,13 @@ impl World {
         if versions > 2 * reasons {
             return Err(format!("{versions} versions are stored, for {reasons} reasons"));
         }
+        // One of each device that nobody has answered for yet; more only where a game, a person or a copied card forked it.
+        for (number, save) in self.kind.saves.iter().enumerate() {
+            let (heads, most) = (self.ledger.of(number).heads.len(), self.devices.len() + self.forks);
+            if heads > most {
+                return Err(format!("{save}: {heads} heads, of {most} that there can be"));
+            }
+        }
         for (number, device) in self.devices.iter().enumerate() {
             let kept = self.shelves[number].kept();
             if kept > MOST_COPIES {
@@ -232,7 +267,10 @@ impl World {
             }
             let own = device.handheld.get().fat.files().into_iter();
             let own = own.filter(|(path, _)| {
-                path.starts_with("/card/.retrosync") && !path.starts_with("/card/.retrosync/attic")
+                let is_below = |folder: &str| {
+                    [ROOT, SECOND].iter().any(|root| path.starts_with(Path::new(root).join(folder)))
+                };
+                is_below(".retrosync") && !is_below(".retrosync/attic")
             });
             let size_bytes: usize = own.map(|(_, bytes)| bytes.len()).sum();
             if size_bytes > MOST_STATE_BYTES {
@@ -314,16 +352,21 @@ fn is_at_rest(report: &CycleReport) -> bool {
 }
 
 /// What a card that no daemon has open holds.
-pub(crate) fn held_by(card: &Fat) -> impl Iterator<Item = Digest> {
-    below(card, "/card/Saves").chain(attic_of(card))
+pub(crate) fn held_by(card: &Fat) -> impl Iterator<Item = Digest> + use<> {
+    below(card, "/card/Saves").chain(below(card, "/second/states")).chain(attics_of(card))
 }
 
-/// What the attic of such a card holds.
-pub(crate) fn attic_of(card: &Fat) -> impl Iterator<Item = Digest> {
-    below(card, "/card/.retrosync/attic")
+/// What the attics of such a card hold.
+pub(crate) fn attics_of(card: &Fat) -> impl Iterator<Item = Digest> + use<> {
+    attic_of(card, ROOT).chain(attic_of(card, SECOND))
 }
 
-fn below(card: &Fat, folder: &'static str) -> impl Iterator<Item = Digest> {
-    let files = card.files().into_iter().filter(move |(path, _)| path.starts_with(folder));
-    files.map(|(_, bytes)| Digest::of(&bytes))
+/// What the attic of a root holds.
+pub(crate) fn attic_of(card: &Fat, root: &str) -> impl Iterator<Item = Digest> + use<> {
+    below(card, &format!("{root}/.retrosync/attic"))
+}
+
+fn below(card: &Fat, folder: &str) -> impl Iterator<Item = Digest> + use<> {
+    let files = card.files().into_iter().filter(|(path, _)| path.starts_with(folder));
+    files.map(|(_, bytes)| Digest::of(&bytes)).collect::<Vec<_>>().into_iter()
 }

@@ -7,8 +7,7 @@ use retrosync_protocol::Digest;
 
 use crate::device::Device;
 use crate::fat::Fat;
-use crate::handheld::ROOT;
-use crate::judge::attic_of;
+use crate::judge::{attic_of, attics_of};
 
 /// See the module.
 #[derive(Default)]
@@ -16,7 +15,8 @@ pub struct Shelf {
     /// Which card, how much it had been changed, and in which life of the daemon.
     looked_at: Option<(Fat, u64, u64)>,
     saves: Vec<Option<Digest>>,
-    attic: Vec<(u64, Digest)>,
+    /// Which root's, its number there, and what it is.
+    attic: Vec<(String, u64, Digest)>,
 }
 
 impl Shelf {
@@ -52,20 +52,27 @@ impl Shelf {
             Vec::new()
         };
         self.attic.clear();
-        let Some(disk) = device.parts().and_then(|parts| parts.cards[0].disk.as_ref()) else {
+        let Some(parts) = device.parts() else {
             // No daemon has it open, as when the card is out of its slot: it holds what it holds.
-            self.attic.extend(attic_of(fat).map(|kept| (0, kept)));
+            self.attic.extend(attics_of(fat).map(|kept| (String::new(), 0, kept)));
             return Ok(());
         };
-        for entry in disk.attic().entries() {
-            let kept = (entry.number, entry.file.digest);
-            if !was_whole.contains(&kept) {
-                let bytes = fat.peek(Path::new(&format!("{ROOT}/.retrosync/attic/{:08}", entry.number)));
-                if bytes.is_none_or(|bytes| Digest::of(bytes.bytes()) != entry.file.digest) {
-                    return Err(entry.number);
+        for card in &parts.cards {
+            let root = card.root.dir.to_string_lossy().into_owned();
+            let Some(disk) = &card.disk else {
+                self.attic.extend(attic_of(fat, &root).map(|kept| (root.clone(), 0, kept)));
+                continue;
+            };
+            for entry in disk.attic().entries() {
+                let kept = (root.clone(), entry.number, entry.file.digest);
+                if !was_whole.contains(&kept) {
+                    let bytes = fat.peek(Path::new(&format!("{root}/.retrosync/attic/{:08}", entry.number)));
+                    if bytes.is_none_or(|bytes| Digest::of(bytes.bytes()) != entry.file.digest) {
+                        return Err(entry.number);
+                    }
                 }
+                self.attic.push(kept);
             }
-            self.attic.push(kept);
         }
         Ok(())
     }
@@ -87,7 +94,7 @@ impl Shelf {
 
     /// What is kept in the attic.
     pub fn copies(&self) -> impl Iterator<Item = Digest> + '_ {
-        self.attic.iter().map(|(_, kept)| *kept)
+        self.attic.iter().map(|(_, _, kept)| *kept)
     }
 
     /// How many copies are kept.
@@ -97,6 +104,6 @@ impl Shelf {
 
     /// Is it in a save's place, or in the attic?
     pub fn holds(&self, digest: &Digest) -> bool {
-        self.saves().any(|save| save == *digest) || self.attic.iter().any(|(_, kept)| kept == digest)
+        self.saves().any(|save| save == *digest) || self.attic.iter().any(|(_, _, kept)| kept == digest)
     }
 }

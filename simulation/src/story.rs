@@ -151,6 +151,12 @@ pub enum Event {
     CardIn {
         device: usize,
     },
+    SecondOut {
+        device: usize,
+    },
+    SecondIn {
+        device: usize,
+    },
     SwapsCards {
         one: usize,
         other: usize,
@@ -199,6 +205,8 @@ impl Event {
             | Event::SetsClock { device, .. }
             | Event::CardOut { device }
             | Event::CardIn { device }
+            | Event::SecondOut { device }
+            | Event::SecondIn { device }
             | Event::PairsAgain { device, .. }
             | Event::Prefers { device, .. }
             | Event::RestoresHere { device, .. }

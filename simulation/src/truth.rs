@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use retrosync_protocol::{Digest, VersionId};
 
 /// See the module.
-#[derive(Default)]
+#[derive(Default, Hash)]
 pub struct Truth {
     /// What each content is called, in the order in which they were written.
     pub names: BTreeMap<Digest, String>,

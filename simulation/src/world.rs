@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex};
 
 use retrosync::choice::{self, Keep, Wish};
+use retrosync::disk::Disk;
 use retrosync::volume::Volume as _;
 use retrosync_protocol::{Digest, Hasher, SaveId};
 
@@ -29,7 +30,7 @@ mod told;
 const SIZE_BYTES: [usize; SAVES] = [1_100, 600, 700];
 
 /// What was deleted from a card, by hand or because it was deleted on the dashboard, and not played since.
-type Deleted = [Option<Digest>; SAVES];
+pub(crate) type Deleted = [Option<Digest>; SAVES];
 
 /// See the module.
 pub struct World {
@@ -51,6 +52,8 @@ pub struct World {
     pub(crate) told: Vec<(SaveId, Digest)>,
     /// Without dice: does what was not synced reach the card when the power goes?
     pub(crate) luck: Option<bool>,
+    /// Events that may have made a head of their own: a game that nobody sees, a crash, a person, a card that was copied.
+    pub(crate) forks: usize,
     /// How many events there were.
     pub(crate) events: usize,
     /// What was tried.
@@ -86,6 +89,7 @@ impl World {
             drawer: BTreeSet::new(),
             told: Vec::new(),
             luck: None,
+            forks: 0,
             events: 0,
             coverage: Coverage::default(),
             said: None,
@@ -121,9 +125,12 @@ impl World {
                 | Event::SwapsCards { .. }
         );
         self.events += 1;
+        self.forks += usize::from(self.copied || forks(event));
+        let away = self.offline(event);
         self.happen(event);
         self.take_in();
-        self.judge(event)
+        self.judge(event)?;
+        self.judge_offline(&away)
     }
 
     fn happen(&mut self, event: &Event) {
@@ -209,6 +216,11 @@ impl World {
         }
     }
 
+    /// What was deleted from each card and not played since.
+    pub(crate) fn deleted(&self) -> &[Deleted] {
+        &self.deleted
+    }
+
     pub(crate) fn pass(&mut self, seconds: u64) {
         self.server.lock().unwrap().now_ms += seconds * 1_000;
         for device in &self.devices {
@@ -258,13 +270,16 @@ impl World {
     fn restores_kept(&mut self, device: usize, save: usize, nth: usize) {
         let save = self.kind.saves[save].clone();
         let kept = self.devices[device].parts().and_then(|parts| {
-            let entries = parts.cards[0].disk.as_ref()?.attic().list(Some(&save));
-            entries.get(nth).cloned()
+            let of = |(root, disk): (usize, &Disk)| (root, disk.attic().list(Some(&save)));
+            let disks = parts.cards.iter().enumerate();
+            let entries = disks.filter_map(|(root, card)| Some(of((root, card.disk.as_ref()?))));
+            let mut entries = entries.flat_map(|(root, entries)| entries.into_iter().map(move |e| (root, e)));
+            entries.nth(nth)
         });
-        if let Some(entry) = kept {
+        if let Some((root, entry)) = kept {
             self.about_to_sync(device);
             self.truth.chosen.insert(entry.content.digest);
-            let wish = Wish::RestoreKept { save, root: 0, number: entry.number };
+            let wish = Wish::RestoreKept { save, root, number: entry.number };
             self.devices[device].with_parts(|parts| choice::carry_out(parts, &wish).is_ok());
         }
     }
@@ -335,5 +350,24 @@ impl World {
         truth.forget_all_but(|digest| {
             ledger.holds(digest) || drawer.contains(digest) || shelves.iter().any(|shelf| shelf.holds(digest))
         });
+    }
+}
+
+/// May it leave a head beside another, of the same device?
+fn forks(event: &Event) -> bool {
+    match event {
+        Event::Starts { is_seen, .. } => !is_seen,
+        Event::Cycle { fault, meanwhile, mishap, .. } => {
+            fault.is_some() || meanwhile.is_some() || mishap.is_some()
+        }
+        Event::Waits { .. }
+        | Event::Saves { .. }
+        | Event::Exits { .. }
+        | Event::Polls { .. }
+        | Event::Autosaves { .. }
+        | Event::SetsClock { .. }
+        | Event::Prefers { .. }
+        | Event::CardFills { .. } => false,
+        _ => true,
     }
 }

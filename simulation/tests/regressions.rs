@@ -6,7 +6,11 @@ use retrosync_simulation::history::{History, Theatre};
 use retrosync_simulation::story::{Act, Crash, Event, Mishap};
 
 fn keeps_its_promises(seed: u64, devices: usize, events: &[Event]) {
-    let history = History { seed, devices, events: events.to_vec() };
+    keep_their_promises(seed, devices, false, events);
+}
+
+fn keep_their_promises(seed: u64, devices: usize, two_cards: bool, events: &[Event]) {
+    let history = History { seed, devices, two_cards, events: events.to_vec() };
     if let Err(broken) = Theatre::new().run(&history, None) {
         panic!("{}\n{}", broken.what, Theatre::new().aloud(&history, None));
     }
@@ -324,6 +328,29 @@ fn what_a_game_wrote_that_nobody_saw_start_is_a_branch_although_one_before_it_ha
             waits(5),
             syncs(0),
             truncates,
+        ],
+    );
+}
+
+/// The card was full when the power was back, so that a replacement which the cut had interrupted could not be finished; then
+/// there was room, and nothing tried again: that save came no more, and was sent no more, before the next start.
+#[test]
+fn a_save_that_could_not_be_finished_on_a_full_card_goes_on_as_soon_as_there_is_room() {
+    keep_their_promises(
+        3_005_707,
+        2,
+        true,
+        &[
+            starts(0, 0),
+            exits(0),
+            syncs(0),
+            syncs_until_power_goes(1, 19),
+            starts_unseen(0, 2),
+            Event::CardFills { device: 1, sectors: Some(4) },
+            Event::Saves { device: 0, truncates: true },
+            Event::Cycle { device: 0, trigger: Changed, fault: None, meanwhile: None, mishap: None },
+            syncs_until_power_goes(1, 11),
+            exits(0),
         ],
     );
 }

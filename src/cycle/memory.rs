@@ -1,6 +1,7 @@
 //! What one run of the program remembers between cycles. Losing it costs a few readings, never a save.
 
 use std::collections::BTreeSet;
+use std::fmt;
 use std::sync::Arc;
 
 use litemap::LiteMap;
@@ -39,6 +40,15 @@ pub struct Memory {
     strangers: LiteMap<Place, ()>,
     games_read: bool,
     swept: bool,
+}
+
+/// All that what it does next may depend on: what two runs tell alike they go on alike from.
+impl fmt::Debug for Memory {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Memory { scanner, launches, clock, named, changed, last_change, unfit, strangers, .. } = self;
+        let seen = (scanner, launches, clock, named, changed, last_change, unfit, strangers);
+        (seen, self.last_scan_boot_ms).fmt(f)
+    }
 }
 
 impl Memory {

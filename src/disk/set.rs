@@ -49,7 +49,7 @@ impl Disk {
         staged: Option<Staged>,
         guard: &mut Guard<'_>,
     ) -> Result<()> {
-        self.finish()?;
+        self.finish_first(guard)?;
         guard()?;
         let target = path.under(&self.root_dir);
         let here = look(&*self.volume, &target, save)?;

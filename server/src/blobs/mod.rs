@@ -4,6 +4,7 @@
 //! moves: `stage` (no name yet, nothing promised) and `publish` (durable and named when it answers). A batch is published at
 //! once, so that a store can sync many contents together. Nothing here is ever overwritten with other bytes.
 
+#[cfg(feature = "serve")]
 pub mod disk;
 pub mod objects;
 #[cfg(test)]
@@ -61,6 +62,7 @@ pub struct Staged {
 /// Where staged bytes are.
 #[derive(Debug)]
 enum Place {
+    #[cfg(feature = "serve")]
     File(disk::Incoming),
     Memory(Bytes),
 }

@@ -110,6 +110,7 @@ impl Blobs for ObjectBlobs {
                 Place::Memory(bytes) => {
                     self.store.put(&path(staged.content.digest), bytes.into()).await.map_err(failed).map(drop)
                 }
+                #[cfg(feature = "serve")]
                 Place::File(_) => Err(BlobError::Failed("staged in another store".into())),
             }
         });

@@ -8,6 +8,7 @@ mod board;
 pub mod memory;
 mod memos;
 mod records;
+#[cfg(feature = "serve")]
 pub mod sqlite;
 #[cfg(test)]
 mod suite;

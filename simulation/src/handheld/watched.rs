@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use retrosync::snapshot::Stamp;
 use retrosync::volume::{Entry, Volume, VolumeFile};
 
-use super::{ROOT, Running, Shared};
+use super::{ROOT, Running, SECOND, Shared};
 use crate::bug::Bug;
 use crate::fat::Fat;
 
@@ -33,7 +33,7 @@ impl Watched {
     fn look(&self, path: &Path) -> io::Result<Fat> {
         let handheld = self.0.get();
         let is_believed = handheld.bug == Some(Bug::MarkerRecreated) && path.ends_with(".retrosync/root");
-        if handheld.is_out && !is_believed {
+        if handheld.is_away(path) && !is_believed {
             return Err(io::ErrorKind::NotFound.into());
         }
         Ok(handheld.fat.clone())
@@ -43,15 +43,16 @@ impl Watched {
     fn touch(&self, path: &Path, makes_parents: bool) -> io::Result<Fat> {
         let mut handheld = self.0.get();
         // Where the card was is an empty folder: what lies deeper cannot be made there by itself.
-        let is_deeper = !makes_parents && path.parent() != Some(Path::new(ROOT));
-        if handheld.is_out && is_deeper && handheld.bug != Some(Bug::MarkerRecreated) {
+        let is_in_root = path.parent().is_some_and(is_root);
+        let is_deeper = !makes_parents && !is_in_root;
+        if handheld.is_away(path) && is_deeper && handheld.bug != Some(Bug::MarkerRecreated) {
             return Err(io::ErrorKind::NotFound.into());
         }
-        if handheld.is_out {
+        if handheld.is_away(path) {
             // Below a folder that is not there nothing can be made.
             let marked = Path::new(ROOT).join(".retrosync");
             let is_marked = handheld.bug == Some(Bug::MarkerRecreated) && path.parent() == Some(&marked);
-            if is_marked || path.parent() == Some(Path::new(ROOT)) {
+            if is_marked || is_in_root {
                 handheld.violations.push(format!("`{}` was made where no card is", path.display()));
             }
             return Err(io::ErrorKind::NotFound.into());
@@ -115,7 +116,7 @@ impl Volume for Watched {
     fn list(&self, path: &Path) -> io::Result<Vec<Entry>> {
         match self.look(path) {
             // An empty folder is mounted, or left, where the card was.
-            Err(_) if path == Path::new(ROOT) => Ok(Vec::new()),
+            Err(_) if is_root(path) => Ok(Vec::new()),
             fat => fat?.list(path),
         }
     }
@@ -123,6 +124,10 @@ impl Volume for Watched {
     fn stamp(&self, path: &Path) -> io::Result<Stamp> {
         self.look(path)?.stamp(path)
     }
+}
+
+fn is_root(path: &Path) -> bool {
+    [ROOT, SECOND].map(Path::new).contains(&path)
 }
 
 struct WatchedFile {
@@ -153,7 +158,7 @@ impl WatchedFile {
 impl WatchedFile {
     /// A file of a card that is not in its slot any more fails.
     fn is_there(&self) -> io::Result<()> {
-        if self.card.0.get().is_out { Err(io::Error::other("no such device")) } else { Ok(()) }
+        if self.card.0.get().is_away(&self.path) { Err(io::Error::other("no such device")) } else { Ok(()) }
     }
 
     /// What planted bugs do to a write; true if it is done.

@@ -66,8 +66,12 @@ fn trouble_of(dice: &mut Dice, devices: usize, trouble: &Classes) -> Option<Even
         Class::Full if dice.one_in(3) => Event::CardFills { device, sectors: None },
         Class::Full => Event::CardFills { device, sectors: Some(dice.below(12)) },
         Class::Clocks => Event::SetsClock { device, wall: wall(dice) },
-        Class::Slots if dice.one_in(2) => Event::CardOut { device },
-        Class::Slots => Event::CardIn { device },
+        Class::Slots => match dice.below(4) {
+            0 => Event::CardOut { device },
+            1 => Event::CardIn { device },
+            2 => Event::SecondOut { device },
+            _ => Event::SecondIn { device },
+        },
         Class::Pairing => Event::PairsAgain { device, cut: (!dice.one_in(3)).then(|| dice.below(16)) },
     })
 }

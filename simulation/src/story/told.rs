@@ -75,6 +75,8 @@ impl fmt::Display for Event {
             }
             Event::CardOut { device } => write!(f, "{}: the card is taken out", name(*device)),
             Event::CardIn { device } => write!(f, "{}: the card is put in again", name(*device)),
+            Event::SecondOut { device } => write!(f, "{}: the second card is taken out", name(*device)),
+            Event::SecondIn { device } => write!(f, "{}: the second card is put in again", name(*device)),
             Event::SwapsCards { one, other } => {
                 write!(f, "{} and {} exchange their cards", name(*one), name(*other))
             }

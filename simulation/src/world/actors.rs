@@ -32,6 +32,8 @@ impl World {
             }
             Event::CardOut { device } => self.card_out(device),
             Event::CardIn { device } => self.card_in(device),
+            Event::SecondOut { device } => self.devices[device].handheld.get().is_second_out = true,
+            Event::SecondIn { device } => self.devices[device].handheld.get().is_second_out = false,
             Event::SwapsCards { one, other } if one != other => self.swaps_cards(one, other),
             Event::PairsAgain { device, cut } => self.pairs_again(device, cut),
             Event::Prefers { device, newest } => {
@@ -54,7 +56,10 @@ impl World {
     pub(crate) fn trouble_ends(&mut self) {
         self.server.lock().unwrap().late_arrive();
         for device in 0..self.devices.len() {
-            self.devices[device].handheld.get().fat.set_room(None);
+            let mut handheld = self.devices[device].handheld.get();
+            handheld.fat.set_room(None);
+            handheld.is_second_out = false;
+            drop(handheld);
             self.card_in(device);
         }
     }

@@ -14,6 +14,8 @@ use crate::handheld::{Chance, Everything, Sure};
 use crate::link::{Link, Weather};
 use crate::story::{Mishap, SAVES};
 
+/// The most requests of one cycle: each of three rounds lists (a page or two), stores, and fetches twice; the attic asks once.
+const MOST_CALLS: usize = 16;
 /// How often a start is tried whose card fails.
 const STARTS: usize = 4;
 
@@ -54,6 +56,11 @@ impl World {
         (request.news, request.current) = (of.news.take(), of.current);
         let report = of.cycle(request);
         of.current = report.as_ref().is_some_and(|report| report.failed.is_none());
+        let calls = self.devices[device].weather.lock().unwrap().calls;
+        if calls > MOST_CALLS {
+            self.broken
+                .get_or_insert(format!("{}: {calls} requests in one cycle", crate::server::name(device)));
+        }
         self.count(device, report.as_ref(), mishap);
         self.say(device, report.as_ref());
         if let Some(report) = report {
