@@ -453,6 +453,9 @@ impl Device {
 
     /// An emulator that none of the signs tells.
     pub fn starts_an_unseen_game(&self, title: &str) -> Emulator {
+        // Not in the tick in which its save was put in place: of that nobody can tell what it loaded.
+        let placed_at = boot_ms();
+        wait_for("the clock of process starts", || boot_ms() > placed_at + 40);
         let mut command = Command::new("cat");
         command.arg("-").arg(self.rom(title)).stdin(Stdio::piped()).stdout(Stdio::null());
         Emulator(command.spawn().unwrap())
