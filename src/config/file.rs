@@ -98,7 +98,7 @@ fn meanwhile(path: &Path) -> PathBuf {
     name.into()
 }
 
-/// Replaces the file's bytes; durable when it returns. A cut leaves the old ones or the new ones, or [`meanwhile`] alone.
+/// Replaces the file's bytes; durable when it returns. A cut leaves the old ones or the new ones, or the copy alone.
 ///
 /// # Errors
 /// When the card cannot take them.
