@@ -62,6 +62,8 @@ pub struct Profile {
     pub running: Running,
     /// While one of these exists on the card, nothing is synced.
     pub pause: Vec<Pause>,
+    /// Saves that this program leaves alone, and why.
+    pub unsynced: Vec<Pause>,
     /// What else in save folders is no save.
     pub ignore: Ignore,
     /// Its screen and its buttons, the first that fits; for `retrosync screen`.
@@ -93,7 +95,8 @@ impl Profile {
             layouts: keys.many("layout", Layout::read),
             default_cores: keys.pairs("default_cores"),
             running: keys.maybe_one("running", Running::read).unwrap_or_default(),
-            pause: keys.many("pause", |keys| Pause { path: keys.text("path"), why: keys.text("why") }),
+            pause: keys.many("pause", Pause::read),
+            unsynced: keys.many("unsynced", Pause::read),
             ignore: keys
                 .maybe_one("ignore", |keys| Ignore { names: keys.maybe_texts("names") })
                 .unwrap_or_default(),
@@ -370,13 +373,19 @@ impl Running {
     }
 }
 
-/// Something on the card that stops syncing.
+/// Something on the card that stops syncing, or is not synced.
 #[derive(Clone, Debug)]
 pub struct Pause {
-    /// While this exists, below the card.
+    /// If this exists, below the card.
     pub path: String,
     /// Said to the user.
     pub why: String,
+}
+
+impl Pause {
+    fn read(keys: &mut Keys<'_>) -> Pause {
+        Pause { path: keys.text("path"), why: keys.text("why") }
+    }
 }
 
 /// What in save folders is no save, besides what is ignored everywhere.

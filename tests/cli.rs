@@ -154,6 +154,18 @@ fn a_file_that_may_be_a_save_and_is_not_synced_is_told() {
 }
 
 #[test]
+fn saves_of_a_player_that_takes_no_others_are_told() {
+    let card = tempfile::tempdir().unwrap();
+    std::fs::create_dir_all(card.path().join("MUOS/save/pickles/sram")).unwrap();
+    let root = card.path().to_str().unwrap();
+    let told = Program::new().run(["doctor", "--root", root]).out;
+    assert!(told.contains("not synced     `MUOS/save/pickles`: the player Pickles"), "{told}");
+    std::fs::remove_dir_all(card.path().join("MUOS/save/pickles")).unwrap();
+    let told = Program::new().run(["doctor", "--root", root]).out;
+    assert!(!told.contains("Pickles"), "{told}");
+}
+
+#[test]
 fn a_folder_that_is_not_there_is_named() {
     let rows: [(&[&str], i32, &str); 3] = [
         (

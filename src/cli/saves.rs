@@ -79,6 +79,11 @@ pub fn count<'a>(ground: &Ground, known: impl Iterator<Item = &'a SaveId>) -> (C
     let (naming, mut problems) = ground.naming();
     let games_count = naming.games().count();
     let (mut found, mut left_out, mut with_clock) = (BTreeSet::new(), Vec::new(), Vec::new());
+    for left in &ground.profile.unsynced {
+        let path = RelativePath::new(&left.path)
+            .filter(|_| ground.site.resolve(&ground.profile, &left.path).exists());
+        left_out.extend(path.map(|path| (path, left.why.clone())));
+    }
     for folder in naming.folders() {
         let Some(root) = ground.site.roots.get(folder.place.root) else { continue };
         let mut walk = vec![(folder.place.path.clone(), folder.depth)];
