@@ -338,6 +338,8 @@ impl Visit<'_, '_> {
                 Err(error) if error.kind() == io::ErrorKind::InvalidData => {
                     self.found.is_foreign(save, place, error.to_string());
                 }
+                // An empty folder that nobody knows as a save is none.
+                Err(error) if error.kind() == io::ErrorKind::NotFound && !self.is_known(&save) => {}
                 Err(error) => {
                     self.found.local.unread.insert(save.clone());
                     if error.kind() == io::ErrorKind::NotFound {
@@ -352,6 +354,12 @@ impl Visit<'_, '_> {
             Identified::Ignored(_) => {}
             Identified::Unknown(reason) => self.found.left_out.push((place, reason)),
         }
+    }
+
+    fn is_known(&self, save: &SaveId) -> bool {
+        save.kind() != SaveKind::Tree
+            || self.request.base.saves.contains_key(save)
+            || self.request.listing.saves.contains_key(save)
     }
 
     /// Unread is not absent: whatever the base knows below it is left out of the plan.
