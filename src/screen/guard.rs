@@ -20,8 +20,13 @@ const PANICKED: i32 = 101;
 /// When the system gives no process.
 pub fn apart(restore: &mut dyn FnMut()) -> Result<()> {
     // A launcher that does not want to hear of its children hands that on: then nobody would be told of ours.
-    // SAFETY: plain numbers.
-    unsafe { libc::signal(libc::SIGCHLD, libc::SIG_DFL) };
+    // Nor does a child that is stopped or goes on concern anybody.
+    // SAFETY: all zeros is a value, the default one; it lives until the call returns.
+    unsafe {
+        let mut ends_only: libc::sigaction = std::mem::zeroed();
+        ends_only.sa_flags = libc::SA_NOCLDSTOP;
+        libc::sigaction(libc::SIGCHLD, &raw const ends_only, std::ptr::null_mut());
+    }
     let all = signals(&[libc::SIGTERM, libc::SIGINT, libc::SIGHUP, libc::SIGCHLD]);
     block(&all);
     // SAFETY: no arguments.
@@ -45,8 +50,10 @@ pub fn apart(restore: &mut dyn FnMut()) -> Result<()> {
             Ok(())
         }
         child => {
-            let was_told = wait_until_told_or_ended(&all, child);
-            let status = reap(&all, child);
+            // A card that is pulled takes the program's file with it; what puts the console right must be in memory then.
+            // SAFETY: plain numbers. Who may not has what it had.
+            unsafe { libc::mlockall(libc::MCL_CURRENT) };
+            let (was_told, status) = outlive(&all, child);
             let code = if libc::WIFEXITED(status) { libc::WEXITSTATUS(status) } else { -1 };
             if (0..PANICKED).contains(&code) {
                 exit(code);
@@ -64,34 +71,29 @@ pub fn apart(restore: &mut dyn FnMut()) -> Result<()> {
     }
 }
 
-/// True when this process was told to end, and has told the child.
-fn wait_until_told_or_ended(all: &libc::sigset_t, child: libc::pid_t) -> bool {
-    let mut signal = 0;
-    // SAFETY: both live until the call returns.
-    unsafe { libc::sigwait(all, &raw mut signal) };
-    if signal == libc::SIGCHLD {
-        return false;
-    }
-    // SAFETY: plain numbers; the child was not waited for yet, so the number is still its own.
-    unsafe { libc::kill(child, libc::SIGTERM) };
-    true
-}
-
-/// Waits for the child's end; one that was told and does not end is ended.
-fn reap(all: &libc::sigset_t, child: libc::pid_t) -> i32 {
-    let mut status = 0;
+/// Waits for the child's end: whether it was told to end, and how it did. One that was told and does not end is ended.
+fn outlive(all: &libc::sigset_t, child: libc::pid_t) -> (bool, i32) {
+    let (mut was_told, mut status) = (false, 0);
     let patience = libc::timespec { tv_sec: GOODBYE_S.into(), tv_nsec: 0 };
     loop {
+        // Tells of ends only; a child that was stopped and goes on, as all are where a firmware sleeps, is still there.
         // SAFETY: `status` lives until the call returns.
         if unsafe { libc::waitpid(child, &raw mut status, libc::WNOHANG) } != 0 {
-            return status;
+            return (was_told, status);
         }
+        let limit = if was_told { &raw const patience } else { std::ptr::null() };
         // SAFETY: all live until the call returns.
-        let signal = unsafe { libc::sigtimedwait(all, std::ptr::null_mut(), &raw const patience) };
-        if signal == -1 {
-            // SAFETY: plain numbers; as above.
-            unsafe { libc::kill(child, libc::SIGKILL) };
-        }
+        let signal = unsafe { libc::sigtimedwait(all, std::ptr::null_mut(), limit) };
+        let told = match signal {
+            libc::SIGCHLD => continue,
+            // Going on after a stop breaks off a waiting as well; only one that was too long ends the child.
+            -1 if was_told && Error::last_os_error().raw_os_error() == Some(libc::EAGAIN) => libc::SIGKILL,
+            -1 => continue,
+            _ => libc::SIGTERM,
+        };
+        was_told = true;
+        // SAFETY: plain numbers; the child was not waited for yet, so the number is still its own.
+        unsafe { libc::kill(child, told) };
     }
 }
 

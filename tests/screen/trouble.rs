@@ -45,6 +45,34 @@ fn an_app_that_breaks_off_leaves_no_dead_picture_and_says_so() {
 }
 
 #[test]
+fn a_handheld_that_slept_wakes_to_the_app_it_had() {
+    let mut device = Device::open(SIZE);
+    device.wait_for_picture();
+    // What a firmware does before it sleeps, and after.
+    let all = [device.drawer(), device.id()];
+    for process in all {
+        signal(process, libc::SIGSTOP);
+        crate::support::wait_for("a process that stands still", 120, || {
+            let state = std::fs::read_to_string(format!("/proc/{process}/stat")).unwrap();
+            state.contains(") T ").then_some(())
+        });
+    }
+    all.iter().for_each(|process| signal(*process, libc::SIGCONT));
+    // Longer than a child that was told to end is waited for.
+    std::thread::sleep(std::time::Duration::from_secs(3));
+    assert_eq!(device.drawer(), all[0], "the app was ended");
+    let seen = device.wait_for_picture();
+    device.press(108);
+    device.wait_for_other(&seen);
+    assert_eq!(device.drawer(), all[0]);
+    // And it can still be ended.
+    signal(device.id(), libc::SIGTERM);
+    let (code, said, memory) = device.ended();
+    assert_eq!((code, said.as_str()), (0, ""));
+    is_black(&memory);
+}
+
+#[test]
 fn an_app_whose_parent_is_killed_does_not_go_on_alone() {
     let device = Device::open(SIZE);
     device.wait_for_picture();
@@ -105,6 +133,9 @@ fn keys_that_nobody_described_are_learned_and_kept() {
     });
     std::fs::create_dir_all(device.folder().join("card/.retrosync")).unwrap();
     let first = device.wait_for_picture();
+    // Its cross is as usual, and works.
+    device.press(108);
+    let first = device.wait_for_other(&first);
     device.press(700);
     device.press(701);
     let asks = device.wait_for_other(&first);
