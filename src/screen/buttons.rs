@@ -163,7 +163,7 @@ pub struct Learning {
     taken: Vec<Key>,
     /// Until when it goes on.
     until_ms: Option<u64>,
-    /// The buttons are described, or one that is known was pressed.
+    /// The buttons are described, or the one that confirms was pressed.
     is_known: bool,
 }
 
@@ -178,7 +178,7 @@ impl Learning {
         self.until_ms.is_some()
     }
 
-    /// A key that means nothing was pressed; the second in a row begins it.
+    /// A key that means nothing was pressed; the second one begins it.
     pub fn strange(&mut self, key: Key, now_ms: u64) {
         self.strange += u32::from(!FIRMWARES.contains(&key));
         if self.strange >= 2 && !self.is_known {
@@ -186,9 +186,9 @@ impl Learning {
         }
     }
 
-    /// A key with a meaning was pressed: this device is known.
-    pub fn known(&mut self) {
-        self.is_known = true;
+    /// A key with this meaning was pressed. Only who can confirm has all that it takes; a cross alone often works by itself.
+    pub fn known(&mut self, button: Button) {
+        self.is_known |= button == Button::Accept;
     }
 
     /// Asks for the first one.
@@ -329,18 +329,23 @@ mod tests {
 
     #[test]
     fn nobody_is_asked_to_learn_who_presses_the_volume_or_has_buttons_that_work() {
-        let rows: [(&str, bool, bool, [Key; 4], bool); 5] = [
-            ("nobody knows these", false, false, [700, 701, 702, 703], true),
-            ("volume, power and menu are the firmware's", false, false, [114, 115, 116, 139], false),
-            ("the profile names the buttons", true, false, [700, 701, 702, 703], false),
-            ("a known button was pressed before", false, true, [700, 701, 702, 703], false),
-            ("one strange key and the volume", false, false, [115, 700, 115, 114], false),
+        let rows: [(&str, bool, Option<Button>, [Key; 4], bool); 6] = [
+            ("nobody knows these", false, None, [700, 701, 702, 703], true),
+            ("volume, power and menu are the firmware's", false, None, [114, 115, 116, 139], false),
+            ("the profile names the buttons", true, None, [700, 701, 702, 703], false),
+            (
+                "the one that confirms was pressed before",
+                false,
+                Some(Button::Accept),
+                [700, 701, 702, 703],
+                false,
+            ),
+            ("the cross works, and nothing confirms", false, Some(Button::Down), [700, 700, 701, 702], true),
+            ("one strange key and the volume", false, None, [115, 700, 115, 114], false),
         ];
         for (what, is_known, pressed, keys, is_on) in rows {
             let mut learning = Learning::new(is_known);
-            if pressed {
-                learning.known();
-            }
+            pressed.into_iter().for_each(|button| learning.known(button));
             keys.into_iter().for_each(|key| learning.strange(key, 0));
             assert_eq!(learning.is_on(), is_on, "{what}");
             learning.begin(0);

@@ -141,6 +141,12 @@ impl Evdev {
     }
 }
 
+/// Enter or an arrow key, a button of a joystick, pad or cross, or a cross that is two axes? A lid or a touch panel has none,
+/// and a key that is known is not asked for: others can be learned.
+fn is_pressed_by_hand(has_key: impl Fn(usize) -> bool, has_axis: impl Fn(usize) -> bool) -> bool {
+    [28, 103].into_iter().chain(288..=319).chain(544..=547).any(has_key) || [16, 17].into_iter().any(has_axis)
+}
+
 impl Device {
     fn open(path: &Path) -> std::io::Result<Device> {
         let file = File::options().read(true).custom_flags(libc::O_NONBLOCK | libc::O_CLOEXEC).open(path)?;
@@ -159,19 +165,24 @@ impl Device {
         Ok(Device { path: path.to_owned(), file, sticks, ends: [0; 24], is_deaf: false })
     }
 
-    /// Does it have an arrow key, Enter, or a button of a pad? A lid or a touch panel does not. A pipe that plays a device has.
+    /// A pipe that plays a device has buttons.
     fn has_buttons(&self) -> bool {
         let plays = self.file.metadata().is_ok_and(|metadata| !metadata.file_type().is_char_device());
-        plays || [28, 103, 304, 305, 544].into_iter().any(self.keys())
+        plays || is_pressed_by_hand(self.keys(), self.codes(ABSOLUTE))
     }
 
-    /// Which keys it has; a file that plays a device does not say.
+    /// Which keys it has.
     fn keys(&self) -> impl Fn(usize) -> bool + use<> {
+        self.codes(KEY)
+    }
+
+    /// Which codes of that kind it has; a file that plays a device does not say.
+    fn codes(&self, kind: u16) -> impl Fn(usize) -> bool + use<> {
         let mut bits = [0u8; 96];
-        let request = 0x8060_4520 + u32::from(KEY);
+        let request = 0x8060_4520 + u32::from(kind);
         // SAFETY: the request names the length of `bits` (0x60), and the kernel writes no more.
         let _ = unsafe { control(&self.file, request, bits.as_mut_ptr().cast()) };
-        move |key| bits[key / 8] >> (key % 8) & 1 == 1
+        move |code| bits[code / 8] >> (code % 8) & 1 == 1
     }
 
     /// Reads what is there; false when the device is gone.
@@ -252,6 +263,26 @@ mod tests {
         let mut pressed = Vec::new();
         let change = Evdev::open(&path).unwrap().read(&mut pressed);
         (pressed.iter().map(|press| (press.key, press.is_down)).collect(), change)
+    }
+
+    #[test]
+    fn whatever_a_thumb_can_press_counts_as_buttons_and_a_lid_does_not() {
+        // What it is; keys and axes that it has.
+        let rows: [(&str, &[usize], &[usize], bool); 9] = [
+            ("a keyboard", &[1, 28, 57], &[], true),
+            ("arrow keys alone", &[103, 108], &[], true),
+            ("a pad that is numbered as joysticks are", &[288, 289, 297], &[0, 1], true),
+            ("a pad without the usual four", &[310, 311, 314, 315], &[], true),
+            ("a cross of keys", &[545], &[], true),
+            ("a cross of axes", &[], &[16, 17], true),
+            ("a power button and the volume", &[113, 114, 115, 116], &[], false),
+            ("a touch panel", &[320, 330], &[0, 1, 24, 47, 53], false),
+            ("a sensor of movement", &[], &[0, 1, 2], false),
+        ];
+        for (what, keys, axes, has) in rows {
+            let found = is_pressed_by_hand(|key| keys.contains(&key), |axis| axes.contains(&axis));
+            assert_eq!(found, has, "{what}");
+        }
     }
 
     #[test]

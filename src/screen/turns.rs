@@ -354,7 +354,7 @@ impl Turns<'_> {
         }
         match self.mapping.button(press.key) {
             Some(button) => {
-                self.learning.known();
+                self.learning.known(button);
                 self.held.down(press.key, button, now_ms);
                 self.press(button)
             }
