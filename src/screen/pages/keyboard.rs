@@ -28,7 +28,7 @@ pub(super) const LETTERS: &[&[&str]] = &[
     &["h", "i", "j", "k", "l", "m", "n"],
     &["o", "p", "q", "r", "s", "t", "u"],
     &["v", "w", "x", "y", "z", "0", "1"],
-    &["2", "3", "4", "5", "6", "7", "8", "9"],
+    &["2", "3", "4", "5", "6", "7", "8", "9", " "],
 ];
 
 impl Keyboard {
@@ -37,7 +37,9 @@ impl Keyboard {
     }
 
     pub(super) fn block(&self) -> Block {
-        let rows = self.keys.iter().map(|row| row.iter().map(|key| (*key).to_owned()).collect()).collect();
+        // A blank would be a key with nothing on it.
+        let sign = |key: &&str| if *key == " " { "_".to_owned() } else { (*key).to_owned() };
+        let rows = self.keys.iter().map(|row| row.iter().map(sign).collect()).collect();
         Block::Keyboard { rows, at: self.at, typed: self.typed.clone() }
     }
 
@@ -50,7 +52,14 @@ impl Keyboard {
             Button::Down => self.go((row + 1) % self.keys.len()),
             Button::Left => self.at.1 = (column + keys.len() - 1) % keys.len(),
             Button::Right => self.at.1 = (column + 1) % keys.len(),
-            Button::Accept => self.typed.push_str(keys.get(column).copied().unwrap_or_default()),
+            Button::Accept => match keys.get(column).copied().unwrap_or_default() {
+                // An address has one scheme, and before all else.
+                key if key.ends_with("://") => {
+                    let scheme = self.typed.find("://").map_or(0, |at| at + 3);
+                    self.typed.replace_range(..scheme, key);
+                }
+                key => self.typed.push_str(key),
+            },
             Button::Letter(letter) => self.typed.push(letter),
             Button::Extra | Button::Erase => drop(self.typed.pop()),
             _ => return false,
@@ -91,6 +100,35 @@ mod tests {
                 board.press(Button::Down);
             }
             assert_eq!(board.at.0, 0, "the ends meet");
+        }
+    }
+
+    #[test]
+    fn a_search_may_have_two_words_and_no_key_is_without_a_sign() {
+        let mut board = Keyboard::new(LETTERS, "advance");
+        for button in [Button::Up, Button::Left, Button::Accept] {
+            board.press(button);
+        }
+        assert_eq!(board.typed, "advance ");
+        let Block::Keyboard { rows, .. } = board.block() else { return };
+        assert!(rows.iter().flatten().all(|key| !key.trim().is_empty()), "{rows:?}");
+    }
+
+    #[test]
+    fn who_wants_another_scheme_gets_it_and_keeps_what_was_typed() {
+        let rows = [
+            ("http://", "https://"),
+            ("https://", "https://"),
+            ("http://nas.local:8377", "https://nas.local:8377"),
+            ("nas.local", "https://nas.local"),
+            ("", "https://"),
+        ];
+        for (before, after) in rows {
+            let mut board = Keyboard::new(ADDRESS, before);
+            for button in [Button::Up, Button::Up, Button::Right, Button::Accept] {
+                board.press(button);
+            }
+            assert_eq!(board.typed, after, "`{before}`");
         }
     }
 

@@ -89,7 +89,7 @@ impl Saves {
         let Some(board) = &mut self.search else { return Act::Same };
         match button {
             Button::Menu | Button::Back => {
-                self.part = board.typed.to_lowercase();
+                self.part = board.typed.trim().to_lowercase();
                 (self.search, self.focus) = (None, 0);
                 Act::Draw
             }
