@@ -17,7 +17,8 @@ use crate::survey::Unsafe;
 /// The first page.
 #[derive(Default)]
 pub(in crate::screen) struct Home {
-    focus: usize,
+    /// The way that was chosen last: lines come and go before it. `None`: the first one, nobody has chosen yet.
+    focus: Option<Way>,
 }
 
 /// Where a line leads.
@@ -29,6 +30,11 @@ enum Way {
     Sync,
     Problems,
     Settings,
+}
+
+/// Where that way's line is; the first line if it has none any more.
+fn place(ways: &[(Way, Row)], way: Option<Way>) -> usize {
+    ways.iter().position(|(other, _)| Some(*other) == way).unwrap_or_default()
 }
 
 fn ways(seen: &Seen<'_>) -> Vec<(Way, Row)> {
@@ -147,8 +153,9 @@ impl Page for Home {
                 if card.paired {
                     blocks.extend(lines(card, seen));
                 }
-                let rows: Vec<Row> = ways(seen).into_iter().map(|(_, row)| row).collect();
-                let focus = self.focus.min(rows.len().saturating_sub(1));
+                let ways = ways(seen);
+                let focus = place(&ways, self.focus);
+                let rows: Vec<Row> = ways.into_iter().map(|(_, row)| row).collect();
                 blocks.push(Block::List { rows, focus });
                 hints.push((Button::Accept, seen.say(text::B_OPEN)));
             }
@@ -163,17 +170,23 @@ impl Page for Home {
 
     fn press(&mut self, button: Button, seen: &Seen<'_>) -> Act {
         let ways = ways(seen);
-        self.focus = self.focus.min(ways.len().saturating_sub(1));
-        if super::moves(&mut self.focus, button, ways.len()) {
+        let mut focus = place(&ways, self.focus);
+        let has_moved = super::moves(&mut focus, button, ways.len());
+        let chosen = ways.get(focus).map(|(way, _)| *way);
+        if has_moved {
+            self.focus = chosen;
             return Act::Draw;
         }
         let way = match button {
             Button::Back => return Act::Back,
             Button::Menu if seen.known.card.is_some() => Way::Settings,
-            Button::Accept if seen.known.failed.is_none() => match ways.get(self.focus) {
-                Some((way, _)) => *way,
-                None => return Act::Same,
-            },
+            Button::Accept if seen.known.failed.is_none() => {
+                self.focus = chosen;
+                match chosen {
+                    Some(way) => way,
+                    None => return Act::Same,
+                }
+            }
             _ => return Act::Same,
         };
         match way {

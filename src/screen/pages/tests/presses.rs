@@ -54,6 +54,29 @@ fn an_answer_is_said_before_it_is_given() {
 }
 
 #[test]
+fn a_line_that_appears_before_the_chosen_one_does_not_open_in_its_place() {
+    let mut calm = known();
+    calm.card.as_mut().unwrap().questions.clear();
+    let mut hand = Hand::new(calm, "en");
+    // The ends meet: settings.
+    hand.press(&[Up]);
+    hand.app.known = known();
+    hand.press(&[Accept]);
+    assert_eq!(hand.view().title, "Settings");
+    hand.press(&[Back, Down]);
+    hand.app.known.card.as_mut().unwrap().paired = false;
+    let chosen = |hand: &Hand| {
+        hand.view().blocks.into_iter().find_map(|block| match block {
+            crate::screen::view::Block::List { rows, focus } => Some(rows[focus].label.clone()),
+            _ => None,
+        })
+    };
+    assert_eq!(chosen(&hand).as_deref(), Some("Choose a version"), "still the one");
+    hand.app.known.card.as_mut().unwrap().questions.clear();
+    assert_eq!(chosen(&hand).as_deref(), Some("Pair"), "the first one when it is gone");
+}
+
+#[test]
 fn both_goes_on_with_what_is_here_and_with_a_version_that_there_is_where_nothing_is() {
     let both = |hand: &mut Hand| {
         hand.press(&[Extra]);
