@@ -23,6 +23,7 @@ const NO_STATES: [&str; 4] = ["bluemsx", "gw", "scummvm", "virtualjaguar"];
 /// One cell: the battery save or memory card, then the state.
 fn cell(world: &World, line: &Line) -> String {
     let battery = match &line.save {
+        None if line.unsynced => "?",
         None => "",
         Some((path, id)) => match (world.naming.identify(&at(path)), id.kind(), id.core().is_some()) {
             (Identified::Save(_), Kind::Tree, _) => "D",
@@ -37,7 +38,8 @@ fn cell(world: &World, line: &Line) -> String {
         let of = |core: String| save(&format!("{}/state.1@{core}/{}", line.system, title(line.system)));
         [of(core.clone()), of(format!("minarch-{core}"))].iter().any(|id| world.naming.home(id).is_some())
     });
-    match format!("{battery}{}", if state { "t" } else { "" }) {
+    let doubt = if line.save.is_some() && !line.sourced { "?" } else { "" };
+    match format!("{battery}{doubt}{}", if state { "t" } else { "" }) {
         nothing if nothing.is_empty() => "–".into(),
         cell => cell,
     }
@@ -81,7 +83,9 @@ fn text() -> String {
          | `C` `c` | the same of the memory card |\n\
          | `D` | folders, each of which is one save, go to every firmware that has this mark in the row |\n\
          | `t` | save states go too, to the same core of the same word size (32 or 64 bit) |\n\
-         | `?` | a save is seen and reported, not synced: its place does not tell the core |\n\
+         | `S?` and the like | the same, but which core the firmware runs the system with, and so the save's folder, was not read in its \
+         own files: it is the one that most firmwares take. A folder of another core on the card counts before it |\n\
+         | `?` | its emulator keeps saves that are not synced: the firmware's page says why |\n\
          | `–` | the core keeps no save in a file named after the game. What it leaves under other names is kept by its path, among \
          cards of one family, where saves have folders of their own |\n\
          | (empty) | the firmware has no folder for the system, or where its emulator saves is not known |\n\n\
