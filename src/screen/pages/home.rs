@@ -17,8 +17,10 @@ use crate::survey::Unsafe;
 /// The first page.
 #[derive(Default)]
 pub(in crate::screen) struct Home {
-    /// The way that was chosen last: lines come and go before it. `None`: the first one, nobody has chosen yet.
-    focus: Option<Way>,
+    /// The way that was chosen last: lines come and go before it. `None`: nobody has chosen yet.
+    way: Option<Way>,
+    /// Where its line was, for when it is gone.
+    focus: usize,
 }
 
 /// Where a line leads.
@@ -32,9 +34,12 @@ enum Way {
     Settings,
 }
 
-/// Where that way's line is; the first line if it has none any more.
-fn place(ways: &[(Way, Row)], way: Option<Way>) -> usize {
-    ways.iter().position(|(other, _)| Some(*other) == way).unwrap_or_default()
+impl Home {
+    /// Which of these lines is chosen.
+    fn place(&self, ways: &[(Way, Row)]) -> usize {
+        let same = ways.iter().position(|(way, _)| Some(*way) == self.way);
+        same.unwrap_or(self.focus.min(ways.len().saturating_sub(1)))
+    }
 }
 
 fn ways(seen: &Seen<'_>) -> Vec<(Way, Row)> {
@@ -154,7 +159,7 @@ impl Page for Home {
                     blocks.extend(lines(card, seen));
                 }
                 let ways = ways(seen);
-                let focus = place(&ways, self.focus);
+                let focus = self.place(&ways);
                 let rows: Vec<Row> = ways.into_iter().map(|(_, row)| row).collect();
                 blocks.push(Block::List { rows, focus });
                 hints.push((Button::Accept, seen.say(text::B_OPEN)));
@@ -170,23 +175,22 @@ impl Page for Home {
 
     fn press(&mut self, button: Button, seen: &Seen<'_>) -> Act {
         let ways = ways(seen);
-        let mut focus = place(&ways, self.focus);
-        let has_moved = super::moves(&mut focus, button, ways.len());
-        let chosen = ways.get(focus).map(|(way, _)| *way);
+        self.focus = self.place(&ways);
+        let has_moved = super::moves(&mut self.focus, button, ways.len());
+        let chosen = ways.get(self.focus).map(|(way, _)| *way);
+        if has_moved || button == Button::Accept {
+            self.way = chosen;
+        }
         if has_moved {
-            self.focus = chosen;
             return Act::Draw;
         }
         let way = match button {
             Button::Back => return Act::Back,
             Button::Menu if seen.known.card.is_some() => Way::Settings,
-            Button::Accept if seen.known.failed.is_none() => {
-                self.focus = chosen;
-                match chosen {
-                    Some(way) => way,
-                    None => return Act::Same,
-                }
-            }
+            Button::Accept if seen.known.failed.is_none() => match chosen {
+                Some(way) => way,
+                None => return Act::Same,
+            },
             _ => return Act::Same,
         };
         match way {

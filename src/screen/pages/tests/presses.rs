@@ -73,7 +73,7 @@ fn a_line_that_appears_before_the_chosen_one_does_not_open_in_its_place() {
     };
     assert_eq!(chosen(&hand).as_deref(), Some("Choose a version"), "still the one");
     hand.app.known.card.as_mut().unwrap().questions.clear();
-    assert_eq!(chosen(&hand).as_deref(), Some("Pair"), "the first one when it is gone");
+    assert_eq!(chosen(&hand).as_deref(), Some("Pair"), "what is in its place when it is gone");
 }
 
 #[test]
