@@ -72,6 +72,13 @@ pub(crate) enum By<'a> {
     Identifier(&'a str),
 }
 
+impl By<'_> {
+    /// What is guessed by it: a code is none of the digits that a device chose.
+    fn guess(self) -> String {
+        format!("{self:?}")
+    }
+}
+
 /// What a device brings along.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Newcomer<'a> {
@@ -229,11 +236,12 @@ impl Access {
 
     /// Is a code pending for the device that chose this identifier? Says no more than that.
     pub(crate) async fn is_expected(&self, identifier: &str, from: Address, now_unix_s: i64) -> Answer<bool> {
-        self.code_tries.count(from, now_unix_s)?;
+        let guess = By::Identifier(identifier).guess();
+        let counted = self.code_tries.count_guess(from, &guess, now_unix_s)?;
         let mut tx = self.catalog.begin(catalog::Access::Read).await?;
         let expected = open(tx.as_mut(), By::Identifier(identifier), now_unix_s).await?.is_some();
         if expected {
-            self.code_tries.forgive(from, now_unix_s);
+            self.code_tries.forgive_guess(from, &guess, counted, now_unix_s);
         }
         Ok(expected)
     }
@@ -250,7 +258,9 @@ impl Access {
         from: Address,
         now_unix_s: i64,
     ) -> Answer<Option<LetIn>> {
-        self.code_tries.count(from, now_unix_s)?;
+        let guess = by.guess();
+        let counted = self.code_tries.count_guess(from, &guess, now_unix_s)?;
+        let forgive = || self.code_tries.forgive_guess(from, &guess, counted, now_unix_s);
         let mut tx = self.catalog.begin(catalog::Access::Write).await?;
         let found = find(tx.as_mut(), by).await?;
         let Some(mut pairing) = found else {
@@ -268,7 +278,7 @@ impl Access {
                 keep(tx.as_mut(), &pairing).await?;
                 tx.commit().await?;
             }
-            self.code_tries.forgive(from, now_unix_s);
+            forgive();
             return Ok(None);
         };
         if let Some(device) = &pairing.device {
@@ -278,7 +288,7 @@ impl Access {
                 forget_key(tx, pairing).await?;
                 return Err(over());
             };
-            self.code_tries.forgive(from, now_unix_s);
+            forgive();
             return Ok(Some(LetIn { user, device, key, again: true }));
         }
         if pairing.expires_unix_s <= now_unix_s {
@@ -295,7 +305,7 @@ impl Access {
         pairing.told_unix_s = Some(now_unix_s);
         keep(tx.as_mut(), &pairing).await?;
         tx.commit().await?;
-        self.code_tries.forgive(from, now_unix_s);
+        forgive();
         Ok(Some(LetIn { user, device, key, again: false }))
     }
 

@@ -12,6 +12,8 @@ use crate::library::Answer;
 use crate::refusal::Refusal;
 
 const MINUTE_S: i64 = 60;
+/// How long a guess is remembered after it came last.
+const GUESS_S: i64 = 15 * MINUTE_S;
 /// How often a code may be tried in a way that it is not meant for.
 const MOST_MISUSES: u32 = 5;
 /// More codes than this are not remembered; far fewer are open at once.
@@ -30,6 +32,8 @@ pub(super) struct Tries {
 struct Counts {
     of_one: HashMap<IpAddr, Minute>,
     in_all: Minute,
+    /// What was guessed from where, and when last.
+    guessed: HashMap<(IpAddr, String), i64>,
 }
 
 /// A minute's tries; once there are too many, it lasts for one more minute.
@@ -76,10 +80,39 @@ impl Tries {
         Err(Refusal::new(Code::SlowDown, "too many tries").help("wait a minute").retry_after_s(60))
     }
 
+    /// Counts a guess, unless the same came from there within a quarter of an hour: a device that polls a code that is over tells
+    /// nobody anything new. Answers whether it was counted.
+    pub(super) fn count_guess(&self, from: IpAddr, guess: &str, now_unix_s: i64) -> Answer<bool> {
+        let key = (network(from), guess.to_ascii_uppercase());
+        let is_known = |at: &i64| (*at..*at + GUESS_S).contains(&now_unix_s);
+        {
+            let mut counts = self.counts.lock().unwrap_or_else(PoisonError::into_inner);
+            if let Some(at) = counts.guessed.get_mut(&key).filter(|at| is_known(at)) {
+                *at = now_unix_s;
+                return Ok(false);
+            }
+        }
+        self.count(from, now_unix_s)?;
+        // No more than are counted in all, so few.
+        let mut counts = self.counts.lock().unwrap_or_else(PoisonError::into_inner);
+        counts.guessed.retain(|_, at| is_known(at));
+        counts.guessed.insert(key, now_unix_s);
+        Ok(true)
+    }
+
+    /// Takes back a guess that was right.
+    pub(super) fn forgive_guess(&self, from: IpAddr, guess: &str, counted: bool, now_unix_s: i64) {
+        let key = (network(from), guess.to_ascii_uppercase());
+        self.counts.lock().unwrap_or_else(PoisonError::into_inner).guessed.remove(&key);
+        if counted {
+            self.forgive(from, now_unix_s);
+        }
+    }
+
     /// Takes back a try that was right.
     pub(super) fn forgive(&self, from: IpAddr, now_unix_s: i64) {
         let mut counts = self.counts.lock().unwrap_or_else(PoisonError::into_inner);
-        let Counts { of_one, in_all } = &mut *counts;
+        let Counts { of_one, in_all, .. } = &mut *counts;
         for minute in of_one.get_mut(&network(from)).into_iter().chain([in_all]) {
             if !minute.is_over(now_unix_s) {
                 minute.tries = minute.tries.saturating_sub(1);
@@ -142,6 +175,35 @@ mod tests {
             assert!(tries.count(IpAddr::from([10, 0, 0, host]), 100).is_ok());
         }
         assert!(tries.count(IpAddr::from([10, 0, 1, 1]), 100).is_err());
+    }
+
+    #[test]
+    fn a_device_that_polls_a_code_that_is_over_stops_nobody() {
+        let tries = Tries::new(5, 20);
+        for second in 0..600 {
+            for host in 0..10_u8 {
+                assert!(tries.count_guess(IpAddr::from([10, 0, 0, host]), "DEAD42", 100 + second).is_ok());
+            }
+        }
+        let one = IpAddr::from([10, 0, 1, 1]);
+        assert!(tries.count_guess(one, "NEW234", 700).is_ok());
+        for guess in ["A", "B", "C", "D"] {
+            assert_eq!(tries.count_guess(one, guess, 700).ok(), Some(true));
+        }
+        assert!(tries.count_guess(one, "E", 700).is_err(), "other codes are guesses");
+        assert_eq!(tries.count_guess(one, "a", 700).ok(), Some(false));
+    }
+
+    #[test]
+    fn a_guess_that_was_right_takes_back_no_other_try() {
+        let tries = Tries::new(5, 20);
+        let one = IpAddr::from([10, 0, 0, 1]);
+        for guess in ["A", "B", "C", "D", "E"] {
+            assert_eq!(tries.count_guess(one, guess, 100).ok(), Some(true));
+        }
+        let counted = tries.count_guess(one, "E", 100).unwrap();
+        tries.forgive_guess(one, "E", counted, 100);
+        assert!(tries.count_guess(one, "F", 100).is_err());
     }
 
     #[test]
