@@ -115,6 +115,10 @@ impl Library {
         }
         // The bytes are durable and found by digest; now the names (promise 5).
         let mut tx = self.catalog.begin(Access::Write).await?;
+        // Asked again: other uploads that fitted at their start may have been completed meanwhile.
+        if tx.content(asker.user, upload.content.digest).await?.is_none() {
+            refuse_over_quota(tx.as_mut(), asker, upload.content).await?;
+        }
         tx.add_content(asker.user, upload.content, now_unix_s).await?;
         if upload.content.size_bytes > INLINE_LIMIT_BYTES {
             tx.add_blocks(upload.content, &upload.block_digests).await?;

@@ -1,9 +1,12 @@
 //! Large contents: what travels, what is resumed, what is refused.
 
+use std::sync::Arc;
+
 use bytes::Bytes;
-use retrosync_protocol::{BLOCK_BYTES, Code, Content, Digest, UploadReply, UploadRequest};
+use retrosync_protocol::{BLOCK_BYTES, Code, Content, Digest, Epoch, UploadReply, UploadRequest};
 
 use super::{NOW_UNIX_S, World, version, word};
+use crate::catalog::memory::MemoryCatalog;
 use crate::library::{Answer, Asker};
 
 const BLOCK: usize = BLOCK_BYTES as usize;
@@ -124,4 +127,20 @@ async fn an_upload_is_forgotten_after_a_week_and_its_form_is_checked() {
     assert_eq!(world.library.upload(&asker, &request(&bytes), NOW_UNIX_S).await.unwrap().missing, [1, 2]);
     world.library.sweep(NOW_UNIX_S + 8 * 24 * 3600).await.unwrap();
     assert_eq!(world.library.upload(&asker, &request(&bytes), NOW_UNIX_S).await.unwrap().missing, [0, 1, 2]);
+}
+
+#[tokio::test]
+async fn two_uploads_that_fit_one_by_one_do_not_fill_more_than_the_quota() {
+    let catalog = Arc::new(MemoryCatalog::new(Epoch::from_random(&[7; 16])));
+    let world = World::with_quota(catalog, Some(30 * BLOCK_BYTES)).await;
+    let asker = world.device(1);
+    let (first, mut second) = (card(17), card(18));
+    second.iter_mut().for_each(|byte| *byte ^= 0x55);
+    for bytes in [&first, &second] {
+        world.library.upload(&asker, &request(bytes), NOW_UNIX_S).await.unwrap();
+    }
+    assert!(send(&world, &asker, &first, &(0..17).collect::<Vec<_>>()).await.unwrap().complete);
+    let refused = send(&world, &asker, &second, &(0..18).collect::<Vec<_>>()).await.unwrap_err();
+    assert_eq!(refused.code(), Code::QuotaFull);
+    assert!(world.bytes(&asker, Digest::of(&second)).await.is_none());
 }
