@@ -58,8 +58,12 @@ async fn write(app: &App, asker: &Asker, saves: Vec<retrosync_protocol::SaveId>,
             let page: History = app.library.history(asker, &save, before, 500).await?;
             before = page.versions.last().map(|entry| entry.version);
             for entry in &page.versions {
-                let path = add(app, asker, &mut archive, &folder, entry, to).await?;
-                records.push(serde_json::json!({"file": path, "entry": entry}));
+                let added = add(app, asker, &mut archive, &folder, entry, to).await?;
+                records.push(match added {
+                    Added::File(path) => serde_json::json!({"file": path, "entry": entry}),
+                    Added::Nothing => serde_json::json!({"file": null, "entry": entry}),
+                    Added::Lost => serde_json::json!({"file": null, "lost": true, "entry": entry}),
+                });
             }
             if !page.more || before.is_none() {
                 break;
@@ -75,7 +79,17 @@ async fn write(app: &App, asker: &Asker, saves: Vec<retrosync_protocol::SaveId>,
     push(to, archive.end()).await
 }
 
-/// Adds one version's bytes; answers where they are. A tombstone has none.
+/// What became of a version's bytes.
+enum Added {
+    /// They are there.
+    File(String),
+    /// A tombstone has none.
+    Nothing,
+    /// The server has them no more.
+    Lost,
+}
+
+/// Adds one version's bytes.
 async fn add(
     app: &App,
     asker: &Asker,
@@ -83,13 +97,19 @@ async fn add(
     folder: &str,
     entry: &HistoryEntry,
     to: &Chunks,
-) -> Answer<Option<String>> {
-    let Some(content) = entry.record.content else { return Ok(None) };
+) -> Answer<Added> {
+    let Some(content) = entry.record.content else { return Ok(Added::Nothing) };
     let name = file_name(&entry.record.save);
     let short: String = entry.version.to_string().chars().take(8).collect();
     let current = if entry.head { "current" } else { "older" };
     let path = format!("{folder}/{current} {} {short}/{}", date(entry.received_unix_s), safe(&name));
-    let mut bytes = app.library.open(asker, content.digest, 0..content.size_bytes).await?;
+    let mut bytes = match app.library.open(asker, content.digest, 0..content.size_bytes).await {
+        Ok(bytes) => bytes,
+        Err(refusal) => {
+            log_cause(&refusal);
+            return Ok(Added::Lost);
+        }
+    };
     push(to, archive.begin(&path, content.size_bytes)).await?;
     while let Some(chunk) = bytes.next().await {
         let chunk = chunk.map_err(|why| Refusal::internal("reading a content", why))?;
@@ -97,7 +117,7 @@ async fn add(
         push(to, chunk).await?;
     }
     push(to, archive.end_entry()).await?;
-    Ok(Some(path))
+    Ok(Added::File(path))
 }
 
 async fn push(to: &Chunks, bytes: Bytes) -> Answer<()> {

@@ -1,6 +1,6 @@
 //! Accounts from the invitation to the end, what a device says of itself, and what an admin bounds.
 
-use retrosync_protocol::PairingOffer;
+use retrosync_protocol::{Digest, PairingOffer};
 use serde_json::json;
 
 use crate::support::{Device, Server, token, token_sha256, version};
@@ -96,6 +96,31 @@ fn everything_is_exported_as_a_zip_that_other_programs_read() {
     if let Ok(tested) = std::process::Command::new("unzip").arg("-tq").arg(&file).output() {
         assert!(tested.status.success(), "{tested:?}");
     }
+}
+
+#[test]
+fn an_export_goes_on_after_a_content_that_is_lost_and_says_so() {
+    let server = Server::start();
+    let browser = registered(&server);
+    let device = server.pair("Miyoo", "ada");
+    for (number, (save, bytes)) in
+        (1..).zip([("gb/sram/A", b"first"), ("gb/sram/B", b"other"), ("gb/sram/C", b"third")])
+    {
+        device.store(&format!("a-{number}"), &version(save, Some(bytes), &[], 1, number), Some(bytes));
+    }
+    let blob = crate::support::find_below(&server.data().join("blobs"), &Digest::of(b"other").to_string());
+    std::fs::remove_file(blob.unwrap()).unwrap();
+    let file = server.folder.path().join("all.zip");
+    std::fs::write(&file, &browser.look("/account/export.zip").body).unwrap();
+    let listing = "import sys, zipfile, json\n\
+        z = zipfile.ZipFile(sys.argv[1])\n\
+        assert z.testzip() is None\n\
+        for v in json.loads(z.read('retrosync.json'))['versions']:\n\
+        \x20   print(v['entry']['record']['save'], v.get('lost'), v['file'] and z.read(v['file']).decode())\n";
+    let told = std::process::Command::new("python3").args(["-c", listing]).arg(&file).output().unwrap();
+    let mut lines: Vec<String> = String::from_utf8_lossy(&told.stdout).lines().map(str::to_owned).collect();
+    lines.sort();
+    assert_eq!(lines, ["gb/sram/A None first", "gb/sram/B True None", "gb/sram/C None third"], "{told:?}");
 }
 
 #[test]
