@@ -35,10 +35,14 @@ use retrosync_protocol::Code;
 use crate::app::App;
 use crate::refusal::Refusal;
 use page::Trouble;
+pub(crate) use session::check_origin;
 
 /// Our own files only, and nothing written into a page; no other page may frame ours.
 const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; \
     manifest-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'";
+
+/// The largest form with a file: a file of 64 MiB and what is around it.
+const MOST_UPLOAD_BYTES: usize = 66 << 20;
 
 /// All pages.
 pub fn router(app: Arc<App>) -> Router {
@@ -50,8 +54,8 @@ pub fn router(app: Arc<App>) -> Router {
         .route("/save/resolve", post(save::resolve))
         .route("/save/retire", post(save::retire))
         .route("/save/mark", post(save::mark))
-        .route("/save/upload", post(upload::upload).layer(DefaultBodyLimit::disable()))
-        .route("/upload", post(upload::upload).layer(DefaultBodyLimit::disable()))
+        .route("/save/upload", post(upload::upload).layer(DefaultBodyLimit::max(MOST_UPLOAD_BYTES)))
+        .route("/upload", post(upload::upload).layer(DefaultBodyLimit::max(MOST_UPLOAD_BYTES)))
         .route("/saves", get(saves::elsewhere))
         .route("/storage", get(storage::page))
         .route("/activity", get(activity::page))

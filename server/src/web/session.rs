@@ -192,7 +192,7 @@ fn foreign(detail: &str) -> Refusal {
 }
 
 /// Browsers say which site a form is from; it must be ours. What says nothing is no browser.
-fn check_origin(app: &App, headers: &HeaderMap) -> Answer<()> {
+pub(crate) fn check_origin(app: &App, headers: &HeaderMap) -> Answer<()> {
     let text = |name: &str| headers.get(name).map(|value| value.to_str().unwrap_or("?").to_owned());
     if let Some(origin) = text("origin") {
         let own = host(headers).is_some_and(|host| {

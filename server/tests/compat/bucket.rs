@@ -114,6 +114,15 @@ impl Device<'_> {
         self.ask("GET", &format!("/{BUCKET}/{}", self.object(game)), b"")
     }
 
+    /// Fetches the game, and its client shows what came.
+    fn take(&self, game: &str) -> Reply {
+        let found = self.get(game);
+        let path = format!("/{BUCKET}/{}", self.object(game));
+        assert_eq!(self.ask("HEAD", &path, b"").header("x-amz-meta-hash"), "", "so that it is sent");
+        self.put(game, &found.body);
+        found
+    }
+
     fn list(&self) -> String {
         let reply =
             self.ask("GET", &format!("/{BUCKET}?encoding-type=url&list-type=2&prefix={}%2F", self.user), b"");
@@ -133,11 +142,11 @@ fn two_handhelds_of_the_first_generation_sync_for_the_first_time() {
     let home = Home::new();
     let (one, two) = (pair(&home, "one"), pair(&home, "two"));
     one.put("Tetris", b"hour 1");
-    let found = two.get("Tetris");
+    let found = two.take("Tetris");
     assert_eq!((found.status, found.body.as_slice()), (200, &b"hour 1"[..]), "under its own id");
     assert_eq!(found.header("x-amz-meta-hash"), sha256(b"hour 1"));
     two.put("Tetris", b"hour 2");
-    assert_eq!(one.get("Tetris").body, b"hour 2");
+    assert_eq!(one.take("Tetris").body, b"hour 2");
     one.put("Tetris", b"hour 3");
     assert_eq!(two.get("Tetris").body, b"hour 3");
     assert_eq!(home.saves().len(), 1, "no question in all that");
@@ -153,7 +162,7 @@ fn what_a_handheld_holds_is_dated_so_that_it_is_not_fetched_over_itself() {
     let own = one.ask("HEAD", &path, b"");
     assert_eq!((own.status, own.header("last-modified")), (200, "Thu, 01 Jan 2015 00:00:00 GMT"));
     assert_eq!((own.header("content-length"), own.header("x-amz-meta-hash").len()), ("6", 64));
-    two.get("Tetris");
+    two.take("Tetris");
     two.put("Tetris", b"hour 2");
     let newer = one.ask("HEAD", &path, b"");
     assert_ne!(newer.header("last-modified"), "Thu, 01 Jan 2015 00:00:00 GMT");
@@ -172,6 +181,21 @@ fn what_both_played_is_kept_and_each_plays_on_with_its_own() {
     assert_eq!(
         (one.get("Tetris").body, two.get("Tetris").body),
         (b"one alone".to_vec(), b"two alone".to_vec())
+    );
+}
+
+#[test]
+fn a_download_that_did_not_arrive_in_the_bucket_is_no_parent() {
+    let home = Home::new();
+    let (one, two) = (pair(&home, "one"), pair(&home, "two"));
+    one.put("Tetris", b"together");
+    two.take("Tetris");
+    one.put("Tetris", b"one, later");
+    assert_eq!(two.get("Tetris").body, b"one, later");
+    two.put("Tetris", b"two, on together");
+    assert_eq!(
+        (one.get("Tetris").body, two.get("Tetris").body),
+        (b"one, later".to_vec(), b"two, on together".to_vec())
     );
 }
 
@@ -254,6 +278,7 @@ fn metadata_beside_a_save_comes_back_as_it_was() {
     assert_eq!(one.ask("PUT", &path, text).status, 200);
     assert_eq!(one.ask("GET", &path, b"").body, text);
     assert!(one.list().contains("metadata.json"));
+    assert_eq!(one.ask("PUT", &path, &[b' '; 5000]).status, 400);
     assert_eq!(home.saves().len(), 1, "it is no save");
 }
 

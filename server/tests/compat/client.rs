@@ -10,8 +10,8 @@ use crate::support::{Reply, Server};
 
 pub const EMAIL: &str = "ada@example.com";
 pub const PASSWORD: &str = "Correct horse 1";
-/// 2026-11-20T13:16:21Z
-pub const THEN_MS: i64 = 1_795_180_581_000;
+/// 2025-11-20T13:16:21Z
+pub const THEN_MS: i64 = 1_763_644_581_000;
 
 /// A server with ada's account.
 pub struct Home {
@@ -46,6 +46,8 @@ impl Home {
             id: paired["device"]["id"].as_str().unwrap().into(),
             files: BTreeMap::new(),
             failures: 0,
+            lost_downloads: 0,
+            watches: true,
         }
     }
 
@@ -92,6 +94,10 @@ pub struct Handheld<'a> {
     /// Path to bytes and time.
     pub files: BTreeMap<String, (Vec<u8>, i64)>,
     pub failures: usize,
+    /// So many downloads from now do not arrive, though the server has sent all of them.
+    pub lost_downloads: usize,
+    /// Does their program in the background run, which uploads what changed?
+    pub watches: bool,
 }
 
 impl Handheld<'_> {
@@ -157,7 +163,15 @@ impl Handheld<'_> {
             }
             let reply = self.download(latest["id"].as_str().unwrap());
             assert_eq!(reply.status, 200, "{}", reply.text());
-            self.files.insert(path.into(), (reply.body, cloud / 1000 * 1000));
+            if self.lost_downloads > 0 {
+                self.lost_downloads -= 1;
+                continue;
+            }
+            let at_ms = cloud / 1000 * 1000;
+            if self.watches {
+                self.failures += usize::from(self.send(path, &reply.body, at_ms).status != 200);
+            }
+            self.files.insert(path.into(), (reply.body, at_ms));
         }
     }
 }
@@ -203,6 +217,21 @@ pub fn kept(home: &Home) -> Vec<(String, Vec<String>)> {
             .collect::<Vec<_>>()
     };
     saves.map(|save| (save.clone(), digests(&save))).collect()
+}
+
+/// A person chooses these bytes, on our dashboard or device, of two that differ.
+#[track_caller]
+pub fn choose(home: &Home, bytes: &[u8]) {
+    let witness = home.server.pair("chooser", EMAIL);
+    let changes: Value = witness.get("/changes?since=0&epoch=").ok();
+    let save = changes["saves"][0].clone();
+    let heads = save["heads"].as_array().unwrap();
+    assert_eq!(heads.len(), 2, "a question");
+    let digest = sha256(bytes);
+    let keep = heads.iter().find(|head| head["content"]["digest"] == digest.as_str()).unwrap();
+    let versions: Vec<Value> = heads.iter().map(|head| head["version"].clone()).collect();
+    let choice = json!({"save": save["save"], "keep": keep["version"], "heads": versions, "note": null});
+    assert_eq!(witness.change("POST", "/saves/resolve", "choice", &choice).status, 200);
 }
 
 /// Is each of these the bytes of a version of some save?

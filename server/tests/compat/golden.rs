@@ -113,7 +113,7 @@ fn a_devices_day_is_answered_to_the_letter() {
     );
     let line = two.manifest().remove(0);
     assert_eq!(line["latestVersion"]["localModifiedAtMs"], THEN_MS);
-    assert_eq!(line["latestVersion"]["localModifiedAt"], "2026-11-20T13:16:21.000Z");
+    assert_eq!(line["latestVersion"]["localModifiedAt"], "2025-11-20T13:16:21.000Z");
     let download = two.download(line["latestVersion"]["id"].as_str().unwrap());
     assert_eq!((download.status, download.body.as_slice()), (200, &b"AAAA"[..]));
     let headers = ["content-type", "content-length", "x-save-hash", "x-save-local-modified-at"];
@@ -123,7 +123,7 @@ fn a_devices_day_is_answered_to_the_letter() {
             "application/octet-stream",
             "4",
             "63c1dd951ffedf6f7fd968ad4efa39b8ed584f162f46e715114ee184f8de9201",
-            "2026-11-20T13:16:21.000Z"
+            "2025-11-20T13:16:21.000Z"
         ]
     );
     assert_eq!(download.header("x-save-version-id"), line["latestVersion"]["id"]);

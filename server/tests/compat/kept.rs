@@ -19,6 +19,31 @@ fn an_empty_file_is_kept_and_replaces_nothing() {
 }
 
 #[test]
+fn what_is_played_after_a_torn_file_goes_on_from_the_last_whole_one() {
+    let home = Home::new();
+    let (one, two) = (home.device(), home.device());
+    one.upload(GBA, b"hour 1", THEN_MS);
+    two.upload(GBA_ELSEWHERE, b"hour 1", THEN_MS);
+    one.upload(GBA, b"", THEN_MS + HOUR_MS);
+    one.upload(GBA, b"hour 2", THEN_MS + 2 * HOUR_MS);
+    assert_eq!(two.line(GBA_ELSEWHERE).unwrap()["latestVersion"]["contentHash"], sha256(b"hour 2"));
+}
+
+#[test]
+fn a_path_that_no_file_system_has_is_refused_and_a_long_one_is_kept() {
+    let home = Home::new();
+    let one = home.device();
+    let long = format!("/saves/{}/mGBA/Long.srm", "é".repeat(480));
+    one.upload(&long, b"progress", THEN_MS);
+    assert!(one.line(&long).is_some());
+    let longer = format!("/saves/{}/mGBA/Long.srm", "é".repeat(1 << 18));
+    assert_eq!(
+        crate::client::error(&one.send(&longer, b"progress", THEN_MS)),
+        (400, "Invalid file path".into())
+    );
+}
+
+#[test]
 fn a_game_with_two_dots_in_its_name_is_kept() {
     let home = Home::new();
     let one = home.device();

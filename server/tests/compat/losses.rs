@@ -3,7 +3,8 @@
 use serde_json::{Value, json};
 
 use crate::client::{
-    EMAIL, GBA, GBA_ELSEWHERE, HOUR_MS, Home, THEN_MS, all_kept, base64, data, error, sha256, version,
+    GBA, GBA_ELSEWHERE, HOUR_MS, Handheld, Home, THEN_MS, all_kept, base64, choose, data, error, sha256,
+    version,
 };
 
 #[test]
@@ -258,18 +259,7 @@ fn two_handhelds_that_both_played_keep_both_and_play_on() {
     assert_eq!((one.bytes(GBA), two.bytes(GBA_ELSEWHERE)), (&b"one alone"[..], &b"two alone"[..]));
     all_kept(&home, &[b"together", b"one alone", b"two alone"]);
     // A person chooses, on our dashboard or device: both take it.
-    let witness = home.server.pair("chooser", EMAIL);
-    let changes: Value = witness.get("/changes?since=0&epoch=").ok();
-    let save = changes["saves"][0].clone();
-    let heads: Vec<Value> =
-        save["heads"].as_array().unwrap().iter().map(|head| head["version"].clone()).collect();
-    assert_eq!(heads.len(), 2, "a question");
-    let digest = sha256(b"two alone");
-    let keep =
-        save["heads"].as_array().unwrap().iter().find(|head| head["content"]["digest"] == digest.as_str());
-    let choice =
-        json!({"save": save["save"], "keep": keep.unwrap()["version"], "heads": heads, "note": null});
-    assert_eq!(witness.change("POST", "/saves/resolve", "choice", &choice).status, 200);
+    choose(&home, b"two alone");
     one.sync();
     two.sync();
     assert_eq!((one.bytes(GBA), two.bytes(GBA_ELSEWHERE)), (&b"two alone"[..], &b"two alone"[..]));
@@ -337,4 +327,132 @@ fn a_save_that_changed_unseen_is_sent_before_it_is_replaced() {
     two.sync();
     assert_eq!(two.bytes(GBA_ELSEWHERE), b"two, earlier");
     all_kept(&home, &[b"one, later", b"two, earlier"]);
+}
+
+/// Two handhelds that hold the same, and one has played on.
+fn one_is_ahead(home: &Home) -> (Handheld<'_>, Handheld<'_>) {
+    let (mut one, mut two) = (home.device(), home.device());
+    one.play(GBA, b"together", THEN_MS);
+    one.sync();
+    two.play(GBA_ELSEWHERE, b"together", THEN_MS);
+    two.sync();
+    one.play(GBA, b"one, later", THEN_MS + HOUR_MS);
+    one.sync();
+    (one, two)
+}
+
+#[test]
+fn what_is_played_after_a_download_that_did_not_arrive_replaces_nothing() {
+    let home = Home::new();
+    let (mut one, mut two) = one_is_ahead(&home);
+    two.lost_downloads = 1;
+    two.sync();
+    assert_eq!(two.bytes(GBA_ELSEWHERE), b"together", "the Wi-Fi was gone");
+    two.play(GBA_ELSEWHERE, b"two alone", THEN_MS + 2 * HOUR_MS);
+    two.sync();
+    one.sync();
+    assert_eq!(
+        (one.bytes(GBA), two.bytes(GBA_ELSEWHERE)),
+        (&b"one, later"[..], &b"two alone"[..]),
+        "two never had what one played"
+    );
+    choose(&home, b"one, later");
+    two.sync();
+    assert_eq!(two.bytes(GBA_ELSEWHERE), b"one, later");
+    all_kept(&home, &[b"together", b"one, later", b"two alone"]);
+}
+
+#[test]
+fn a_download_that_did_not_arrive_comes_again() {
+    let home = Home::new();
+    let (_, mut two) = one_is_ahead(&home);
+    two.lost_downloads = 1;
+    two.sync();
+    two.sync();
+    assert_eq!(two.bytes(GBA_ELSEWHERE), b"one, later");
+}
+
+#[test]
+fn a_download_is_shown_by_the_next_sync_where_nothing_runs_in_the_background() {
+    let home = Home::new();
+    let (mut one, mut two) = one_is_ahead(&home);
+    two.watches = false;
+    two.sync();
+    assert_eq!(two.bytes(GBA_ELSEWHERE), b"one, later");
+    two.sync();
+    two.play(GBA_ELSEWHERE, b"two, on top", THEN_MS + 3 * HOUR_MS);
+    two.sync();
+    one.sync();
+    assert_eq!(one.bytes(GBA), b"two, on top", "no question");
+    // Played before it was shown: nobody can know, so both are kept.
+    one.watches = false;
+    one.sync();
+    two.play(GBA_ELSEWHERE, b"two, again", THEN_MS + 4 * HOUR_MS);
+    two.sync();
+    one.sync();
+    one.play(GBA, b"one, unshown", THEN_MS + 5 * HOUR_MS);
+    one.sync();
+    two.sync();
+    assert_eq!(two.bytes(GBA_ELSEWHERE), b"two, again");
+    all_kept(&home, &[b"two, on top", b"two, again", b"one, unshown"]);
+}
+
+#[test]
+fn a_second_file_of_a_game_that_fetched_nothing_replaces_nothing() {
+    let home = Home::new();
+    let (one, two) = (home.device(), home.device());
+    let other = GBA_ELSEWHERE.replace(".srm", ".sav");
+    one.upload(GBA, b"together", THEN_MS);
+    two.upload(GBA_ELSEWHERE, b"together", THEN_MS);
+    two.upload(&other, b"together", THEN_MS);
+    let newer = version(&one.upload(GBA, b"1, later", THEN_MS + HOUR_MS));
+    two.manifest();
+    two.upload(GBA_ELSEWHERE, b"together", THEN_MS);
+    two.manifest();
+    assert_eq!(two.download(&newer).body, b"1, later");
+    two.upload(GBA_ELSEWHERE, b"1, later", THEN_MS + HOUR_MS);
+    assert_eq!(two.upload(&other, b"together", THEN_MS)["uploaded"], false, "it holds what it held");
+    two.upload(&other, b"2, apart", THEN_MS + 2 * HOUR_MS);
+    assert_eq!(one.line(GBA).unwrap()["latestVersion"]["contentHash"], sha256(b"1, later"));
+    choose(&home, b"1, later");
+    all_kept(&home, &[b"together", b"1, later", b"2, apart"]);
+}
+
+#[test]
+fn what_is_played_while_a_newer_version_is_on_offer_is_not_written_over() {
+    let home = Home::new();
+    let (mut one, two) = (home.device(), home.device());
+    one.play(GBA, b"together", THEN_MS);
+    one.sync();
+    two.upload(GBA_ELSEWHERE, b"together", THEN_MS);
+    one.play(GBA, b"one, by a clock of tomorrow", THEN_MS + 24 * HOUR_MS);
+    one.sync();
+    two.manifest();
+    two.upload(GBA_ELSEWHERE, b"together", THEN_MS);
+    let line = two.line(GBA_ELSEWHERE).unwrap();
+    let cloud = line["latestVersion"]["localModifiedAtMs"].as_i64().unwrap();
+    assert_eq!(cloud, THEN_MS + 1000, "newer than the file, and than nothing that is played from now on");
+}
+
+#[test]
+fn a_save_of_another_emulators_size_is_not_written_though_a_person_chose_it() {
+    let home = Home::new();
+    let (mut one, mut two) = (home.device(), home.device());
+    let sav = GBA_ELSEWHERE.replace(".srm", ".sav");
+    one.play(GBA, b"64 KiB", THEN_MS);
+    one.sync();
+    two.play(&sav, b"64 KiB", THEN_MS);
+    two.sync();
+    one.play(GBA, b"64 kib", THEN_MS + HOUR_MS);
+    two.play(&sav, b"128 KiB of another emulator", THEN_MS + HOUR_MS);
+    for handheld in [&mut one, &mut two] {
+        handheld.sync();
+    }
+    choose(&home, b"128 KiB of another emulator");
+    for _ in 0..2 {
+        one.sync();
+        two.sync();
+    }
+    assert_eq!(one.bytes(GBA), b"64 kib");
+    assert_eq!(two.bytes(&sav), b"128 KiB of another emulator");
 }

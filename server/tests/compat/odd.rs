@@ -87,6 +87,7 @@ fn odd_values() -> Vec<Value> {
         json!(".srm"),
         json!("/"),
         json!("2026-99-99T99:99:99Z"),
+        json!("2026-11-20T13:16:21.11éZ"),
     ]
 }
 

@@ -189,3 +189,28 @@ fn another_users_saves_are_as_good_as_none() {
         assert_eq!(mallory.server.bare("GET", path, &[], None).status, 404, "nothing to look around with");
     }
 }
+
+#[test]
+fn another_sites_page_registers_nobody_and_pairs_nothing() {
+    let home = Home::new();
+    let body = json!({"email": "mallory@example.com", "password": PASSWORD}).to_string();
+    let ask = |path: &str, headers: &[(&str, &str)]| {
+        home.server.bare("POST", path, headers, Some(body.as_bytes())).status
+    };
+    let own = home.server.url.as_str();
+    for path in ["/api/auth/register", "/api/auth/login", "/api/devices/code", "/api/devices/status"] {
+        for foreign in [("origin", "https://evil.example"), ("sec-fetch-site", "cross-site")] {
+            assert_eq!(ask(path, &[foreign]), 403, "{path} {foreign:?}");
+        }
+    }
+    assert_eq!(ask("/api/auth/register", &[("origin", own), ("sec-fetch-site", "same-origin")]), 200);
+}
+
+#[test]
+fn who_has_no_key_sends_no_large_body() {
+    let home = Home::new();
+    let large = json!({"code": "ABC234", "email": "x".repeat(65 << 10)}).to_string();
+    for path in ["/api/auth/register", "/api/auth/login", "/api/devices/code", "/api/devices/status"] {
+        assert_eq!(home.server.bare("POST", path, &[], Some(large.as_bytes())).status, 413, "{path}");
+    }
+}

@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use super::Compat;
 use super::caller::{User, login_token, random};
-use super::envelope::{Failure, Fields, Json, Reply, SMALL_BYTES, data, data_and, object};
+use super::envelope::{Failure, Fields, Json, KEYLESS_BYTES, Reply, data, data_and, object};
 use super::names;
 use super::shelf::owner;
 use crate::api::request::Peer;
@@ -26,7 +26,7 @@ struct Profile {
 
 /// `POST /api/auth/register`
 pub(super) async fn register(State(compat): State<Arc<Compat>>, Peer(from): Peer, body: Body) -> Reply {
-    let fields = Fields::read(body, SMALL_BYTES, "Failed to register user").await?;
+    let fields = Fields::read(body, KEYLESS_BYTES, "Failed to register user").await?;
     let email = email(fields.required("email")?)?;
     let password = fields.required("password")?;
     fits(password)?;
@@ -48,7 +48,7 @@ fn taken(why: Refusal) -> Failure {
 
 /// `POST /api/auth/login`
 pub(super) async fn login(State(compat): State<Arc<Compat>>, Peer(from): Peer, body: Body) -> Reply {
-    let fields = Fields::read(body, SMALL_BYTES, "Failed to login").await?;
+    let fields = Fields::read(body, KEYLESS_BYTES, "Failed to login").await?;
     let (email, password) = (fields.required("email")?, fields.required("password")?);
     let user = compat.app.access.verify(email, password, from, compat.app.now_unix_s()).await?;
     compat.let_in(user, "Login successful").await
@@ -118,7 +118,7 @@ pub(super) async fn change(
     user: User,
     body: Body,
 ) -> Reply {
-    let fields = Fields::read(body, SMALL_BYTES, "Invalid JSON").await;
+    let fields = Fields::read(body, KEYLESS_BYTES, "Invalid JSON").await;
     let fields = fields.map_err(|_| Failure::new(400, "Invalid JSON"))?;
     let (name, email) = (fields.text("name")?, fields.text("email")?);
     let (current, new) = (fields.text("currentPassword")?, fields.text("newPassword")?);
@@ -166,7 +166,7 @@ pub(super) async fn remove(
     user: User,
     body: Body,
 ) -> Reply {
-    let fields = Fields::read_if_any(body).await?;
+    let fields = Fields::read_if_any(body, KEYLESS_BYTES).await?;
     let password = fields.required("password")?;
     let now_unix_s = compat.app.now_unix_s();
     let removed = compat.app.access.delete_account(&user.asker, password, from, now_unix_s).await;

@@ -17,10 +17,10 @@ use serde::{Deserialize, Serialize};
 use super::caller::Device;
 use super::download::Noted;
 use super::envelope::Failure;
-use super::place::{self, Place};
-use super::shelf::{Location, Mode, owner};
+use super::place::{self, MOST_PATH_BYTES, Place};
+use super::shelf::{Location, Mode, Shelf, owner};
 use super::signature::{Refused, Signed, credentials};
-use super::store::{Upload, find, settled};
+use super::store::{Upload, find, fits, settled};
 use super::{Compat, names, times};
 use crate::api::request::collect;
 use crate::library::Now;
@@ -29,7 +29,10 @@ use crate::library::Now;
 pub(super) const BUCKET: &str = "retrosync-saves";
 const MOST_BYTES: usize = 64 << 20;
 const METADATA: &str = "retrosync.metadata";
-const MOST_METADATA_BYTES: usize = 64 << 10;
+/// The client writes seven short fields.
+const MOST_METADATA_BYTES: usize = 4 << 10;
+/// The most of a user.
+const MOST_METADATA: usize = 4000;
 /// What a device has already: 2015-01-01.
 const LONG_AGO_MS: i64 = 1_420_070_400_000;
 const PLAIN: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'_').remove(b'.').remove(b'~').remove(b'/');
@@ -92,7 +95,8 @@ pub(super) async fn any(State(compat): State<Arc<Compat>>, request: Request) -> 
         let key = percent_decode_str(path.trim_start_matches('/')).decode_utf8().map_err(|_| no_key())?;
         match (&parts.method, key.as_ref()) {
             (&Method::PUT, key) if !key.is_empty() => {
-                let bytes = whole(&compat, body, &parts.headers, &told).await?;
+                let _place = compat.bodies.acquire().await.ok();
+                let bytes = whole(body, &parts.headers, &told).await?;
                 compat.put(device, key, bytes).await
             }
             (&Method::GET, "") => compat.list_bucket(&device, &parts.uri).await,
@@ -105,8 +109,7 @@ pub(super) async fn any(State(compat): State<Arc<Compat>>, request: Request) -> 
 }
 
 /// A body as it was signed.
-async fn whole(compat: &Compat, body: Body, headers: &HeaderMap, told: &str) -> Result<Bytes, No> {
-    let _place = compat.bodies.acquire().await.ok();
+async fn whole(body: Body, headers: &HeaderMap, told: &str) -> Result<Bytes, No> {
     let bytes = collect(body, MOST_BYTES).await?;
     let chunked = told.starts_with("STREAMING-")
         || headers.get("content-encoding").is_some_and(|value| value.as_bytes().starts_with(b"aws-chunked"));
@@ -148,6 +151,9 @@ struct Key<'a> {
 
 impl<'a> Key<'a> {
     fn read(key: &'a str, user: &str) -> Result<Key<'a>, No> {
+        if key.len() > MOST_PATH_BYTES {
+            return Err(No(400, "KeyTooLongError", "Your key is too long".into()));
+        }
         let parts: Vec<&str> = key.split('/').collect();
         let [whose, device, emulator, game, file] = parts[..] else {
             return Err(denied("A key is USER/DEVICE/EMULATOR/GAME/FILE."));
@@ -226,11 +232,16 @@ impl Compat {
         if of.is_metadata() {
             let text =
                 String::from_utf8(bytes.to_vec()).ok().filter(|text| text.len() <= MOST_METADATA_BYTES);
-            let text = text.ok_or_else(|| {
-                No(400, "EntityTooLarge", "metadata.json is at most 64 KiB of text.".into())
-            })?;
+            let text = text
+                .ok_or_else(|| No(400, "EntityTooLarge", "metadata.json is at most 4 KiB of text.".into()))?;
             let metadata = Metadata { key: key.into(), text, at_ms: self.app.now_unix_ms() };
             let owner = owner(device.asker.user);
+            let _turn = self.turn(device.asker.user).await;
+            let others: Vec<Metadata> = self.app.library.memos(&owner, METADATA).await?;
+            if others.len() >= MOST_METADATA && others.iter().all(|other| other.key != key) {
+                let text = format!("There are {MOST_METADATA} metadata.json already.");
+                return Err(No(507, "InsufficientStorage", text));
+            }
             self.app.library.put_memos(&owner, METADATA, &[(key, &metadata)]).await?;
         } else {
             self.take_in_to_the_end(device, of.upload(bytes)).await?;
@@ -265,15 +276,18 @@ impl Compat {
         let id = save.library_id(&device.id)?;
         let nows = self.app.library.now(&device.asker, std::slice::from_ref(&id), false).await?;
         let now = nows.into_iter().next().unwrap_or_default();
-        let served = served(&now, &location).ok_or_else(no_key)?;
+        let served = served(&shelf, &now, &location).ok_or_else(no_key)?;
         let content = served.content.ok_or_else(no_key)?;
         let bytes = self.app.library.open(&device.asker, content.digest, 0..content.size_bytes).await?;
+        // Its client sends what differs from this hash: so it shows whether a download arrived.
+        let shows = is_given(&location, served) && *method == Method::HEAD;
+        let hash = if shows { String::new() } else { content.digest.to_string() };
         let headers = [
             ("content-type", "application/octet-stream".to_owned()),
             ("content-length", content.size_bytes.to_string()),
             ("etag", etag(content.digest)),
             ("last-modified", times::http(dated_ms(&location, served))),
-            ("x-amz-meta-hash", content.digest.to_string()),
+            ("x-amz-meta-hash", hash),
         ];
         if *method == Method::HEAD {
             return Ok((headers, Body::empty()).into_response());
@@ -281,9 +295,10 @@ impl Compat {
         if own && save.strategy == super::shelf::Strategy::Shared {
             let offered = Some((served.version, self.app.now_unix_ms()));
             self.put_save(device.asker.user, &save).await?;
-            self.put_locations(device.asker.user, &[Location { offered, in_bucket: true, ..location }])
-                .await?;
+            let location = Location { offered, in_bucket: true, ..location.clone() };
+            self.put_locations(device.asker.user, &[location]).await?;
         }
+        let place = Some(location.id.clone());
         drop(turn);
         if content.size_bytes == 0 {
             return Ok((headers, Body::empty()).into_response());
@@ -294,6 +309,7 @@ impl Compat {
             version: served.version,
             digest: content.digest,
             size_bytes: content.size_bytes,
+            place,
         };
         Ok((headers, Body::from_stream(noted.before_the_end(bytes))).into_response())
     }
@@ -345,7 +361,7 @@ impl Compat {
             let id = save.library_id(&location.device)?;
             let nows = self.app.library.now(&device.asker, std::slice::from_ref(&id), false).await?;
             let now = nows.into_iter().next().unwrap_or_default();
-            if let Some(served) = served(&now, location)
+            if let Some(served) = served(&shelf, &now, location)
                 && let Some(content) = served.content
             {
                 let key = format!("{user}/{}{}", names::device(&location.device), location.path);
@@ -362,16 +378,22 @@ impl Compat {
 }
 
 /// What a place is answered: what it holds where nothing newer is settled, else the newest.
-fn served<'a>(now: &'a Now, location: &Location) -> Option<&'a Head> {
+fn served<'a>(shelf: &Shelf, now: &'a Now, location: &Location) -> Option<&'a Head> {
     let own = now.heads.iter().find(|head| Some(head.version) == location.base);
     let newest =
         now.heads.iter().filter(|head| head.content.is_some()).max_by_key(|head| head.received_unix_s);
-    let shared = location.mode == Mode::Sync;
-    own.or_else(|| settled(now).filter(|_| shared)).or(newest.filter(|_| shared && location.base.is_none()))
+    let may = |head: &&Head| location.mode == Mode::Sync && fits(shelf, location, head);
+    own.or_else(|| settled(now).filter(may)).or(newest.filter(may).filter(|_| location.base.is_none()))
 }
 
 fn dated_ms(location: &Location, head: &Head) -> i64 {
-    if location.base == Some(head.version) { LONG_AGO_MS } else { head.received_unix_s.saturating_mul(1000) }
+    let has_it = location.base == Some(head.version) || is_given(location, head);
+    if has_it { LONG_AGO_MS } else { head.received_unix_s.saturating_mul(1000) }
+}
+
+/// Was it sent, and not shown to have arrived?
+fn is_given(location: &Location, head: &Head) -> bool {
+    location.base != Some(head.version) && location.given.is_some_and(|given| given.version == head.version)
 }
 
 fn etag(digest: Digest) -> String {

@@ -10,7 +10,7 @@ use serde_json::Value;
 
 use super::Compat;
 use super::caller::{Asked, Device, Either, User, random};
-use super::envelope::{Failure, Fields, Json, Reply, data, data_and, object};
+use super::envelope::{Failure, Fields, Json, Reply, SMALL_BYTES, data, data_and, object};
 use super::names;
 use super::shelf::owner;
 use crate::access::Report;
@@ -57,7 +57,7 @@ pub(super) async fn of_user(compat: &Compat, asker: &Asker, id: &str) -> Result<
 
 /// `PATCH /api/devices`
 pub(super) async fn rename(State(compat): State<Arc<Compat>>, user: User, body: Body) -> Reply {
-    let fields = Fields::read_if_any(body).await?;
+    let fields = Fields::read_if_any(body, SMALL_BYTES).await?;
     let (id, name) = (fields.required("id")?, fields.required("name")?);
     let record = of_user(&compat, &user.asker, id).await?;
     let operation = Some(OperationId::from_random(&first(random()?)));
@@ -146,7 +146,7 @@ impl Compat {
 
 /// `POST /api/sync/heartbeat`
 pub(super) async fn heartbeat(State(compat): State<Arc<Compat>>, device: Device, body: Body) -> Reply {
-    let fields = Fields::read_if_any(body).await?;
+    let fields = Fields::read_if_any(body, SMALL_BYTES).await?;
     let _turn = compat.turn(device.asker.user).await;
     let mut paths = compat.scan_paths(&device.asker, &device.id).await?;
     let now_ms = compat.app.now_unix_ms();
@@ -231,7 +231,7 @@ pub(super) async fn paths(
 
 /// `POST /api/devices/scan-paths`
 pub(super) async fn add_path(State(compat): State<Arc<Compat>>, user: User, body: Body) -> Reply {
-    let fields = Fields::read_if_any(body).await?;
+    let fields = Fields::read_if_any(body, SMALL_BYTES).await?;
     let device = of_user(&compat, &user.asker, fields.required("deviceId")?).await?.device;
     let path = tidy(fields.required("path")?).ok_or_else(|| Failure::new(400, "Invalid path"))?;
     let _turn = compat.turn(user.asker.user).await;

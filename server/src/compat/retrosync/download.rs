@@ -14,7 +14,8 @@ use serde::{Deserialize, Serialize};
 
 use super::caller::{Asked, Device, name_of};
 use super::envelope::{Failure, Reply};
-use super::shelf::Location;
+use super::manifest::UPLOAD_FIRST_MS;
+use super::shelf::{Given, Location};
 use super::{Compat, names, times};
 use crate::catalog::StoredVersion;
 use crate::library::Asker;
@@ -90,6 +91,7 @@ async fn send(compat: &Arc<Compat>, device: &Device, version: StoredVersion) -> 
         version: version.id,
         digest: content.digest,
         size_bytes: content.size_bytes,
+        place: None,
     };
     let body =
         if content.size_bytes == 0 { Body::empty() } else { Body::from_stream(noted.before_the_end(bytes)) };
@@ -103,10 +105,12 @@ pub(super) struct Noted {
     pub(super) version: retrosync_protocol::VersionId,
     pub(super) digest: retrosync_protocol::Digest,
     pub(super) size_bytes: u64,
+    /// Which place asked, where the request says so.
+    pub(super) place: Option<String>,
 }
 
 impl Noted {
-    /// The bytes; before the last of them go out, the places that were offered this version are noted to hold it.
+    /// The bytes; before the last of them go out, the place that was offered this version is noted to be given it.
     pub(super) fn before_the_end(
         self,
         bytes: crate::blobs::BlobStream,
@@ -127,18 +131,23 @@ impl Noted {
         let user = self.device.asker.user;
         let _turn = self.compat.turn(user).await;
         let shelf = self.compat.shelf(user).await?;
-        let taken = shelf.locations.into_iter().filter(|location| location.device == self.device.id);
-        let taken = taken.filter_map(|location| {
-            let (version, modified_ms) = location.offered?;
-            let is_it = version == self.version && location.base != Some(version);
-            is_it.then_some(Location {
-                base: Some(version),
-                file_ms: modified_ms,
-                size_bytes: self.size_bytes,
-                ..location
-            })
+        let given = Given { version: self.version, digest: self.digest };
+        let mut taken = shelf.locations;
+        taken.retain(|location| {
+            // What was only named so that the device uploads first is not what it fetches.
+            let named = location.offered.filter(|(_, modified_ms)| *modified_ms != UPLOAD_FIRST_MS);
+            location.device == self.device.id
+                && named.is_some_and(|(version, _)| version == self.version)
+                && self.place.as_ref().is_none_or(|place| *place == location.id)
+                && location.base != Some(self.version)
+                && location.given != Some(given)
         });
-        self.compat.put_locations(user, &taken.collect::<Vec<_>>()).await?;
+        // In the manifest's order, a file a download.
+        taken.sort_by_key(|location| std::cmp::Reverse(location.updated_ms));
+        taken.truncate(1);
+        let taken: Vec<Location> =
+            taken.into_iter().map(|location| Location { given: Some(given), ..location }).collect();
+        self.compat.put_locations(user, &taken).await?;
         self.compat
             .app
             .library

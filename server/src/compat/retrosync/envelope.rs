@@ -141,8 +141,8 @@ impl Fields {
     }
 
     /// Reads a body where anything else counts as `{}`.
-    pub(super) async fn read_if_any(body: Body) -> Result<Fields, Failure> {
-        let bytes = collect(body, SMALL_BYTES).await?;
+    pub(super) async fn read_if_any(body: Body, most_bytes: usize) -> Result<Fields, Failure> {
+        let bytes = collect(body, most_bytes).await?;
         Ok(serde_json::from_slice::<Value>(&bytes).map(Fields).unwrap_or_default())
     }
 
@@ -173,6 +173,8 @@ impl Fields {
 
 /// The most of a body that holds no save.
 pub(super) const SMALL_BYTES: usize = 1 << 20;
+/// The most of a body from who has no key: a few short fields. JSON takes many times its length in memory.
+pub(super) const KEYLESS_BYTES: usize = 64 << 10;
 
 fn kind(value: &Value) -> &'static str {
     match value {

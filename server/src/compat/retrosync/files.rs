@@ -58,6 +58,9 @@ pub(super) async fn upload(State(compat): State<Arc<Compat>>, device: Device, bo
     }
     let file_path = file_path.strip_prefix('/').unwrap_or(file_path);
     let path = place::local_path(fields.text("localPath")?.unwrap_or(file_path));
+    if path.len() > place::MOST_PATH_BYTES {
+        return Err(Failure::new(400, "Invalid file path"));
+    }
     let upload = Upload {
         place: place::Place::of(&path),
         in_bucket: false,

@@ -20,7 +20,7 @@ use super::store::{fits, settled};
 use crate::library::Now;
 
 /// Older than any time that their client believes: 2014-12-31T23:58:00Z.
-const UPLOAD_FIRST_MS: i64 = 1_420_070_280_000;
+pub(super) const UPLOAD_FIRST_MS: i64 = 1_420_070_280_000;
 /// The last time that their client believes: before 2035.
 const LATEST_MS: i64 = 2_051_222_400_000;
 /// What was shown longer ago may have changed since.
@@ -116,9 +116,9 @@ fn named(shelf: &Shelf, location: &Location, now: &Now, now_unix_s: i64) -> Opti
     let named = plain(shelf, head)?;
     let shown = location.shown_unix_s.is_some_and(|at| (at..=at + SHOWN_S).contains(&now_unix_s));
     let modified_ms = if shown {
-        // Newer than the file, in whole seconds.
+        // Newer than the file, in whole seconds, and older than anything that is played from now on.
         let above_ms = (location.file_ms.div_euclid(1000) + 1) * 1000;
-        if above_ms < LATEST_MS { named.modified_ms.max(above_ms) } else { named.modified_ms }
+        if above_ms < LATEST_MS { above_ms } else { named.modified_ms }
     } else {
         UPLOAD_FIRST_MS
     };

@@ -30,10 +30,14 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use axum::Router;
+use axum::extract::{Request, State};
+use axum::middleware::{Next, from_fn_with_state};
+use axum::response::{IntoResponse as _, Response};
 use axum::routing::{any, get, patch, post};
 
 use crate::app::App;
 use crate::catalog::UserId;
+use crate::web::check_origin;
 
 /// How many large bodies are held in memory at once.
 const BODIES_AT_ONCE: usize = 3;
@@ -100,5 +104,19 @@ pub fn router(app: Arc<App>) -> Router {
         .route("/retrosync-saves", any(bucket::any))
         .route("/retrosync-saves/", any(bucket::any))
         .route("/retrosync-saves/{*key}", any(bucket::any))
+        .layer(from_fn_with_state(Arc::clone(&compat), of_this_site))
         .with_state(compat)
+}
+
+/// Without a key, accounts and pairing are for programs and our own pages: no other site's page may register the first user.
+async fn of_this_site(State(compat): State<Arc<Compat>>, request: Request, next: Next) -> Response {
+    let path = request.uri().path();
+    let guarded = path.starts_with("/api/auth/") || path.starts_with("/api/devices");
+    if guarded
+        && !request.headers().contains_key("x-api-key")
+        && let Err(refusal) = check_origin(&compat.app, request.headers())
+    {
+        return envelope::Failure::from(refusal).into_response();
+    }
+    next.run(request).await
 }

@@ -10,7 +10,7 @@ use axum::response::Response;
 use retrosync_protocol::Code;
 
 use super::caller::User;
-use super::envelope::{Failure, Fields, Json, Reply, SMALL_BYTES, data_and, object};
+use super::envelope::{Failure, Fields, Json, KEYLESS_BYTES, Reply, data_and, object};
 use super::{Compat, devices, names};
 use crate::access::foreign::{By, LetIn, Newcomer, Shown};
 use crate::api::request::Peer;
@@ -20,7 +20,7 @@ const KINDS: &[&str] = &["rg35xx", "miyoo_flip", "miyoo_mini", "windows", "mac",
 
 /// `POST /api/devices/code`
 pub(super) async fn code(State(compat): State<Arc<Compat>>, Peer(from): Peer, body: Body) -> Reply {
-    let fields = Fields::read_if_any(body).await?;
+    let fields = Fields::read_if_any(body, KEYLESS_BYTES).await?;
     // A kind that we do not know is another device, not a mistake.
     let kind = fields.text("deviceType").unwrap_or_default().filter(|kind| KINDS.contains(kind));
     let shown = compat.app.access.show_code(kind.unwrap_or("other"), from, compat.app.now_unix_s()).await?;
@@ -34,7 +34,7 @@ fn made(message: &str, shown: Shown) -> Reply {
 
 /// `POST /api/devices/status`
 pub(super) async fn status(State(compat): State<Arc<Compat>>, Peer(from): Peer, body: Body) -> Reply {
-    let fields = Fields::read(body, SMALL_BYTES, "Failed to check pairing status").await?;
+    let fields = Fields::read(body, KEYLESS_BYTES, "Failed to check pairing status").await?;
     let code = six(fields.required("code")?)?;
     let now_unix_s = compat.app.now_unix_s();
     let by = By::Code(&code);
@@ -111,7 +111,7 @@ pub(super) async fn pair(
     headers: axum::http::HeaderMap,
     body: Body,
 ) -> Reply {
-    let fields = Fields::read(body, SMALL_BYTES, "Failed to pair device").await?;
+    let fields = Fields::read(body, KEYLESS_BYTES, "Failed to pair device").await?;
     let now_unix_s = compat.app.now_unix_s();
     if let Some(user) = user {
         let code = six(fields.required("code")?)?;
@@ -170,7 +170,7 @@ pub(super) async fn pair_by_identifier(
     user: User,
     body: Body,
 ) -> Result<Response, Failure> {
-    let fields = Fields::read(body, SMALL_BYTES, "Failed to pair device").await?;
+    let fields = Fields::read(body, KEYLESS_BYTES, "Failed to pair device").await?;
     let identifier = digits(fields.required("deviceId")?)?;
     let now_unix_s = compat.app.now_unix_s();
     let shown = compat.app.access.offer_code(user.asker.user, Some(identifier), now_unix_s).await?;
@@ -184,7 +184,7 @@ pub(super) async fn pair_by_identifier(
 
 /// `POST /api/devices/check-pairing`: whether, and neither the code nor whose it is.
 pub(super) async fn check(State(compat): State<Arc<Compat>>, Peer(from): Peer, body: Body) -> Reply {
-    let fields = Fields::read(body, SMALL_BYTES, "Failed to check pairing").await?;
+    let fields = Fields::read(body, KEYLESS_BYTES, "Failed to check pairing").await?;
     let identifier = digits(fields.required("deviceId")?)?;
     let expected = compat.app.access.is_expected(identifier, from, compat.app.now_unix_s()).await?;
     let message = if expected { "Pairing code found" } else { "No pairing code found" };
@@ -193,7 +193,7 @@ pub(super) async fn check(State(compat): State<Arc<Compat>>, Peer(from): Peer, b
 
 /// `POST /api/devices/auto-pair`
 pub(super) async fn auto(State(compat): State<Arc<Compat>>, Peer(from): Peer, body: Body) -> Reply {
-    let fields = Fields::read(body, SMALL_BYTES, "Failed to auto-pair device").await?;
+    let fields = Fields::read(body, KEYLESS_BYTES, "Failed to auto-pair device").await?;
     let identifier = digits(fields.required("deviceId")?)?;
     let now_unix_s = compat.app.now_unix_s();
     let by = By::Identifier(identifier);

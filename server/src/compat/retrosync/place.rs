@@ -10,6 +10,9 @@ const SYSTEMS: &str = include_str!("../../../../protocol/systems.toml");
 /// Folders that only say "saves".
 const PLAIN: &[&str] = &["saves", "save", "file", "battery saves", "savefiles", "srm", "sav"];
 
+/// The longest path of a device: more than any of their file systems has.
+pub(super) const MOST_PATH_BYTES: usize = 1024;
+
 /// Where a file lies.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct Place {

@@ -13,7 +13,7 @@ use serde::Deserialize;
 use super::Compat;
 use super::caller::{Asked, Either, User};
 use super::devices::kind;
-use super::envelope::{Failure, Fields, Json, Reply, data, object};
+use super::envelope::{Failure, Fields, Json, Reply, SMALL_BYTES, data, object};
 use super::names;
 use super::shelf::{Location, Mode, Save, Shelf, Strategy};
 use crate::catalog::DeviceRecord;
@@ -224,7 +224,7 @@ async fn with_mode(compat: &Compat, user: &User, id: &str, mode: Mode) -> Result
 
 /// `PATCH /api/saves/set-sync-mode`
 pub(super) async fn set_mode(State(compat): State<Arc<Compat>>, user: User, body: Body) -> Reply {
-    let fields = Fields::read_if_any(body).await?;
+    let fields = Fields::read_if_any(body, SMALL_BYTES).await?;
     let mode = match fields.required("syncMode")? {
         "sync" => Mode::Sync,
         "upload_only" => Mode::UploadOnly,
@@ -236,7 +236,7 @@ pub(super) async fn set_mode(State(compat): State<Arc<Compat>>, user: User, body
 
 /// `PATCH /api/saves/toggle-sync`
 pub(super) async fn toggle(State(compat): State<Arc<Compat>>, user: User, body: Body) -> Reply {
-    let fields = Fields::read_if_any(body).await?;
+    let fields = Fields::read_if_any(body, SMALL_BYTES).await?;
     let enabled = fields.value("syncEnabled").and_then(serde_json::Value::as_bool);
     let enabled = enabled.ok_or_else(|| Failure::new(400, "Required"))?;
     let mode = if enabled { Mode::Sync } else { Mode::Disabled };
@@ -245,7 +245,7 @@ pub(super) async fn toggle(State(compat): State<Arc<Compat>>, user: User, body: 
 
 /// `PATCH /api/saves/set-sync-strategy`
 pub(super) async fn set_strategy(State(compat): State<Arc<Compat>>, user: User, body: Body) -> Reply {
-    let fields = Fields::read_if_any(body).await?;
+    let fields = Fields::read_if_any(body, SMALL_BYTES).await?;
     let id = fields.required("saveId")?;
     let strategy = match fields.required("syncStrategy")? {
         "shared" => Strategy::Shared,

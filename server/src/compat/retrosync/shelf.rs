@@ -4,7 +4,7 @@
 
 use std::collections::BTreeSet;
 
-use retrosync_protocol::{DeviceId, SaveId, VersionId};
+use retrosync_protocol::{DeviceId, Digest, SaveId, VersionId};
 use serde::{Deserialize, Serialize};
 
 use super::Compat;
@@ -121,6 +121,15 @@ pub(super) struct Brought {
     pub(super) modified_ms: i64,
     pub(super) uploaded_ms: i64,
     pub(super) size_bytes: u64,
+    #[serde(default)]
+    pub(super) digest: Option<Digest>,
+}
+
+/// A version that was sent to a place. Whether it arrived, only the place's next upload shows.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct Given {
+    pub(super) version: VersionId,
+    pub(super) digest: Digest,
 }
 
 /// A file of a device.
@@ -135,6 +144,9 @@ pub(super) struct Location {
     pub(super) mode: Mode,
     /// The version that the file is known to hold.
     pub(super) base: Option<VersionId>,
+    /// What it downloaded since, and has not shown to hold.
+    #[serde(default)]
+    pub(super) given: Option<Given>,
     /// What it uploaded last.
     pub(super) brought: Option<Brought>,
     /// The file's time, as its device told it or was told it.
@@ -159,6 +171,7 @@ impl Location {
             save: save.into(),
             mode: Mode::Sync,
             base: None,
+            given: None,
             brought: None,
             file_ms: now_ms,
             size_bytes: 0,
@@ -196,6 +209,17 @@ impl Shelf {
     pub(super) fn brought(&self, version: VersionId) -> Option<(&Location, Brought)> {
         let all = self.locations.iter().filter_map(|place| Some((place, place.brought?)));
         all.into_iter().find(|(_, brought)| brought.version == version)
+    }
+
+    /// The places of a save that brought this content, as this version or as one that a person chose since.
+    pub(super) fn brought_content<'a>(
+        &'a self,
+        save: &'a str,
+        version: VersionId,
+        digest: Digest,
+    ) -> impl Iterator<Item = &'a Location> + 'a {
+        let is_it = move |brought: Brought| brought.version == version || brought.digest == Some(digest);
+        self.locations.iter().filter(move |place| place.save == save && place.brought.is_some_and(is_it))
     }
 }
 

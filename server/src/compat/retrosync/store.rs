@@ -3,12 +3,15 @@
 //! No clock decides. What the device is known to have held is the parent; where that is no longer the head, the upload is a
 //! branch, and the device keeps its own until a person has chosen. Two games are never one because their bytes are equal.
 
+use std::collections::BTreeSet;
+
 use bytes::Bytes;
 use retrosync_protocol::{Digest, Head, StoreResult, VersionId};
 
 use super::Compat;
 use super::caller::Device;
 use super::envelope::Failure;
+use super::manifest::UPLOAD_FIRST_MS;
 use super::place::{self, Place};
 use super::shelf::{Brought, Location, Mode, Save, Shelf, Strategy};
 use super::times::believable;
@@ -74,7 +77,9 @@ impl Compat {
         let id = save.library_id(&device.id)?;
         let now = self.app.library.now(&device.asker, std::slice::from_ref(&id), true).await?;
         let now = now.into_iter().next().unwrap_or_default();
-        let held = held(&now, location.base, digest);
+        // A download counts once its bytes come back: until then the file may hold what it held before.
+        let arrived = location.given.take().filter(|given| given.digest == digest).map(|given| given.version);
+        let held = arrived.or_else(|| held(&now, location.base, digest));
         let (outcome, version) = match held {
             Some(version) if self.app.library.lacking(vec![digest]).await?.is_empty() => {
                 (Outcome::Known, version)
@@ -89,13 +94,20 @@ impl Compat {
         let told_ms = believable(upload.modified_ms, now_ms);
         if outcome == Outcome::Stored {
             let size_bytes = upload.bytes.len() as u64;
-            location.brought =
-                Some(Brought { version, modified_ms: told_ms, uploaded_ms: now_ms, size_bytes });
+            location.brought = Some(Brought {
+                version,
+                modified_ms: told_ms,
+                uploaded_ms: now_ms,
+                size_bytes,
+                digest: Some(digest),
+            });
         }
         location.base = Some(version);
         location.file_ms = upload.modified_ms.filter(|ms| *ms > 0).unwrap_or(told_ms);
         location.size_bytes = upload.bytes.len() as u64;
-        location.shown_unix_s = Some(now_unix_s);
+        // A download that shows itself was not asked for: it does not count for the next manifest, which begins another sync.
+        let asked = location.offered.is_some_and(|(_, modified_ms)| modified_ms == UPLOAD_FIRST_MS);
+        location.shown_unix_s = Some(now_unix_s).filter(|_| asked || arrived.is_none());
         location.updated_ms = now_ms;
         location.in_bucket = upload.in_bucket;
         if shelf.save(&save.id).is_none_or(|known| known.systems != save.systems) {
@@ -175,7 +187,7 @@ fn draft(
     let blank = upload.bytes.iter().all(|byte| *byte == 0) || upload.bytes.iter().all(|byte| *byte == 0xff);
     let suspect = upload.bytes.is_empty() || (blank && played && base.is_none());
     let parents = match (base, save.strategy) {
-        (Some(base), _) if !base.record.suspect => vec![base.id],
+        (Some(base), _) => sound(now, base.id),
         // Its own, and nobody else's: each upload goes on from the last.
         (None, Strategy::PerDevice) => now.heads.iter().map(|head| head.version).collect(),
         _ => Vec::new(),
@@ -186,10 +198,27 @@ fn draft(
 /// Where the file lay: for people.
 fn note(path: &str) -> String {
     let mut note: String = path.chars().filter(|c| !c.is_control()).collect();
-    while note.len() > 390 {
-        note.remove(0);
+    let mut from = note.len().saturating_sub(390);
+    while !note.is_char_boundary(from) {
+        from += 1;
     }
-    note
+    note.split_off(from)
+}
+
+/// This version, or, where its bytes are doubted, the sound ones that it went on from.
+fn sound(now: &Now, base: VersionId) -> Vec<VersionId> {
+    let (mut sound, mut seen, mut next) = (Vec::new(), BTreeSet::new(), vec![base]);
+    while let Some(id) = next.pop() {
+        let Some(version) = now.recent.iter().find(|version| version.id == id && seen.insert(id)) else {
+            continue;
+        };
+        if version.record.suspect {
+            next.extend(&version.record.parents);
+        } else {
+            sound.push(id);
+        }
+    }
+    sound
 }
 
 fn stored_version(result: &StoreResult) -> Result<VersionId, Failure> {
@@ -208,8 +237,24 @@ pub(super) fn settled(now: &Now) -> Option<&Head> {
 
 /// May this head's bytes go where another's were? `.sav` and `.srm` of one size are the same bytes; of two sizes they are of two emulators.
 pub(super) fn fits(shelf: &Shelf, location: &Location, head: &Head) -> bool {
-    let Some((from, _)) = shelf.brought(head.version) else { return true };
-    let same_kind = place::extension(&from.path) == place::extension(&location.path);
-    let size_bytes = head.content.map_or(0, |content| content.size_bytes);
-    same_kind || location.size_bytes == 0 || location.size_bytes == size_bytes
+    let Some(content) = head.content else { return true };
+    if location.size_bytes == 0 || location.size_bytes == content.size_bytes {
+        return true;
+    }
+    let mut from = shelf.brought_content(&location.save, head.version, content.digest).peekable();
+    let is_same_kind = |place: &Location| place::extension(&place.path) == place::extension(&location.path);
+    from.peek().is_none() || from.any(is_same_kind)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::note;
+
+    #[test]
+    fn a_note_is_the_end_of_the_path_cut_between_letters() {
+        assert_eq!(note("/saves/x\n.srm"), "/saves/x.srm");
+        let long = note(&format!("/a{}", "é".repeat(1000)));
+        assert_eq!(long, "é".repeat(195));
+        assert_eq!(note(&format!("/{}b", "é".repeat(1000))), format!("{}b", "é".repeat(194)));
+    }
 }

@@ -46,7 +46,7 @@ pub(super) fn read_iso(text: &str) -> Option<i64> {
         && hour < 24
         && minute < 60
         && second < 61;
-    let ms = number(&format!("{fraction:0<3}")[..3])?;
+    let ms = number(format!("{fraction:0<3}").get(..3)?)?;
     fits.then(|| ((days(year, month, day) * 86_400 + hour * 3600 + minute * 60 + second) * 1000) + ms)
 }
 
@@ -93,7 +93,14 @@ mod tests {
         assert_eq!(read_iso("2026-11-20T13:16:21Z"), Some(1_795_180_581_000));
         assert_eq!(http(1_795_180_581_000), "Fri, 20 Nov 2026 13:16:21 GMT");
         assert_eq!(http(784_111_777_000), "Sun, 06 Nov 1994 08:49:37 GMT");
-        for wrong in ["", "Z", "yesterday", "2026-13-01T00:00:00Z", "2026-11-20T13:16:21.5é"] {
+        for wrong in [
+            "",
+            "Z",
+            "yesterday",
+            "2026-13-01T00:00:00Z",
+            "2026-11-20T13:16:21.5é",
+            "2026-11-20T13:16:21.11éZ",
+        ] {
             assert_eq!(read_iso(wrong), None, "{wrong}");
         }
     }
