@@ -17,6 +17,8 @@ pub use paint::Sizes;
 use super::canvas::Canvas;
 use super::font::Font;
 use super::view::{Block, Button, View};
+use super::wrap;
+use code::Square;
 use paint::{ACCENT, LINE, PAGE, Painter, QUIET, RAISED, TEXT, area, bottom, middle, right};
 use sign::Sign;
 
@@ -67,8 +69,6 @@ pub enum Role {
     Heading,
     /// A text, or the label of a list's row without sign and detail.
     Text,
-    /// All hints together, with their signs.
-    Hints(usize),
 }
 
 /// Does a text fit on one line of a screen of this width and height?
@@ -79,10 +79,6 @@ pub fn fits(font: &Font, text: &str, role: Role, (width, height): (u32, u32)) ->
         Role::Title => font.width(text, sizes.text) <= room,
         Role::Heading => font.width(text, sizes.heading) <= room - sizes.heading - sizes.gap,
         Role::Text => font.width(text, sizes.text) <= room - 2 * sizes.gap,
-        Role::Hints(count) => {
-            let signs = count.cast_signed().unsigned_abs() as u32 * (sizes.small * 3 / 2 + 2 * sizes.gap);
-            font.width(text, sizes.small) + signs <= room
-        }
     }
 }
 
@@ -142,7 +138,9 @@ impl Painter<'_> {
                 if name.chars().nth(1).is_some() { self.width(name, small * 3 / 4) + small } else { key };
             let end = left + (wide + gap * 2 / 3 + self.width(text, small)).cast_signed();
             if end > right(bar) - (margin / 2).cast_signed() {
-                break;
+                // A shorter one behind it may have room.
+                wrap::cut(text);
+                continue;
             }
             let cap = area(left, bar.top_left.y + ((height - key) / 2).cast_signed() + 1, wide, key);
             self.soft(cap, key / 2, RAISED, PAGE);
@@ -168,7 +166,7 @@ impl Painter<'_> {
     }
 
     /// The blocks one below the other; a QR code stands beside the others where the room is wide.
-    fn stack(&mut self, blocks: &[Block], mut room: Rectangle) {
+    fn stack(&mut self, mut blocks: &[Block], mut room: Rectangle) {
         let gap = self.sizes.gap;
         let is_wide = room.size.width * 4 > room.size.height * 5;
         let aside = blocks.iter().find_map(|block| match block {
@@ -176,9 +174,22 @@ impl Painter<'_> {
             _ => None,
         });
         if let Some(address) = aside {
-            let side = room.size.height.min(room.size.width * 9 / 20);
-            let place = area(right(room) - side.cast_signed(), room.top_left.y, side, room.size.height);
-            if self.qr(address, place) {
+            let most = room.size.width * 9 / 20;
+            let beside = room.size.width.saturating_sub(room.size.height.min(most) + self.sizes.margin);
+            // What would be small beside the square goes above it, across the page.
+            if let [Block::Code(code), rest @ ..] = blocks
+                && self.is_small(code, beside)
+            {
+                let height = (self.code_height(code, room.size.width) * 5 / 6).min(room.size.height);
+                self.code(code, area(room.top_left.x, room.top_left.y, room.size.width, height));
+                room.top_left.y += (height + gap).cast_signed();
+                room.size.height = room.size.height.saturating_sub(height + gap);
+                blocks = rest;
+            }
+            if let Some(square) = Square::of(address, room.size.height.min(most)) {
+                let side = square.side();
+                let place = area(right(room) - side.cast_signed(), room.top_left.y, side, room.size.height);
+                self.square(&square, place);
                 room.size.width -= side + self.sizes.margin;
             }
         }

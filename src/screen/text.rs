@@ -188,8 +188,11 @@ impl Page {
 
     fn side(&mut self, side: &Side, has_focus: bool) {
         let arrow = if has_focus { "> " } else { "  " };
-        let line = self.between(&format!("{arrow}{}", side.title), if side.suggested { "✓" } else { "" });
-        self.line(if has_focus { FOCUS } else { BOLD }, &line);
+        let title = match &side.suggested {
+            Some(word) => self.between(&format!("{arrow}{} · {word}", side.title), "✓"),
+            None => self.between(&format!("{arrow}{}", side.title), ""),
+        };
+        self.line(if has_focus { FOCUS } else { BOLD }, &title);
         for (name, value) in &side.facts {
             self.line(PLAIN, &format!("    {name}: {value}"));
         }

@@ -109,8 +109,8 @@ pub struct Side {
     pub title: String,
     /// Names and values (`Size`, `8 KB`).
     pub facts: Vec<(String, String)>,
-    /// It is the one we would take.
-    pub suggested: bool,
+    /// The word that says that we would take it; of the others none.
+    pub suggested: Option<String>,
 }
 
 /// What a text means; renderers choose the colour.

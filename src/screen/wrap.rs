@@ -72,8 +72,7 @@ pub fn elided(text: &str, room: u32, width: Measure<'_>) -> String {
     if width(text) <= room {
         return text.to_owned();
     }
-    #[cfg(test)]
-    SHORTENED.with_borrow_mut(|texts| texts.push(text.to_owned()));
+    cut(text);
     let mut short: String = text.to_owned();
     while short.pop().is_some() {
         let shown = format!("{}…", short.trim_end());
@@ -88,6 +87,7 @@ pub fn elided(text: &str, room: u32, width: Measure<'_>) -> String {
 pub fn lines_at_most(text: &str, room: u32, most: usize, width: Measure<'_>) -> Vec<String> {
     let mut all = lines(text, room, width);
     if all.len() > most {
+        cut(text);
         all.truncate(most);
         if let Some(last) = all.last_mut() {
             let more = format!("{last}…");
@@ -97,12 +97,19 @@ pub fn lines_at_most(text: &str, room: u32, most: usize, width: Measure<'_>) -> 
     all
 }
 
+/// Tells the tests of what is not shown whole.
+#[cfg_attr(not(test), expect(unused_variables, reason = "only tests ask"))]
+pub(super) fn cut(text: &str) {
+    #[cfg(test)]
+    SHORTENED.with_borrow_mut(|texts| texts.push(text.to_owned()));
+}
+
 #[cfg(test)]
 thread_local! {
     static SHORTENED: std::cell::RefCell<Vec<String>> = const { std::cell::RefCell::new(Vec::new()) };
 }
 
-/// What was shortened in this thread since this was asked last.
+/// What was shortened or left out in this thread since this was asked last.
 #[cfg(test)]
 pub(crate) fn shortened() -> Vec<String> {
     SHORTENED.take()

@@ -208,6 +208,21 @@ fn every_page_reads_as_it_was_looked_at_in_a_terminal() {
     }
 }
 
+/// Scanned by a telephone, which wants light around the square.
+#[test]
+fn a_camera_reads_the_address_from_every_screen() {
+    let font = font();
+    let (_, view) = pages().into_iter().find(|(name, _)| *name == "code").unwrap();
+    for (width, height) in SIZES {
+        let canvas = picture::draw(&view, &font, (width, height), Names::default());
+        let light: Vec<u8> = colours(&canvas, 32).iter().map(|[_, green, _]| *green as u8).collect();
+        let at = |x: usize, y: usize| light[y * width as usize + x];
+        let mut seen = rqrr::PreparedImage::prepare_from_greyscale(width as usize, height as usize, at);
+        let read: Vec<String> = seen.detect_grids().iter().map(|square| square.decode().unwrap().1).collect();
+        assert_eq!(read, ["http://192.168.1.10:8377/pair?code=WXRT-4KQM"], "{width}x{height}");
+    }
+}
+
 /// What a person sees of a panel's memory: turned as the panel is mounted, row by row, red, green and blue of eight bits.
 fn seen(geometry: &Geometry, memory: &[u8]) -> Vec<[u32; 3]> {
     let panel = &geometry.panel;

@@ -12,7 +12,10 @@ use std::process::Child;
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
+use retrosync::screen::font::{Font, NoMore};
 use retrosync::screen::panel::Geometry;
+use retrosync::screen::picture::{self, Names};
+use retrosync::screen::view::View;
 use retrosync_protocol::discovery;
 
 use super::device;
@@ -98,7 +101,22 @@ impl<'a> Screen<'a> {
             std::fs::write(&golden, &last).unwrap();
             return;
         }
-        let expected = std::fs::read(&golden).unwrap_or_default();
+        self.waits_for(name, masks, &std::fs::read(&golden).unwrap_or_default());
+    }
+
+    /// Waits until the panel shows exactly this page, of which a person's own code or path is a part. How such a page looks is
+    /// held against pictures in `looks.rs`.
+    #[track_caller]
+    pub fn shows_page(&self, name: &str, page: &View) {
+        let panel = &self.geometry.panel;
+        let canvas = picture::draw(page, &Font::new(Box::new(NoMore)), panel.upright(), Names::default());
+        let mut pixels = vec![0; panel.page_bytes()];
+        panel.paint(&canvas, None, &mut pixels);
+        self.waits_for(name, &[], &self.picture(&pixels, &[]));
+    }
+
+    #[track_caller]
+    fn waits_for(&self, name: &str, masks: &[Mask], expected: &[u8]) {
         let (began, mut last) = (Instant::now(), Vec::new());
         loop {
             let pixels = std::fs::read(&self.panel).unwrap_or_default();
@@ -113,7 +131,7 @@ impl<'a> Screen<'a> {
                 let other =
                     PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("target").join(format!("{name}.png"));
                 std::fs::write(&other, self.picture(&last, masks)).unwrap();
-                panic!("{} is not what is shown: {}", golden.display(), other.display());
+                panic!("{name} is not what is shown: {}", other.display());
             }
             std::thread::sleep(Duration::from_millis(30));
         }
@@ -234,11 +252,17 @@ impl Wire {
 
     /// The code that the server gave last.
     pub fn code(&self) -> String {
-        const MARK: &str = "\"user_code\":\"";
-        wait_for("the server gives a code", PATIENCE_S, || {
+        self.told("user_code")
+    }
+
+    /// What the server said last under this name.
+    pub fn told(&self, name: &str) -> String {
+        let mark = format!("\"{name}\":\"");
+        wait_for(name, PATIENCE_S, || {
             let heard = self.heard.lock().unwrap();
             let text = String::from_utf8_lossy(&heard);
-            text.rsplit_once(MARK).and_then(|(_, rest)| rest.get(..9)).map(str::to_owned)
+            let (_, rest) = text.rsplit_once(&mark)?;
+            rest.split_once('"').map(|(value, _)| value.to_owned())
         })
     }
 }

@@ -8,15 +8,13 @@ use super::support::card::Firmware;
 use super::support::device::{Device, bytes};
 use super::support::server::Server;
 use super::support::wait_for;
+use retrosync::screen::view::{Block, Button, Tone, View};
+use retrosync::screen::words::{Words, text};
 
 /// The server's port at the top, and when it was last spoken to.
 pub const HOME: &[Mask] = &[(108, 4, 96, 30), (110, 92, 320, 32)];
 /// The port of an address in a list's first line.
 const FIRST: &[Mask] = &[(190, 118, 110, 46)];
-/// The code, what stands below it (a wide code is lower), and the square.
-const CODE: &[Mask] = &[(12, 96, 330, 230), (350, 104, 276, 276)];
-/// Where the card was.
-const PATH: &[Mask] = &[(0, 0, 420, 37), (0, 40, 640, 400)];
 /// Hours in both columns.
 const SIDES: &[Mask] = &[(130, 206, 181, 28), (435, 206, 182, 28)];
 
@@ -63,6 +61,43 @@ impl Home {
         Screen::open(&self.first, self.wire.ask())
     }
 
+    /// The page with the code that the server gave, and with no other.
+    fn code_page(&self) -> View {
+        let words = Words::of("en");
+        let told = |name: &str| self.wire.told(name);
+        let scan = words.fill(text::SCAN, &[&told("verification_url")]);
+        View {
+            title: words.say(text::PAIR),
+            blocks: vec![
+                Block::Code(told("user_code")),
+                Block::Qr(told("verification_url_complete")),
+                Block::Text { tone: Tone::Plain, text: scan },
+                Block::Text { tone: Tone::Quiet, text: words.say(text::WAITING) },
+            ],
+            hints: vec![(Button::Back, words.say(text::B_BACK))],
+            ..View::default()
+        }
+    }
+
+    /// The page of one whose card was pulled.
+    fn pulled_page(&self) -> View {
+        let words = Words::of("en");
+        let card = self.first.card.root.display();
+        let why = format!(
+            "cannot find the card `{card}`: there is no such folder. is it in its slot and mounted? `root` names it"
+        );
+        View {
+            title: self.wire.url().replace("http://", ""),
+            badge: words.say(text::BADGE_STOPPED),
+            blocks: vec![
+                Block::Heading { tone: Tone::Bad, text: words.say(text::HALT_OFFLINE) },
+                Block::Text { tone: Tone::Plain, text: words.say(text::HALT_OFFLINE_HELP) },
+                Block::Text { tone: Tone::Quiet, text: why },
+            ],
+            hints: vec![(Button::Back, words.say(text::B_CLOSE))],
+        }
+    }
+
     #[track_caller]
     pub fn has(&self, what: &str) {
         wait_for(what, 60, || (self.first.save() == Some(bytes(what))).then_some(()));
@@ -77,7 +112,7 @@ fn a_person_pairs_and_sees_the_saves_safe() {
     screen.press(&[Down, A]);
     screen.shows("story-1-type", &[]);
     screen.press(&[B, Up, A]);
-    screen.shows("story-1-code", CODE);
+    screen.shows_page("story-1-code", &home.code_page());
     home.server.approve(&home.wire.code());
     screen.shows("story-1-safe", HOME);
 
@@ -105,7 +140,7 @@ fn a_person_pairs_and_sees_the_saves_safe() {
     // The card is pulled.
     std::fs::rename(home.first.folder().join("card"), home.first.folder().join("pulled")).unwrap();
     screen.press(&[A]);
-    screen.shows("story-1-pulled", PATH);
+    screen.shows_page("story-1-pulled", &home.pulled_page());
     screen.press(&[B]);
     assert_eq!(screen.ended(), 0);
     assert!(screen.is_black(), "a picture is left behind");
@@ -227,7 +262,6 @@ fn a_screen_that_nobody_touches_costs_no_processor() {
 /// The port at the top, and when the server was last spoken to.
 const SMALL_HOME: &[Mask] = &[(70, 2, 62, 22), (86, 60, 200, 22)];
 const SMALL_FIRST: &[Mask] = &[(133, 104, 48, 24)];
-const SMALL_CODE: &[Mask] = &[(0, 26, 320, 186)];
 const SMALL_SIDES: &[Mask] = &[(70, 97, 130, 19), (70, 149, 130, 19)];
 const SMALL_HISTORY: &[Mask] = &[(34, 30, 130, 128), (12, 66, 152, 26), (12, 130, 152, 26)];
 const SMALL_HOUR: &[Mask] = &[(116, 70, 142, 22)];
@@ -240,7 +274,7 @@ fn a_person_goes_the_whole_way_on_a_small_panel_upside_down() {
     let mut screen = Screen::open_on(PANEL, &home.first, home.wire.ask());
     screen.shows("small-which-server", SMALL_FIRST);
     screen.press(&[A]);
-    screen.shows("small-code", SMALL_CODE);
+    screen.shows_page("small-code", &home.code_page());
     home.server.approve(&home.wire.code());
     screen.shows("small-safe", SMALL_HOME);
     home.second.pair(&home.server);

@@ -73,13 +73,8 @@ impl Page for Conflict {
             let mut facts = vec![(seen.say(text::F_STORED), time(head.received_unix_s))];
             facts.extend(head.played.map(|played| (seen.say(text::F_PLAYED), time(played.to_unix_s))));
             facts.push((seen.say(text::F_SIZE), size));
-            let suggested = suggestion == Some(head.version);
-            let mut title = name(head, here, seen);
-            if suggested {
-                title.push_str(" · ");
-                title.push_str(&seen.say(text::SUGGESTED));
-            }
-            Side { title, facts, suggested }
+            let suggested = (suggestion == Some(head.version)).then(|| seen.say(text::SUGGESTED));
+            Side { title: name(head, here, seen), facts, suggested }
         };
         let sides: Vec<Side> = heads.iter().map(side).collect();
         let focus = self.focus.min(sides.len().saturating_sub(1));
@@ -102,12 +97,15 @@ impl Page for Conflict {
             Button::Right | Button::Down => self.focus = (self.focus + 1).min(heads.len().saturating_sub(1)),
             Button::Accept | Button::Extra => {
                 let both = button == Button::Extra;
-                // The card goes on with what it has; what is here first is first in the list.
+                // Both: the card goes on with what it has, which is the first; if it has none of them, with the first.
                 let Some(head) = heads.get(if both { 0 } else { self.focus }) else { return Act::Same };
                 let is_here = is_here(head, here);
-                let which = if both && is_here { text::ASK_BOTH } else { text::ASK_KEEP };
                 let keep = Keep::Version(head.version.to_string());
-                let text = seen.fill(which, &[&head.device_name]);
+                let text = if both {
+                    seen.fill(text::ASK_BOTH, &[&name(head, here, seen)])
+                } else {
+                    seen.fill(text::ASK_KEEP, &[&head.device_name])
+                };
                 return self.keep(if is_here { Keep::This } else { keep }, text);
             }
             Button::Back => return Act::Back,

@@ -3,6 +3,7 @@
 use embedded_graphics::geometry::Point;
 use embedded_graphics::primitives::Rectangle;
 
+use super::code::Square;
 use super::paint::{
     ACCENT, LINE, ON_ACCENT, PAGE, Painter, QUIET, QUIET_ON_ACCENT, RAISED, Sizes, TEXT, area, bottom,
     colour, middle, right,
@@ -62,7 +63,9 @@ impl Painter<'_> {
             Block::Columns { sides, focus } => self.columns(sides, *focus, room),
             Block::Keyboard { rows, at, typed } => self.keyboard(rows, *at, typed, room),
             Block::Qr(address) => {
-                self.qr(address, room);
+                if let Some(square) = Square::of(address, room.size.width.min(room.size.height)) {
+                    self.square(&square, room);
+                }
             }
         }
     }

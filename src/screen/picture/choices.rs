@@ -9,6 +9,7 @@ use super::paint::{
 use super::sign::Sign;
 use crate::screen::font::Font;
 use crate::screen::view::{Side, Tone};
+use crate::screen::wrap;
 
 /// How things to choose between are laid out.
 #[derive(Clone, Copy)]
@@ -42,6 +43,7 @@ impl Painter<'_> {
     /// How high they are when nothing is left out.
     pub(super) fn columns_height(&self, sides: &[Side], width: u32) -> u32 {
         let way = self.way(sides, width);
+        let sides = self.worded(sides, way);
         let heights = sides.iter().map(|side| self.side_height(side, way));
         if way.beside {
             heights.max().unwrap_or_default()
@@ -52,9 +54,10 @@ impl Painter<'_> {
 
     pub(super) fn columns(&mut self, sides: &[Side], focus: usize, room: Rectangle) {
         let way = self.way(sides, room.size.width);
+        let is_tight = !way.beside && self.columns_height(sides, room.size.width) > room.size.height;
+        let sides = self.worded(sides, way);
         let others = (sides.len() as u32).saturating_sub(1);
         let gap = self.sizes.gap;
-        let is_tight = !way.beside && self.columns_height(sides, room.size.width) > room.size.height;
         // Without room for all, the one with the focus is whole.
         let whole = sides.get(focus).map_or(0, |side| self.side_height(side, way));
         let shared = room.size.height.saturating_sub(whole + gap * others) / others.max(1);
@@ -74,6 +77,30 @@ impl Painter<'_> {
                 at.y += (height + gap).cast_signed();
             }
         }
+    }
+
+    /// The sides with the word for the one that we would take: behind its name, or below its facts where the name leaves no
+    /// room for it.
+    fn worded(&self, sides: &[Side], way: Way) -> Vec<Side> {
+        let worded = |side: &Side| {
+            let mut side = side.clone();
+            if let Some(word) = &side.suggested {
+                let title = format!("{} · {word}", side.title);
+                if self.width(&title, self.sizes.text) <= self.title_room(&side, way.width) {
+                    side.title = title;
+                } else {
+                    side.facts.push((word.clone(), String::new()));
+                }
+            }
+            side
+        };
+        sides.iter().map(worded).collect()
+    }
+
+    /// How wide a title may be beside its sign.
+    fn title_room(&self, side: &Side, width: u32) -> u32 {
+        let Sizes { text, gap, .. } = self.sizes;
+        width.saturating_sub(2 * gap + if side.suggested.is_some() { text + gap } else { 0 })
     }
 
     fn side_height(&self, side: &Side, way: Way) -> u32 {
@@ -125,8 +152,7 @@ impl Painter<'_> {
             let low = head.size.height / 2;
             self.fill(area(head.top_left.x, bottom(head) - low.cast_signed(), head.size.width, low), ACCENT);
         }
-        let mut title_px = head.size.width.saturating_sub(2 * gap);
-        if side.suggested {
+        if side.suggested.is_some() {
             let at = Point::new(
                 right(head) - (gap + text).cast_signed(),
                 head.top_left.y + (head.size.height.saturating_sub(text) / 2).cast_signed(),
@@ -134,12 +160,8 @@ impl Painter<'_> {
             let good = if has_focus { ON_ACCENT } else { colour(Tone::Good) };
             self.sign(Sign::Disc, at, text, good, ground);
             self.sign(Sign::Check, at, text, ground, good);
-            title_px = title_px.saturating_sub(text + gap);
         }
-        // The sign says it too: rather the whole name than half of the word.
-        let name = side.title.split(" · ").next();
-        let name = name.filter(|_| side.suggested && self.width(&side.title, text) > title_px);
-        let title = self.elided(name.unwrap_or(&side.title), text, title_px);
+        let title = self.elided(&side.title, text, self.title_room(side, head.size.width));
         self.text(
             Point::new(head.top_left.x + gap.cast_signed(), middle(head, text)),
             &title,
@@ -161,10 +183,14 @@ impl Painter<'_> {
         let line_px = Font::line(size).cast_signed();
         let most = (bottom(room) - room.top_left.y + line_px / 4) / line_px;
         let mut top = room.top_left.y;
-        for line in lines.iter().take(usize::try_from(most).unwrap_or_default()) {
+        let (shown, left_out) = lines.split_at(lines.len().min(usize::try_from(most).unwrap_or_default()));
+        left_out.iter().flatten().for_each(|(name, value)| wrap::cut(&format!("{name} {value}")));
+        for line in shown {
             let mut left = room.top_left.x;
             for (name, value) in line {
-                left = self.text(Point::new(left, top), name, size, QUIET, RAISED) + gap.cast_signed();
+                // What has no value says it by itself: this is the one.
+                let ink = if value.is_empty() { colour(Tone::Good) } else { QUIET };
+                left = self.text(Point::new(left, top), name, size, ink, RAISED) + gap.cast_signed();
                 let value = self.elided(value, size, u32::try_from(right(room) - left).unwrap_or_default());
                 if way.beside {
                     self.text_to(right(room), top, &value, size, TEXT, RAISED);

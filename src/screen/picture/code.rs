@@ -5,9 +5,11 @@ use embedded_graphics::primitives::Rectangle;
 use qrcodegen::{QrCode, QrCodeEcc};
 
 use super::paint::{ACCENT, PAGE, Painter, RAISED, area, middle};
+use crate::screen::wrap;
 
-/// Light modules around the code: the standard asks for four, readers are content with two on a light card.
-const BORDER: u32 = 2;
+/// Light modules around the code: as many as the standard asks for on a dark page, or what readers are content with where
+/// that makes the difference.
+const BORDERS: [u32; 2] = [4, 2];
 const LIGHT: u32 = 0xF4_F6_F8;
 const DARK: u32 = 0x0B_0E_12;
 
@@ -22,6 +24,11 @@ impl Painter<'_> {
     fn code_size(&self, code: &str, width: u32) -> u32 {
         let wide = self.spaced(code, 24).0.max(1);
         (width.saturating_sub(self.sizes.text) * 24 / wide).min(self.sizes.text * 3) / 4 * 4
+    }
+
+    /// Would it be no larger than a heading?
+    pub(super) fn is_small(&self, code: &str, width: u32) -> bool {
+        self.code_size(code, width) * 2 < self.sizes.text * 3
     }
 
     pub(super) fn code_height(&self, code: &str, width: u32) -> u32 {
@@ -45,25 +52,46 @@ impl Painter<'_> {
         }
     }
 
-    /// In the middle of the room; false where it would not be readable, and nothing is drawn.
-    pub(super) fn qr(&mut self, address: &str, room: Rectangle) -> bool {
-        let Ok(code) = QrCode::encode_text(address, QrCodeEcc::Low) else { return false };
-        let modules = code.size().unsigned_abs() + 2 * BORDER;
-        let scale = room.size.width.min(room.size.height) / modules;
-        if scale < 2 {
-            return false;
-        }
-        let side = scale * modules;
-        let left = room.top_left.x + ((room.size.width - side) / 2).cast_signed();
-        let top = room.top_left.y + ((room.size.height - side) / 2).cast_signed();
-        self.soft(area(left, top, side, side), scale * BORDER, LIGHT, PAGE);
-        let start = Point::new(left, top) + Point::new(1, 1) * (scale * BORDER).cast_signed();
+    /// In the middle of the room.
+    pub(super) fn square(&mut self, square: &Square, room: Rectangle) {
+        let &Square { ref code, scale, border } = square;
+        let side = square.side();
+        let left = room.top_left.x + (room.size.width.saturating_sub(side) / 2).cast_signed();
+        let top = room.top_left.y + (room.size.height.saturating_sub(side) / 2).cast_signed();
+        self.soft(area(left, top, side, side), scale * border, LIGHT, PAGE);
+        let start = Point::new(left, top) + Point::new(1, 1) * (scale * border).cast_signed();
         for y in 0..code.size() {
             for x in (0..code.size()).filter(|x| code.get_module(*x, y)) {
                 let at = start + Point::new(x, y) * scale.cast_signed();
                 self.fill(area(at.x, at.y, scale, scale), DARK);
             }
         }
-        true
+    }
+}
+
+/// A QR code, and how large it is drawn.
+pub(super) struct Square {
+    code: QrCode,
+    /// How many pixels a module has.
+    scale: u32,
+    /// How many light modules are around it.
+    border: u32,
+}
+
+impl Square {
+    /// As large as fits into a square of so many pixels; `None` where it would not be readable.
+    pub(super) fn of(address: &str, most_px: u32) -> Option<Square> {
+        let code = QrCode::encode_text(address, QrCodeEcc::Low).ok()?;
+        let scale = |border: u32| most_px / (code.size().unsigned_abs() + 2 * border);
+        let Some(border) = BORDERS.into_iter().find(|border| scale(*border) >= 2) else {
+            wrap::cut(address);
+            return None;
+        };
+        Some(Square { scale: scale(border), border, code })
+    }
+
+    /// How wide and high it is with its border, in pixels.
+    pub(super) fn side(&self) -> u32 {
+        self.scale * (self.code.size().unsigned_abs() + 2 * self.border)
     }
 }

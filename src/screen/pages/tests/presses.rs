@@ -86,7 +86,7 @@ fn both_goes_on_with_what_is_here_and_with_a_version_that_there_is_where_nothing
         (keep.clone(), text)
     };
     let (keep, text) = both(&mut asked_tetris());
-    assert!(keep == Keep::This && text.contains("This device's version goes on. The others stay"), "{text}");
+    assert!(keep == Keep::This && text.contains("This device: this version goes on everywhere."), "{text}");
     let mut hand = asked_tetris();
     for question in &mut hand.app.known.card.as_mut().unwrap().questions {
         if let crate::plan::Question::Conflict { here, .. } = question {
@@ -96,7 +96,7 @@ fn both_goes_on_with_what_is_here_and_with_a_version_that_there_is_where_nothing
     }
     let (keep, text) = both(&mut hand);
     assert!(keep == Keep::Version(version(1).to_string()), "{keep:?}");
-    assert!(text.contains("The version of Miyoo Mini goes on everywhere. The other stays"), "{text}");
+    assert!(text.contains("Miyoo Mini: this version goes on everywhere."), "{text}");
 }
 
 #[test]
