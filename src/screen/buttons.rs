@@ -329,7 +329,9 @@ mod tests {
 
     #[test]
     fn nobody_is_asked_to_learn_who_presses_the_volume_or_has_buttons_that_work() {
-        let rows: [(&str, bool, Option<Button>, [Key; 4], bool); 6] = [
+        // What it is; described; pressed before; then pressed; is it asked.
+        type Row = (&'static str, bool, Option<Button>, [Key; 4], bool);
+        let rows: [Row; 6] = [
             ("nobody knows these", false, None, [700, 701, 702, 703], true),
             ("volume, power and menu are the firmware's", false, None, [114, 115, 116, 139], false),
             ("the profile names the buttons", true, None, [700, 701, 702, 703], false),
