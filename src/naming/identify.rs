@@ -258,7 +258,9 @@ impl Naming {
         let system = self.system(above, self.title(layout, above, stem))?;
         // A firmware that sorts by system runs each with one core; in a flat folder any core may have written it.
         let title = self.title(layout, above, stem);
-        let Some(core) = above.core.or_else(|| self.usual(above, system, title)) else {
+        // An emulator of its own, outside of RetroArch, writes no such file.
+        let usual = || self.usual(above, system, title).filter(|core| !core.folders.is_empty());
+        let Some(core) = above.core.or_else(usual) else {
             return unknown("states of several cores lie in this folder, and nothing tells which wrote it");
         };
         // A firmware with programs of both word sizes sets the others' states aside; else they are of the kind of this one.

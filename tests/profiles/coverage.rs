@@ -90,8 +90,9 @@ fn text() -> String {
          cards of one family, where saves have folders of their own |\n\
          | (empty) | the firmware has no folder for the system, or where its emulator saves is not known |\n\n\
          A save is placed only where its game is. Some cores keep one memory for all games unless they are set otherwise, and a \
-         mark then speaks of a file that is there only if they are: Dreamcast (Flycast, “Per-Game VMUs”). Those of Genesis Plus \
-         GX (Sega CD, one a region), of NeoCD and the second card of PCSX-ReARMed go as they are, from core to same core.\n\n\
+         mark then speaks of a file that is there only if they are: Dreamcast (Flycast, “Per-Game VMUs”). Genesis Plus GX \
+         keeps one memory for all Sega CD games of a region (`scd_U.brm`, `scd_E.brm`, `scd_J.brm`) unless its option “CD System BRAM” is \
+         “per game”: only then it reads `Game.brm`, where a game’s memory from PicoDrive comes to lie. That one, NeoCD’s and the second card of PCSX-ReARMed go as they are, from core to same core.\n\n\
          **Not converted**, because it would not be exact: the clock *behind* the bytes of a Game Boy save (mGBA’s and VBA’s own \
          programs; `status` and `doctor` name such saves): it stays on its device, the save itself goes everywhere. A clock in a \
          `.rtc` file goes from Gambatte to mGBA and VBA-M and back where all three read it alike, else only to the same form. \

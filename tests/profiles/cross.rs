@@ -55,6 +55,7 @@ pub(crate) fn lines() -> BTreeMap<&'static str, Vec<Line>> {
                 let folder = path.strip_suffix("/*").unwrap().rsplit('/').next().unwrap();
                 Some((path.to_owned(), save(&format!("{system}/tree/{folder}"))))
             }
+            [path, what] if what.contains('/') => Some((titled(path), save(&format!("{system}/{what}")))),
             [path, what] => Some((titled(path), save(&format!("{system}/{what}/{}", title(system))))),
             _ => panic!("{line}"),
         };
