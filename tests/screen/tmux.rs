@@ -37,7 +37,14 @@ impl<'a> Window<'a> {
         tmux.args(["screen", "--text", "--language", "en", "--find", wire.ask()]);
         // Whoever reads its end sees how it ended.
         tmux.args([";", "set-option", "-w", "remain-on-exit", "on"]);
-        let ended = tmux.output().unwrap();
+        let mut ended = tmux.output().unwrap();
+        // Its server sometimes does not come up on a busy machine; then there is no session yet.
+        for _ in 0..3 {
+            if !String::from_utf8_lossy(&ended.stderr).contains("server exited unexpectedly") {
+                break;
+            }
+            ended = tmux.output().unwrap();
+        }
         assert!(ended.status.success(), "{}", String::from_utf8_lossy(&ended.stderr));
         window
     }
