@@ -112,6 +112,17 @@ impl Device {
         })
     }
 
+    /// Presses a key until another picture is seen: the list that it moves in may come anew in that very instant.
+    pub fn press_until_other(&mut self, key: u16, than: &[u8]) -> Vec<u8> {
+        wait_for("a key that does something", 120, || {
+            self.press(key);
+            (0..60).find_map(|_| {
+                std::thread::sleep(std::time::Duration::from_millis(50));
+                Some(self.memory()).filter(|memory| memory != than && !memory.is_empty())
+            })
+        })
+    }
+
     /// The process that was called.
     pub fn id(&self) -> i32 {
         i32::try_from(self.child.id()).unwrap()
