@@ -33,7 +33,7 @@ fn a_person_registers_pairs_by_the_phone_and_sees_the_save_arrive_without_a_relo
     let phone = Browser::open(&server.url());
     phone.size(390, 844, 2);
     phone.go(&format!("/pair?code={}", pairing.code()));
-    phone.is_at("/login?next=");
+    phone.is_below("/login?next=");
     enter(&phone);
     phone.shows("//main", "Is this your device?");
     phone.shows("//main", &pairing.code());
@@ -80,7 +80,7 @@ fn a_file_that_is_dropped_is_on_the_card_and_a_restore_is_taken_back() {
     let file = device.folder().join("from a friend.srm");
     std::fs::write(&file, &bytes("dropped")[..]).unwrap();
     browser.drop_file(&file, 300, 300);
-    browser.is_at(&format!("{PAGE}&done=uploaded"));
+    browser.is_below(&format!("{PAGE}&done=uploaded"));
     browser.shows(&version(1), "You, here");
     let on_the_card = |mark: &str| {
         wait_for(&format!("{mark} on the card"), 60, || (device.save() == Some(bytes(mark))).then_some(()));
@@ -91,7 +91,9 @@ fn a_file_that_is_dropped_is_on_the_card_and_a_restore_is_taken_back() {
     browser.press_text(&version(2), "Restore");
     browser.shows("//main", "Restored.");
     on_the_card("played");
+    let restored = browser.place();
     browser.press_text("//main", "Undo");
+    wait_for("another page after the undo", 60, || (browser.place() != restored).then_some(()));
     on_the_card("dropped");
 
     browser.press(&format!("{}//summary", version(1)));

@@ -158,10 +158,16 @@ impl Browser {
         url.strip_prefix(&self.site).unwrap_or(url).to_owned()
     }
 
-    /// Waits until it is at a place that begins so.
+    /// Waits until it is at this place.
     #[track_caller]
     pub fn is_at(&self, path: &str) {
-        wait_for(&format!("`{path}` is shown"), LIMIT_S, || self.place().starts_with(path).then_some(()));
+        wait_for(&format!("`{path}` is shown"), LIMIT_S, || (self.place() == path).then_some(()));
+    }
+
+    /// Waits until it is at a place that begins so.
+    #[track_caller]
+    pub fn is_below(&self, path: &str) {
+        wait_for(&format!("`{path}…` is shown"), LIMIT_S, || self.place().starts_with(path).then_some(()));
     }
 
     fn find(&self, xpath: &str) -> Option<String> {

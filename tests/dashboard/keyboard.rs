@@ -53,7 +53,7 @@ fn by_keyboard_alone_a_person_logs_in_finds_a_save_and_restores_it() {
     browser.shows("//main", GAME);
     tab_to(&browser, GAME);
     browser.keys(ENTER);
-    browser.is_at(PAGE);
+    browser.is_below(PAGE);
     tab_to(&browser, "Restore");
     browser.keys(ENTER);
     browser.shows("//main", "Restored.");

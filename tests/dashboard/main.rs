@@ -24,6 +24,7 @@ fn log_in(browser: &Browser) {
     browser.go("/login");
     enter(browser);
     browser.is_at("/");
+    browser.shows("//header", USER);
 }
 
 /// Fills in the door's form, wherever it leads.
