@@ -103,6 +103,10 @@ impl From<CatalogError> for Refusal {
                 .help("it will try again by itself")
                 .retry_after_s(5)
                 .caused_by(error),
+            CatalogError::Gone(_) => Refusal::new(Code::Unavailable, "the server cannot reach its database")
+                .help("it will try again by itself")
+                .retry_after_s(5)
+                .caused_by(error),
             CatalogError::Damaged(_) | CatalogError::Failed(_) => {
                 Refusal::internal("using its catalog", error)
             }

@@ -7,15 +7,21 @@
 mod board;
 pub mod memory;
 mod memos;
+#[cfg(feature = "serve")]
+pub mod postgres;
 mod records;
 #[cfg(feature = "serve")]
 pub mod sqlite;
 #[cfg(test)]
 mod suite;
+#[cfg(feature = "serve")]
+pub mod tables;
 
 use std::fmt;
 
 use async_trait::async_trait;
+use futures_util::StreamExt as _;
+use futures_util::stream::{self, BoxStream};
 use retrosync_protocol::{Content, DeviceId, Digest, Epoch, SaveId, UserCode, VersionId, WriterId};
 
 pub use board::{Board, Event, EventFilter, Holding, Invitation, Mark, SaveSize};
@@ -32,6 +38,8 @@ pub enum CatalogError {
     DiskFull(String),
     /// Another writer holds the catalog for too long; try later.
     Busy(String),
+    /// The database cannot be reached, or went away before it answered; try later.
+    Gone(String),
     /// A record that cannot be read as what it should be.
     Damaged(String),
     /// Anything else.
@@ -43,6 +51,7 @@ impl fmt::Display for CatalogError {
         match self {
             CatalogError::DiskFull(text) => write!(f, "no room for the catalog: {text}"),
             CatalogError::Busy(text) => write!(f, "the catalog is busy: {text}"),
+            CatalogError::Gone(text) => write!(f, "the catalog's database cannot be reached: {text}"),
             CatalogError::Damaged(text) => write!(f, "the catalog holds a damaged record: {text}"),
             CatalogError::Failed(text) => write!(f, "the catalog failed: {text}"),
         }
@@ -69,8 +78,22 @@ pub trait Catalog: Send + Sync {
     /// Starts a transaction; a second writer waits for the first.
     async fn begin(&self, access: Access) -> Result<Box<dyn Tx>>;
 
-    /// Writes a copy of everything, as of now, to a new file for a backup; `false` where the database has tools of its own.
+    /// Writes a copy of everything, as of now, to a new SQLite file for a backup; `false` where the database has tools of its own.
     async fn copy_to(&self, file: &std::path::Path) -> Result<bool>;
+
+    /// What other servers over the same database commit, without end and as soon as it is visible; nothing where there is but one.
+    fn heard(&self) -> BoxStream<'static, Heard> {
+        stream::pending().boxed()
+    }
+}
+
+/// What a server hears of the others.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Heard {
+    /// There is news of this user.
+    News(UserId),
+    /// Anything may have been missed: everybody looks again.
+    Unsure,
 }
 
 /// One transaction. Dropped without [`Tx::commit`], it never happened.

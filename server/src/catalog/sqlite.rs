@@ -3,22 +3,21 @@
 //! WAL with `synchronous=FULL`: a commit that was answered survives a power cut. One connection writes (`BEGIN IMMEDIATE`),
 //! a few read; a reader never waits for the writer. May assume a local file system; never holds a rule.
 
-mod board;
-mod memos;
-mod people;
-mod saves;
-mod uploads;
+// The same file as in `postgres`, compiled for this database.
+#[allow(clippy::duplicate_mod)]
+#[path = "sql/mod.rs"]
+mod sql;
 
 use std::path::Path;
 use std::time::Duration;
 
 use async_trait::async_trait;
-use retrosync_protocol::{Digest, Epoch};
-use sqlx::sqlite::{
-    SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteRow, SqliteSynchronous,
-};
-use sqlx::{Connection as _, Row as _, Sqlite, SqliteConnection, SqlitePool, Transaction};
+use retrosync_protocol::Epoch;
+use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous};
+use sqlx::{Connection as _, Row as _, Sqlite as Db, SqliteConnection, SqlitePool, sqlite::SqliteRow as Row};
 
+use self::sql::SqlTx;
+use super::tables::{Rows, Tables};
 use super::{Access, Catalog, CatalogError, Result, Tx};
 
 /// Numbered changes of the schema; `PRAGMA user_version` counts how many a file has.
@@ -60,6 +59,15 @@ impl SqliteCatalog {
         Ok(SqliteCatalog { writer, readers, options })
     }
 
+    async fn transaction(&self, access: Access) -> Result<SqlTx> {
+        let tx = match access {
+            Access::Read => self.readers.begin().await,
+            // Taking the write lock at once means that no transaction fails half way for want of it.
+            Access::Write => self.writer.begin_with("BEGIN IMMEDIATE").await,
+        };
+        Ok(SqlTx::new(tx.map_err(failed)?))
+    }
+
     /// Ends all connections, once nothing is under way.
     pub async fn close(&self) {
         self.readers.close().await;
@@ -96,12 +104,7 @@ async fn migrate(pool: &SqlitePool, first_epoch: &Epoch) -> Result<()> {
 #[async_trait]
 impl Catalog for SqliteCatalog {
     async fn begin(&self, access: Access) -> Result<Box<dyn Tx>> {
-        let tx = match access {
-            Access::Read => self.readers.begin().await,
-            // Taking the write lock at once means that no transaction fails half way for want of it.
-            Access::Write => self.writer.begin_with("BEGIN IMMEDIATE").await,
-        };
-        Ok(Box::new(SqliteTx { tx: tx.map_err(failed)? }))
+        Ok(Box::new(self.transaction(access).await?))
     }
 
     async fn copy_to(&self, file: &Path) -> Result<bool> {
@@ -115,28 +118,66 @@ impl Catalog for SqliteCatalog {
     }
 }
 
-struct SqliteTx {
-    tx: Transaction<'static, Sqlite>,
+#[async_trait]
+impl Tables for SqliteCatalog {
+    async fn begin_rows(&self, access: Access) -> Result<Box<dyn Rows>> {
+        Ok(Box::new(self.transaction(access).await?))
+    }
 }
 
-#[async_trait]
-impl Tx for SqliteTx {
-    async fn epoch(&mut self) -> Result<Epoch> {
-        let row = sqlx::query("SELECT epoch FROM server").fetch_one(&mut *self.tx).await.map_err(failed)?;
-        parsed(&row, "epoch")
+/// SQL that only SQLite understands.
+mod dialect {
+    use sqlx::{Sqlite, Transaction};
+
+    use super::failed;
+    use super::sql::Touched;
+    use crate::catalog::Result;
+
+    /// Leaves of a JSON list of saves: `place` in the list, and the version.
+    pub(super) const LEAVES_OF_EACH: &str =
+        "SELECT asked.key AS place, versions.* FROM json_each($1) AS asked
+         JOIN versions ON versions.save_id = asked.value AND versions.leaf = 1 ORDER BY versions.change";
+
+    /// Of a user, for each pair of a JSON list (save key, digest in hex): `was` it ever that save's content?
+    pub(super) const WERE_CONTENTS: &str =
+        "SELECT EXISTS (SELECT 1 FROM saves JOIN versions ON versions.save_id = saves.id
+             WHERE saves.user_id = $1 AND saves.save_key = asked.value ->> 0
+             AND versions.content = unhex(asked.value ->> 1)) AS was
+         FROM json_each($2) AS asked ORDER BY asked.key";
+
+    /// Events of a user before an id, of kinds (JSON list), of a device's name, with a part of a save's name; at most so many.
+    pub(super) const EVENTS: &str = "SELECT * FROM events WHERE user_id = $1 AND id < $2
+         AND ($3 = '[]' OR kind IN (SELECT value FROM json_each($3)))
+         AND ($4 IS NULL OR device_name = $4)
+         AND ($5 IS NULL OR instr(lower(save), lower($5)) > 0)
+         ORDER BY id DESC LIMIT $6";
+
+    /// The last number that a table with numbers of its own has given.
+    pub(super) async fn last_number(tx: &mut Transaction<'static, Sqlite>, table: &str) -> Result<i64> {
+        let query = sqlx::query_scalar("SELECT coalesce(max(seq), 0) FROM sqlite_sequence WHERE name = $1")
+            .bind(table);
+        query.fetch_one(&mut **tx).await.map_err(failed)
     }
 
-    async fn set_epoch(&mut self, epoch: &Epoch) -> Result<()> {
-        sqlx::query("UPDATE server SET epoch = ?")
-            .bind(epoch.as_str())
-            .execute(&mut *self.tx)
+    /// The next number is above this one, for a table that never gives one again; others go on above what they hold.
+    pub(super) async fn set_last_number(
+        tx: &mut Transaction<'static, Sqlite>,
+        table: &str,
+        last: i64,
+    ) -> Result<()> {
+        sqlx::query("DELETE FROM sqlite_sequence WHERE name = $1")
+            .bind(table)
+            .execute(&mut **tx)
             .await
-            .map_err(failed)
-            .map(drop)
+            .map_err(failed)?;
+        let query =
+            sqlx::query("INSERT INTO sqlite_sequence (name, seq) VALUES ($1, $2)").bind(table).bind(last);
+        query.execute(&mut **tx).await.map_err(failed).map(drop)
     }
 
-    async fn commit(self: Box<Self>) -> Result<()> {
-        self.tx.commit().await.map_err(failed)
+    /// Nobody else serves from this file: there is nobody to tell.
+    pub(super) async fn before_commit(_: &mut Transaction<'static, Sqlite>, _: &Touched) -> Result<()> {
+        Ok(())
     }
 }
 
@@ -157,51 +198,6 @@ fn failed(error: sqlx::Error) -> CatalogError {
         Some(11 | 26) => CatalogError::Damaged(text),
         _ => CatalogError::Failed(text),
     }
-}
-
-fn damaged(column: &str, why: impl std::fmt::Display) -> CatalogError {
-    CatalogError::Damaged(format!("column `{column}`: {why}"))
-}
-
-/// A column as it is.
-fn get<'r, T>(row: &'r SqliteRow, column: &str) -> Result<T>
-where
-    T: sqlx::Decode<'r, Sqlite> + sqlx::Type<Sqlite>,
-{
-    row.try_get(column).map_err(failed)
-}
-
-/// A column of text that has a form.
-fn parsed<T>(row: &SqliteRow, column: &str) -> Result<T>
-where
-    T: std::str::FromStr,
-    T::Err: std::fmt::Display,
-{
-    get::<&str>(row, column)?.parse().map_err(|why| damaged(column, why))
-}
-
-/// A column that counts something.
-fn count(row: &SqliteRow, column: &str) -> Result<u64> {
-    u64::try_from(get::<i64>(row, column)?).map_err(|why| damaged(column, why))
-}
-
-/// A column of 32 bytes.
-fn digest(row: &SqliteRow, column: &str) -> Result<Digest> {
-    digest_of(get::<&[u8]>(row, column)?, column)
-}
-
-fn digest_of(bytes: &[u8], column: &str) -> Result<Digest> {
-    <[u8; 32]>::try_from(bytes).map(Digest::from_bytes).map_err(|why| damaged(column, why))
-}
-
-/// A digest as it is bound.
-fn raw(digest: &Digest) -> Vec<u8> {
-    digest.as_bytes().to_vec()
-}
-
-/// A count as it is bound: SQLite's integers have a sign; nothing here comes near the end.
-fn int(count: u64) -> i64 {
-    i64::try_from(count).unwrap_or(i64::MAX)
 }
 
 #[cfg(test)]

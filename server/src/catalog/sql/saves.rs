@@ -1,21 +1,15 @@
-//! Saves, versions and contents in SQLite. A version's record is kept whole as JSON; the columns beside it are indexes.
+//! Saves, versions and contents in SQL. A version's record is kept whole as JSON; the columns beside it are indexes.
 
 use async_trait::async_trait;
 use retrosync_protocol::{Content, DeviceId, Digest, SaveId, Version, VersionId, WriterId};
-use sqlx::sqlite::SqliteRow;
 
-use super::{SqliteTx, count, damaged, digest, failed, get, int, parsed, raw};
+use super::{Row, SqlTx, count, damaged, dialect, digest, failed, flag, get, int, json, parsed, raw};
 use crate::catalog::{CatalogError, Figures, Result, SaveRecord, SaveRow, Saves, StoredVersion, UserId};
 
 /// How many saves one query is about: few queries, and small ones.
 const AT_ONCE: usize = 500;
 
-/// A list as SQLite's `json_each` reads it: one bind, however many they are.
-fn json(list: &impl serde::Serialize) -> Result<String> {
-    serde_json::to_string(list).map_err(|why| CatalogError::Failed(why.to_string()))
-}
-
-fn save(row: &SqliteRow) -> Result<SaveRecord> {
+fn save(row: &Row) -> Result<SaveRecord> {
     Ok(SaveRecord {
         row: SaveRow(get(row, "id")?),
         save: parsed(row, "save")?,
@@ -23,7 +17,7 @@ fn save(row: &SqliteRow) -> Result<SaveRecord> {
     })
 }
 
-fn version(row: &SqliteRow) -> Result<StoredVersion> {
+fn version(row: &Row) -> Result<StoredVersion> {
     let record: Version =
         serde_json::from_str(get::<&str>(row, "record")?).map_err(|why| damaged("record", why))?;
     Ok(StoredVersion {
@@ -36,50 +30,51 @@ fn version(row: &SqliteRow) -> Result<StoredVersion> {
             .map_err(|why| damaged("device", why))?,
         device_name: get(row, "device_name")?,
         change: count(row, "change")?,
-        leaf: get(row, "leaf")?,
+        leaf: flag(row, "leaf")?,
     })
 }
 
-fn content(row: &SqliteRow) -> Result<Content> {
+fn content(row: &Row) -> Result<Content> {
     Ok(Content { digest: digest(row, "digest")?, size_bytes: count(row, "size_bytes")? })
 }
 
 #[async_trait]
-impl Saves for SqliteTx {
+impl Saves for SqlTx {
     async fn save(&mut self, user: UserId, id: &SaveId) -> Result<Option<SaveRecord>> {
-        let row = sqlx::query("SELECT id, save, change FROM saves WHERE user_id = ? AND save_key = ?")
+        let row = sqlx::query("SELECT id, save, change FROM saves WHERE user_id = $1 AND save_key = $2")
             .bind(user.0)
             .bind(id.key());
         row.fetch_optional(&mut *self.tx).await.map_err(failed)?.as_ref().map(save).transpose()
     }
 
     async fn add_save(&mut self, user: UserId, id: &SaveId) -> Result<SaveRow> {
-        let query = sqlx::query("INSERT INTO saves (user_id, save, save_key) VALUES (?, ?, ?) RETURNING id")
-            .bind(user.0)
-            .bind(id.as_str())
-            .bind(id.key());
+        let query =
+            sqlx::query("INSERT INTO saves (user_id, save, save_key) VALUES ($1, $2, $3) RETURNING id")
+                .bind(user.0)
+                .bind(id.as_str())
+                .bind(id.key());
         get(&query.fetch_one(&mut *self.tx).await.map_err(failed)?, "id").map(SaveRow)
     }
 
     async fn saves_since(&mut self, user: UserId, since: u64, limit: u32) -> Result<Vec<SaveRecord>> {
         let rows = sqlx::query(
-            "SELECT id, save, change FROM saves WHERE user_id = ? AND change > ? ORDER BY change LIMIT ?",
+            "SELECT id, save, change FROM saves WHERE user_id = $1 AND change > $2 ORDER BY change LIMIT $3",
         )
         .bind(user.0)
         .bind(int(since))
-        .bind(limit);
+        .bind(i64::from(limit));
         rows.fetch_all(&mut *self.tx).await.map_err(failed)?.iter().map(save).collect()
     }
 
     async fn last_change(&mut self, user: UserId) -> Result<u64> {
-        let query = sqlx::query("SELECT last_change FROM users WHERE id = ?").bind(user.0);
+        let query = sqlx::query("SELECT last_change FROM users WHERE id = $1").bind(user.0);
         let row = query.fetch_optional(&mut *self.tx).await.map_err(failed)?;
         row.map_or(Ok(0), |row| count(&row, "last_change"))
     }
 
     async fn news(&mut self, user: UserId, since: u64, device: Option<&DeviceId>) -> Result<bool> {
         let query = sqlx::query(
-            "SELECT 1 FROM versions WHERE user_id = ? AND change > ? AND device IS NOT ? LIMIT 1",
+            "SELECT 1 FROM versions WHERE user_id = $1 AND change > $2 AND device IS DISTINCT FROM $3 LIMIT 1",
         )
         .bind(user.0)
         .bind(int(since))
@@ -94,11 +89,12 @@ impl Saves for SqliteTx {
         version: &StoredVersion,
         superseded: &[VersionId],
     ) -> Result<()> {
+        self.touched.users.insert(user.0);
         let record =
             serde_json::to_string(&version.record).map_err(|why| CatalogError::Failed(why.to_string()))?;
         sqlx::query(
             "INSERT INTO versions (save_id, user_id, version, change, content, writer, sequence, leaf,
-             received_unix_s, device, device_name, record) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+             received_unix_s, device, device_name, record) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)",
         )
         .bind(row.0)
         .bind(user.0)
@@ -107,7 +103,7 @@ impl Saves for SqliteTx {
         .bind(version.record.content.map(|content| raw(&content.digest)))
         .bind(version.record.writer.as_str())
         .bind(int(version.record.sequence))
-        .bind(version.leaf)
+        .bind(i64::from(version.leaf))
         .bind(version.received_unix_s)
         .bind(version.device.as_ref().map(DeviceId::as_str))
         .bind(&version.device_name)
@@ -117,22 +113,22 @@ impl Saves for SqliteTx {
         .map_err(failed)?;
         for parent in superseded {
             let query =
-                sqlx::query("UPDATE versions SET leaf = 0 WHERE save_id = ? AND version = ? AND leaf = 1")
+                sqlx::query("UPDATE versions SET leaf = 0 WHERE save_id = $1 AND version = $2 AND leaf = 1")
                     .bind(row.0)
                     .bind(raw(parent));
             query.execute(&mut *self.tx).await.map_err(failed)?;
         }
         let save =
-            sqlx::query("UPDATE saves SET change = ? WHERE id = ?").bind(int(version.change)).bind(row.0);
+            sqlx::query("UPDATE saves SET change = $1 WHERE id = $2").bind(int(version.change)).bind(row.0);
         save.execute(&mut *self.tx).await.map_err(failed)?;
-        let last = sqlx::query("UPDATE users SET last_change = ? WHERE id = ?")
+        let last = sqlx::query("UPDATE users SET last_change = $1 WHERE id = $2")
             .bind(int(version.change))
             .bind(user.0);
         last.execute(&mut *self.tx).await.map_err(failed).map(drop)
     }
 
     async fn version(&mut self, row: SaveRow, id: VersionId) -> Result<Option<StoredVersion>> {
-        let query = sqlx::query("SELECT * FROM versions WHERE save_id = ? AND version = ?")
+        let query = sqlx::query("SELECT * FROM versions WHERE save_id = $1 AND version = $2")
             .bind(row.0)
             .bind(raw(&id));
         query.fetch_optional(&mut *self.tx).await.map_err(failed)?.as_ref().map(version).transpose()
@@ -145,7 +141,7 @@ impl Saves for SqliteTx {
         last: VersionId,
     ) -> Result<Vec<StoredVersion>> {
         let rows = sqlx::query(
-            "SELECT * FROM versions WHERE user_id = ? AND version BETWEEN ? AND ? ORDER BY version LIMIT 16",
+            "SELECT * FROM versions WHERE user_id = $1 AND version BETWEEN $2 AND $3 ORDER BY version LIMIT 16",
         )
         .bind(user.0)
         .bind(raw(&first))
@@ -160,7 +156,7 @@ impl Saves for SqliteTx {
         sequence: u64,
     ) -> Result<Option<VersionId>> {
         let query =
-            sqlx::query("SELECT version FROM versions WHERE user_id = ? AND writer = ? AND sequence = ?")
+            sqlx::query("SELECT version FROM versions WHERE user_id = $1 AND writer = $2 AND sequence = $3")
                 .bind(user.0)
                 .bind(writer.as_str())
                 .bind(int(sequence));
@@ -170,7 +166,7 @@ impl Saves for SqliteTx {
 
     async fn last_sequence(&mut self, user: UserId, writer: &WriterId) -> Result<u64> {
         let query = sqlx::query(
-            "SELECT coalesce(max(sequence), 0) AS last FROM versions WHERE user_id = ? AND writer = ?",
+            "SELECT coalesce(max(sequence), 0) AS last FROM versions WHERE user_id = $1 AND writer = $2",
         )
         .bind(user.0)
         .bind(writer.as_str());
@@ -179,7 +175,7 @@ impl Saves for SqliteTx {
 
     async fn leaves(&mut self, row: SaveRow) -> Result<Vec<StoredVersion>> {
         let rows =
-            sqlx::query("SELECT * FROM versions WHERE save_id = ? AND leaf = 1 ORDER BY change").bind(row.0);
+            sqlx::query("SELECT * FROM versions WHERE save_id = $1 AND leaf = 1 ORDER BY change").bind(row.0);
         rows.fetch_all(&mut *self.tx).await.map_err(failed)?.iter().map(version).collect()
     }
 
@@ -188,11 +184,7 @@ impl Saves for SqliteTx {
         all.resize_with(rows.len(), Vec::new);
         for (from, some) in (0..).step_by(AT_ONCE).zip(rows.chunks(AT_ONCE)) {
             let asked: Vec<i64> = some.iter().map(|row| row.0).collect();
-            let found = sqlx::query(
-                "SELECT asked.key AS place, versions.* FROM json_each(?) AS asked
-                 JOIN versions ON versions.save_id = asked.value AND versions.leaf = 1 ORDER BY versions.change",
-            )
-            .bind(json(&asked)?);
+            let found = sqlx::query(dialect::LEAVES_OF_EACH).bind(json(&asked)?);
             for row in found.fetch_all(&mut *self.tx).await.map_err(failed)? {
                 let place = from + usize::try_from(count(&row, "place")?).unwrap_or(usize::MAX - from);
                 if let Some(leaves) = all.get_mut(place) {
@@ -205,11 +197,11 @@ impl Saves for SqliteTx {
 
     async fn history(&mut self, row: SaveRow, before: u64, limit: u32) -> Result<Vec<StoredVersion>> {
         let rows = sqlx::query(
-            "SELECT * FROM versions WHERE save_id = ? AND change < ? ORDER BY change DESC LIMIT ?",
+            "SELECT * FROM versions WHERE save_id = $1 AND change < $2 ORDER BY change DESC LIMIT $3",
         )
         .bind(row.0)
         .bind(int(before))
-        .bind(limit);
+        .bind(i64::from(limit));
         rows.fetch_all(&mut *self.tx).await.map_err(failed)?.iter().map(version).collect()
     }
 
@@ -217,14 +209,7 @@ impl Saves for SqliteTx {
         let mut were = Vec::with_capacity(of.len());
         for some in of.chunks(AT_ONCE) {
             let asked: Vec<_> = some.iter().map(|(save, digest)| (save.key(), digest.to_string())).collect();
-            let rows = sqlx::query(
-                "SELECT EXISTS (SELECT 1 FROM saves JOIN versions ON versions.save_id = saves.id
-                     WHERE saves.user_id = ? AND saves.save_key = asked.value ->> 0
-                     AND versions.content = unhex(asked.value ->> 1)) AS was
-                 FROM json_each(?) AS asked ORDER BY asked.key",
-            )
-            .bind(user.0)
-            .bind(json(&asked)?);
+            let rows = sqlx::query(dialect::WERE_CONTENTS).bind(user.0).bind(json(&asked)?);
             for row in rows.fetch_all(&mut *self.tx).await.map_err(failed)? {
                 were.push(get(&row, "was")?);
             }
@@ -234,7 +219,7 @@ impl Saves for SqliteTx {
 
     async fn add_content(&mut self, user: UserId, content: Content, now_unix_s: i64) -> Result<()> {
         sqlx::query(
-            "INSERT INTO contents (user_id, digest, size_bytes, added_unix_s) VALUES (?, ?, ?, ?)
+            "INSERT INTO contents (user_id, digest, size_bytes, added_unix_s) VALUES ($1, $2, $3, $4)
              ON CONFLICT (user_id, digest) DO NOTHING",
         )
         .bind(user.0)
@@ -248,7 +233,7 @@ impl Saves for SqliteTx {
     }
 
     async fn content(&mut self, user: UserId, digest: Digest) -> Result<Option<Content>> {
-        let query = sqlx::query("SELECT digest, size_bytes FROM contents WHERE user_id = ? AND digest = ?")
+        let query = sqlx::query("SELECT digest, size_bytes FROM contents WHERE user_id = $1 AND digest = $2")
             .bind(user.0)
             .bind(raw(&digest));
         query.fetch_optional(&mut *self.tx).await.map_err(failed)?.as_ref().map(content).transpose()
@@ -262,7 +247,7 @@ impl Saves for SqliteTx {
     async fn saves_with_content(&mut self, digest: Digest) -> Result<Vec<SaveId>> {
         let rows = sqlx::query(
             "SELECT DISTINCT saves.save FROM saves JOIN versions ON versions.save_id = saves.id
-             WHERE versions.content = ? ORDER BY saves.save",
+             WHERE versions.content = $1 ORDER BY saves.save",
         )
         .bind(raw(&digest));
         rows.fetch_all(&mut *self.tx).await.map_err(failed)?.iter().map(|row| parsed(row, "save")).collect()
@@ -270,10 +255,10 @@ impl Saves for SqliteTx {
 
     async fn figures(&mut self, user: UserId) -> Result<Figures> {
         let query = sqlx::query(
-            "SELECT (SELECT count(*) FROM saves WHERE user_id = ?1) AS saves,
-                    (SELECT count(*) FROM versions WHERE user_id = ?1) AS versions,
-                    (SELECT coalesce(sum(size_bytes), 0) FROM contents WHERE user_id = ?1) AS size_bytes,
-                    (SELECT count(*) FROM devices WHERE user_id = ?1 AND revoked = 0) AS devices",
+            "SELECT (SELECT count(*) FROM saves WHERE user_id = $1) AS saves,
+                    (SELECT count(*) FROM versions WHERE user_id = $1) AS versions,
+                    (SELECT CAST(coalesce(sum(size_bytes), 0) AS BIGINT) FROM contents WHERE user_id = $1) AS size_bytes,
+                    (SELECT count(*) FROM devices WHERE user_id = $1 AND revoked = 0) AS devices",
         )
         .bind(user.0);
         let row = query.fetch_one(&mut *self.tx).await.map_err(failed)?;

@@ -1,16 +1,16 @@
-//! The dashboard's records in SQLite.
+//! The dashboard's records in SQL.
 
 use async_trait::async_trait;
 use retrosync_protocol::{DeviceId, Digest, SaveId, VersionId};
-use sqlx::sqlite::SqliteRow;
 
-use super::{SqliteTx, count, damaged, digest, digest_of, failed, get, int, parsed, raw};
+use super::{
+    Row, SqlTx, count, damaged, dialect, digest, digest_of, failed, flag, get, int, json, parsed, raw,
+};
 use crate::catalog::{
-    Board, CatalogError, Event, EventFilter, Holding, Invitation, Mark, Result, SaveRow, SaveSize, User,
-    UserId,
+    Board, Event, EventFilter, Holding, Invitation, Mark, Result, SaveRow, SaveSize, User, UserId,
 };
 
-fn invitation(row: &SqliteRow) -> Result<Invitation> {
+fn invitation(row: &Row) -> Result<Invitation> {
     let bytes: Option<i64> = get(row, "quota_bytes")?;
     let devices: Option<i64> = get(row, "quota_devices")?;
     Ok(Invitation {
@@ -22,7 +22,7 @@ fn invitation(row: &SqliteRow) -> Result<Invitation> {
     })
 }
 
-fn event(row: &SqliteRow) -> Result<Event> {
+fn event(row: &Row) -> Result<Event> {
     let version: Option<&[u8]> = get(row, "version")?;
     let save: Option<&str> = get(row, "save")?;
     Ok(Event {
@@ -37,24 +37,24 @@ fn event(row: &SqliteRow) -> Result<Event> {
 }
 
 #[async_trait]
-impl Board for SqliteTx {
+impl Board for SqlTx {
     async fn put_user(&mut self, user: &User) -> Result<bool> {
         let key = user.name.to_lowercase();
         let taken =
-            sqlx::query("SELECT 1 FROM users WHERE name_key = ? AND id <> ?").bind(&key).bind(user.id.0);
+            sqlx::query("SELECT 1 FROM users WHERE name_key = $1 AND id <> $2").bind(&key).bind(user.id.0);
         if taken.fetch_optional(&mut *self.tx).await.map_err(failed)?.is_some() {
             return Ok(false);
         }
         sqlx::query(
-            "UPDATE users SET name = ?, name_key = ?, email = ?, admin = ?, quota_bytes = ?, quota_devices = ?
-             WHERE id = ?",
+            "UPDATE users SET name = $1, name_key = $2, email = $3, admin = $4, quota_bytes = $5, quota_devices = $6
+             WHERE id = $7",
         )
         .bind(&user.name)
         .bind(key)
         .bind(&user.email)
-        .bind(user.admin)
+        .bind(i64::from(user.admin))
         .bind(user.quota_bytes.map(int))
-        .bind(user.quota_devices)
+        .bind(user.quota_devices.map(i64::from))
         .bind(user.id.0)
         .execute(&mut *self.tx)
         .await
@@ -63,22 +63,24 @@ impl Board for SqliteTx {
     }
 
     async fn remove_user(&mut self, id: UserId) -> Result<()> {
-        const ALL: [&str; 13] = [
-            "DELETE FROM operations WHERE scope IN
-                 (SELECT device FROM devices WHERE user_id = ?1 UNION SELECT 'user ' || ?1)",
-            "DELETE FROM memos WHERE owner = 'user ' || ?",
-            "DELETE FROM fetched WHERE device IN (SELECT device FROM devices WHERE user_id = ?)",
-            "DELETE FROM marks WHERE save_id IN (SELECT id FROM saves WHERE user_id = ?)",
-            "DELETE FROM events WHERE user_id = ?",
-            "DELETE FROM versions WHERE user_id = ?",
-            "DELETE FROM saves WHERE user_id = ?",
-            "DELETE FROM uploads WHERE user_id = ?",
-            "DELETE FROM contents WHERE user_id = ?",
-            "DELETE FROM pairings WHERE user_id = ?",
-            "DELETE FROM devices WHERE user_id = ?",
-            "DELETE FROM sessions WHERE user_id = ?",
-            "DELETE FROM users WHERE id = ?",
+        const ALL: [&str; 12] = [
+            "DELETE FROM operations WHERE scope IN (SELECT device FROM devices WHERE user_id = $1)",
+            "DELETE FROM fetched WHERE device IN (SELECT device FROM devices WHERE user_id = $1)",
+            "DELETE FROM marks WHERE save_id IN (SELECT id FROM saves WHERE user_id = $1)",
+            "DELETE FROM events WHERE user_id = $1",
+            "DELETE FROM versions WHERE user_id = $1",
+            "DELETE FROM saves WHERE user_id = $1",
+            "DELETE FROM uploads WHERE user_id = $1",
+            "DELETE FROM contents WHERE user_id = $1",
+            "DELETE FROM pairings WHERE user_id = $1",
+            "DELETE FROM devices WHERE user_id = $1",
+            "DELETE FROM sessions WHERE user_id = $1",
+            "DELETE FROM users WHERE id = $1",
         ];
+        let owner = format!("user {}", id.0);
+        for text in ["DELETE FROM operations WHERE scope = $1", "DELETE FROM memos WHERE owner = $1"] {
+            sqlx::query(text).bind(&owner).execute(&mut *self.tx).await.map_err(failed)?;
+        }
         for text in ALL {
             sqlx::query(text).bind(id.0).execute(&mut *self.tx).await.map_err(failed)?;
         }
@@ -86,14 +88,14 @@ impl Board for SqliteTx {
     }
 
     async fn setting(&mut self, name: &str) -> Result<Option<String>> {
-        let query = sqlx::query("SELECT value FROM settings WHERE name = ?").bind(name);
+        let query = sqlx::query("SELECT value FROM settings WHERE name = $1").bind(name);
         let row = query.fetch_optional(&mut *self.tx).await.map_err(failed)?;
         row.map(|row| get(&row, "value")).transpose()
     }
 
     async fn put_setting(&mut self, name: &str, value: &str) -> Result<()> {
         let query = sqlx::query(
-            "INSERT INTO settings (name, value) VALUES (?, ?) ON CONFLICT (name) DO UPDATE SET value = excluded.value",
+            "INSERT INTO settings (name, value) VALUES ($1, $2) ON CONFLICT (name) DO UPDATE SET value = excluded.value",
         );
         query.bind(name).bind(value).execute(&mut *self.tx).await.map_err(failed).map(drop)
     }
@@ -101,12 +103,12 @@ impl Board for SqliteTx {
     async fn add_invitation(&mut self, invitation: &Invitation) -> Result<()> {
         sqlx::query(
             "INSERT INTO invitations (code_sha256, note, quota_bytes, quota_devices, expires_unix_s)
-             VALUES (?, ?, ?, ?, ?)",
+             VALUES ($1, $2, $3, $4, $5)",
         )
         .bind(raw(&invitation.code_sha256))
         .bind(&invitation.note)
         .bind(invitation.quota_bytes.map(int))
-        .bind(invitation.quota_devices)
+        .bind(invitation.quota_devices.map(i64::from))
         .bind(invitation.expires_unix_s)
         .execute(&mut *self.tx)
         .await
@@ -121,22 +123,22 @@ impl Board for SqliteTx {
 
     async fn take_invitation(&mut self, code_sha256: Digest) -> Result<Option<Invitation>> {
         let query =
-            sqlx::query("DELETE FROM invitations WHERE code_sha256 = ? RETURNING *").bind(raw(&code_sha256));
+            sqlx::query("DELETE FROM invitations WHERE code_sha256 = $1 RETURNING *").bind(raw(&code_sha256));
         query.fetch_optional(&mut *self.tx).await.map_err(failed)?.as_ref().map(invitation).transpose()
     }
 
     async fn put_mark(&mut self, row: SaveRow, mark: &Mark) -> Result<()> {
         let query = if mark.pinned || !mark.label.is_empty() {
             sqlx::query(
-                "INSERT INTO marks (save_id, version, pinned, label) VALUES (?, ?, ?, ?)
+                "INSERT INTO marks (save_id, version, pinned, label) VALUES ($1, $2, $3, $4)
                  ON CONFLICT (save_id, version) DO UPDATE SET pinned = excluded.pinned, label = excluded.label",
             )
             .bind(row.0)
             .bind(raw(&mark.version))
-            .bind(mark.pinned)
+            .bind(i64::from(mark.pinned))
             .bind(&mark.label)
         } else {
-            sqlx::query("DELETE FROM marks WHERE save_id = ? AND version = ?")
+            sqlx::query("DELETE FROM marks WHERE save_id = $1 AND version = $2")
                 .bind(row.0)
                 .bind(raw(&mark.version))
         };
@@ -144,11 +146,11 @@ impl Board for SqliteTx {
     }
 
     async fn marks(&mut self, row: SaveRow) -> Result<Vec<Mark>> {
-        let rows = sqlx::query("SELECT * FROM marks WHERE save_id = ? ORDER BY version").bind(row.0);
-        let mark = |row: &SqliteRow| {
+        let rows = sqlx::query("SELECT * FROM marks WHERE save_id = $1 ORDER BY version").bind(row.0);
+        let mark = |row: &Row| {
             Ok(Mark {
                 version: digest(row, "version")?,
-                pinned: get(row, "pinned")?,
+                pinned: flag(row, "pinned")?,
                 label: get(row, "label")?,
             })
         };
@@ -158,7 +160,7 @@ impl Board for SqliteTx {
     async fn add_fetched(&mut self, device: &DeviceId, contents: &[Digest], now_unix_s: i64) -> Result<()> {
         for content in contents {
             sqlx::query(
-                "INSERT INTO fetched (device, content, at_unix_s) VALUES (?, ?, ?) ON CONFLICT DO NOTHING",
+                "INSERT INTO fetched (device, content, at_unix_s) VALUES ($1, $2, $3) ON CONFLICT DO NOTHING",
             )
             .bind(device.as_str())
             .bind(raw(content))
@@ -166,6 +168,9 @@ impl Board for SqliteTx {
             .execute(&mut *self.tx)
             .await
             .map_err(failed)?;
+        }
+        if !contents.is_empty() {
+            self.touched.devices.insert(device.as_str().to_owned());
         }
         Ok(())
     }
@@ -175,15 +180,15 @@ impl Board for SqliteTx {
             "SELECT device, name, version FROM (
                  SELECT devices.device, devices.name, versions.version,
                         row_number() OVER (PARTITION BY devices.device ORDER BY versions.change DESC) AS place
-                 FROM devices JOIN versions ON versions.save_id = ?1
+                 FROM devices JOIN versions ON versions.save_id = $1
                  LEFT JOIN fetched ON fetched.device = devices.device AND fetched.content = versions.content
-                 WHERE devices.user_id = ?2 AND devices.revoked = 0
-                 AND (versions.device = devices.device OR fetched.content IS NOT NULL))
+                 WHERE devices.user_id = $2 AND devices.revoked = 0
+                 AND (versions.device = devices.device OR fetched.content IS NOT NULL)) AS held
              WHERE place = 1 ORDER BY name, device",
         )
         .bind(row.0)
         .bind(user.0);
-        let holding = |row: &SqliteRow| {
+        let holding = |row: &Row| {
             Ok(Holding {
                 device: parsed(row, "device")?,
                 device_name: get(row, "name")?,
@@ -199,24 +204,26 @@ impl Board for SqliteTx {
              JOIN saves ON saves.user_id = devices.user_id
              JOIN versions ON versions.save_id = saves.id
              LEFT JOIN fetched ON fetched.device = devices.device AND fetched.content = versions.content
-             WHERE devices.user_id = ? AND devices.revoked = 0
+             WHERE devices.user_id = $1 AND devices.revoked = 0
              AND (versions.device = devices.device OR fetched.content IS NOT NULL)
              ORDER BY devices.device, saves.save",
         )
         .bind(user.0);
-        let pair = |row: &SqliteRow| Ok((parsed(row, "device")?, parsed(row, "save")?));
+        let pair = |row: &Row| Ok((parsed(row, "device")?, parsed(row, "save")?));
         rows.fetch_all(&mut *self.tx).await.map_err(failed)?.iter().map(pair).collect()
     }
 
     async fn sizes(&mut self, user: UserId) -> Result<Vec<SaveSize>> {
         let rows = sqlx::query(
-            "SELECT save_id, sum(many) AS versions, coalesce(sum(size_bytes), 0) AS size_bytes FROM (
-                 SELECT save_id, content, count(*) AS many FROM versions WHERE user_id = ?1 GROUP BY save_id, content)
-             LEFT JOIN contents ON contents.user_id = ?1 AND contents.digest = content
+            "SELECT save_id, CAST(sum(many) AS BIGINT) AS versions,
+                    CAST(coalesce(sum(size_bytes), 0) AS BIGINT) AS size_bytes
+             FROM (SELECT save_id, content, count(*) AS many FROM versions WHERE user_id = $1
+                   GROUP BY save_id, content) AS held
+             LEFT JOIN contents ON contents.user_id = $1 AND contents.digest = content
              GROUP BY save_id ORDER BY save_id",
         )
         .bind(user.0);
-        let size = |row: &SqliteRow| {
+        let size = |row: &Row| {
             Ok(SaveSize {
                 row: SaveRow(get(row, "save_id")?),
                 versions: count(row, "versions")?,
@@ -227,9 +234,10 @@ impl Board for SqliteTx {
     }
 
     async fn add_event(&mut self, user: UserId, event: &Event) -> Result<()> {
+        self.touched.users.insert(user.0);
         sqlx::query(
             "INSERT INTO events (user_id, at_unix_s, kind, device_name, save, version, text)
-             VALUES (?, ?, ?, ?, ?, ?, ?)",
+             VALUES ($1, $2, $3, $4, $5, $6, $7)",
         )
         .bind(user.0)
         .bind(event.at_unix_s)
@@ -251,29 +259,21 @@ impl Board for SqliteTx {
         before: u64,
         limit: u32,
     ) -> Result<Vec<Event>> {
-        let kinds =
-            serde_json::to_string(&filter.kinds).map_err(|why| CatalogError::Failed(why.to_string()))?;
-        let rows = sqlx::query(
-            "SELECT * FROM events WHERE user_id = ?1 AND id < ?2
-             AND (?3 = '[]' OR kind IN (SELECT value FROM json_each(?3)))
-             AND (?4 IS NULL OR device_name = ?4)
-             AND (?5 IS NULL OR instr(lower(save), lower(?5)) > 0)
-             ORDER BY id DESC LIMIT ?6",
-        )
-        .bind(user.0)
-        .bind(int(before))
-        .bind(kinds)
-        .bind(&filter.device_name)
-        .bind(&filter.save)
-        .bind(limit);
+        let rows = sqlx::query(dialect::EVENTS)
+            .bind(user.0)
+            .bind(int(before))
+            .bind(json(&filter.kinds)?)
+            .bind(&filter.device_name)
+            .bind(&filter.save)
+            .bind(i64::from(limit));
         rows.fetch_all(&mut *self.tx).await.map_err(failed)?.iter().map(event).collect()
     }
 
     async fn stamp(&mut self, user: UserId) -> Result<u64> {
         let query = sqlx::query(
-            "SELECT (SELECT coalesce(max(id), 0) FROM events WHERE user_id = ?1) +
+            "SELECT (SELECT coalesce(max(id), 0) FROM events WHERE user_id = $1) +
                     (SELECT count(*) FROM fetched WHERE device IN
-                        (SELECT device FROM devices WHERE user_id = ?1)) AS id",
+                        (SELECT device FROM devices WHERE user_id = $1)) AS id",
         )
         .bind(user.0);
         count(&query.fetch_one(&mut *self.tx).await.map_err(failed)?, "id")
@@ -284,10 +284,10 @@ impl Board for SqliteTx {
         events_before_unix_s: i64,
         invitations_before_unix_s: i64,
     ) -> Result<()> {
-        let events = sqlx::query("DELETE FROM events WHERE at_unix_s < ?").bind(events_before_unix_s);
+        let events = sqlx::query("DELETE FROM events WHERE at_unix_s < $1").bind(events_before_unix_s);
         events.execute(&mut *self.tx).await.map_err(failed)?;
         let over =
-            sqlx::query("DELETE FROM invitations WHERE expires_unix_s < ?").bind(invitations_before_unix_s);
+            sqlx::query("DELETE FROM invitations WHERE expires_unix_s < $1").bind(invitations_before_unix_s);
         over.execute(&mut *self.tx).await.map_err(failed).map(drop)
     }
 }

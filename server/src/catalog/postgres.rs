@@ -1,0 +1,195 @@
+//! The catalog in PostgreSQL, for several servers over one database.
+//!
+//! A writer holds one lock of the database (`WRITERS`) to its end, whichever server it is of, so that change numbers become
+//! visible in their order; readers see a snapshot and wait for nobody. A commit tells the other servers, with the same
+//! commit (`rings`). A lost connection, a restart or a timeout is an error that clients try again after; nothing half-written is
+//! left. May assume that a commit that PostgreSQL answers is durable, and asks it for that. Never holds a rule.
+
+// The same file as in `sqlite`, compiled for this database.
+#[allow(clippy::duplicate_mod)]
+#[path = "sql/mod.rs"]
+mod sql;
+
+mod dialect;
+mod rings;
+mod schema;
+#[cfg(test)]
+mod tests;
+
+use std::path::Path;
+use std::str::FromStr as _;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use futures_util::stream::BoxStream;
+use retrosync_protocol::Epoch;
+use sqlx::postgres::{PgConnectOptions, PgPoolOptions, PgRow as Row};
+use sqlx::{PgPool, Postgres as Db, Transaction};
+
+use self::sql::SqlTx;
+use super::tables::{self, Rows, Tables};
+use super::{Access, Catalog, CatalogError, Heard, Result, Tx, sqlite::SqliteCatalog};
+
+/// As what our connections name themselves in `pg_stat_activity`, before this process's own name.
+const PROGRAM: &str = "retrosync-server ";
+/// The advisory lock of the one who writes; of this database only.
+const WRITERS: i64 = 0x5265_7472_6f53_7901;
+/// The advisory lock of the one who changes the schema.
+const SCHEMA: i64 = 0x5265_7472_6f53_7902;
+
+/// How to reach and use the database.
+#[derive(Clone, Debug)]
+pub struct PostgresOptions {
+    /// The most connections of this server, for requests; one more listens.
+    pub connections: u32,
+    /// How long a request waits for one of them, or for a database that does not answer.
+    pub patience: Duration,
+}
+
+impl Default for PostgresOptions {
+    fn default() -> PostgresOptions {
+        PostgresOptions { connections: 16, patience: Duration::from_secs(5) }
+    }
+}
+
+/// An open catalog in PostgreSQL.
+pub struct PostgresCatalog {
+    /// Half of the connections: those who wait to write leave the others to readers.
+    writers: PgPool,
+    readers: PgPool,
+    listeners: PgPool,
+}
+
+impl PostgresCatalog {
+    /// Opens the database that a `postgres://` address names, and makes the tables, with this epoch, if there are none.
+    ///
+    /// # Errors
+    /// When the address is none, the database cannot be reached, or it is of a newer server.
+    pub async fn open(url: &str, options: PostgresOptions, first_epoch: &Epoch) -> Result<PostgresCatalog> {
+        let catalog = PostgresCatalog::connect(url, options)?;
+        schema::bring_up(&catalog.writers, schema::MIGRATIONS, first_epoch).await?;
+        Ok(catalog)
+    }
+
+    /// Nothing is asked of the database yet.
+    fn connect(url: &str, options: PostgresOptions) -> Result<PostgresCatalog> {
+        // The cause may repeat the address, and with it the password.
+        let unfit =
+            |_| CatalogError::Failed("its address is not `postgres://USER:PASSWORD@HOST/DATABASE`".into());
+        let name = format!("{PROGRAM}{}", rings::own_name());
+        let connect = PgConnectOptions::from_str(url).map_err(unfit)?.application_name(&name).options([
+            // Whatever the database's own default is: what is answered is durable.
+            ("synchronous_commit", "on"),
+            ("statement_timeout", "30s"),
+            ("lock_timeout", "10s"),
+            ("idle_in_transaction_session_timeout", "60s"),
+        ]);
+        let pool = |most: u32| {
+            let pool = PgPoolOptions::new().max_connections(most.max(1)).acquire_timeout(options.patience);
+            pool.connect_lazy_with(connect.clone())
+        };
+        let writers = options.connections / 2;
+        Ok(PostgresCatalog {
+            writers: pool(writers),
+            readers: pool(options.connections.saturating_sub(writers)),
+            listeners: pool(1),
+        })
+    }
+
+    /// How many connections other servers have to this database.
+    ///
+    /// # Errors
+    /// When it cannot be asked.
+    pub async fn others(&self) -> Result<u64> {
+        let query = sqlx::query_scalar::<_, i64>(
+            "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database()
+             AND starts_with(application_name, $1) AND application_name <> $1 || $2",
+        );
+        let others = query.bind(PROGRAM).bind(rings::own_name()).fetch_one(&self.readers).await;
+        Ok(u64::try_from(others.map_err(failed)?).unwrap_or(0))
+    }
+
+    /// Ends all connections, once nothing is under way.
+    pub async fn close(&self) {
+        self.listeners.close().await;
+        self.readers.close().await;
+        self.writers.close().await;
+    }
+
+    async fn transaction(&self, access: Access) -> Result<Transaction<'static, Db>> {
+        match access {
+            Access::Read => {
+                let begin = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY";
+                self.readers.begin_with(begin).await.map_err(failed)
+            }
+            Access::Write => {
+                // Each statement sees what was committed before it, and the lock is given up after the commit: so whoever has
+                // the lock sees everything that was written before. A snapshot would be of the time before the wait.
+                let mut tx =
+                    self.writers.begin_with("BEGIN ISOLATION LEVEL READ COMMITTED").await.map_err(failed)?;
+                schema::lock_to_write(&mut tx).await?;
+                Ok(tx)
+            }
+        }
+    }
+}
+
+#[async_trait]
+impl Catalog for PostgresCatalog {
+    async fn begin(&self, access: Access) -> Result<Box<dyn Tx>> {
+        Ok(Box::new(SqlTx::new(self.transaction(access).await?)))
+    }
+
+    async fn copy_to(&self, file: &Path) -> Result<bool> {
+        let mut from = self.begin_rows(Access::Read).await?;
+        let copy = SqliteCatalog::open(file, &from.epoch().await?).await?;
+        let mut to = copy.begin_rows(Access::Write).await?;
+        tables::copy(from.as_mut(), to.as_mut(), &mut |_, _| {}).await?;
+        let to: Box<dyn Tx> = to;
+        to.commit().await?;
+        copy.close().await;
+        Ok(true)
+    }
+
+    fn heard(&self) -> BoxStream<'static, Heard> {
+        rings::heard(self.listeners.clone())
+    }
+}
+
+#[async_trait]
+impl Tables for PostgresCatalog {
+    async fn begin_rows(&self, access: Access) -> Result<Box<dyn Rows>> {
+        let mut tx = self.transaction(access).await?;
+        // A large catalog takes as long as it takes.
+        let patient = "SET LOCAL statement_timeout = 0; SET LOCAL idle_in_transaction_session_timeout = 0";
+        sqlx::raw_sql(patient).execute(&mut *tx).await.map_err(failed)?;
+        Ok(Box::new(SqlTx::new(tx)))
+    }
+}
+
+/// What PostgreSQL said, or that it said nothing, by what can be done about it.
+fn failed(error: sqlx::Error) -> CatalogError {
+    let text = error.to_string();
+    let code = match &error {
+        sqlx::Error::Database(cause) => cause.code().unwrap_or_default().into_owned(),
+        // Every connection is in use, or none can be made; which of the two is not told.
+        sqlx::Error::PoolTimedOut => {
+            return CatalogError::Gone("no connection to the database in time".into());
+        }
+        sqlx::Error::Io(_) | sqlx::Error::Tls(_) | sqlx::Error::PoolClosed | sqlx::Error::WorkerCrashed => {
+            return CatalogError::Gone(text);
+        }
+        sqlx::Error::ColumnDecode { .. } => return CatalogError::Damaged(text),
+        _ => return CatalogError::Failed(text),
+    };
+    // SQLSTATE: PostgreSQL's manual, appendix A.
+    match (code.get(..2).unwrap_or_default(), code.as_str()) {
+        (_, "53100") => CatalogError::DiskFull(text),
+        // Lock and statement timeouts, deadlocks, idle for too long.
+        (_, "55P03" | "57014" | "25P03") | ("40", _) => CatalogError::Busy(text),
+        // Out of connections or memory; starting or stopping; a connection that broke; a stand-by that takes no writes.
+        ("53" | "08", _) | (_, "57P01" | "57P02" | "57P03" | "57P05" | "25006") => CatalogError::Gone(text),
+        (_, "XX001" | "XX002") => CatalogError::Damaged(text),
+        _ => CatalogError::Failed(text),
+    }
+}

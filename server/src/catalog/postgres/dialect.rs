@@ -1,0 +1,55 @@
+//! SQL that only PostgreSQL understands.
+
+use sqlx::{Postgres, Transaction};
+
+use super::failed;
+use super::rings;
+use super::sql::Touched;
+use crate::catalog::Result;
+
+/// Leaves of a JSON list of saves: `place` in the list, and the version.
+pub(super) const LEAVES_OF_EACH: &str = "SELECT asked.n - 1 AS place, versions.*
+     FROM jsonb_array_elements_text($1::jsonb) WITH ORDINALITY AS asked (save_id, n)
+     JOIN versions ON versions.save_id = asked.save_id::bigint AND versions.leaf = 1 ORDER BY versions.change";
+
+/// Of a user, for each pair of a JSON list (save key, digest in hex): `was` it ever that save's content?
+pub(super) const WERE_CONTENTS: &str =
+    "SELECT EXISTS (SELECT 1 FROM saves JOIN versions ON versions.save_id = saves.id
+         WHERE saves.user_id = $1 AND saves.save_key = asked.pair ->> 0
+         AND versions.content = decode(asked.pair ->> 1, 'hex')) AS was
+     FROM jsonb_array_elements($2::jsonb) WITH ORDINALITY AS asked (pair, n) ORDER BY asked.n";
+
+/// Events of a user before an id, of kinds (JSON list), of a device's name, with a part of a save's name; at most so many.
+pub(super) const EVENTS: &str = "SELECT * FROM events WHERE user_id = $1 AND id < $2
+     AND ($3 = '[]' OR kind IN (SELECT jsonb_array_elements_text($3::jsonb)))
+     AND ($4 IS NULL OR device_name = $4)
+     AND ($5 IS NULL OR strpos(lower(save), lower($5 COLLATE \"C\")) > 0)
+     ORDER BY id DESC LIMIT $6";
+
+/// The last number that a table with numbers of its own has given.
+pub(super) async fn last_number(tx: &mut Transaction<'static, Postgres>, table: &str) -> Result<i64> {
+    let query = sqlx::query_scalar(
+        "SELECT coalesce(last_value, 0) FROM pg_sequences WHERE schemaname = current_schema() AND sequencename = $1",
+    )
+    .bind(format!("{table}_id_seq"));
+    query.fetch_one(&mut **tx).await.map_err(failed)
+}
+
+/// The next number is above this one.
+pub(super) async fn set_last_number(
+    tx: &mut Transaction<'static, Postgres>,
+    table: &str,
+    last: i64,
+) -> Result<()> {
+    // A sequence begins at 1, and 0 is not among its numbers.
+    let query = sqlx::query("SELECT setval(pg_get_serial_sequence($1, 'id'), greatest($2, 1), $2 > 0)");
+    query.bind(table).bind(last).execute(&mut **tx).await.map_err(failed).map(drop)
+}
+
+/// Other servers over this database hear of it with the commit: neither before the data nor never.
+///
+/// It is asked of every transaction: one that has failed half way is refused here, where a bare `COMMIT` would be a rollback
+/// that looks like success.
+pub(super) async fn before_commit(tx: &mut Transaction<'static, Postgres>, touched: &Touched) -> Result<()> {
+    rings::ring(tx, touched).await
+}
