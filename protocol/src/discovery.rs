@@ -16,6 +16,7 @@ pub const BYTES: usize = 256;
 /// Stands in an answer's address for the host that the answer comes from.
 const HERE: &str = "*";
 const PLAIN: &str = "http://";
+const SECURE: &str = "https://";
 
 /// The question.
 pub fn question() -> [u8; BYTES] {
@@ -29,11 +30,12 @@ pub fn is_question(datagram: &[u8]) -> bool {
     datagram == question()
 }
 
-/// The answer of a server: its public address if it has one, else the port on the host that answers; nothing where the
-/// address is too long for it. A public address of plain HTTP is told as the host that answers, for no other is believed.
-pub fn answer(public_url: Option<&str>, port: u16) -> Option<String> {
+/// The answer of a server: its public address if it has one, else the port on the host that answers, which speaks TLS or does
+/// not; nothing where the address is too long for it. A public address of plain HTTP is told as the host that answers, for no
+/// other is believed.
+pub fn answer(public_url: Option<&str>, speaks_tls: bool, port: u16) -> Option<String> {
     let address = match public_url {
-        None => format!("{PLAIN}{HERE}:{port}"),
+        None => format!("{}{HERE}:{port}", if speaks_tls { SECURE } else { PLAIN }),
         Some(url) => match url.strip_prefix(PLAIN) {
             Some(place) => format!("{PLAIN}{HERE}{}", &place[host_of(place).len()..]),
             None => url.to_owned(),
@@ -56,8 +58,12 @@ pub fn address(datagram: &[u8], host: &str) -> Option<String> {
         let named = host_of(place);
         return (named == HERE || named == host).then(|| format!("{PLAIN}{host}{}", &place[named.len()..]));
     }
-    let place = address.strip_prefix("https://")?;
-    (!host_of(place).is_empty()).then(|| address.to_owned())
+    let place = address.strip_prefix(SECURE)?;
+    match host_of(place) {
+        "" => None,
+        HERE => Some(format!("{SECURE}{host}{}", &place[HERE.len()..])),
+        _ => Some(address.to_owned()),
+    }
 }
 
 /// The host at the beginning of what follows a scheme, without its port; an IPv6 address with its brackets.
@@ -75,8 +81,13 @@ mod tests {
 
     #[test]
     fn a_server_is_found_at_the_host_that_answers_or_where_it_says() {
+        let here = [(false, "http://192.168.1.9:8377"), (true, "https://192.168.1.9:8377")];
+        for (speaks_tls, found) in here {
+            let said = answer(None, speaks_tls, 8377).unwrap_or_default();
+            assert_eq!(address(said.as_bytes(), "192.168.1.9").as_deref(), Some(found), "no public address");
+        }
         let rows: [(&str, Option<&str>, &str, &str); 6] = [
-            ("no public address", None, "192.168.1.9", "http://192.168.1.9:8377"),
+            ("encrypted, by IPv6", Some("https://*:8377"), "[fd00::9]", "https://[fd00::9]:8377"),
             ("a public one", Some("https://saves.example"), "192.168.1.9", "https://saves.example"),
             ("a path", Some("https://a.example:1/saves"), "192.168.1.9", "https://a.example:1/saves"),
             ("a name without encryption", Some("http://nas.local:80/x"), "10.0.0.2", "http://10.0.0.2:80/x"),
@@ -84,11 +95,11 @@ mod tests {
             ("by IPv6", Some("http://[fd00::7]:80"), "[fd00::9]", "http://[fd00::9]:80"),
         ];
         for (row, public, host, found) in rows {
-            let said = answer(public, 8377).unwrap_or_default();
+            let said = answer(public, false, 8377).unwrap_or_default();
             assert_eq!(address(said.as_bytes(), host).as_deref(), Some(found), "{row}");
         }
         let long = format!("https://{}.example", "a".repeat(BYTES));
-        assert_eq!(answer(Some(&long), 1), None, "an address that fits no datagram");
+        assert_eq!(answer(Some(&long), true, 1), None, "an address that fits no datagram");
     }
 
     #[test]

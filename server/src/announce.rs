@@ -17,16 +17,17 @@ pub struct Announcer {
 }
 
 impl Announcer {
-    /// Takes the port. `http_port` is named where there is no public address.
+    /// Takes the port. `http_port`, and whether it speaks TLS, is told where there is no public address.
     ///
     /// # Errors
     /// When the port is taken, or the public address too long for an answer.
     pub async fn bind(
         at: SocketAddr,
         public_url: Option<&str>,
+        speaks_tls: bool,
         http_port: u16,
     ) -> std::io::Result<Announcer> {
-        let answer = answer(public_url, http_port)
+        let answer = answer(public_url, speaks_tls, http_port)
             .ok_or_else(|| std::io::Error::other("the public address is too long to be announced"))?;
         Ok(Announcer { socket: UdpSocket::bind(at).await?, answer })
     }
@@ -97,7 +98,7 @@ mod tests {
 
     #[tokio::test]
     async fn a_whole_question_is_answered_and_a_short_one_is_not() {
-        let announcer = Announcer::bind("127.0.0.1:0".parse().unwrap(), None, 4242).await.unwrap();
+        let announcer = Announcer::bind("127.0.0.1:0".parse().unwrap(), None, false, 4242).await.unwrap();
         let at = announcer.local_addr().unwrap();
         let running = tokio::spawn(announcer.run());
         let asker = UdpSocket::bind("127.0.0.1:0").await.unwrap();

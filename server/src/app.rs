@@ -7,12 +7,13 @@ use std::sync::{Arc, OnceLock};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use axum::http::{HeaderMap, header};
-use retrosync_protocol::Epoch;
+use retrosync_protocol::{Digest, Epoch};
 use tokio::sync::watch;
 
 use crate::access::Access;
 use crate::library::{Answer, Library};
 use crate::proxies::Proxies;
+use crate::tls::Tls;
 
 /// The program and its version, as it names itself in `GET /health`.
 pub const SERVER_NAME: &str = concat!("retrosync-server/", env!("CARGO_PKG_VERSION"));
@@ -35,6 +36,8 @@ pub struct App {
     pub started_unix_s: i64,
     /// Where its data is, if that is a folder here.
     data: OnceLock<PathBuf>,
+    /// What it shows to whoever connects, if it speaks TLS itself.
+    tls: OnceLock<Arc<Tls>>,
     stop: watch::Sender<bool>,
 }
 
@@ -59,6 +62,7 @@ impl App {
             proxies,
             started_unix_s: clock_unix_s(),
             data: OnceLock::new(),
+            tls: OnceLock::new(),
             stop: watch::Sender::new(false),
         }))
     }
@@ -71,6 +75,21 @@ impl App {
     /// Says where the data is, for the admin's page.
     pub fn keeps_data_in(&self, folder: PathBuf) {
         let _ = self.data.set(folder);
+    }
+
+    /// Says that the server speaks TLS itself.
+    pub fn speaks_tls(&self, tls: Arc<Tls>) {
+        let _ = self.tls.set(tls);
+    }
+
+    /// The key that devices must be told, where nobody vouches for the server's certificate.
+    pub(crate) fn pin(&self) -> Option<Digest> {
+        self.tls.get().filter(|tls| tls.is_self_signed()).map(|tls| tls.pin())
+    }
+
+    /// Do browsers come over TLS, so that cookies may go over nothing else?
+    pub(crate) fn is_secure(&self) -> bool {
+        self.public_url.as_ref().map_or(self.tls.get().is_some(), |url| url.starts_with("https://"))
     }
 
     /// How much is free where the data is; `None`: it is not here, or cannot be asked.
@@ -99,10 +118,9 @@ impl App {
 
     /// Where users reach the server: as the owner said, or as this request reached it.
     pub(crate) fn base_url(&self, headers: &HeaderMap) -> String {
-        self.public_url.clone().unwrap_or_else(|| match host(headers) {
-            Some(host) => format!("http://{host}"),
-            None => "http://localhost".to_owned(),
-        })
+        let scheme = if self.tls.get().is_some() { "https" } else { "http" };
+        let here = || format!("{scheme}://{}", host(headers).unwrap_or("localhost"));
+        self.public_url.clone().unwrap_or_else(here)
     }
 }
 

@@ -33,4 +33,6 @@ mod patience;
 pub mod proxies;
 pub mod refusal;
 #[cfg(feature = "serve")]
+pub mod tls;
+#[cfg(feature = "serve")]
 pub mod web;

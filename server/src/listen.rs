@@ -19,13 +19,15 @@ use http_body::{Body as HttpBody, Frame, SizeHint};
 use http_body_util::BodyExt as _;
 use hyper::body::Incoming;
 use hyper_util::rt::TokioIo;
-use tokio::net::{TcpListener, TcpStream};
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::net::TcpListener;
 use tokio::sync::Semaphore;
 use tower_service::Service as _;
 
 use crate::api::request::Peer;
 use crate::app::App;
 use crate::patience::{Busy, Patient};
+use crate::tls::Tls;
 
 /// The most connections at once; more wait in the listener's queue.
 const MAX_CONNECTIONS: usize = 2048;
@@ -35,8 +37,14 @@ const STOP_TIME: Duration = Duration::from_secs(10);
 const DRAIN_BYTES: u64 = 20 << 20;
 const DRAIN_TIME: Duration = Duration::from_secs(20);
 
-/// Serves until `stop` comes back, then lets what is under way end.
-pub async fn serve(app: Arc<App>, pages: Router, listener: TcpListener, stop: impl Future<Output = ()>) {
+/// Serves until `stop` comes back, then lets what is under way end. With `tls`, nothing is served in the clear.
+pub async fn serve(
+    app: Arc<App>,
+    pages: Router,
+    listener: TcpListener,
+    tls: Option<Arc<Tls>>,
+    stop: impl Future<Output = ()>,
+) {
     let places = Arc::new(Semaphore::new(MAX_CONNECTIONS));
     tokio::pin!(stop);
     loop {
@@ -47,9 +55,18 @@ pub async fn serve(app: Arc<App>, pages: Router, listener: TcpListener, stop: im
         };
         match accepted {
             Ok((stream, address)) => {
-                let (app, pages) = (app.clone(), pages.clone());
+                let (app, pages, tls) = (app.clone(), pages.clone(), tls.clone());
                 tokio::spawn(async move {
-                    connection(&app, pages, stream, address.ip().to_canonical()).await;
+                    let _ = stream.set_nodelay(true);
+                    let peer = address.ip().to_canonical();
+                    match tls {
+                        None => connection(&app, pages, stream, peer).await,
+                        Some(tls) => {
+                            if let Some(stream) = tls.welcome(stream).await {
+                                connection(&app, pages, stream, peer).await;
+                            }
+                        }
+                    }
                     drop(place);
                 });
             }
@@ -68,8 +85,10 @@ pub async fn serve(app: Arc<App>, pages: Router, listener: TcpListener, stop: im
     }
 }
 
-async fn connection(app: &App, pages: Router, stream: TcpStream, peer: IpAddr) {
-    let _ = stream.set_nodelay(true);
+async fn connection<S>(app: &App, pages: Router, stream: S, peer: IpAddr)
+where
+    S: AsyncRead + AsyncWrite + Unpin,
+{
     let busy = Busy::default();
     let stream = Patient::new(stream, busy.clone());
     let proxies = app.proxies.clone();

@@ -158,7 +158,7 @@ async fn serve(options: cli::Serve) -> Outcome {
     let pages = api::router(app.clone())
         .merge(compat::retrosync::router(app.clone()))
         .merge(web::router(app.clone()));
-    listen::serve(app, pages, listener, stop_signal()?).await;
+    listen::serve(app, pages, listener, None, stop_signal()?).await;
     sweeping.abort();
     announcing.inspect(|task| task.abort());
     parts.catalog.close().await;
@@ -181,7 +181,7 @@ async fn announce(
         None => (!own.ip().is_loopback()).then_some(usual),
     };
     let Some(at) = at else { return Ok(None) };
-    match Announcer::bind(at, public_url, own.port()).await {
+    match Announcer::bind(at, public_url, false, own.port()).await {
         Ok(announcer) => Ok(Some(announcer.run())),
         Err(error) => {
             log::warn!("devices must be told the address, they cannot find it: UDP `{at}`: {error}");

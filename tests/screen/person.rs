@@ -232,7 +232,7 @@ impl Wire {
             let mut datagram = [0; discovery::BYTES];
             while let Ok((length, from)) = announcer.recv_from(&mut datagram) {
                 if discovery::is_question(&datagram[..length]) {
-                    let answer = discovery::answer(None, port).unwrap();
+                    let answer = discovery::answer(None, false, port).unwrap();
                     let _ = announcer.send_to(answer.as_bytes(), from);
                 }
             }

@@ -17,6 +17,7 @@ use crate::api::request::{Params, Peer, malformed};
 use crate::app::{App, is_plain_http};
 use crate::library::Answer;
 use crate::refusal::Refusal;
+use crate::tls::in_groups;
 
 #[derive(Template)]
 #[template(path = "pair.html")]
@@ -24,6 +25,8 @@ struct PairPage {
     frame: Frame,
     typed: String,
     problem: String,
+    /// The key that a device shows, for a person to compare; empty where it needs none.
+    key: String,
     step: Step,
 }
 
@@ -52,11 +55,13 @@ enum Step {
     /// It stays out.
     Refused,
     /// A code for a device without a screen.
-    Made { code: String, minutes: u64, server: String, plain: bool },
+    Made { code: String, minutes: u64, server: String, plain: bool, pin: String },
 }
 
 async fn at(app: &App, visitor: &Visitor, step: Step) -> Answer<PairPage> {
-    Ok(PairPage { frame: Frame::of(app, visitor).await?, typed: String::new(), problem: String::new(), step })
+    let key = app.pin().map(|pin| in_groups(&pin)).unwrap_or_default();
+    let frame = Frame::of(app, visitor).await?;
+    Ok(PairPage { frame, typed: String::new(), problem: String::new(), key, step })
 }
 
 fn read(text: &str) -> Option<Typed> {
@@ -168,6 +173,7 @@ pub(super) async fn make_code(
         code: offer.user_code.to_string(),
         minutes: offer.expires_in_s / 60,
         plain: is_plain_http(&server),
+        pin: app.pin().map(|pin| pin.to_string()).unwrap_or_default(),
         server,
     };
     show(&at(&app, &form.visitor, made).await?)

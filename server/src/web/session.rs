@@ -115,8 +115,7 @@ pub(super) fn no_cookie(app: &App) -> String {
 }
 
 fn secure(app: &App) -> &'static str {
-    let https = app.public_url.as_deref().is_some_and(|url| url.starts_with("https://"));
-    if https { "; Secure" } else { "" }
+    if app.is_secure() { "; Secure" } else { "" }
 }
 
 /// A form of our own pages, sent by somebody who is logged in.
