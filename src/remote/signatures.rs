@@ -1,7 +1,8 @@
 //! Which signatures the TLS client accepts, and how keys are agreed on: what rustls accepts with ring, but for the curve P-256.
 //!
 //! ring multiplies on P-256 with a table of 150 KB, a tenth of the program on aarch64. Here its signatures are checked by
-//! `p256`, and no key is agreed on over it: X25519 and P-384 serve. Only public values are handled, so nothing here
+//! `p256`, and no key is agreed on over it: X25519 and P-384 serve. Nor Ed25519 (12 KB), with which no public authority
+//! signs and whose certificates no browser takes. Only public values are handled, so nothing here
 //! needs constant time. Never signs.
 
 use p256::ecdsa::signature::hazmat::PrehashVerifier as _;
@@ -58,7 +59,6 @@ pub(super) static ACCEPTED: WebPkiSupportedAlgorithms = WebPkiSupportedAlgorithm
         P256_SHA384,
         r::ECDSA_P384_SHA256,
         r::ECDSA_P384_SHA384,
-        r::ED25519,
         r::RSA_PSS_2048_8192_SHA256_LEGACY_KEY,
         r::RSA_PSS_2048_8192_SHA384_LEGACY_KEY,
         r::RSA_PSS_2048_8192_SHA512_LEGACY_KEY,
@@ -72,7 +72,6 @@ pub(super) static ACCEPTED: WebPkiSupportedAlgorithms = WebPkiSupportedAlgorithm
     mapping: &[
         (Scheme::ECDSA_NISTP384_SHA384, &[r::ECDSA_P384_SHA384, P256_SHA384]),
         (Scheme::ECDSA_NISTP256_SHA256, &[P256_SHA256, r::ECDSA_P384_SHA256]),
-        (Scheme::ED25519, &[r::ED25519]),
         (Scheme::RSA_PSS_SHA512, &[r::RSA_PSS_2048_8192_SHA512_LEGACY_KEY]),
         (Scheme::RSA_PSS_SHA384, &[r::RSA_PSS_2048_8192_SHA384_LEGACY_KEY]),
         (Scheme::RSA_PSS_SHA256, &[r::RSA_PSS_2048_8192_SHA256_LEGACY_KEY]),
