@@ -81,7 +81,7 @@ const LIFE_LEAST: Duration = Duration::from_secs(5);
 ///
 /// # Errors
 /// When the watching threads cannot be started.
-pub fn run(parts: &mut Parts, setup: Setup, mut told: impl FnMut(&Parts, &CycleReport)) -> Result<()> {
+pub fn run(parts: &mut Parts, setup: Setup, mut told: impl FnMut(&mut Parts, &CycleReport)) -> Result<()> {
     let (sender, receiver) = channel();
     let started = Instant::now();
     let now_ms = || u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX);

@@ -1,10 +1,10 @@
 //! `retrosync run` and `retrosync once`: keep the saves in step, for ever or one time.
 
-use std::collections::BTreeSet;
+mod teller;
+
 use std::ffi::{CString, OsString};
 use std::io;
 use std::os::unix::ffi::OsStringExt;
-use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -27,6 +27,8 @@ use crate::remote;
 use crate::report::{self, Exit};
 use crate::root::STATE_FOLDER;
 use crate::watch::Sweeps;
+
+use teller::Teller;
 
 /// How long a long poll waits: below the two minutes after which many proxies cut.
 const LONG_POLL_S: u64 = 110;
@@ -116,7 +118,7 @@ pub(crate) fn daemon(call: &Call) -> Result<Exit> {
     };
     log::info!("watching `{}` as {}", ground.primary()?.display(), ground.profile.title);
     let mut teller = Teller::default();
-    daemon::run(&mut held, setup, |_, report| teller.tell(&ground.site.roots, report))?;
+    daemon::run(&mut held, setup, |parts, report| teller.tell(&ground.site.roots, parts, report))?;
     Ok(Exit::Well)
 }
 
@@ -201,37 +203,6 @@ fn pair_by_itself(ground: &Ground, taken: &mut Taken) -> Result<()> {
     })?;
     log::info!("paired: this is `{}` of `{}`", paired.device_name, paired.user);
     Ok(())
-}
-
-/// Tells in the log what is new for a person: each question, halt and problem once.
-#[derive(Default)]
-struct Teller {
-    told: BTreeSet<String>,
-}
-
-impl Teller {
-    fn tell(&mut self, roots: &[PathBuf], report: &CycleReport) {
-        let with_help = |error: &Error| match &error.help {
-            Some(help) => format!("{error} ({help})"),
-            None => error.to_string(),
-        };
-        let questions = report.questions.iter().map(|question| (log::Level::Warn, questions::text(question)));
-        let halts = report
-            .halts
-            .iter()
-            .map(|halt| questions::halt(halt, roots))
-            .map(|error| (log::Level::Error, with_help(&error)));
-        let failed = report.failed.iter().filter(|error| error.kind != Kind::Offline);
-        let errors = failed.chain(report.problems.iter().map(|problem| &problem.error));
-        let problems = errors.map(|error| (log::Level::Warn, with_help(error)));
-        let now: Vec<(log::Level, String)> = questions.chain(halts).chain(problems).collect();
-        for (level, text) in &now {
-            if !self.told.contains(text) {
-                log::log!(*level, "{text}");
-            }
-        }
-        self.told = now.into_iter().map(|(_, text)| text).collect();
-    }
 }
 
 /// Says what a round did.

@@ -17,7 +17,7 @@ use retrosync_protocol::{
 use serde::Serialize;
 use ureq::http::Method;
 
-use super::{Heard, Remote, RemoteSettings, ServerAddress, Sink, Source};
+use super::{Heard, Remote, RemoteSettings, Report, ServerAddress, Sink, Source};
 use crate::error::{Error, Kind, Result};
 use wire::{Call, Outgoing};
 
@@ -141,10 +141,14 @@ impl HttpRemote {
         let what = format!("{method} {path} {}", change.map_or("", |change| &change.name));
         let mut call = Call::new(doing, method, &path, Some(&token));
         call.operation = Some(self.operation(&[Digest::of(what.as_bytes())]));
-        let body = change.map(|change| serde_json::to_vec(change).unwrap_or_default());
+        self.tell(&call, change.map(|change| serde_json::to_vec(change).unwrap_or_default()))
+    }
+
+    /// A request whose answer says no more than that it was done.
+    fn tell(&mut self, call: &Call<'_>, body: Option<Vec<u8>>) -> Result<()> {
         let outgoing =
             body.as_deref().map_or(Outgoing::Nothing, |bytes| Outgoing::Bytes("application/json", bytes));
-        let mut response = self.wire.send(&call, outgoing)?;
+        let mut response = self.wire.send(call, outgoing)?;
         self.answered += 1;
         // Read to its end, so that the connection can be used again.
         let _ = response.body_mut().with_config().limit(1 << 20).read_to_vec();
@@ -194,6 +198,13 @@ impl Remote for HttpRemote {
             path.push_str(&format!("&before={before}"));
         }
         self.get(&doing, &path)
+    }
+
+    fn report(&mut self, report: &Report) -> Result<()> {
+        let doing = self.doing("report to");
+        let token = self.token(&doing)?.clone();
+        let body = serde_json::to_vec(report).unwrap_or_default();
+        self.tell(&Call::new(&doing, Method::POST, "/report", Some(&token)), Some(body))
     }
 
     fn heard(&self) -> Heard {

@@ -21,6 +21,7 @@ use retrosync_protocol::{
     Changes, ChangesRequest, Content, Digest, History, SaveId, StoreResult, Token, Version, VersionId,
     WriterId,
 };
+use serde::Serialize;
 
 use crate::error::{Error, Result};
 
@@ -97,6 +98,15 @@ pub fn open(settings: &RemoteSettings) -> Result<Box<dyn Remote>> {
     }
 }
 
+/// What this device says of itself, for its page on the dashboard.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct Report {
+    /// Which save folders it looks into.
+    pub folders: Vec<String>,
+    /// What is wrong on it, one line each.
+    pub problems: Vec<String>,
+}
+
 /// Opens the payload of an offered version. Called anew for each pass; what it reads is verified by its digest.
 pub type Source<'a> = dyn Fn(&Version) -> Result<Box<dyn Read + 'a>> + 'a;
 
@@ -128,6 +138,14 @@ pub trait Remote: Send {
     /// # Errors
     /// `Offline`, `Unpaired`, `Refused(NotFound)`.
     fn history(&mut self, save: &SaveId, before: Option<VersionId>) -> Result<History>;
+
+    /// Tells what this device says of itself, in place of what it said before; most remotes have nobody to tell.
+    ///
+    /// # Errors
+    /// `Offline`, `Unpaired`, `Refused`. Nothing depends on it.
+    fn report(&mut self, _report: &Report) -> Result<()> {
+        Ok(())
+    }
 
     /// What the last answers said of the server's clock and of waiting.
     fn heard(&self) -> Heard {

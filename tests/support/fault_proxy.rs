@@ -34,6 +34,8 @@ pub enum Fault {
     Once(usize, What),
     /// Every request.
     Always(What),
+    /// Every request whose method and path are these.
+    On(&'static str, What),
 }
 
 /// What happens to one request or its reply.
@@ -170,6 +172,7 @@ impl Connection {
             let what = match &state.fault {
                 Fault::Once(at, what) if *at == number => Some(what.clone()),
                 Fault::Always(what) => Some(what.clone()),
+                Fault::On(line, what) if request.starts_with(line.as_bytes()) => Some(what.clone()),
                 _ => None,
             };
             state.hit |= what.is_some();
