@@ -4,6 +4,7 @@
 
 mod check;
 mod copy;
+pub mod migrate;
 #[cfg(test)]
 mod tests;
 

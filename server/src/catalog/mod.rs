@@ -96,7 +96,7 @@ pub enum Heard {
     Unsure,
 }
 
-/// One transaction. Dropped without [`Tx::commit`], it never happened.
+/// One transaction. Dropped without [`Tx::commit`], it never happened. After an error there is nothing to do but to drop it.
 #[async_trait]
 pub trait Tx: People + Saves + Uploads + Operations + Board + Memos + Send {
     /// The server's epoch.

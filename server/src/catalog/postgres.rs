@@ -14,7 +14,7 @@ mod dialect;
 mod rings;
 mod schema;
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 
 use std::path::Path;
 use std::str::FromStr as _;
@@ -36,6 +36,9 @@ const PROGRAM: &str = "retrosync-server ";
 const WRITERS: i64 = 0x5265_7472_6f53_7901;
 /// The advisory lock of the one who changes the schema.
 const SCHEMA: i64 = 0x5265_7472_6f53_7902;
+
+/// The connection of a transaction.
+type Held = Transaction<'static, Db>;
 
 /// How to reach and use the database.
 #[derive(Clone, Debug)]
@@ -73,11 +76,13 @@ impl PostgresCatalog {
 
     /// Nothing is asked of the database yet.
     fn connect(url: &str, options: PostgresOptions) -> Result<PostgresCatalog> {
-        // The cause may repeat the address, and with it the password.
+        // Not the cause: it may repeat the address, and with it the password.
         let unfit =
-            |_| CatalogError::Failed("its address is not `postgres://USER:PASSWORD@HOST/DATABASE`".into());
+            || CatalogError::Failed("its address is not `postgres://USER:PASSWORD@HOST/DATABASE`".into());
+        let is_ours = ["postgres://", "postgresql://"].iter().any(|scheme| url.starts_with(scheme));
+        let parsed = PgConnectOptions::from_str(url).ok().filter(|_| is_ours);
         let name = format!("{PROGRAM}{}", rings::own_name());
-        let connect = PgConnectOptions::from_str(url).map_err(unfit)?.application_name(&name).options([
+        let connect = parsed.ok_or_else(unfit)?.application_name(&name).options([
             // Whatever the database's own default is: what is answered is durable.
             ("synchronous_commit", "on"),
             ("statement_timeout", "30s"),
@@ -116,7 +121,7 @@ impl PostgresCatalog {
         self.writers.close().await;
     }
 
-    async fn transaction(&self, access: Access) -> Result<Transaction<'static, Db>> {
+    async fn transaction(&self, access: Access) -> Result<Held> {
         match access {
             Access::Read => {
                 let begin = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY";

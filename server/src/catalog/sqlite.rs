@@ -14,7 +14,8 @@ use std::time::Duration;
 use async_trait::async_trait;
 use retrosync_protocol::Epoch;
 use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous};
-use sqlx::{Connection as _, Row as _, Sqlite as Db, SqliteConnection, SqlitePool, sqlite::SqliteRow as Row};
+use sqlx::{Connection as _, Row as _, SqliteConnection, SqlitePool, Transaction};
+use sqlx::{Sqlite as Db, sqlite::SqliteRow as Row};
 
 use self::sql::SqlTx;
 use super::tables::{Rows, Tables};
@@ -28,6 +29,9 @@ const MIGRATIONS: &[&str] = &[
 ];
 /// How long a writer waits for another process (a backup, a check).
 const BUSY_TIMEOUT_S: u64 = 10;
+
+/// The connection of a transaction.
+type Held = Transaction<'static, Db>;
 
 /// An open SQLite catalog.
 pub struct SqliteCatalog {
@@ -127,10 +131,8 @@ impl Tables for SqliteCatalog {
 
 /// SQL that only SQLite understands.
 mod dialect {
-    use sqlx::{Sqlite, Transaction};
-
-    use super::failed;
     use super::sql::Touched;
+    use super::{Held, failed};
     use crate::catalog::Result;
 
     /// Leaves of a JSON list of saves: `place` in the list, and the version.
@@ -153,18 +155,14 @@ mod dialect {
          ORDER BY id DESC LIMIT $6";
 
     /// The last number that a table with numbers of its own has given.
-    pub(super) async fn last_number(tx: &mut Transaction<'static, Sqlite>, table: &str) -> Result<i64> {
+    pub(super) async fn last_number(tx: &mut Held, table: &str) -> Result<i64> {
         let query = sqlx::query_scalar("SELECT coalesce(max(seq), 0) FROM sqlite_sequence WHERE name = $1")
             .bind(table);
         query.fetch_one(&mut **tx).await.map_err(failed)
     }
 
     /// The next number is above this one, for a table that never gives one again; others go on above what they hold.
-    pub(super) async fn set_last_number(
-        tx: &mut Transaction<'static, Sqlite>,
-        table: &str,
-        last: i64,
-    ) -> Result<()> {
+    pub(super) async fn set_last_number(tx: &mut Held, table: &str, last: i64) -> Result<()> {
         sqlx::query("DELETE FROM sqlite_sequence WHERE name = $1")
             .bind(table)
             .execute(&mut **tx)
@@ -176,8 +174,8 @@ mod dialect {
     }
 
     /// Nobody else serves from this file: there is nobody to tell.
-    pub(super) async fn before_commit(_: &mut Transaction<'static, Sqlite>, _: &Touched) -> Result<()> {
-        Ok(())
+    pub(super) async fn commit(tx: Held, _: &Touched) -> Result<()> {
+        tx.commit().await.map_err(failed)
     }
 }
 

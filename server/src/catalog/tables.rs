@@ -12,6 +12,9 @@ use super::{Access, Catalog, CatalogError, Result, Tx};
 /// How many rows are held at once. A row is small: at most a version's record, or an upload's digests.
 const AT_ONCE: u32 = 200;
 
+/// How often a long table is told of, in rows.
+const TELL_EVERY: u64 = 100_000;
+
 /// What a column holds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Kind {
@@ -263,8 +266,8 @@ pub struct Sum {
     pub digest: Digest,
 }
 
-/// Copies everything, the epoch too, and compares what arrived; commits nothing. `told` hears of each table when it is copied, with
-/// its rows.
+/// Copies everything, the epoch too, and compares what arrived; commits nothing. `told` hears of each table while and when it is
+/// copied, with its rows so far.
 ///
 /// # Errors
 /// When one of the two fails, `to` is not empty, or what arrived is something else.
@@ -280,7 +283,7 @@ pub async fn copy(
     to.set_epoch(&epoch).await?;
     let mut sent = Vec::new();
     for table in TABLES {
-        let sum = copy_table(from, to, table).await?;
+        let sum = copy_table(from, to, table, told).await?;
         told(sum.table, sum.rows);
         sent.push(sum);
     }
@@ -328,7 +331,12 @@ pub async fn sums(rows: &mut dyn Rows) -> Result<Vec<Sum>> {
     Ok(sums)
 }
 
-async fn copy_table(from: &mut dyn Rows, to: &mut dyn Rows, table: &'static Table) -> Result<Sum> {
+async fn copy_table(
+    from: &mut dyn Rows,
+    to: &mut dyn Rows,
+    table: &'static Table,
+    told: &mut (dyn FnMut(&'static str, u64) + Send),
+) -> Result<Sum> {
     let mut summer = Summer::default();
     let mut after = Vec::new();
     let mut highest = 0;
@@ -341,6 +349,9 @@ async fn copy_table(from: &mut dyn Rows, to: &mut dyn Rows, table: &'static Tabl
         }
         summer.add(&some);
         to.add_rows(table, &some).await?;
+        if summer.rows.is_multiple_of(TELL_EVERY) {
+            told(table.name, summer.rows);
+        }
     }
     if table.numbered {
         // Also above what was removed: a number names staged blocks, and is never given twice.

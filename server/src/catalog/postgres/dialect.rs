@@ -1,10 +1,7 @@
 //! SQL that only PostgreSQL understands.
 
-use sqlx::{Postgres, Transaction};
-
-use super::failed;
-use super::rings;
 use super::sql::Touched;
+use super::{Held, failed, rings};
 use crate::catalog::Result;
 
 /// Leaves of a JSON list of saves: `place` in the list, and the version.
@@ -27,7 +24,7 @@ pub(super) const EVENTS: &str = "SELECT * FROM events WHERE user_id = $1 AND id 
      ORDER BY id DESC LIMIT $6";
 
 /// The last number that a table with numbers of its own has given.
-pub(super) async fn last_number(tx: &mut Transaction<'static, Postgres>, table: &str) -> Result<i64> {
+pub(super) async fn last_number(tx: &mut Held, table: &str) -> Result<i64> {
     let query = sqlx::query_scalar(
         "SELECT coalesce(last_value, 0) FROM pg_sequences WHERE schemaname = current_schema() AND sequencename = $1",
     )
@@ -36,20 +33,17 @@ pub(super) async fn last_number(tx: &mut Transaction<'static, Postgres>, table: 
 }
 
 /// The next number is above this one.
-pub(super) async fn set_last_number(
-    tx: &mut Transaction<'static, Postgres>,
-    table: &str,
-    last: i64,
-) -> Result<()> {
+pub(super) async fn set_last_number(tx: &mut Held, table: &str, last: i64) -> Result<()> {
     // A sequence begins at 1, and 0 is not among its numbers.
     let query = sqlx::query("SELECT setval(pg_get_serial_sequence($1, 'id'), greatest($2, 1), $2 > 0)");
     query.bind(table).bind(last).execute(&mut **tx).await.map_err(failed).map(drop)
 }
 
-/// Other servers over this database hear of it with the commit: neither before the data nor never.
+/// Commits, and other servers over this database hear of it with that: neither before the data nor never.
 ///
-/// It is asked of every transaction: one that has failed half way is refused here, where a bare `COMMIT` would be a rollback
-/// that looks like success.
-pub(super) async fn before_commit(tx: &mut Transaction<'static, Postgres>, touched: &Touched) -> Result<()> {
-    rings::ring(tx, touched).await
+/// The ring is asked of every transaction: one that has failed half way is refused by it, where a bare `COMMIT` would be a
+/// rollback that looks like success.
+pub(super) async fn commit(mut tx: Held, touched: &Touched) -> Result<()> {
+    rings::ring(&mut tx, touched).await?;
+    tx.commit().await.map_err(failed)
 }

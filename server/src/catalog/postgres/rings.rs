@@ -9,11 +9,11 @@ use std::time::Duration;
 
 use futures_util::StreamExt as _;
 use futures_util::stream::{self, BoxStream};
+use sqlx::PgPool;
 use sqlx::postgres::{PgListener, PgNotification};
-use sqlx::{PgPool, Postgres, Transaction};
 
-use super::failed;
 use super::sql::Touched;
+use super::{Held, failed};
 use crate::catalog::{Heard, Result, UserId};
 
 const CHANNEL: &str = "retrosync";
@@ -36,7 +36,7 @@ pub(super) fn own_name() -> &'static str {
 }
 
 /// Rings with the commit of this transaction.
-pub(super) async fn ring(tx: &mut Transaction<'static, Postgres>, touched: &Touched) -> Result<()> {
+pub(super) async fn ring(tx: &mut Held, touched: &Touched) -> Result<()> {
     let query = sqlx::query(
         "SELECT pg_notify($1, $2 || ' ' || users.id) FROM (
              SELECT unnest($3::bigint[]) UNION SELECT user_id FROM devices WHERE device = ANY($4::text[])) AS users (id)",

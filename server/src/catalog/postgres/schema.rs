@@ -6,9 +6,9 @@
 //! that a server must know to go on. Who knows fewer refuses to start, and to write.
 
 use retrosync_protocol::Epoch;
-use sqlx::{PgPool, Postgres, Row as _, Transaction};
+use sqlx::{PgPool, Row as _};
 
-use super::{SCHEMA, WRITERS, failed};
+use super::{Held, SCHEMA, WRITERS, failed};
 use crate::catalog::{CatalogError, Result};
 
 /// A numbered change; its number is its place in the list, from 1.
@@ -65,7 +65,7 @@ pub(super) async fn bring_up(pool: &PgPool, migrations: &[Migration], first_epoc
 }
 
 /// Waits to be the only one who writes; refuses if the schema has become too new for this server meanwhile.
-pub(super) async fn lock_to_write(tx: &mut Transaction<'static, Postgres>) -> Result<()> {
+pub(super) async fn lock_to_write(tx: &mut Held) -> Result<()> {
     let query = sqlx::query(
         "SELECT pg_advisory_xact_lock($1), (SELECT changes FROM schema_state), (SELECT oldest_server FROM schema_state)",
     );
@@ -95,12 +95,12 @@ fn refuse_older(state: Option<State>, known: i64) -> Result<()> {
     }
 }
 
-async fn lock(tx: &mut Transaction<'static, Postgres>, which: i64) -> Result<()> {
+async fn lock(tx: &mut Held, which: i64) -> Result<()> {
     let query = sqlx::query("SELECT pg_advisory_xact_lock($1)").bind(which);
     query.execute(&mut **tx).await.map_err(failed).map(drop)
 }
 
-async fn state(tx: &mut Transaction<'static, Postgres>) -> Result<Option<State>> {
+async fn state(tx: &mut Held) -> Result<Option<State>> {
     let row = sqlx::query("SELECT changes, oldest_server FROM schema_state").fetch_optional(&mut **tx).await;
     row.map_err(failed)?
         .map(|row| {

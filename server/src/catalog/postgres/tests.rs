@@ -1,1 +1,249 @@
+//! The catalog's contract, and the library's rules, over a real PostgreSQL.
 
+#![allow(clippy::unwrap_used, clippy::panic)]
+
+#[path = "../../../tests/support/cluster.rs"]
+mod cluster;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures_util::StreamExt as _;
+use futures_util::future::join_all;
+
+use self::schema::Migration;
+use super::*;
+use crate::catalog::{UserId, suite};
+
+const WAIT: Duration = Duration::from_secs(60);
+
+fn epoch() -> Epoch {
+    Epoch::from_random(&[7; 16])
+}
+
+async fn open(url: &str) -> PostgresCatalog {
+    // More of them together than PostgreSQL takes: a test needs few.
+    let options = PostgresOptions { connections: 6, patience: WAIT };
+    PostgresCatalog::open(url, options, &epoch()).await.unwrap()
+}
+
+/// A catalog for the tests of other modules; `None`: there is no PostgreSQL on this machine.
+pub(crate) async fn fresh() -> Option<Arc<dyn Catalog>> {
+    Some(Arc::new(open(&cluster::database()?).await))
+}
+
+async fn refused(url: &str, options: PostgresOptions) -> CatalogError {
+    match PostgresCatalog::open(url, options, &epoch()).await {
+        Ok(_) => panic!("it was opened"),
+        Err(why) => why,
+    }
+}
+
+#[tokio::test]
+async fn postgres_keeps_the_contract_of_a_catalog() {
+    for case in suite::CASES {
+        let Some(url) = cluster::database() else { return };
+        let catalog = Arc::new(open(&url).await);
+        case(catalog.clone()).await;
+        catalog.close().await;
+    }
+}
+
+#[tokio::test]
+async fn what_was_committed_is_there_after_a_start_and_the_first_epoch_stays() {
+    let Some(url) = cluster::database() else { return };
+    let catalog = open(&url).await;
+    let mut tx = catalog.begin(Access::Write).await.unwrap();
+    let user = suite::add_user(tx.as_mut(), "ada").await;
+    tx.commit().await.unwrap();
+    let options = PostgresOptions::default();
+    let again = PostgresCatalog::open(&url, options, &Epoch::from_random(&[9; 16])).await.unwrap();
+    let mut tx = again.begin(Access::Read).await.unwrap();
+    assert_eq!(tx.epoch().await.unwrap(), epoch());
+    assert_eq!(tx.user(user).await.unwrap().unwrap().name, "ada");
+}
+
+#[tokio::test]
+async fn servers_that_start_at_once_make_one_schema() {
+    let Some(url) = cluster::database() else { return };
+    let catalogs = join_all((0..8).map(|_| open(&url))).await;
+    let mut tx = catalogs[0].begin(Access::Write).await.unwrap();
+    suite::add_user(tx.as_mut(), "ada").await;
+    tx.commit().await.unwrap();
+    for catalog in &catalogs {
+        assert_eq!(catalog.begin(Access::Read).await.unwrap().users().await.unwrap().len(), 1);
+    }
+}
+
+/// The next change of the schema, as a newer server would make it.
+fn newer(oldest_server: i64) -> Vec<Migration> {
+    let known = schema::MIGRATIONS
+        .iter()
+        .map(|known| Migration { sql: known.sql, oldest_server: known.oldest_server });
+    let sql = "ALTER TABLE users ADD COLUMN nickname TEXT NOT NULL DEFAULT ''";
+    known.chain([Migration { sql, oldest_server }]).collect()
+}
+
+#[tokio::test]
+async fn an_older_server_goes_on_while_a_newer_one_has_added_to_the_schema() {
+    let Some(url) = cluster::database() else { return };
+    let older = open(&url).await;
+    schema::bring_up(&older.writers, &newer(1), &epoch()).await.unwrap();
+    let mut tx = older.begin(Access::Write).await.unwrap();
+    suite::add_user(tx.as_mut(), "ada").await;
+    tx.commit().await.unwrap();
+    let restarted = open(&url).await;
+    assert_eq!(restarted.begin(Access::Read).await.unwrap().users().await.unwrap().len(), 1);
+}
+
+#[tokio::test]
+async fn a_server_too_old_for_the_schema_neither_starts_nor_writes() {
+    let Some(url) = cluster::database() else { return };
+    let older = open(&url).await;
+    let known = schema::MIGRATIONS.len();
+    schema::bring_up(&older.writers, &newer(99), &epoch()).await.unwrap();
+    let text = format!(
+        "the catalog failed: it is of a newer server (schema {}, this one knows {known}); update retrosync-server",
+        known + 1
+    );
+    assert_eq!(refused(&url, PostgresOptions::default()).await.to_string(), text);
+    let Err(why) = older.begin(Access::Write).await else { panic!("it may write") };
+    assert_eq!(why.to_string(), text);
+}
+
+#[tokio::test]
+async fn the_address_and_its_password_are_in_no_error() {
+    let options = || PostgresOptions { patience: Duration::from_millis(300), ..PostgresOptions::default() };
+    for url in [
+        "postgres://ada:s3cret@127.0.0.1:1/none",
+        "postgres://ada:s3cret@localhost/none?host=/nowhere",
+        "postgres://ada:s3cret@host:port/none",
+        "ada:s3cret",
+    ] {
+        let why = refused(url, options()).await;
+        assert!(!why.to_string().contains("s3cret"), "{why}");
+        let unfit = !url.starts_with("postgres") || url.contains(":port");
+        assert_eq!(matches!(why, CatalogError::Gone(_)), !unfit, "{url}: {why}");
+    }
+}
+
+#[tokio::test]
+async fn a_writer_that_waits_too_long_is_told_to_try_again_and_spoils_nothing() {
+    let Some(url) = cluster::database() else { return };
+    let catalog = open(&url).await;
+    let mut first = catalog.begin(Access::Write).await.unwrap();
+    suite::add_user(first.as_mut(), "ada").await;
+    let impatient = format!("{url}&options=-c%20lock_timeout%3D200");
+    let other = PostgresCatalog::connect(&impatient, PostgresOptions::default()).unwrap();
+    let mut tx = other.writers.begin().await.unwrap();
+    sqlx::query("SET LOCAL lock_timeout = 100").execute(&mut *tx).await.unwrap();
+    let why = schema::lock_to_write(&mut tx).await.unwrap_err();
+    assert!(matches!(why, CatalogError::Busy(_)), "{why}");
+    drop(tx);
+    first.commit().await.unwrap();
+    let mut tx = other.begin(Access::Write).await.unwrap();
+    assert_eq!(tx.users().await.unwrap().len(), 1, "the same connection is well again");
+}
+
+#[tokio::test]
+async fn a_transaction_that_failed_half_way_cannot_be_taken_for_committed() {
+    let Some(url) = cluster::database() else { return };
+    let catalog = open(&url).await;
+    let mut tx = catalog.transaction(Access::Write).await.unwrap();
+    assert!(sqlx::query("SELECT 1 / 0").execute(&mut *tx).await.is_err());
+    let tx: Box<dyn Tx> = Box::new(SqlTx::new(tx));
+    assert!(tx.commit().await.is_err(), "a bare COMMIT would have said yes");
+}
+
+#[tokio::test]
+async fn a_full_disk_is_told_apart() {
+    let Some(url) = cluster::database() else { return };
+    let catalog = open(&url).await;
+    let mut tx = catalog.transaction(Access::Write).await.unwrap();
+    let full = "DO $$ BEGIN RAISE EXCEPTION 'no space left on device' USING ERRCODE = '53100'; END $$";
+    let why = failed(sqlx::raw_sql(full).execute(&mut *tx).await.unwrap_err());
+    assert!(matches!(why, CatalogError::DiskFull(_)), "{why}");
+}
+
+#[tokio::test]
+async fn another_server_hears_of_news_with_the_commit_and_a_lost_connection_is_told() {
+    let Some(url) = cluster::database() else { return };
+    let catalog = open(&url).await;
+    let mut tx = catalog.begin(Access::Write).await.unwrap();
+    let ada = suite::add_user(tx.as_mut(), "ada").await;
+    tx.commit().await.unwrap();
+    let mut heard = catalog.heard();
+    let mut next = async || tokio::time::timeout(WAIT, heard.next()).await.unwrap().unwrap();
+    assert_eq!(next().await, Heard::Unsure, "what was before it listened it cannot know");
+
+    // As another server's: this one's own rings are not for itself.
+    let ring = format!("SELECT pg_notify('retrosync', 'other {}')", ada.0);
+    let mut own = catalog.transaction(Access::Write).await.unwrap();
+    let touched = sql::Touched { users: [5].into(), ..sql::Touched::default() };
+    rings::ring(&mut own, &touched).await.unwrap();
+    own.commit().await.unwrap();
+    let mut other = catalog.transaction(Access::Write).await.unwrap();
+    sqlx::query(sqlx::AssertSqlSafe(ring)).execute(&mut *other).await.unwrap();
+    other.commit().await.unwrap();
+    assert_eq!(next().await, Heard::News(ada));
+
+    let end = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = current_database() AND query LIKE '%LISTEN%' AND pid <> pg_backend_pid()";
+    sqlx::query(end).fetch_all(&catalog.readers).await.unwrap();
+    assert_eq!(next().await, Heard::Unsure, "something may have been missed");
+}
+
+#[tokio::test]
+async fn a_copy_in_sqlite_holds_every_record_and_goes_back() {
+    let Some(url) = cluster::database() else { return };
+    let catalog = open(&url).await;
+    let mut tx = catalog.begin(Access::Write).await.unwrap();
+    for name in ["ada", "Zoë", "Émile", "b"] {
+        suite::add_user(tx.as_mut(), name).await;
+    }
+    tx.commit().await.unwrap();
+    let mut tx = catalog.begin(Access::Write).await.unwrap();
+    tx.remove_user(UserId(4)).await.unwrap();
+    tx.commit().await.unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("catalog.sqlite");
+    assert!(catalog.copy_to(&file).await.unwrap());
+
+    let copy = SqliteCatalog::open(&file, &Epoch::from_random(&[9; 16])).await.unwrap();
+    let mut from = copy.begin_rows(Access::Read).await.unwrap();
+    assert_eq!(from.epoch().await.unwrap(), epoch());
+    let back = open(&cluster::database().unwrap()).await;
+    let mut to = back.begin_rows(Access::Write).await.unwrap();
+    let sums = tables::copy(from.as_mut(), to.as_mut(), &mut |_, _| {}).await.unwrap();
+    assert_eq!(sums[0].rows, 3);
+    let to: Box<dyn Tx> = to;
+    to.commit().await.unwrap();
+    let mut original = catalog.begin_rows(Access::Read).await.unwrap();
+    let mut arrived = back.begin_rows(Access::Write).await.unwrap();
+    assert_eq!(tables::sums(original.as_mut()).await.unwrap(), tables::sums(arrived.as_mut()).await.unwrap());
+    let id = suite::add_user(arrived.as_mut(), "new").await;
+    assert_eq!(id, UserId(5), "a removed user's number is not given again");
+}
+
+#[tokio::test]
+async fn every_table_and_column_is_one_that_is_copied() {
+    let Some(url) = cluster::database() else { return };
+    let catalog = open(&url).await;
+    let text = "SELECT table_name || '.' || column_name || ' ' || data_type FROM information_schema.columns
+        WHERE table_schema = current_schema() AND table_name NOT IN ('server', 'schema_state')";
+    let mut postgres: Vec<String> = sqlx::query_scalar(text).fetch_all(&catalog.readers).await.unwrap();
+    postgres.sort();
+    let mut known: Vec<String> = tables::TABLES
+        .iter()
+        .flat_map(|table| table.columns.iter().map(move |(column, kind)| (table.name, column, kind)))
+        .map(|(table, column, kind)| {
+            let kind = match kind {
+                tables::Kind::Int => "bigint",
+                tables::Kind::Text => "text",
+                tables::Kind::Bytes => "bytea",
+            };
+            format!("{table}.{column} {kind}")
+        })
+        .collect();
+    known.sort();
+    assert_eq!(postgres, known);
+}

@@ -14,14 +14,14 @@ use std::collections::BTreeSet;
 
 use async_trait::async_trait;
 use retrosync_protocol::{Digest, Epoch};
-use sqlx::{Row as _, Transaction};
+use sqlx::Row as _;
 
-use super::{Db, Row, dialect, failed};
+use super::{Db, Held, Row, dialect, failed};
 use crate::catalog::{CatalogError, Result, Tx};
 
 /// One transaction of this database.
 pub(super) struct SqlTx {
-    pub(super) tx: Transaction<'static, Db>,
+    pub(super) tx: Held,
     touched: Touched,
 }
 
@@ -35,7 +35,7 @@ pub(super) struct Touched {
 }
 
 impl SqlTx {
-    pub(super) fn new(tx: Transaction<'static, Db>) -> SqlTx {
+    pub(super) fn new(tx: Held) -> SqlTx {
         SqlTx { tx, touched: Touched::default() }
     }
 }
@@ -52,9 +52,8 @@ impl Tx for SqlTx {
         query.execute(&mut *self.tx).await.map_err(failed).map(drop)
     }
 
-    async fn commit(mut self: Box<Self>) -> Result<()> {
-        dialect::before_commit(&mut self.tx, &self.touched).await?;
-        self.tx.commit().await.map_err(failed)
+    async fn commit(self: Box<Self>) -> Result<()> {
+        dialect::commit(self.tx, &self.touched).await
     }
 }
 

@@ -259,3 +259,12 @@ async fn sqlite_tells_the_same_histories() {
         run(World::over(Arc::new(catalog)).await, seed, 40).await;
     }
 }
+
+#[tokio::test]
+async fn postgres_tells_the_same_histories() {
+    for seed in 0..4 {
+        eprintln!("seed {seed}");
+        let Some(catalog) = crate::catalog::postgres::tests::fresh().await else { return };
+        run(World::over(catalog).await, seed, 40).await;
+    }
+}
