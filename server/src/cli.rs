@@ -5,6 +5,7 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
 use retrosync_protocol::UserCode;
+use retrosync_server::config::{Announce, Config, ConfigError, Given, PublicUrl};
 use retrosync_server::proxies::Network;
 
 /// The self-hosted RetroSync server.
@@ -44,7 +45,7 @@ pub(crate) enum Command {
         #[arg(long)]
         user: Option<String>,
         #[command(flatten)]
-        data: Data,
+        settings: Settings,
     },
     /// Hash every content again and compare it with the records
     #[command(
@@ -56,7 +57,7 @@ pub(crate) enum Command {
         #[arg(long)]
         repair: bool,
         #[command(flatten)]
-        data: Data,
+        settings: Settings,
     },
     /// Copy everything, also of a running server, into a new folder
     #[command(after_help = "Example:\n  retrosync-server backup /mnt/usb/retrosync-2026-11-21")]
@@ -64,7 +65,7 @@ pub(crate) enum Command {
         /// The folder to make
         folder: PathBuf,
         #[command(flatten)]
-        data: Data,
+        settings: Settings,
     },
     /// Put a backup in the place of a missing or empty data directory
     #[command(
@@ -74,7 +75,18 @@ pub(crate) enum Command {
         /// The backup's folder
         folder: PathBuf,
         #[command(flatten)]
-        data: Data,
+        settings: Settings,
+    },
+    /// Print the configuration as it is in force, every key explained; no secrets
+    #[command(
+        after_help = "Examples:\n  retrosync-server config --default > retrosync-server.toml\n  RETROSYNC_LISTEN=127.0.0.1:8377 retrosync-server config --config retrosync-server.toml\n\nThe file wins over defaults, the environment over the file, the command line over all."
+    )]
+    Config {
+        /// A fresh file with the defaults, instead of what is in force
+        #[arg(long)]
+        default: bool,
+        #[command(flatten)]
+        settings: Settings,
     },
 }
 
@@ -82,36 +94,42 @@ pub(crate) enum Command {
 #[derive(Debug, Args)]
 pub(crate) struct Serve {
     #[command(flatten)]
-    pub(crate) data: Data,
-    /// Where to listen; port 0 takes a free one and prints it
-    #[arg(long, value_name = "ADDR:PORT", default_value = "0.0.0.0:8377")]
-    pub(crate) listen: SocketAddr,
+    pub(crate) settings: Settings,
+    /// Where to listen; port 0 takes a free one and prints it [default: 0.0.0.0:8377]
+    #[arg(long, value_name = "ADDR:PORT")]
+    listen: Option<SocketAddr>,
     /// How users reach the server, if that is not where it listens (behind a proxy)
-    #[arg(long, value_name = "URL", value_parser = public_url)]
-    pub(crate) public_url: Option<String>,
+    #[arg(long, value_name = "URL")]
+    public_url: Option<PublicUrl>,
     /// A proxy before the server, whose `Forwarded` or `X-Forwarded-For` says whom a request is from; may be given again
     #[arg(long, value_name = "ADDR[/BITS]", value_delimiter = ',')]
-    pub(crate) trusted_proxy: Vec<Network>,
+    trusted_proxy: Vec<Network>,
     /// Let anybody who reaches the dashboard make an account; else only the first user can
     #[arg(long)]
-    pub(crate) open_registration: bool,
+    open_registration: bool,
     /// Where to answer devices of the local network that look for a server (UDP); `off`: nowhere. Without it: on port 8377,
     /// where `--listen` is more than this machine
-    #[arg(long, value_name = "ADDR:PORT|off", value_parser = announce)]
-    pub(crate) announce: Option<Announce>,
+    #[arg(long, value_name = "ADDR:PORT|off")]
+    announce: Option<Announce>,
     /// Write the server's address here once it listens (scripts wait for this file)
     #[arg(long, value_name = "PATH")]
-    pub(crate) ready_file: Option<PathBuf>,
+    ready_file: Option<PathBuf>,
 }
 
-/// Where to answer devices that look for a server; `None`: nowhere.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Announce(pub(crate) Option<SocketAddr>);
-
-fn announce(text: &str) -> Result<Announce, String> {
-    match text {
-        "off" => Ok(Announce(None)),
-        text => text.parse().map(|at| Announce(Some(at))).map_err(|_| "not `off` and not ADDR:PORT".into()),
+impl Serve {
+    /// The configuration with these flags over it.
+    pub(crate) fn config(self) -> Result<Config, ConfigError> {
+        let proxies: Vec<String> = self.trusted_proxy.iter().map(Network::to_string).collect();
+        let flags = [
+            ("listen", self.listen.map(|at| at.to_string())),
+            ("public_url", self.public_url.map(|url| url.as_str().to_owned())),
+            ("trusted_proxies", (!proxies.is_empty()).then(|| proxies.join(","))),
+            ("open_registration", self.open_registration.then(|| "true".to_owned())),
+            ("announce", self.announce.map(|at| at.to_string())),
+            ("ready_file", self.ready_file.map(|path| path.to_string_lossy().into_owned())),
+        ];
+        let flags = flags.into_iter().filter_map(|(name, text)| Some((name.to_owned(), text?))).collect();
+        self.settings.config_with(flags)
     }
 }
 
@@ -129,7 +147,7 @@ pub(crate) enum User {
         #[arg(long)]
         password_stdin: bool,
         #[command(flatten)]
-        data: Data,
+        settings: Settings,
     },
     /// Print a pairing code for a device without a screen
     #[command(
@@ -139,26 +157,40 @@ pub(crate) enum User {
         /// Whose device it will be
         name: String,
         #[command(flatten)]
-        data: Data,
+        settings: Settings,
     },
 }
 
-/// Where everything is kept.
+/// How the server is set up; the same for all commands.
 #[derive(Debug, Args)]
-pub(crate) struct Data {
-    /// The folder that holds everything the server keeps; made at first
-    #[arg(id = "data", long = "data", value_name = "DIR", default_value = "./retrosync-data")]
-    pub(crate) folder: PathBuf,
+pub(crate) struct Settings {
+    /// The folder that holds everything the server keeps; made at first [default: ./retrosync-data]
+    #[arg(long, value_name = "DIR")]
+    data: Option<PathBuf>,
+    /// A configuration file; `retrosync-server config --default` prints one [env: RETROSYNC_CONFIG]
+    #[arg(long, value_name = "FILE")]
+    config: Option<PathBuf>,
+    /// Set any key of the configuration, such as `log.format=json`; may be given again
+    #[arg(long, value_name = "KEY=VALUE", value_parser = assignment)]
+    set: Vec<(String, String)>,
 }
 
-/// Scheme, host and port: the dashboard's own links start at the root, so a path would lead nowhere.
-fn public_url(text: &str) -> Result<String, String> {
-    let fits = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '-' | ':' | '[' | ']');
-    let url = text.strip_suffix('/').unwrap_or(text);
-    match url.strip_prefix("https://").or_else(|| url.strip_prefix("http://")) {
-        Some(host) if !host.is_empty() && host.chars().all(fits) => Ok(url.to_owned()),
-        _ => Err("expected scheme, host and port, such as https://saves.example.org".into()),
+impl Settings {
+    /// Defaults, file, environment, these flags.
+    pub(crate) fn config(self) -> Result<Config, ConfigError> {
+        self.config_with(Vec::new())
     }
+
+    fn config_with(self, more: Vec<(String, String)>) -> Result<Config, ConfigError> {
+        let data = self.data.map(|path| ("data".to_owned(), path.to_string_lossy().into_owned()));
+        let flags = self.set.into_iter().chain(data).chain(more).collect();
+        Config::load(&Given { file: self.config, environment: std::env::vars_os().collect(), flags })
+    }
+}
+
+fn assignment(text: &str) -> Result<(String, String), &'static str> {
+    let (name, value) = text.split_once('=').ok_or("expected KEY=VALUE")?;
+    Ok((name.trim().to_owned(), value.to_owned()))
 }
 
 #[cfg(test)]
@@ -169,14 +201,5 @@ mod tests {
     #[test]
     fn every_command_is_well_formed() {
         Cli::command().debug_assert();
-    }
-
-    #[test]
-    fn a_public_url_is_an_address() {
-        assert_eq!(public_url("https://saves.example.org/").as_deref(), Ok("https://saves.example.org"));
-        assert!(public_url("http://[fd00::1]:8377").is_ok());
-        for bad in ["saves.example.org", "https://", "ftp://x", "https://a b", "https://a?b", "https://a/b"] {
-            assert!(public_url(bad).is_err(), "{bad}");
-        }
     }
 }

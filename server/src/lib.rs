@@ -6,8 +6,8 @@
 //!                                            └─▶ notice         who waits for whose news
 //! ```
 //!
-//! Imports run down only. `library` and `access` know neither HTTP nor SQL nor the clock; only `main` names SQLite
-//! and the disk. `protocol/README.md` is the authority for what is answered.
+//! Imports run down only. `library` and `access` know neither HTTP nor SQL nor the clock; `config` is what the owner said, and
+//! only `parts`, which makes it a catalog and blobs, names databases and where bytes are. `protocol/README.md` is the authority for what is answered.
 
 #[cfg(feature = "serve")]
 pub mod access;
@@ -22,11 +22,15 @@ pub mod catalog;
 #[cfg(feature = "serve")]
 pub mod compat;
 #[cfg(feature = "serve")]
+pub mod config;
+#[cfg(feature = "serve")]
 pub mod keep;
 pub mod library;
 #[cfg(feature = "serve")]
 pub mod listen;
 pub mod notice;
+#[cfg(feature = "serve")]
+pub mod parts;
 #[cfg(feature = "serve")]
 mod patience;
 #[cfg(feature = "serve")]

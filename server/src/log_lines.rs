@@ -1,8 +1,9 @@
-//! The log: one line each on standard error, from `info` up, or as `RETROSYNC_LOG` says. Never a token, never a password.
+//! The log: one line each on standard error, as `log.level` and `log.format` say. Never a token, never a password.
 
 use std::io::Write as _;
 
-use log::{LevelFilter, Log, Metadata, Record};
+use log::{Log, Metadata, Record};
+use retrosync_server::config::Config;
 
 struct Lines;
 
@@ -23,9 +24,8 @@ impl Log for Lines {
 }
 
 /// Starts it. Once, at the start of the program.
-pub(crate) fn start() {
-    let level = std::env::var("RETROSYNC_LOG").ok().and_then(|word| word.parse().ok());
+pub(crate) fn start(config: &Config) {
     if log::set_logger(&Lines).is_ok() {
-        log::set_max_level(level.unwrap_or(LevelFilter::Info));
+        log::set_max_level(config.log_level.0);
     }
 }

@@ -1,76 +1,97 @@
-//! Arguments to parts to a running server. The only file that names SQLite and the disk.
+//! Arguments to a configuration to a command. What a command works with, `parts` opens.
 //!
-//! Exit codes: 0 all well; 1 could not run, or a check found damage; 2 misused.
+//! Exit codes: 0 all well; 1 could not run, or a check found damage; 2 misused: arguments or configuration.
 
 mod cli;
 mod log_lines;
+mod serve;
 mod words;
 
 use std::error::Error;
-use std::fs::File;
 use std::io::{self, BufRead as _, Write as _};
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
-use std::path::Path;
+use std::net::{IpAddr, Ipv4Addr};
+use std::path::PathBuf;
 use std::process::ExitCode;
-use std::sync::Arc;
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::{SystemTime, UNIX_EPOCH};
 
 use clap::Parser as _;
-use retrosync_protocol::{Epoch, UserCode};
-use retrosync_server::access::{Access, AccessOptions};
-use retrosync_server::announce::Announcer;
-use retrosync_server::app::App;
-use retrosync_server::blobs::disk::DiskBlobs;
-use retrosync_server::catalog::sqlite::SqliteCatalog;
-use retrosync_server::catalog::{Catalog, User};
-use retrosync_server::library::Library;
-use retrosync_server::notice::Notice;
-use retrosync_server::proxies::Proxies;
-use retrosync_server::{api, compat, keep, listen, web};
-use tokio::signal::unix::{SignalKind, signal};
+use retrosync_protocol::UserCode;
+use retrosync_server::access::Access;
+use retrosync_server::catalog::User;
+use retrosync_server::config::{Config, ConfigError};
+use retrosync_server::keep;
+use retrosync_server::parts::{Parts, alone};
 
 type Outcome = Result<ExitCode, Box<dyn Error>>;
 
-/// How often what is over is forgotten.
-const SWEEP_EVERY: Duration = Duration::from_secs(3600);
-
 fn main() -> ExitCode {
-    let command = cli::Cli::parse().command;
-    log_lines::start();
-    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
-    let outcome = match runtime {
-        Ok(runtime) => runtime.block_on(run(command)),
-        Err(error) => Err(error.into()),
-    };
-    outcome.unwrap_or_else(|error| {
+    run(cli::Cli::parse().command).unwrap_or_else(|error| {
         // Whoever read what we say has read enough (`… | head -1`).
         if error.downcast_ref::<io::Error>().is_some_and(|error| error.kind() == io::ErrorKind::BrokenPipe) {
             return ExitCode::SUCCESS;
         }
         let _ = std::io::stderr().lock().write_all(words::failure(error.as_ref()).as_bytes());
-        ExitCode::from(1)
+        ExitCode::from(if error.is::<ConfigError>() { 2 } else { 1 })
     })
 }
 
-async fn run(command: cli::Command) -> Outcome {
-    match command {
-        cli::Command::Serve(options) => serve(options).await,
-        cli::Command::User(cli::User::Add { name, password_stdin, data }) => {
-            add_user(&data.folder, &name, password_stdin).await
+/// What a command does once its configuration is known.
+enum Task {
+    Serve,
+    AddUser { name: String, password_stdin: bool },
+    MakeCode { name: String },
+    Approve { code: UserCode, user: Option<String> },
+    Check { repair: bool },
+    Backup { folder: PathBuf },
+    Restore { folder: PathBuf },
+    Config,
+}
+
+fn run(command: cli::Command) -> Outcome {
+    let (config, task) = match command {
+        cli::Command::Serve(options) => (options.config()?, Task::Serve),
+        cli::Command::User(cli::User::Add { name, password_stdin, settings }) => {
+            (settings.config()?, Task::AddUser { name, password_stdin })
         }
-        cli::Command::User(cli::User::Code { name, data }) => make_code(&data.folder, &name).await,
-        cli::Command::Approve { code, user, data } => approve(&data.folder, &code, user.as_deref()).await,
-        cli::Command::Check { repair, data } => check(&data.folder, repair).await,
-        cli::Command::Backup { folder, data } => {
-            let parts = Parts::open_existing(&data.folder).await?;
-            keep::backup(parts.catalog.as_ref(), &data.folder, &folder).await?;
-            say(&format!("backed up `{}` to `{}`", data.folder.display(), folder.display()))
+        cli::Command::User(cli::User::Code { name, settings }) => {
+            (settings.config()?, Task::MakeCode { name })
         }
-        cli::Command::Restore { folder, data } => {
-            keep::restore(&folder, &data.folder).await?;
-            say(&format!("restored `{}` from `{}`", data.folder.display(), folder.display()))
+        cli::Command::Approve { code, user, settings } => (settings.config()?, Task::Approve { code, user }),
+        cli::Command::Check { repair, settings } => (settings.config()?, Task::Check { repair }),
+        cli::Command::Backup { folder, settings } => (settings.config()?, Task::Backup { folder }),
+        cli::Command::Restore { folder, settings } => (settings.config()?, Task::Restore { folder }),
+        cli::Command::Config { default: true, .. } => return print(&Config::fresh()),
+        cli::Command::Config { default: false, settings } => (settings.config()?, Task::Config),
+    };
+    log_lines::start(&config);
+    config.warnings().iter().for_each(|warning| log::warn!("{warning}"));
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
+    runtime.block_on(carry_out(task, config))
+}
+
+async fn carry_out(task: Task, config: Config) -> Outcome {
+    match task {
+        Task::Serve => serve::serve(config).await,
+        Task::AddUser { name, password_stdin } => add_user(&config, &name, password_stdin).await,
+        Task::MakeCode { name } => make_code(&config, &name).await,
+        Task::Approve { code, user } => approve(&config, &code, user.as_deref()).await,
+        Task::Check { repair } => check(&config, repair).await,
+        Task::Backup { folder } => {
+            let parts = Parts::open_existing(&config).await?;
+            keep::backup(parts.catalog.as_ref(), &config.data, &folder).await?;
+            say(&format!("backed up `{}` to `{}`", config.data.display(), folder.display()))
         }
+        Task::Restore { folder } => {
+            keep::restore(&folder, &config.data).await?;
+            say(&format!("restored `{}` from `{}`", config.data.display(), folder.display()))
+        }
+        Task::Config => print(&config.effective()),
     }
+}
+
+fn print(text: &str) -> Outcome {
+    std::io::stdout().lock().write_all(text.as_bytes())?;
+    Ok(ExitCode::SUCCESS)
 }
 
 fn say(text: &str) -> Outcome {
@@ -90,152 +111,8 @@ fn random<const N: usize>() -> Result<[u8; N], Box<dyn Error>> {
     Ok(bytes)
 }
 
-/// What a data directory holds, open.
-struct Parts {
-    catalog: Arc<SqliteCatalog>,
-    blobs: Arc<DiskBlobs>,
-    notice: Arc<Notice>,
-}
-
-impl Parts {
-    /// Opens a data directory and makes what is not there.
-    async fn open(data: &Path) -> Result<Parts, Box<dyn Error>> {
-        keep::make_private(data)
-            .map_err(|error| format!("cannot make the data directory `{}`: {error}", data.display()))?;
-        let epoch = Epoch::from_random(&random()?);
-        let catalog = Arc::new(SqliteCatalog::open(&keep::catalog_file(data), &epoch).await?);
-        let blobs = Arc::new(DiskBlobs::open(&keep::blobs_folder(data))?);
-        Ok(Parts { catalog, blobs, notice: Arc::new(Notice::new()) })
-    }
-
-    /// Opens a data directory that a server has used.
-    async fn open_existing(data: &Path) -> Result<Parts, Box<dyn Error>> {
-        if keep::catalog_file(data).exists() {
-            return Parts::open(data).await;
-        }
-        Err(format!(
-            "`{}` is not a server's data directory: say where it is with `--data DIR`",
-            data.display()
-        )
-        .into())
-    }
-
-    fn access(&self, open_registration: bool) -> Access {
-        let catalog: Arc<dyn Catalog> = self.catalog.clone();
-        Access::new(catalog, AccessOptions { open_registration })
-    }
-
-    fn library(&self) -> Library {
-        Library::new(self.catalog.clone(), self.blobs.clone(), self.notice.clone())
-    }
-}
-
-async fn serve(options: cli::Serve) -> Outcome {
-    let data = options.data.folder;
-    let parts = Parts::open(&data).await?;
-    let _alone = alone(&data)?;
-    parts.blobs.clear_incoming()?;
-    let access = parts.access(options.open_registration);
-    let first_user = access.users().await?.is_empty();
-    let proxies = Proxies::new(options.trusted_proxy);
-    let app = App::new(parts.library(), access, options.public_url, proxies).await?;
-    app.keeps_data_in(data.clone());
-    let listener = listen::bind(options.listen).await.map_err(|error| {
-        format!("cannot listen on `{}`: {error}; choose another with `--listen ADDR:PORT`", options.listen)
-    })?;
-    let announcing =
-        announce(&options.announce, app.public_url.as_deref(), &listener).await?.map(tokio::spawn);
-    let url = app
-        .public_url
-        .clone()
-        .unwrap_or_else(|| words::base_url(listener.local_addr().unwrap_or(options.listen)));
-    if let Some(file) = &options.ready_file {
-        write_ready(file, &words::local_url(listener.local_addr()?))?;
-    }
-    let shown = data.canonicalize().unwrap_or(data);
-    say(&words::greeting(&url, &shown, first_user))?;
-    let sweeping = tokio::spawn(sweep(app.clone()));
-    let pages = api::router(app.clone())
-        .merge(compat::retrosync::router(app.clone()))
-        .merge(web::router(app.clone()));
-    listen::serve(app, pages, listener, None, stop_signal()?).await;
-    sweeping.abort();
-    announcing.inspect(|task| task.abort());
-    parts.catalog.close().await;
-    Ok(ExitCode::SUCCESS)
-}
-
-/// Answers devices that look for a server, where that is asked for or makes sense.
-async fn announce(
-    asked: &Option<cli::Announce>,
-    public_url: Option<&str>,
-    listener: &tokio::net::TcpListener,
-) -> Result<Option<impl Future<Output = ()> + use<>>, Box<dyn Error>> {
-    let own = listener.local_addr()?;
-    // What is asked of everybody reaches no socket of one address.
-    let any =
-        if own.is_ipv4() { IpAddr::V4(Ipv4Addr::UNSPECIFIED) } else { IpAddr::V6(Ipv6Addr::UNSPECIFIED) };
-    let usual = SocketAddr::new(any, retrosync_protocol::discovery::PORT);
-    let at = match asked {
-        Some(cli::Announce(at)) => *at,
-        None => (!own.ip().is_loopback()).then_some(usual),
-    };
-    let Some(at) = at else { return Ok(None) };
-    match Announcer::bind(at, public_url, false, own.port()).await {
-        Ok(announcer) => Ok(Some(announcer.run())),
-        Err(error) => {
-            log::warn!("devices must be told the address, they cannot find it: UDP `{at}`: {error}");
-            Ok(None)
-        }
-    }
-}
-
-/// Held while a server runs, so that no second one uses the same data.
-fn alone(data: &Path) -> Result<File, Box<dyn Error>> {
-    let path = data.join("server.lock");
-    let file = File::create(&path).map_err(|error| format!("cannot write `{}`: {error}", path.display()))?;
-    file.try_lock().map_err(|_| format!("another server uses `{}`: stop it first", data.display()))?;
-    Ok(file)
-}
-
-/// Written under another name first, so that who waits for the file never reads half of it.
-fn write_ready(file: &Path, url: &str) -> std::io::Result<()> {
-    let mut name = file.as_os_str().to_owned();
-    name.push(".new");
-    std::fs::write(&name, format!("{url}\n"))?;
-    std::fs::rename(&name, file)
-}
-
-/// Comes back at the first Ctrl-C or SIGTERM.
-fn stop_signal() -> std::io::Result<impl Future<Output = ()>> {
-    let mut interrupt = signal(SignalKind::interrupt())?;
-    let mut terminate = signal(SignalKind::terminate())?;
-    Ok(async move {
-        tokio::select! {
-            _ = interrupt.recv() => {}
-            _ = terminate.recv() => {}
-        }
-    })
-}
-
-/// Forgets now and then what is over.
-async fn sweep(app: Arc<App>) {
-    let mut due = tokio::time::interval(SWEEP_EVERY);
-    loop {
-        due.tick().await;
-        let swept = async {
-            app.access.sweep(app.now_unix_s()).await?;
-            app.access.sweep_codes(app.now_unix_s()).await?;
-            app.library.sweep(app.now_unix_s()).await
-        };
-        if let Err(refusal) = swept.await {
-            log::warn!("cannot forget what is over: {refusal}");
-        }
-    }
-}
-
-async fn add_user(data: &Path, name: &str, password_stdin: bool) -> Outcome {
-    let access = Parts::open(data).await?.access(true);
+async fn add_user(config: &Config, name: &str, password_stdin: bool) -> Outcome {
+    let access = Parts::open(config).await?.access(true);
     let admin = access.users().await?.is_empty();
     if password_stdin {
         let mut line = String::new();
@@ -264,24 +141,24 @@ async fn one_user(access: &Access, name: Option<&str>) -> Result<User, Box<dyn E
     }
 }
 
-async fn make_code(data: &Path, name: &str) -> Outcome {
-    let access = Parts::open_existing(data).await?.access(false);
+async fn make_code(config: &Config, name: &str) -> Outcome {
+    let access = Parts::open_existing(config).await?.access(false);
     let user = one_user(&access, Some(name)).await?;
     let offer = access.make_code(user.id, now_unix_s()).await?;
     let minutes = offer.expires_in_s / 60;
     say(&format!("{}\n\nIt is good for one device and {minutes} minutes.", offer.user_code))
 }
 
-async fn approve(data: &Path, code: &UserCode, user: Option<&str>) -> Outcome {
-    let access = Parts::open_existing(data).await?.access(false);
+async fn approve(config: &Config, code: &UserCode, user: Option<&str>) -> Outcome {
+    let access = Parts::open_existing(config).await?.access(false);
     let user = one_user(&access, user).await?;
     let paired = access.approve(user.id, code, IpAddr::V4(Ipv4Addr::LOCALHOST), now_unix_s()).await?;
     say(&format!("`{}` is in: a device of `{}`", paired.device_name, paired.user))
 }
 
-async fn check(data: &Path, repair: bool) -> Outcome {
-    let parts = Parts::open_existing(data).await?;
-    let _alone = repair.then(|| alone(data)).transpose()?;
+async fn check(config: &Config, repair: bool) -> Outcome {
+    let parts = Parts::open_existing(config).await?;
+    let _alone = if repair { alone(config)? } else { None };
     let report = keep::check(parts.catalog.as_ref(), parts.blobs.as_ref(), repair, now_unix_s()).await?;
     let lines = [("missing", &report.missing), ("damaged", &report.damaged), ("orphan", &report.orphans)];
     for (what, found) in lines {

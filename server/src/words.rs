@@ -3,9 +3,9 @@
 use std::error::Error;
 use std::fmt::Write as _;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr, UdpSocket};
-use std::path::Path;
 
 use retrosync_server::app::is_plain_http;
+use retrosync_server::config::{Config, ConfigError, Database};
 use retrosync_server::refusal::Refusal;
 
 /// The address to tell people: where the server listens, or this machine's own where it listens everywhere.
@@ -30,15 +30,31 @@ fn own_address() -> IpAddr {
 }
 
 /// What `serve` prints once it listens.
-pub(crate) fn greeting(url: &str, data: &Path, first_user: bool) -> String {
-    let mut text =
-        format!("RetroSync is running.\n\n  dashboard  {url}\n  data       {}\n\n", data.display());
+pub(crate) fn greeting(url: &str, config: &Config, first_user: bool) -> String {
+    let data = config.data.canonicalize().unwrap_or_else(|_| config.data.clone());
+    let mut text = format!("RetroSync is running.\n\n  dashboard  {url}\n");
+    match &config.database {
+        Database::Sqlite => {
+            let _ = writeln!(text, "  data       {}", data.display());
+        }
+        database @ Database::Postgres { .. } => {
+            let _ = writeln!(text, "  database   {database}");
+        }
+    }
+    if let Some(bucket) = &config.s3_bucket {
+        let _ = writeln!(text, "  bucket     {bucket}");
+    }
+    text.push('\n');
     if first_user {
-        let _ = write!(
-            text,
-            "There is no user yet. Open the dashboard and make your account, or run\n\n  retrosync-server user add NAME --data {}\n\n",
-            data.display()
-        );
+        text.push_str("There is no user yet. Open the dashboard and make your account, or run\n\n");
+        let _ = match &config.database {
+            Database::Sqlite => {
+                write!(text, "  retrosync-server user add NAME --data {}\n\n", data.display())
+            }
+            Database::Postgres { .. } => {
+                text.write_str("  retrosync-server user add NAME   (with the same configuration)\n\n")
+            }
+        };
     }
     let plain = if is_plain_http(url) { " --plain-http true" } else { "" };
     let _ = write!(text, "On each handheld, pair it with this server:\n\n  retrosync pair {url}{plain}\n");
@@ -63,6 +79,9 @@ pub(crate) fn failure(error: &(dyn Error + 'static)) -> String {
         return text;
     }
     let _ = writeln!(text, "error: {error}");
+    if let Some(help) = error.downcast_ref::<ConfigError>().and_then(ConfigError::next_step) {
+        let _ = writeln!(text, "  help: {help}");
+    }
     let mut source = error.source();
     while let Some(cause) = source {
         let _ = writeln!(text, "  cause: {cause}");

@@ -94,20 +94,6 @@ impl DiskBlobs {
         Ok(DiskBlobs { folder: Arc::new(folder) })
     }
 
-    /// Removes what a process that died left in `incoming/`. Only while nobody else uses the folder.
-    ///
-    /// # Errors
-    /// When the folder cannot be read or changed.
-    pub fn clear_incoming(&self) -> Result<()> {
-        let clear = || {
-            for entry in fs::read_dir(self.folder.root.join("incoming"))? {
-                fs::remove_file(entry?.path())?;
-            }
-            Ok(())
-        };
-        clear().map_err(failed)
-    }
-
     async fn run<T: Send + 'static>(
         &self,
         work: impl FnOnce(&Folder) -> Result<T> + Send + 'static,
@@ -210,6 +196,27 @@ impl Blobs for DiskBlobs {
     async fn drop_upload(&self, upload: UploadId) -> Result<()> {
         self.run(move |folder| absent_is_fine(fs::remove_file(folder.upload(upload)))).await
     }
+
+    async fn clear_incoming(&self) -> Result<()> {
+        self.run(|folder| {
+            for entry in fs::read_dir(folder.root.join("incoming")).map_err(failed)? {
+                fs::remove_file(entry.map_err(failed)?.path()).map_err(failed)?;
+            }
+            Ok(())
+        })
+        .await
+    }
+
+    async fn answers(&self) -> Result<()> {
+        self.run(|folder| {
+            // Held: it is syncing, so it is there.
+            if folder.in_doubt.try_lock().is_ok_and(|in_doubt| *in_doubt) {
+                return Err(in_doubt_after_an_error());
+            }
+            fs::metadata(folder.root.join("incoming")).map(drop).map_err(failed)
+        })
+        .await
+    }
 }
 
 impl Folder {
@@ -240,10 +247,7 @@ impl Folder {
         }
         let mut in_doubt = self.in_doubt.lock().unwrap_or_else(PoisonError::into_inner);
         if *in_doubt {
-            return Err(BlobError::Failed(
-                "the disk reported a write error; check it, run `retrosync-server check`, then start again"
-                    .into(),
-            ));
+            return Err(in_doubt_after_an_error());
         }
         self.sync(files.iter().map(|(incoming, _)| incoming.path.as_path()), &mut in_doubt)?;
         for (incoming, path) in &mut files {
@@ -314,6 +318,12 @@ fn sync_folder(folder: &Path) -> io::Result<()> {
     // An empty parent is the current directory.
     let folder = if folder.as_os_str().is_empty() { Path::new(".") } else { folder };
     File::open(folder)?.sync_all()
+}
+
+fn in_doubt_after_an_error() -> BlobError {
+    BlobError::Failed(
+        "the disk reported a write error; check it, run `retrosync-server check`, then start again".into(),
+    )
 }
 
 fn absent_is_fine(result: io::Result<()>) -> Result<()> {

@@ -135,4 +135,13 @@ pub trait Blobs: Send + Sync {
     async fn assemble(&self, upload: UploadId, content: Content, pieces: &[Piece]) -> Result<()>;
     /// Forgets an upload's staged blocks.
     async fn drop_upload(&self, upload: UploadId) -> Result<()>;
+
+    /// Removes what a process that died left half-way. Only while nobody else writes here.
+    async fn clear_incoming(&self) -> Result<()> {
+        Ok(())
+    }
+    /// Is it really there? A store that vanished says so here, where a missing content would say only that it is missing.
+    async fn answers(&self) -> Result<()> {
+        self.size_bytes(Digest::of(b"")).await.map(drop)
+    }
 }

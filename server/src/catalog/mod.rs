@@ -85,6 +85,9 @@ pub trait Catalog: Send + Sync {
     fn heard(&self) -> BoxStream<'static, Heard> {
         stream::pending().boxed()
     }
+
+    /// Ends what is open, once nothing is under way.
+    async fn close(&self) {}
 }
 
 /// What a server hears of the others.

@@ -71,12 +71,6 @@ impl SqliteCatalog {
         };
         Ok(SqlTx::new(tx.map_err(failed)?))
     }
-
-    /// Ends all connections, once nothing is under way.
-    pub async fn close(&self) {
-        self.readers.close().await;
-        self.writer.close().await;
-    }
 }
 
 async fn migrate(pool: &SqlitePool, first_epoch: &Epoch) -> Result<()> {
@@ -119,6 +113,11 @@ impl Catalog for SqliteCatalog {
         sqlx::query("VACUUM INTO ?").bind(name).execute(&mut connection).await.map_err(failed)?;
         connection.close().await.map_err(failed)?;
         Ok(true)
+    }
+
+    async fn close(&self) {
+        self.readers.close().await;
+        self.writer.close().await;
     }
 }
 

@@ -36,7 +36,7 @@ async fn what_is_not_published_leaves_no_file() {
     blobs.stage(content(b"abc"), Bytes::from_static(b"abd")).await.unwrap_err();
     assert_eq!(incoming(folder.path()), 0);
     fs::write(folder.path().join("incoming/left by a kill"), b"half").unwrap();
-    blobs.clear_incoming().unwrap();
+    blobs.clear_incoming().await.unwrap();
     assert_eq!(incoming(folder.path()), 0);
 }
 

@@ -1,0 +1,92 @@
+//! The configuration: one table of all keys, and what each is set to.
+//!
+//! Defaults, then the file (`--config FILE`), then environment variables, then the command line; the later wins. Everything is
+//! parsed here, at the edge, into types that cannot be wrong; what is wrong is refused with where it stands and what to do. A
+//! secret is a [`Secret`]: it is shown nowhere. Reads files that it is told to read; opens nothing else, decides nothing.
+//!
+//! To add a key, add one row to the table below: its comment is what people read in `retrosync-server config`, its type says
+//! what it accepts, its environment variable is `RETROSYNC_` and its name in capitals with `_` for `.`.
+
+mod error;
+mod file;
+mod load;
+mod print;
+mod table;
+mod values;
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+
+pub use error::ConfigError;
+pub use load::Given;
+pub use table::{Key, Source};
+pub use values::{Announce, Database, LogFormat, LogLevel, Number, PublicUrl, Secret, Url};
+
+use crate::proxies::Network;
+use table::keys;
+
+keys! {
+    /// The folder that holds everything the server keeps, unless a database and a bucket do; made at first.
+    /// A relative one is below the folder in which the server was started.
+    "data" data: PathBuf = PathBuf::from("./retrosync-data");
+    /// Where to listen, ADDR:PORT. Port 0 takes a free one and prints it.
+    "listen" listen: SocketAddr = SocketAddr::from(([0, 0, 0, 0], 8377));
+    /// How users reach the server, if that is not where it listens (behind a proxy): scheme, host and port.
+    "public_url" public_url: Option<PublicUrl> = None;
+    /// Proxies before the server, whose `Forwarded` or `X-Forwarded-For` says whom a request is from: addresses or networks.
+    "trusted_proxies" trusted_proxies: Vec<Network> = Vec::new();
+    /// Let anybody who reaches the dashboard make an account; else only the first user can.
+    "open_registration" open_registration: bool = false;
+    /// Where to answer devices of the local network that look for a server (UDP): ADDR:PORT, `off`, or `auto`: on port 8377,
+    /// where `listen` is more than this machine.
+    "announce" announce: Announce = Announce::Auto;
+    /// Write the server's address to this file once it listens; scripts wait for it.
+    "ready_file" ready_file: Option<PathBuf> = None;
+    /// Where the records are: `sqlite` for a file in the `data` folder, or `postgres://USER@HOST/NAME`. A password in it is
+    /// taken for `database_password`.
+    "database" database: Database = Database::Sqlite;
+    /// The password of `database`.
+    "database_password" database_password: Option<Secret> = None;
+
+    /// The bucket that holds the bytes of saves; without it they are files in the `data` folder.
+    "s3.bucket" s3_bucket: Option<String> = None;
+    /// Where the S3 service answers, such as https://minio.example.org:9000; without it, Amazon's in `s3.region`.
+    "s3.endpoint" s3_endpoint: Option<Url> = None;
+    /// The region that requests are signed for.
+    "s3.region" s3_region: String = "us-east-1".to_owned();
+    /// The name of the key to the bucket; without it and `s3.secret_key`, what AWS_* in the environment says.
+    "s3.access_key" s3_access_key: Option<Secret> = None;
+    /// The key to the bucket.
+    "s3.secret_key" s3_secret_key: Option<Secret> = None;
+    /// What the names of all objects begin with, if the bucket holds other things too: such as `retrosync/`.
+    "s3.prefix" s3_prefix: Option<String> = None;
+    /// Speak plain HTTP to `s3.endpoint`: only in a network in which you trust everybody.
+    "s3.plain_http" s3_plain_http: bool = false;
+    /// Certificates (PEM) to trust for the S3 service, beside those that this machine trusts.
+    "s3.ca_file" s3_ca_file: Option<PathBuf> = None;
+
+    /// The certificate chain (PEM) to answer HTTPS with; without it the server speaks plain HTTP, for a proxy with HTTPS or a
+    /// network of your own.
+    "tls.cert_file" tls_cert_file: Option<PathBuf> = None;
+    /// The key (PEM) of `tls.cert_file`.
+    "tls.key_file" tls_key_file: Option<PathBuf> = None;
+    /// Answer HTTPS with a certificate that the server makes for itself and keeps in the `data` folder; devices pin it at
+    /// pairing, browsers ask once.
+    "tls.self_signed" tls_self_signed: bool = false;
+
+    /// The most connections at once; more wait until one ends.
+    "limits.connections" limits_connections: Number<1, 1_000_000> = Number::new(2048);
+    /// How long requests under way may take to end when the server is told to stop, in seconds.
+    "limits.stop_s" limits_stop_s: Number<0, 3600> = Number::new(10);
+
+    /// How the log (standard error) is written: `text` for people, `json` for programs: an object a line.
+    "log.format" log_format: LogFormat = LogFormat::Text;
+    /// The least important lines to log: `off`, `error`, `warn`, `info`, `debug` or `trace`.
+    "log.level" log_level: LogLevel = LogLevel::default();
+
+    /// Where to answer a Prometheus server on `/metrics`, ADDR:PORT; without it, nowhere: what is counted is not for those who
+    /// can reach `listen`.
+    "metrics.listen" metrics_listen: Option<SocketAddr> = None;
+    /// What a Prometheus server must send as its bearer token; without it, whoever reaches `metrics.listen` may read.
+    "metrics.token" metrics_token: Option<Secret> = None;
+}

@@ -1,0 +1,128 @@
+//! The composition root: configuration to an open catalog, blobs and notice. The only file that names SQLite, PostgreSQL,
+//! the disk and S3; all commands go through it. Opens and closes, decides nothing else.
+
+use std::error::Error;
+use std::fs::File;
+use std::sync::Arc;
+
+use retrosync_protocol::Epoch;
+
+use crate::access::{Access, AccessOptions};
+use crate::blobs::Blobs;
+use crate::blobs::disk::DiskBlobs;
+use crate::catalog::Catalog;
+use crate::catalog::sqlite::SqliteCatalog;
+use crate::config::{Config, Database};
+use crate::keep;
+use crate::library::Library;
+use crate::notice::Notice;
+
+/// What can go wrong with opening.
+pub type Opened<T> = Result<T, Box<dyn Error>>;
+
+/// What a server works with, open.
+#[derive(Clone)]
+pub struct Parts {
+    /// The records.
+    pub catalog: Arc<dyn Catalog>,
+    /// The bytes.
+    pub blobs: Arc<dyn Blobs>,
+    /// Who waits for whose news.
+    pub notice: Arc<Notice>,
+}
+
+impl Parts {
+    /// Opens what the configuration names, and makes what is not there.
+    ///
+    /// # Errors
+    /// When something cannot be opened or made.
+    pub async fn open(config: &Config) -> Opened<Parts> {
+        if keeps_data(config) {
+            keep::make_private(&config.data).map_err(|error| {
+                format!("cannot make the data directory `{}`: {error}", config.data.display())
+            })?;
+        }
+        let catalog = open_catalog(config).await?;
+        let blobs = open_blobs(config).await?;
+        Ok(Parts { catalog, blobs, notice: Arc::new(Notice::new()) })
+    }
+
+    /// Opens what a server has used before.
+    ///
+    /// # Errors
+    /// When nothing is there, or it cannot be opened.
+    pub async fn open_existing(config: &Config) -> Opened<Parts> {
+        if config.database == Database::Sqlite && !keep::catalog_file(&config.data).exists() {
+            return Err(format!(
+                "`{}` is not a server's data directory: say where it is with `--data DIR`",
+                config.data.display()
+            )
+            .into());
+        }
+        Parts::open(config).await
+    }
+
+    /// Who may do what, over these parts.
+    pub fn access(&self, open_registration: bool) -> Access {
+        Access::new(self.catalog.clone(), AccessOptions { open_registration })
+    }
+
+    /// The rules, over these parts.
+    pub fn library(&self) -> Library {
+        Library::new(self.catalog.clone(), self.blobs.clone(), self.notice.clone())
+    }
+
+    /// Ends what is open, once nothing is under way.
+    pub async fn close(&self) {
+        self.catalog.close().await;
+    }
+}
+
+/// Is anything kept in the data folder?
+pub fn keeps_data(config: &Config) -> bool {
+    config.database == Database::Sqlite || config.s3_bucket.is_none()
+}
+
+/// Held while a server runs on the data folder, so that no second one does; `None`: nothing is kept there, and there may be
+/// as many as you like.
+///
+/// # Errors
+/// When another server has it.
+pub fn alone(config: &Config) -> Opened<Option<File>> {
+    if !keeps_data(config) {
+        return Ok(None);
+    }
+    let path = config.data.join("server.lock");
+    let file = File::create(&path).map_err(|error| format!("cannot write `{}`: {error}", path.display()))?;
+    file.try_lock().map_err(|_| format!("another server uses `{}`: stop it first", config.data.display()))?;
+    Ok(Some(file))
+}
+
+/// The epoch of a catalog that is new.
+fn first_epoch() -> Opened<Epoch> {
+    let mut bytes = [0; 16];
+    getrandom::fill(&mut bytes).map_err(|error| format!("cannot draw random numbers: {error}"))?;
+    Ok(Epoch::from_random(&bytes))
+}
+
+async fn open_catalog(config: &Config) -> Opened<Arc<dyn Catalog>> {
+    match &config.database {
+        Database::Sqlite => {
+            let file = keep::catalog_file(&config.data);
+            Ok(Arc::new(SqliteCatalog::open(&file, &first_epoch()?).await?))
+        }
+        Database::Postgres { url, .. } => {
+            Err(format!("cannot open `{url}`: this server was built without PostgreSQL; use `sqlite`").into())
+        }
+    }
+}
+
+async fn open_blobs(config: &Config) -> Opened<Arc<dyn Blobs>> {
+    match &config.s3_bucket {
+        None => Ok(Arc::new(DiskBlobs::open(&keep::blobs_folder(&config.data))?)),
+        Some(bucket) => Err(format!(
+            "cannot open the bucket `{bucket}`: this server was built without S3; unset `s3.bucket`"
+        )
+        .into()),
+    }
+}

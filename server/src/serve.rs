@@ -1,0 +1,121 @@
+//! `retrosync-server serve`: the parts put together, listening, until a signal says to stop. Decides nothing about saves.
+
+use std::error::Error;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::path::Path;
+use std::process::ExitCode;
+use std::sync::Arc;
+use std::time::Duration;
+
+use retrosync_server::announce::Announcer;
+use retrosync_server::app::App;
+use retrosync_server::config::{Announce, Config};
+use retrosync_server::parts::{Parts, alone, keeps_data};
+use retrosync_server::proxies::Proxies;
+use retrosync_server::{api, compat, listen, web};
+use tokio::signal::unix::{SignalKind, signal};
+
+use crate::{Outcome, say, words};
+
+/// How often what is over is forgotten.
+const SWEEP_EVERY: Duration = Duration::from_secs(3600);
+
+/// Runs the server until it is told to stop.
+pub(crate) async fn serve(config: Config) -> Outcome {
+    let parts = Parts::open(&config).await?;
+    let alone = alone(&config)?;
+    if alone.is_some() {
+        parts.blobs.clear_incoming().await?;
+    }
+    let access = parts.access(config.open_registration);
+    let first_user = access.users().await?.is_empty();
+    let proxies = Proxies::new(config.trusted_proxies.clone());
+    let public_url = config.public_url.as_ref().map(|url| url.as_str().to_owned());
+    let app = App::new(parts.library(), access, public_url, proxies).await?;
+    if keeps_data(&config) {
+        app.keeps_data_in(config.data.clone());
+    }
+    let listener = listen::bind(config.listen).await.map_err(|error| {
+        format!("cannot listen on `{}`: {error}; choose another with `--listen ADDR:PORT`", config.listen)
+    })?;
+    let announcing = announce(config.announce, app.public_url.as_deref(), &listener).await?.map(tokio::spawn);
+    let url = app
+        .public_url
+        .clone()
+        .unwrap_or_else(|| words::base_url(listener.local_addr().unwrap_or(config.listen)));
+    if let Some(file) = &config.ready_file {
+        write_ready(file, &words::local_url(listener.local_addr()?))?;
+    }
+    say(&words::greeting(&url, &config, first_user))?;
+    let sweeping = tokio::spawn(sweep(app.clone()));
+    let pages = api::router(app.clone())
+        .merge(compat::retrosync::router(app.clone()))
+        .merge(web::router(app.clone()));
+    listen::serve(app, pages, listener, None, stop_signal()?).await;
+    sweeping.abort();
+    announcing.inspect(|task| task.abort());
+    parts.close().await;
+    Ok(ExitCode::SUCCESS)
+}
+
+/// Answers devices that look for a server, where that is asked for or makes sense.
+async fn announce(
+    asked: Announce,
+    public_url: Option<&str>,
+    listener: &tokio::net::TcpListener,
+) -> Result<Option<impl Future<Output = ()> + use<>>, Box<dyn Error>> {
+    let own = listener.local_addr()?;
+    // What is asked of everybody reaches no socket of one address.
+    let any =
+        if own.is_ipv4() { IpAddr::V4(Ipv4Addr::UNSPECIFIED) } else { IpAddr::V6(Ipv6Addr::UNSPECIFIED) };
+    let usual = SocketAddr::new(any, retrosync_protocol::discovery::PORT);
+    let at = match asked {
+        Announce::At(at) => Some(at),
+        Announce::Off => None,
+        Announce::Auto => (!own.ip().is_loopback()).then_some(usual),
+    };
+    let Some(at) = at else { return Ok(None) };
+    match Announcer::bind(at, public_url, false, own.port()).await {
+        Ok(announcer) => Ok(Some(announcer.run())),
+        Err(error) => {
+            log::warn!("devices must be told the address, they cannot find it: UDP `{at}`: {error}");
+            Ok(None)
+        }
+    }
+}
+
+/// Written under another name first, so that who waits for the file never reads half of it.
+fn write_ready(file: &Path, url: &str) -> std::io::Result<()> {
+    let mut name = file.as_os_str().to_owned();
+    name.push(".new");
+    std::fs::write(&name, format!("{url}\n"))?;
+    std::fs::rename(&name, file)
+}
+
+/// Comes back at the first Ctrl-C or SIGTERM.
+fn stop_signal() -> std::io::Result<impl Future<Output = ()>> {
+    let mut interrupt = signal(SignalKind::interrupt())?;
+    let mut terminate = signal(SignalKind::terminate())?;
+    Ok(async move {
+        tokio::select! {
+            _ = interrupt.recv() => {}
+            _ = terminate.recv() => {}
+        }
+    })
+}
+
+/// Forgets now and then what is over.
+async fn sweep(app: Arc<App>) {
+    let mut due = tokio::time::interval(SWEEP_EVERY);
+    loop {
+        due.tick().await;
+        let swept = async {
+            app.access.sweep(app.now_unix_s()).await?;
+            app.access.sweep_codes(app.now_unix_s()).await?;
+            app.library.sweep(app.now_unix_s()).await
+        };
+        if let Err(refusal) = swept.await {
+            log::warn!("cannot forget what is over: {refusal}");
+        }
+    }
+}
