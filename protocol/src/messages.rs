@@ -168,6 +168,9 @@ pub struct HistoryEntry {
     pub device_name: String,
     /// Is it a head?
     pub head: bool,
+    /// Its bytes are not kept any more; the record stays.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub thinned: bool,
 }
 
 /// `POST /content`.

@@ -59,6 +59,8 @@ codes! {
     CodeUnknown "code_unknown" 404 "Not Found",
     /// No such thing of this user.
     NotFound "not_found" 404 "Not Found",
+    /// The version is known, its bytes were thinned out.
+    Thinned "thinned" 410 "Gone",
     /// The heads are others than the request named.
     HeadsMoved "heads_moved" 409 "Conflict",
     /// The writer used that sequence for other bytes.

@@ -8,6 +8,7 @@ mod adopt;
 mod board;
 mod changes;
 mod choice;
+mod contents;
 mod heads;
 pub(crate) mod operations;
 mod recorder;
@@ -89,18 +90,19 @@ impl Library {
     /// A content of the user's own versions: its size.
     ///
     /// # Errors
-    /// `not_found`, also when it is another user's.
+    /// `not_found`, also when it is another user's; `thinned`.
     pub async fn content(&self, asker: &Asker, digest: Digest) -> Answer<Content> {
         let mut tx = self.catalog.begin(Access::Read).await?;
-        tx.content(asker.user, digest).await?.ok_or_else(|| {
-            Refusal::new(Code::NotFound, format!("no version of yours has the content `{digest}`"))
-        })
+        match tx.content(asker.user, digest).await? {
+            Some(content) => Ok(content),
+            None => Err(contents::absent(tx.as_mut(), asker.user, digest).await?),
+        }
     }
 
     /// A range of a content's bytes, cut at its end.
     ///
     /// # Errors
-    /// `not_found`, also when it is another user's.
+    /// `not_found`, also when it is another user's; `thinned`.
     pub async fn open(&self, asker: &Asker, digest: Digest, range: Range<u64>) -> Answer<BlobStream> {
         self.content(asker, digest).await?;
         let bytes = self.blobs.open(digest, range).await?;
@@ -130,9 +132,13 @@ impl Library {
         let mut versions = tx.history(known.row, before, limit + 1).await?;
         let more = versions.len() > limit as usize;
         versions.truncate(limit as usize);
+        let digests: Vec<Digest> =
+            versions.iter().filter_map(|version| Some(version.record.content?.digest)).collect();
+        let thinned = tx.without_content(asker.user, &digests).await?;
         let entry = |version: StoredVersion| HistoryEntry {
             version: version.id,
             head: heads.contains(&version.id),
+            thinned: version.record.content.is_some_and(|content| thinned.contains(&content.digest)),
             received_unix_s: version.received_unix_s,
             device_name: version.device_name,
             record: version.record,

@@ -122,6 +122,13 @@ impl From<BlobError> for Refusal {
                     .help("the save may have changed while it was read; read it again")
             }
             BlobError::DiskFull(_) => disk_full().caused_by(error),
+            BlobError::Unavailable { .. } => Refusal::new(
+                Code::Unavailable,
+                "the server cannot reach its store of saves; nothing was changed",
+            )
+            .help("it will try again by itself; the server's log tells its owner more")
+            .retry_after_s(30)
+            .caused_by(error),
             BlobError::Missing(_) | BlobError::Failed(_) => {
                 Refusal::internal("using its stored bytes", error)
             }

@@ -194,7 +194,7 @@ async fn open(app: &App, asker: &Asker, digest: Digest) -> Answer<Opened> {
     };
     match found.await {
         Ok(found) => Ok(Some(found)),
-        Err(refusal) if Refusal::code(&refusal) == Code::NotFound => Ok(None),
+        Err(refusal) if matches!(Refusal::code(&refusal), Code::NotFound | Code::Thinned) => Ok(None),
         Err(refusal) => Err(refusal),
     }
 }

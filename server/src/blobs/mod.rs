@@ -6,7 +6,10 @@
 
 #[cfg(feature = "serve")]
 pub mod disk;
+mod object_errors;
 pub mod objects;
+#[cfg(feature = "serve")]
+pub mod s3;
 #[cfg(test)]
 mod suite;
 
@@ -29,6 +32,13 @@ pub enum BlobError {
     DiskFull(String),
     /// Should be there and is not.
     Missing(Digest),
+    /// The store cannot be used now (gone, unreachable, slow, not allowed): try later; nothing of them is there.
+    Unavailable {
+        /// What the store said.
+        why: String,
+        /// What the server's owner can do.
+        help: &'static str,
+    },
     /// Anything else.
     Failed(String),
 }
@@ -39,6 +49,9 @@ impl fmt::Display for BlobError {
             BlobError::Mismatch => f.write_str("the bytes are not of the digest and size named"),
             BlobError::DiskFull(text) => write!(f, "no room for the bytes: {text}"),
             BlobError::Missing(digest) => write!(f, "the bytes of `{digest}` are missing"),
+            BlobError::Unavailable { why, help } => {
+                write!(f, "the store of bytes cannot be used: {why}; help: {help}")
+            }
             BlobError::Failed(text) => write!(f, "the store of bytes failed: {text}"),
         }
     }

@@ -2,8 +2,16 @@
 //!
 //! Promise 5, *bytes before names*: an object appears whole or not at all, and is durable when its `put` answers; so staging
 //! verifies in memory and publishing puts. May assume no conditional request: an object is put again only with the same bytes.
+//!
+//! Promise 3, *unknown is not absent*: "not found" is believed only while the marker is there that the store bears since it was
+//! first used. A bucket that vanished, or that somebody emptied, answers "not found" to everything too.
+//!
+//!     retrosync.json                 the marker
+//!     blobs/ab/abcdef…               a content
+//!     uploads/7/000003               block 3 of upload 7
+//!     uploads/7/multipart/…          a multipart that was begun for upload 7, so that it can be ended whatever happens
+//!     damaged/abcdef…                what `check --repair` set aside
 
-use std::error::Error;
 use std::io;
 use std::ops::Range;
 use std::sync::Arc;
@@ -13,32 +21,111 @@ use bytes::{Bytes, BytesMut};
 use futures_util::stream::{self, BoxStream};
 use futures_util::{StreamExt as _, TryStreamExt as _};
 use object_store::memory::InMemory;
+use object_store::multipart::MultipartStore;
 use object_store::path::Path;
-use object_store::{GetOptions, GetRange, MultipartUpload, ObjectStore, ObjectStoreExt as _};
+use object_store::{
+    Error as StoreError, GetOptions, GetRange, MultipartId, ObjectStore, ObjectStoreExt as _,
+};
 use retrosync_protocol::{BLOCK_BYTES, Content, Digest, Hasher};
 
+use super::object_errors::failed;
 use super::{BlobError, BlobStream, Blobs, Found, Piece, Place, Result, Staged};
 use crate::catalog::UploadId;
 
-/// How many objects of a batch are put at once.
-const PUTS_AT_ONCE: usize = 8;
+/// How many objects are asked about, put or read at once.
+const AT_ONCE: usize = 16;
 /// The size of a part when a content is put together; stores ask for 5 MiB at least.
 const PART_BYTES: usize = 8 << 20;
+/// What the store bears since it was first used.
+const MARKER: &str = "retrosync.json";
 
 /// Blobs in an object store.
 pub struct ObjectBlobs {
     store: Arc<dyn ObjectStore>,
+    multiparts: Arc<dyn MultipartStore>,
+    prefix: Path,
+    /// Is there a marker to look for before "not found" is believed?
+    marked: bool,
+}
+
+/// A multipart that was begun: where it leads, and how the store calls it.
+struct Begun {
+    path: Path,
+    id: MultipartId,
+    note: Path,
 }
 
 impl ObjectBlobs {
-    /// Blobs in this store.
-    pub fn new(store: Arc<dyn ObjectStore>) -> ObjectBlobs {
-        ObjectBlobs { store }
+    /// Blobs in this store, below `prefix`.
+    pub fn new<S: ObjectStore + MultipartStore>(store: Arc<S>, prefix: Path) -> ObjectBlobs {
+        ObjectBlobs { store: store.clone(), multiparts: store, prefix, marked: false }
     }
 
     /// Blobs in memory.
     pub fn in_memory() -> ObjectBlobs {
-        ObjectBlobs::new(Arc::new(InMemory::new()))
+        ObjectBlobs::new(Arc::new(InMemory::new()), Path::default())
+    }
+
+    /// Looks whether the store can be read and written, and puts the marker. From here on "not found" is believed only
+    /// where the marker is. True: the store was empty.
+    ///
+    /// # Errors
+    /// `Unavailable` when it cannot be used, with what to do.
+    pub async fn take_into_use(&mut self) -> Result<bool> {
+        let empty = match self.store.get(&self.at([MARKER])).await {
+            Ok(_) => false,
+            Err(why) if is_not_found(&why) => self.list().await?.next().await.transpose()?.is_none(),
+            Err(why) => return Err(failed(why)),
+        };
+        // Also where it is there already: whether the store may be written is better known now than at the first save.
+        self.store.put(&self.at([MARKER]), "{\"retrosync_blobs\":1}\n".into()).await.map_err(failed)?;
+        self.marked = true;
+        Ok(empty)
+    }
+
+    fn at<const N: usize>(&self, parts: [&str; N]) -> Path {
+        parts.into_iter().fold(self.prefix.clone(), |path, part| path.join(part))
+    }
+
+    fn path(&self, digest: Digest) -> Path {
+        let name = digest.to_string();
+        self.at(["blobs", &name[..2], &name])
+    }
+
+    fn upload_path(&self, upload: UploadId) -> Path {
+        self.at(["uploads", &upload.0.to_string()])
+    }
+
+    fn block_path(&self, upload: UploadId, index: u64) -> Path {
+        debug_assert!(index * BLOCK_BYTES <= retrosync_protocol::MAX_CONTENT_BYTES);
+        self.upload_path(upload).join(format!("{index:06}"))
+    }
+
+    /// Something was not found: comes back well only when the store is the one that it was.
+    async fn believe_absence(&self) -> Result<()> {
+        if !self.marked {
+            return Ok(());
+        }
+        match self.store.head(&self.at([MARKER])).await {
+            Ok(_) => Ok(()),
+            Err(why) if is_not_found(&why) => Err(BlobError::Unavailable {
+                why: format!(
+                    "the bucket is gone, or is another one: there is no `{}` in it",
+                    self.at([MARKER])
+                ),
+                help: "bring the bucket back; for one that is empty on purpose restart the server, then run `retrosync-server check`",
+            }),
+            Err(why) => Err(failed(why)),
+        }
+    }
+
+    /// An answer that may be "not found", which is `None` then.
+    async fn if_there<T>(&self, answer: object_store::Result<T>) -> Result<Option<T>> {
+        match answer {
+            Ok(found) => Ok(Some(found)),
+            Err(why) if is_not_found(&why) => self.believe_absence().await.map(|()| None),
+            Err(why) => Err(failed(why)),
+        }
     }
 
     /// Reads a range of an object; the object may be gone.
@@ -48,51 +135,121 @@ impl ObjectBlobs {
         Ok(got.into_stream().map_err(io::Error::other).boxed())
     }
 
-    /// The bytes of a piece: at most a block or a copied range, as a stream.
-    async fn piece(&self, upload: UploadId, piece: Piece) -> Result<BlobStream> {
-        match piece {
-            Piece::Staged(index) => match self.store.get(&block_path(upload, index)).await {
-                Err(object_store::Error::NotFound { .. }) => Err(BlobError::Mismatch),
-                got => Ok(got.map_err(failed)?.into_stream().map_err(io::Error::other).boxed()),
-            },
+    /// The bytes of a piece: at most a block.
+    async fn piece(&self, upload: UploadId, piece: Piece) -> Result<Bytes> {
+        let (path, range, absent) = match piece {
+            Piece::Staged(index) => (self.block_path(upload, index), 0..BLOCK_BYTES, BlobError::Mismatch),
             Piece::Copied { from, offset_bytes, length_bytes } => {
-                match self.range(&path(from), offset_bytes..offset_bytes + length_bytes).await {
-                    Err(object_store::Error::NotFound { .. }) => Err(BlobError::Missing(from)),
-                    got => got.map_err(failed),
+                (self.path(from), offset_bytes..offset_bytes + length_bytes, BlobError::Missing(from))
+            }
+        };
+        let got = self.store.get_range(&path, range).await;
+        self.if_there(got).await?.ok_or(absent)
+    }
+
+    /// Puts the pieces together at `path`: in one object at once where they are few, else part by part. What is not the
+    /// content named never appears.
+    async fn put_together(&self, upload: UploadId, content: Content, pieces: &[Piece]) -> Result<()> {
+        let path = self.path(content.digest);
+        let pieces = stream::iter(pieces.to_vec());
+        let mut bytes = pieces.map(|piece| self.piece(upload, piece)).buffered(AT_ONCE);
+        let mut hasher = Hasher::default();
+        let mut done_bytes = 0;
+        let mut part = BytesMut::new();
+        let mut begun: Option<Begun> = None;
+        let mut parts = Vec::new();
+        let gathered = async {
+            while let Some(piece) = bytes.try_next().await? {
+                hasher.update(&piece);
+                done_bytes += piece.len() as u64;
+                part.extend_from_slice(&piece);
+                if part.len() > PART_BYTES {
+                    let multipart = match begun.take() {
+                        Some(multipart) => multipart,
+                        None => self.begin_multipart(upload, &path).await?,
+                    };
+                    let multipart = begun.insert(multipart);
+                    parts.push(self.put_part(multipart, parts.len(), part.split_to(PART_BYTES)).await?);
                 }
+            }
+            if done_bytes != content.size_bytes || hasher.finish() != content.digest {
+                return Err(BlobError::Mismatch);
+            }
+            match &begun {
+                None => self.store.put(&path, part.freeze().into()).await.map_err(failed).map(drop),
+                Some(multipart) => {
+                    parts.push(self.put_part(multipart, parts.len(), part).await?);
+                    let done = self.multiparts.complete_multipart(&path, &multipart.id, parts).await;
+                    done.map_err(failed).map(drop)
+                }
+            }
+        };
+        let done = gathered.await;
+        if let (Err(_), Some(multipart)) = (&done, &begun) {
+            // Nothing of it is visible. Should this fail too, its note is there for `drop_upload`.
+            let _ = self.end_multipart(multipart).await;
+        }
+        done
+    }
+
+    async fn put_part(
+        &self,
+        to: &Begun,
+        index: usize,
+        bytes: BytesMut,
+    ) -> Result<object_store::multipart::PartId> {
+        let part = self.multiparts.put_part(&to.path, &to.id, index, bytes.freeze().into()).await;
+        part.map_err(failed)
+    }
+
+    /// Begins a multipart, and notes it before anything is put into it: the store keeps parts for ever unless it is told.
+    async fn begin_multipart(&self, upload: UploadId, path: &Path) -> Result<Begun> {
+        let id = self.multiparts.create_multipart(path).await.map_err(failed)?;
+        let name = Digest::of(id.as_bytes()).to_string();
+        let note = self.upload_path(upload).join("multipart").join(name);
+        let begun = Begun { path: path.clone(), id, note };
+        let text = format!("{}\n{}", begun.path, begun.id);
+        match self.store.put(&begun.note, text.into()).await {
+            Ok(_) => Ok(begun),
+            Err(why) => {
+                let _ = self.multiparts.abort_multipart(path, &begun.id).await;
+                Err(failed(why))
             }
         }
     }
 
-    /// Copies the pieces into `to`, part by part, hashing on the way.
-    async fn copy_pieces(
-        &self,
-        upload: UploadId,
-        content: Content,
-        pieces: &[Piece],
-        to: &mut dyn MultipartUpload,
-    ) -> Result<()> {
-        let mut hasher = Hasher::default();
-        let mut done_bytes = 0;
-        let mut part = BytesMut::new();
-        for piece in pieces {
-            let mut bytes = self.piece(upload, *piece).await?;
-            while let Some(chunk) =
-                bytes.try_next().await.map_err(|why| BlobError::Failed(why.to_string()))?
-            {
-                hasher.update(&chunk);
-                done_bytes += chunk.len() as u64;
-                part.extend_from_slice(&chunk);
-                while part.len() >= PART_BYTES {
-                    to.put_part(part.split_to(PART_BYTES).freeze().into()).await.map_err(failed)?;
-                }
-            }
+    async fn end_multipart(&self, begun: &Begun) -> Result<()> {
+        match self.multiparts.abort_multipart(&begun.path, &begun.id).await {
+            // Completed or ended before.
+            Err(why) if !is_not_found(&why) => return Err(failed(why)),
+            _ => {}
         }
-        if done_bytes != content.size_bytes || hasher.finish() != content.digest {
-            return Err(BlobError::Mismatch);
-        }
-        to.put_part(part.freeze().into()).await.map_err(failed)
+        self.remove(&begun.note).await
     }
+
+    /// Ends what the note speaks of.
+    async fn end_noted(&self, note: Path) -> Result<()> {
+        let Some(got) = self.if_there(self.store.get(&note).await).await? else { return Ok(()) };
+        let text = got.bytes().await.map_err(failed)?;
+        match std::str::from_utf8(&text).ok().and_then(|text| text.split_once('\n')) {
+            Some((path, id)) => {
+                self.end_multipart(&Begun { path: Path::from(path), id: id.into(), note }).await
+            }
+            None => self.remove(&note).await,
+        }
+    }
+
+    async fn remove(&self, path: &Path) -> Result<()> {
+        match self.store.delete(path).await {
+            Err(why) if is_not_found(&why) => self.believe_absence().await,
+            other => other.map_err(failed),
+        }
+    }
+}
+
+/// Not there; a bucket that is not there says so in its answer, and is another matter.
+fn is_not_found(why: &StoreError) -> bool {
+    matches!(why, StoreError::NotFound { .. }) && !why.to_string().contains("NoSuchBucket")
 }
 
 #[async_trait]
@@ -108,44 +265,68 @@ impl Blobs for ObjectBlobs {
         let puts = batch.into_iter().map(|staged| async move {
             match staged.place {
                 Place::Memory(bytes) => {
-                    self.store.put(&path(staged.content.digest), bytes.into()).await.map_err(failed).map(drop)
+                    let path = self.path(staged.content.digest);
+                    self.store.put(&path, bytes.into()).await.map_err(failed).map(drop)
                 }
                 #[cfg(feature = "serve")]
                 Place::File(_) => Err(BlobError::Failed("staged in another store".into())),
             }
         });
-        stream::iter(puts).buffer_unordered(PUTS_AT_ONCE).try_collect().await
+        stream::iter(puts).buffer_unordered(AT_ONCE).try_collect().await
     }
 
     async fn open(&self, digest: Digest, range: Range<u64>) -> Result<Option<BlobStream>> {
+        let path = self.path(digest);
+        if !range.is_empty()
+            && let Ok(bytes) = self.range(&path, range.clone()).await
+        {
+            return Ok(Some(bytes));
+        }
+        // Not there, or a range that stores refuse: past the end, or of nothing.
         let Some(size_bytes) = self.size_bytes(digest).await? else { return Ok(None) };
         let range = range.start.min(size_bytes)..range.end.min(size_bytes);
         if range.is_empty() {
-            // Stores refuse an empty range.
             return Ok(Some(stream::empty().boxed()));
         }
-        match self.range(&path(digest), range).await {
-            Err(object_store::Error::NotFound { .. }) => Ok(None),
-            got => got.map(Some).map_err(failed),
-        }
+        let read = self.range(&path, range).await;
+        self.if_there(read).await
     }
 
     async fn size_bytes(&self, digest: Digest) -> Result<Option<u64>> {
-        match self.store.head(&path(digest)).await {
-            Err(object_store::Error::NotFound { .. }) => Ok(None),
-            got => got.map(|meta| Some(meta.size)).map_err(failed),
+        let found = self.store.head(&self.path(digest)).await;
+        Ok(self.if_there(found).await?.map(|meta| meta.size))
+    }
+
+    async fn lacking(&self, digests: Vec<Digest>) -> Result<Vec<Digest>> {
+        let looks = digests.into_iter().map(|digest| async move {
+            match self.store.head(&self.path(digest)).await {
+                Ok(_) => Ok(None),
+                Err(why) if is_not_found(&why) => Ok(Some(digest)),
+                Err(why) => Err(failed(why)),
+            }
+        });
+        let found: Vec<Option<Digest>> = stream::iter(looks).buffered(AT_ONCE).try_collect().await?;
+        let lacking: Vec<Digest> = found.into_iter().flatten().collect();
+        if !lacking.is_empty() {
+            self.believe_absence().await?;
         }
+        Ok(lacking)
+    }
+
+    async fn set_aside(&self, digest: Digest) -> Result<bool> {
+        let (from, aside) = (self.path(digest), self.at(["damaged", &digest.to_string()]));
+        self.store.copy(&from, &aside).await.map_err(failed)?;
+        // Only when the copy is there.
+        self.remove(&from).await?;
+        Ok(true)
     }
 
     async fn delete(&self, digest: Digest) -> Result<()> {
-        match self.store.delete(&path(digest)).await {
-            Err(object_store::Error::NotFound { .. }) => Ok(()),
-            other => other.map_err(failed),
-        }
+        self.remove(&self.path(digest)).await
     }
 
     async fn list(&self) -> Result<BoxStream<'_, Result<Found>>> {
-        let all = self.store.list(Some(&Path::from("blobs")));
+        let all = self.store.list(Some(&self.at(["blobs"])));
         let found = all.try_filter_map(|meta| async move {
             let digest = meta.location.filename().and_then(|name| name.parse().ok());
             Ok(digest.map(|digest| Found {
@@ -159,57 +340,27 @@ impl Blobs for ObjectBlobs {
 
     async fn stage_blocks(&self, upload: UploadId, blocks: Vec<(u64, Bytes)>) -> Result<()> {
         let puts = blocks.into_iter().map(|(index, bytes)| async move {
-            self.store.put(&block_path(upload, index), bytes.into()).await.map_err(failed).map(drop)
+            let put = self.store.put(&self.block_path(upload, index), bytes.into()).await;
+            put.map_err(failed).map(drop)
         });
-        stream::iter(puts).buffer_unordered(PUTS_AT_ONCE).try_collect().await
+        stream::iter(puts).buffer_unordered(AT_ONCE).try_collect().await
     }
 
     async fn assemble(&self, upload: UploadId, content: Content, pieces: &[Piece]) -> Result<()> {
-        let mut to = self.store.put_multipart(&path(content.digest)).await.map_err(failed)?;
-        match self.copy_pieces(upload, content, pieces, to.as_mut()).await {
-            Ok(()) => to.complete().await.map_err(failed).map(drop),
-            Err(why) => {
-                // Nothing of it is visible; what the store still holds of it is the store's to forget.
-                let _ = to.abort().await;
-                Err(why)
-            }
-        }
+        self.put_together(upload, content, pieces).await
     }
 
     async fn drop_upload(&self, upload: UploadId) -> Result<()> {
-        let staged = self.store.list(Some(&uploads_path(upload))).map_ok(|meta| meta.location).boxed();
-        let removed = self.store.delete_stream(staged).try_for_each(|_| async { Ok(()) }).await;
-        match removed {
-            Err(object_store::Error::NotFound { .. }) => Ok(()),
-            other => other.map_err(failed),
+        let staged = self.store.list(Some(&self.upload_path(upload))).map_ok(|meta| meta.location);
+        let staged: Vec<Path> = staged.try_collect().await.map_err(failed)?;
+        let is_note = |path: &Path| path.parts().any(|part| part.as_ref() == "multipart");
+        let (notes, blocks): (Vec<Path>, Vec<Path>) = staged.into_iter().partition(is_note);
+        for note in notes {
+            self.end_noted(note).await?;
         }
+        let removed = stream::iter(blocks).map(|path| async move { self.remove(&path).await });
+        removed.buffer_unordered(AT_ONCE).try_collect().await
     }
-}
-
-fn path(digest: Digest) -> Path {
-    let name = digest.to_string();
-    Path::from_iter(["blobs", &name[..2], &name])
-}
-
-fn uploads_path(upload: UploadId) -> Path {
-    Path::from_iter(["uploads", &upload.0.to_string()])
-}
-
-fn block_path(upload: UploadId, index: u64) -> Path {
-    debug_assert!(index * BLOCK_BYTES <= retrosync_protocol::MAX_CONTENT_BYTES);
-    uploads_path(upload).join(format!("{index:06}"))
-}
-
-/// What the store said; a full disk under it is told apart.
-fn failed(why: object_store::Error) -> BlobError {
-    let mut cause: Option<&(dyn Error + 'static)> = Some(&why);
-    while let Some(error) = cause {
-        if error.downcast_ref::<io::Error>().is_some_and(|io| io.kind() == io::ErrorKind::StorageFull) {
-            return BlobError::DiskFull(why.to_string());
-        }
-        cause = error.source();
-    }
-    BlobError::Failed(why.to_string())
 }
 
 #[cfg(test)]
@@ -222,5 +373,25 @@ mod tests {
         for case in suite::CASES {
             case(Arc::new(ObjectBlobs::in_memory())).await;
         }
+    }
+
+    #[tokio::test]
+    async fn an_emptied_store_does_not_say_that_it_never_had_a_save() {
+        let store = Arc::new(InMemory::new());
+        let mut blobs = ObjectBlobs::new(store.clone(), Path::from("saves"));
+        assert!(blobs.take_into_use().await.is_ok_and(|empty| empty));
+        let there = suite::put(&blobs, b"a save").await;
+        let absent = Digest::of(b"another");
+        assert!(
+            matches!(blobs.lacking(vec![there.digest, absent]).await.as_deref(), Ok([one]) if *one == absent)
+        );
+        assert!(store.delete(&Path::from("saves/retrosync.json")).await.is_ok());
+        assert!(matches!(blobs.lacking(vec![absent]).await, Err(BlobError::Unavailable { .. })));
+        assert!(matches!(blobs.size_bytes(absent).await, Err(BlobError::Unavailable { .. })));
+        assert!(matches!(blobs.open(absent, 0..9).await.map(drop), Err(BlobError::Unavailable { .. })));
+        assert!(
+            matches!(blobs.lacking(vec![there.digest]).await.as_deref(), Ok([])),
+            "what is there is there"
+        );
     }
 }

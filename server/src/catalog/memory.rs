@@ -7,18 +7,20 @@ mod board;
 mod memos;
 mod people;
 mod saves;
+mod upkeep;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use async_trait::async_trait;
-use retrosync_protocol::{Content, DeviceId, Digest, Epoch, VersionId, WriterId};
+use retrosync_protocol::{DeviceId, Digest, Epoch, VersionId, WriterId};
 use tokio::sync::OwnedMutexGuard;
 
 use super::{
     Access, BlockPlace, Catalog, CatalogError, DeviceRecord, Event, Invitation, Mark, OperationRecord,
-    Pairing, Result, SaveRecord, SaveRow, SessionRecord, StoredVersion, Tx, Upload, UploadId, User, UserId,
+    OwnContent, Pairing, Result, SaveRecord, SaveRow, SessionRecord, StoredVersion, Stray, Tx, Upload,
+    UploadId, User, UserId,
 };
 
 /// A catalog in memory.
@@ -42,7 +44,8 @@ struct State {
     versions: BTreeMap<(SaveRow, VersionId), Arc<StoredVersion>>,
     by_change: BTreeMap<(UserId, u64), Option<DeviceId>>,
     by_sequence: BTreeMap<(UserId, WriterId, u64), VersionId>,
-    contents: BTreeMap<(UserId, Digest), Content>,
+    contents: BTreeMap<(UserId, Digest), OwnContent>,
+    strays: BTreeMap<Digest, Stray>,
     uploads: BTreeMap<UploadId, Upload>,
     blocks: BTreeMap<Digest, Vec<BlockPlace>>,
     operations: BTreeMap<(String, String), OperationRecord>,
@@ -72,6 +75,7 @@ impl MemoryCatalog {
             by_change: BTreeMap::new(),
             by_sequence: BTreeMap::new(),
             contents: BTreeMap::new(),
+            strays: BTreeMap::new(),
             uploads: BTreeMap::new(),
             blocks: BTreeMap::new(),
             operations: BTreeMap::new(),

@@ -16,6 +16,7 @@ pub mod sqlite;
 mod suite;
 #[cfg(feature = "serve")]
 pub mod tables;
+mod upkeep;
 
 use std::fmt;
 
@@ -30,6 +31,7 @@ pub use records::{
     BlockPlace, DeviceRecord, Figures, OperationRecord, Pairing, PairingState, SaveRecord, SaveRow,
     SessionRecord, StoredVersion, Upload, UploadId, User, UserId,
 };
+pub use upkeep::{OwnContent, Stray, StrayState, Upkeep};
 
 /// What went wrong in a catalog, by what the caller can do about it.
 #[derive(Debug)]
@@ -101,7 +103,7 @@ pub enum Heard {
 
 /// One transaction. Dropped without [`Tx::commit`], it never happened. After an error there is nothing to do but to drop it.
 #[async_trait]
-pub trait Tx: People + Saves + Uploads + Operations + Board + Memos + Send {
+pub trait Tx: People + Saves + Uploads + Operations + Board + Memos + Upkeep + Send {
     /// The server's epoch.
     async fn epoch(&mut self) -> Result<Epoch>;
     /// Another epoch: after a restore from a backup.
@@ -211,8 +213,9 @@ pub trait Saves {
     /// Of each: is it the content of any version of this user's save? Thousands at once cost no more than a few queries.
     async fn were_contents(&mut self, user: UserId, of: &[(&SaveId, Digest)]) -> Result<Vec<bool>>;
 
-    /// Records that the user has this content, durably in the blobs by now. Idempotent.
-    async fn add_content(&mut self, user: UserId, content: Content, now_unix_s: i64) -> Result<()>;
+    /// Records that the user has this content, durably in the blobs by now, and needs it. Idempotent. `false`: nothing was
+    /// recorded, for its bytes are being removed or were, and what was put may be gone (a stray that is more than found).
+    async fn add_content(&mut self, user: UserId, content: Content, now_unix_s: i64) -> Result<bool>;
     /// A content of the user.
     async fn content(&mut self, user: UserId, digest: Digest) -> Result<Option<Content>>;
     /// All contents of all users, for a check: each once, by digest.

@@ -26,6 +26,7 @@ const MIGRATIONS: &[&str] = &[
     include_str!("../../migrations/sqlite/0001_library.sql"),
     include_str!("../../migrations/sqlite/0002_dashboard.sql"),
     include_str!("../../migrations/sqlite/0003_memos.sql"),
+    include_str!("../../migrations/sqlite/0004_upkeep.sql"),
 ];
 /// How long a writer waits for another process (a backup, a check).
 const BUSY_TIMEOUT_S: u64 = 10;
@@ -146,6 +147,9 @@ mod dialect {
              AND versions.content = unhex(asked.value ->> 1)) AS was
          FROM json_each($2) AS asked ORDER BY asked.key";
 
+    /// A JSON list of digests in hex, as `digest`.
+    pub(super) const DIGESTS: &str = "(SELECT unhex(value) AS digest FROM json_each($1))";
+
     /// Events of a user before an id, of kinds (JSON list), of a device's name, with a part of a save's name; at most so many.
     pub(super) const EVENTS: &str = "SELECT * FROM events WHERE user_id = $1 AND id < $2
          AND ($3 = '[]' OR kind IN (SELECT value FROM json_each($3)))
@@ -242,7 +246,7 @@ mod tests {
         let Err(refused) = SqliteCatalog::open(&file, &epoch()).await else { panic!("it was opened") };
         assert_eq!(
             refused.to_string(),
-            "the catalog failed: it is of a newer server (schema 99, this one knows 3); update retrosync-server"
+            "the catalog failed: it is of a newer server (schema 99, this one knows 4); update retrosync-server"
         );
     }
 

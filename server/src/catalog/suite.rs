@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used)]
 
 mod board;
+mod upkeep;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -41,6 +42,9 @@ pub(super) const CASES: &[Case] = &[
     |catalog| board::events_are_filtered_and_forgotten(catalog).boxed(),
     |catalog| memos_are_kept_by_owner_kind_and_name(catalog).boxed(),
     |catalog| versions_are_found_by_the_beginning_of_their_ids(catalog).boxed(),
+    |catalog| upkeep::contents_are_marked_and_forgotten(catalog).boxed(),
+    |catalog| upkeep::bytes_that_are_being_removed_are_not_recorded(catalog).boxed(),
+    |catalog| upkeep::a_version_outlives_its_bytes(catalog).boxed(),
 ];
 
 pub(super) fn user(name: &str) -> User {

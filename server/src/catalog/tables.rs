@@ -157,8 +157,20 @@ pub const TABLES: &[Table] = &[
     },
     Table {
         name: "contents",
-        columns: &[("user_id", Int), ("digest", Bytes), ("size_bytes", Int), ("added_unix_s", Int)],
+        columns: &[
+            ("user_id", Int),
+            ("digest", Bytes),
+            ("size_bytes", Int),
+            ("added_unix_s", Int),
+            ("unneeded_unix_s", Int),
+        ],
         key: 2,
+        numbered: false,
+    },
+    Table {
+        name: "strays",
+        columns: &[("digest", Bytes), ("since_unix_s", Int), ("state", Text)],
+        key: 1,
         numbered: false,
     },
     Table {

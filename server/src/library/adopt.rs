@@ -76,7 +76,7 @@ impl Library {
             core: None,
             note: draft.note,
         };
-        let mut recorder = Recorder::new(tx.as_mut(), asker, now_unix_s).await?;
+        let mut recorder = Recorder::new(tx.as_mut(), self.blobs.as_ref(), asker, now_unix_s).await?;
         let result = recorder.store(version.id(), &version, true).await?;
         let written = recorder.has_written();
         tx.commit().await?;
@@ -154,7 +154,7 @@ impl Library {
         Ok(self.catalog.begin(Access::Read).await?.versions_between(asker.user, first, last).await?)
     }
 
-    /// Which of these contents have lost their bytes.
+    /// Which of these contents have lost their bytes, or had them thinned out: a client that still has them brings them.
     pub(crate) async fn lacking(&self, digests: Vec<Digest>) -> Answer<Vec<Digest>> {
         Ok(self.blobs.lacking(digests).await?)
     }

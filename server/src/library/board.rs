@@ -9,7 +9,7 @@ use retrosync_protocol::{
 };
 
 use super::choice::CLIENT;
-use super::{Answer, Asker, Library, heads, no_save, no_version};
+use super::{Answer, Asker, Library, contents, heads, no_save, no_version};
 use crate::catalog::{Access, Event, EventFilter, Holding, Mark, SaveSize, Tx};
 use crate::notice::Listener;
 use crate::refusal::Refusal;
@@ -136,7 +136,7 @@ impl Library {
     /// Pins a version or lets it go, and gives it a label or takes it away.
     ///
     /// # Errors
-    /// `not_found`; `malformed` for a label over 80 bytes.
+    /// `not_found`; `malformed` for a label over 80 bytes; `thinned` for a pin on what is not kept any more.
     pub async fn mark(&self, asker: &Asker, save: &SaveId, mark: Mark, now_unix_s: i64) -> Answer<()> {
         let label = mark.label.trim();
         if label.len() > MOST_LABEL_BYTES || label.chars().any(char::is_control) {
@@ -148,7 +148,14 @@ impl Library {
         let mark = Mark { label: label.to_owned(), ..mark };
         let mut tx = self.catalog.begin(Access::Write).await?;
         let known = tx.save(asker.user, save).await?.ok_or_else(|| no_save(save))?;
-        tx.version(known.row, mark.version).await?.ok_or_else(|| no_version(save, mark.version))?;
+        let version = tx.version(known.row, mark.version).await?;
+        let version = version.ok_or_else(|| no_version(save, mark.version))?;
+        // Pinned is promised to stay: so it must be there, and be needed before anything is thinned out again.
+        if let Some(content) = version.record.content.filter(|_| mark.pinned)
+            && contents::need(tx.as_mut(), asker.user, content.digest).await?.is_none()
+        {
+            return Err(contents::thinned(content.digest));
+        }
         let had = tx.marks(known.row).await?.into_iter().find(|had| had.version == mark.version);
         let (pinned, had_label) = had.map_or((false, String::new()), |had| (had.pinned, had.label));
         if (pinned, had_label.as_str()) == (mark.pinned, mark.label.as_str()) {

@@ -71,7 +71,11 @@ impl Library {
         let asked: Vec<_> = request.ask.iter().map(|ask| (&ask.save, ask.digest)).collect();
         let mut known = tx.were_contents(asker.user, &asked).await?;
         let recorded = request.ask.iter().zip(&known).filter(|(_, known)| **known);
-        let lacking = self.blobs.lacking(recorded.map(|(ask, _)| ask.digest).collect()).await?;
+        let recorded: Vec<_> = recorded.map(|(ask, _)| ask.digest).collect();
+        let mut lacking = self.blobs.lacking(recorded).await?;
+        // What was thinned out is in the history as before: who still has it goes on from it, and need not bring it again.
+        let thinned = tx.without_content(asker.user, &lacking).await?;
+        lacking.retain(|digest| !thinned.contains(digest));
         for (ask, known) in request.ask.iter().zip(&mut known) {
             *known &= !lacking.contains(&ask.digest);
         }

@@ -7,7 +7,7 @@ use retrosync_protocol::{ChoiceReply, ChoiceRequest, Code, Head, MAX_PARENTS, Ve
 use super::board::pin_others;
 use super::operations::Asked;
 use super::recorder::Recorder;
-use super::{Answer, Asker, Library, Operation, heads, no_save, no_version};
+use super::{Answer, Asker, Library, Operation, contents, heads, no_save, no_version};
 use crate::catalog::{Access, SaveRecord, StoredVersion};
 use crate::refusal::Refusal;
 
@@ -18,7 +18,7 @@ impl Library {
     /// `POST /saves/restore`: a version with the content of `request.version` and all heads as parents.
     ///
     /// # Errors
-    /// `not_found`, `heads_moved` (with the heads), `malformed` without a version, `operation_reused`.
+    /// `not_found`, `thinned`, `heads_moved` (with the heads), `malformed` without a version, `operation_reused`.
     pub async fn restore(
         &self,
         asker: &Asker,
@@ -100,6 +100,11 @@ impl Library {
         let leaves = tx.leaves(known.row).await?;
         let heads = heads::among(leaves.clone());
         refuse_moved_heads(request, &heads)?;
+        if let Some(content) = kept.as_ref().and_then(|kept| kept.record.content)
+            && contents::need(tx.as_mut(), asker.user, content.digest).await?.is_none()
+        {
+            return Err(contents::thinned(content.digest));
+        }
         let sequence = tx.last_sequence(asker.user, &asker.writer).await? + 1;
         let template = written(asker, request, &known, kept.as_ref(), sequence);
         if let Some(fault) = template.fault() {
@@ -108,7 +113,8 @@ impl Library {
         if how.both {
             pin_others(tx.as_mut(), known.row, &heads, how.keep).await?;
         }
-        let mut recorder = Recorder::new(tx.as_mut(), asker, now_unix_s).await?.choosing(how.verb);
+        let recorder = Recorder::new(tx.as_mut(), self.blobs.as_ref(), asker, now_unix_s).await?;
+        let mut recorder = recorder.choosing(how.verb);
         let reply = write_over(&mut recorder, &known, template, leaves).await?;
         asked.keep(tx.as_mut(), &reply, now_unix_s).await?;
         tx.commit().await?;

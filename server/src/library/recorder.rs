@@ -6,7 +6,8 @@
 use retrosync_protocol::{Code, Content, StoreResult, Version, VersionId};
 
 use super::board::about;
-use super::{Answer, Asker, heads};
+use super::{Answer, Asker, contents, heads};
+use crate::blobs::Blobs;
 use crate::catalog::{SaveRow, StoredVersion, Tx};
 use crate::refusal::Refusal;
 
@@ -16,6 +17,7 @@ const LOST_ANSWERS: u32 = 200;
 /// One transaction's hand that writes.
 pub(super) struct Recorder<'a> {
     pub(super) tx: &'a mut dyn Tx,
+    blobs: &'a dyn Blobs,
     asker: &'a Asker,
     now_unix_s: i64,
     change: u64,
@@ -25,9 +27,14 @@ pub(super) struct Recorder<'a> {
 }
 
 impl<'a> Recorder<'a> {
-    pub(super) async fn new(tx: &'a mut dyn Tx, asker: &'a Asker, now_unix_s: i64) -> Answer<Recorder<'a>> {
+    pub(super) async fn new(
+        tx: &'a mut dyn Tx,
+        blobs: &'a dyn Blobs,
+        asker: &'a Asker,
+        now_unix_s: i64,
+    ) -> Answer<Recorder<'a>> {
         let change = tx.last_change(asker.user).await?;
-        Ok(Recorder { tx, asker, now_unix_s, change, first_change: change, verb: None })
+        Ok(Recorder { tx, blobs, asker, now_unix_s, change, first_change: change, verb: None })
     }
 
     /// The same, for a person's choice: the log calls it by its verb.
@@ -176,9 +183,10 @@ impl<'a> Recorder<'a> {
     /// Makes sure that the user has this content, durably.
     async fn have(&mut self, content: Content, published: bool) -> Answer<()> {
         if published {
-            return Ok(self.tx.add_content(self.asker.user, content, self.now_unix_s).await?);
+            let user = self.asker.user;
+            return contents::keep(self.tx, self.blobs, user, content, self.now_unix_s).await;
         }
-        match self.tx.content(self.asker.user, content.digest).await? {
+        match contents::need(self.tx, self.asker.user, content.digest).await? {
             Some(had) if had == content => Ok(()),
             Some(had) => Err(Refusal::new(
                 Code::DigestMismatch,

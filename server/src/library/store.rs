@@ -91,7 +91,8 @@ impl Batch {
         if let Some(reply) = asked.recall(tx.as_mut()).await? {
             return Ok(reply);
         }
-        let mut recorder = Recorder::new(tx.as_mut(), &self.asker, now_unix_s).await?;
+        let mut recorder =
+            Recorder::new(tx.as_mut(), self.library.blobs.as_ref(), &self.asker, now_unix_s).await?;
         let mut results = Vec::with_capacity(self.frames.len());
         for frame in self.frames {
             let result = match frame {

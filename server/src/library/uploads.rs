@@ -10,7 +10,7 @@ use retrosync_protocol::{
 };
 
 use super::store::quota_full;
-use super::{Answer, Asker, Library};
+use super::{Answer, Asker, Library, contents};
 use crate::blobs::{BlobError, Piece};
 use crate::catalog::{Access, Tx, Upload, UploadId};
 use crate::refusal::Refusal;
@@ -48,6 +48,8 @@ impl Library {
         let mut tx = self.catalog.begin(Access::Write).await?;
         if tx.content(asker.user, request.content.digest).await?.is_some() {
             if has_bytes {
+                contents::need(tx.as_mut(), asker.user, request.content.digest).await?;
+                tx.commit().await?;
                 return Ok(complete());
             }
             // Its blocks are as gone as the whole.
@@ -119,7 +121,7 @@ impl Library {
         if tx.content(asker.user, upload.content.digest).await?.is_none() {
             refuse_over_quota(tx.as_mut(), asker, upload.content).await?;
         }
-        tx.add_content(asker.user, upload.content, now_unix_s).await?;
+        contents::keep(tx.as_mut(), self.blobs.as_ref(), asker.user, upload.content, now_unix_s).await?;
         if upload.content.size_bytes > INLINE_LIMIT_BYTES {
             tx.add_blocks(upload.content, &upload.block_digests).await?;
         }

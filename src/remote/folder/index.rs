@@ -223,6 +223,7 @@ impl Index {
             received_unix_s: record.stored_unix_s,
             device_name: record.device_name.clone(),
             head: heads.contains(&record.version),
+            thinned: false,
         };
         let versions = newest.by_ref().take(limit).map(entry).collect();
         let more = newest.peek().is_some();

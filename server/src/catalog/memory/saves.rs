@@ -8,8 +8,8 @@ use retrosync_protocol::{BLOCK_BYTES, Content, DeviceId, Digest, SaveId, Version
 
 use super::MemoryTx;
 use crate::catalog::{
-    BlockPlace, CatalogError, Figures, OperationRecord, Operations, Result, SaveRecord, SaveRow, Saves,
-    StoredVersion, Upload, UploadId, Uploads, UserId,
+    BlockPlace, CatalogError, Figures, OperationRecord, Operations, OwnContent, Result, SaveRecord, SaveRow,
+    Saves, StoredVersion, StrayState, Upload, UploadId, Uploads, UserId,
 };
 
 impl MemoryTx {
@@ -152,17 +152,22 @@ impl Saves for MemoryTx {
         Ok(of.iter().map(was).collect())
     }
 
-    async fn add_content(&mut self, user: UserId, content: Content, _now_unix_s: i64) -> Result<()> {
-        self.change()?.contents.entry((user, content.digest)).or_insert(content);
-        Ok(())
+    async fn add_content(&mut self, user: UserId, content: Content, now_unix_s: i64) -> Result<bool> {
+        let state = self.change()?;
+        if state.strays.get(&content.digest).is_some_and(|stray| stray.state != StrayState::Found) {
+            return Ok(false);
+        }
+        let new = OwnContent { content, added_unix_s: now_unix_s, unneeded_unix_s: None };
+        state.contents.entry((user, content.digest)).or_insert(new).unneeded_unix_s = None;
+        Ok(true)
     }
 
     async fn content(&mut self, user: UserId, digest: Digest) -> Result<Option<Content>> {
-        Ok(self.state.contents.get(&(user, digest)).copied())
+        Ok(self.state.contents.get(&(user, digest)).map(|own| own.content))
     }
 
     async fn all_contents(&mut self) -> Result<Vec<Content>> {
-        let mut contents: Vec<Content> = self.state.contents.values().copied().collect();
+        let mut contents: Vec<Content> = self.state.contents.values().map(|own| own.content).collect();
         contents.sort();
         contents.dedup();
         Ok(contents)
@@ -188,7 +193,7 @@ impl Saves for MemoryTx {
         Ok(Figures {
             saves: state.saves.values().filter(|(whose, _)| *whose == user).count() as u64,
             versions: state.by_change.range((user, 0)..=(user, u64::MAX)).count() as u64,
-            size_bytes: contents.map(|(_, content)| content.size_bytes).sum(),
+            size_bytes: contents.map(|(_, own)| own.content.size_bytes).sum(),
             devices: state.devices.iter().filter(|d| d.user == user && !d.revoked).count() as u64,
         })
     }

@@ -16,6 +16,10 @@ pub(super) const WERE_CONTENTS: &str =
          AND versions.content = decode(asked.pair ->> 1, 'hex')) AS was
      FROM jsonb_array_elements($2::jsonb) WITH ORDINALITY AS asked (pair, n) ORDER BY asked.n";
 
+/// A JSON list of digests in hex, as `digest`.
+pub(super) const DIGESTS: &str =
+    "(SELECT decode(list.name, 'hex') AS digest FROM jsonb_array_elements_text($1::jsonb) AS list (name))";
+
 /// Events of a user before an id, of kinds (JSON list), of a device's name, with a part of a save's name; at most so many.
 pub(super) const EVENTS: &str = "SELECT * FROM events WHERE user_id = $1 AND id < $2
      AND ($3 = '[]' OR kind IN (SELECT jsonb_array_elements_text($3::jsonb)))

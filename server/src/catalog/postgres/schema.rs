@@ -19,8 +19,11 @@ pub(super) struct Migration {
 }
 
 /// All changes, in their order.
-pub(super) const MIGRATIONS: &[Migration] =
-    &[Migration { sql: include_str!("../../../migrations/postgres/0001_library.sql"), oldest_server: 1 }];
+pub(super) const MIGRATIONS: &[Migration] = &[
+    Migration { sql: include_str!("../../../migrations/postgres/0001_library.sql"), oldest_server: 1 },
+    // An older server would record contents whose bytes are being removed.
+    Migration { sql: include_str!("../../../migrations/postgres/0002_upkeep.sql"), oldest_server: 2 },
+];
 
 /// The schema's state; the only table that no migration may change.
 const STATE: &str = "CREATE TABLE IF NOT EXISTS schema_state (

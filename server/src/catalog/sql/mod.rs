@@ -8,6 +8,7 @@ mod memos;
 mod people;
 mod rows;
 mod saves;
+mod upkeep;
 mod uploads;
 
 use std::collections::BTreeSet;

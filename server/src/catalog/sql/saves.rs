@@ -217,10 +217,11 @@ impl Saves for SqlTx {
         Ok(were)
     }
 
-    async fn add_content(&mut self, user: UserId, content: Content, now_unix_s: i64) -> Result<()> {
-        sqlx::query(
-            "INSERT INTO contents (user_id, digest, size_bytes, added_unix_s) VALUES ($1, $2, $3, $4)
-             ON CONFLICT (user_id, digest) DO NOTHING",
+    async fn add_content(&mut self, user: UserId, content: Content, now_unix_s: i64) -> Result<bool> {
+        let added = sqlx::query(
+            "INSERT INTO contents (user_id, digest, size_bytes, added_unix_s)
+             SELECT $1, $2, $3, $4 WHERE NOT EXISTS (SELECT 1 FROM strays WHERE digest = $2 AND state <> 'found')
+             ON CONFLICT (user_id, digest) DO UPDATE SET unneeded_unix_s = NULL",
         )
         .bind(user.0)
         .bind(raw(&content.digest))
@@ -228,8 +229,8 @@ impl Saves for SqlTx {
         .bind(now_unix_s)
         .execute(&mut *self.tx)
         .await
-        .map_err(failed)
-        .map(drop)
+        .map_err(failed)?;
+        Ok(added.rows_affected() > 0)
     }
 
     async fn content(&mut self, user: UserId, digest: Digest) -> Result<Option<Content>> {
