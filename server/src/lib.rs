@@ -17,6 +17,8 @@ pub mod announce;
 pub mod api;
 #[cfg(feature = "serve")]
 pub mod app;
+#[cfg(feature = "serve")]
+pub mod ask_health;
 pub mod blobs;
 pub mod catalog;
 #[cfg(feature = "serve")]

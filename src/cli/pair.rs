@@ -10,7 +10,7 @@ use crate::cli::pair::flow::News;
 use crate::cli::{Call, Command, Flag, saves};
 use crate::error::{Error, Kind, Result};
 use crate::parts::{Ground, open::Taken};
-use crate::remote::{self, HttpRemote, key_of_server};
+use crate::remote::{self, HttpRemote, is_untrusted, key_of_server};
 use crate::report::{self, Exit, Output};
 
 /// `retrosync pair`.
@@ -66,7 +66,7 @@ fn run(call: &Call) -> Result<Exit> {
             out.line(format!("  {}; trying again …", error.cause));
         }
     })
-    .map_err(|error| explain(error, &server))?;
+    .map_err(|error| explain(error, &server, out))?;
     let value = json!({
         "paired": true, "server": server, "user": paired.user, "device": paired.device, "device_name": paired.device_name
     });
@@ -126,16 +126,21 @@ fn found(call: &Call, ground: &Ground, mut value: Value, text: &str) -> Exit {
 }
 
 /// A refusal with the next step; for a certificate that nobody vouches for, the key to compare.
-fn explain(error: Error, server: &str) -> Error {
+fn explain(error: Error, server: &str, out: Output) -> Error {
     match error.kind {
-        Kind::Refused(Code::AccessDenied) => error.help("it was refused on the dashboard; run `retrosync pair` again"),
+        Kind::Refused(Code::AccessDenied) => {
+            error.help("it was refused on the dashboard; run `retrosync pair` again")
+        }
         Kind::Refused(Code::CodeUnknown | Code::ExpiredToken) if error.help.is_none() => {
             error.help("make a new code on the dashboard, or run `retrosync pair` without `--code`")
         }
-        Kind::Offline if server.starts_with("https:") => match key_of_server(server) {
-            Ok(key) => error.help(format!(
-                "if this is your own server with a certificate of its own, compare its key and pair with `--pin {key}`"
-            )),
+        Kind::Offline if is_untrusted(&error) => match key_of_server(server) {
+            Ok(key) => {
+                out.value(&json!({ "key": key }));
+                error.help(format!(
+                    "if this is your own server with a certificate of its own, compare its key and pair with `--pin {key}`"
+                ))
+            }
             Err(_) => error,
         },
         _ => error,

@@ -29,7 +29,7 @@ pub use address::ServerAddress;
 pub use folder::Folder;
 pub use http::HttpRemote;
 pub use pairing::{Answer, PairingClient};
-pub use trust::{is_plausible, key_of_server};
+pub use trust::{is_plausible, is_untrusted, key_of_server};
 
 /// Where the remote is and how to reach it: what configuration and identity say.
 #[derive(Clone, Debug, Default)]

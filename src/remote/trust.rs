@@ -291,6 +291,14 @@ pub(super) fn server_name(host: &str) -> Result<ServerName<'static>, rustls::pki
     ServerName::try_from(host.trim_matches(['[', ']']).to_owned())
 }
 
+/// Did the server show a certificate or a key that this device has no reason to trust?
+pub fn is_untrusted(error: &Error) -> bool {
+    error.cause == OTHER_KEY || error.cause.starts_with(UNTRUSTED)
+}
+
+const OTHER_KEY: &str = "the server's key is not the pinned one";
+const UNTRUSTED: &str = "the server's certificate is not trusted";
+
 /// What a failed handshake means: a wrong clock, or a server that is not trusted.
 pub(super) fn judge(doing: String, error: &rustls::Error) -> Error {
     let clock = |cause: String| {
@@ -306,12 +314,12 @@ pub(super) fn judge(doing: String, error: &rustls::Error) -> Error {
                 clock("the server's certificate is over by this device's date".into())
             }
             CertificateError::ApplicationVerificationFailure => {
-                Error::new(Kind::Offline, doing, "the server's key is not the pinned one").help(
+                Error::new(Kind::Offline, doing, OTHER_KEY).help(
                     "somebody may be in between, or the server has a new key: compare it and pair again",
                 )
             }
             other => {
-                let cause = format!("the server's certificate is not trusted: {}", untrusted(other));
+                let cause = format!("{UNTRUSTED}: {}", untrusted(other));
                 Error::new(Kind::Offline, doing, cause)
                     .help("for a certificate of your own set `ca_file` or `pin`")
             }

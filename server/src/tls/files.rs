@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use retrosync_protocol::Digest;
+use rustls::SignatureAlgorithm;
 use rustls::pki_types::pem::{self, PemObject as _};
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use rustls::server::ParsedCertificate;
@@ -42,6 +43,10 @@ pub(super) fn load(certificate: &Path, key: &Path) -> Result<Loaded, TlsError> {
         )),
         other => TlsError::at("use the key", key)(other),
     })?;
+    if certified.key.algorithm() == SignatureAlgorithm::ED25519 {
+        let why = "it is of Ed25519, which neither browsers nor devices take; P-256 and RSA serve all";
+        return Err(TlsError::at("use the key", key)(why));
+    }
     Ok(Loaded { certified: Arc::new(certified), pin })
 }
 

@@ -23,6 +23,9 @@ pub(in crate::screen) struct Pair {
     typed: String,
     /// The pairing that goes on.
     number: u64,
+    /// The server that is asked, and the key that it showed, where nobody vouches for it.
+    server: String,
+    key: String,
 }
 
 #[derive(Default)]
@@ -42,6 +45,8 @@ enum Phase {
     Paired(String),
     /// It did not work, and why.
     Failed(Error),
+    /// Nobody vouches for the server: a person compares its key.
+    Comparing,
 }
 
 fn member(value: &Value, name: &str) -> String {
@@ -64,7 +69,9 @@ impl Pair {
     fn choose(&mut self, seen: &Seen<'_>) -> Act {
         let mut servers = self.servers(seen);
         if self.focus < servers.len() {
-            return self.pair(&servers.swap_remove(self.focus).address, seen);
+            self.key.clear();
+            self.server = servers.swap_remove(self.focus).address;
+            return self.pair(seen);
         }
         if self.focus == servers.len() {
             let start = if self.typed.is_empty() { "http://" } else { &self.typed };
@@ -75,12 +82,17 @@ impl Pair {
         Act::Do(Deed::Order(Order::Find))
     }
 
-    fn pair(&mut self, server: &str, seen: &Seen<'_>) -> Act {
+    /// With the server's key, where a person compared it.
+    fn pair(&mut self, seen: &Seen<'_>) -> Act {
+        let server = self.server.as_str();
         (self.phase, self.number) = (Phase::Asking, seen.number);
         // A daemon that waits for its first pairing has the card.
         let mut words = vec!["stop", THEN, "pair", server];
         if server.starts_with("http://") {
             words.extend(["--plain-http", "true"]);
+        }
+        if !self.key.is_empty() {
+            words.extend(["--pin", &self.key]);
         }
         // Where nothing is to be installed there is nothing to keep.
         let hooks = seen.known.card.as_ref().is_some_and(|card| card.boot.is_some());
@@ -89,8 +101,9 @@ impl Pair {
         let other = config.and_then(|config| config.server.as_deref()).is_some_and(|named| named != server);
         // The line that named another server would send the daemon back there.
         let errand = Deed::Errand(self.number, words.into_iter().map(str::to_owned).collect());
+        self.key.clear();
         if other {
-            Act::Both(Deed::Order(Order::Set("server", server.to_owned())), errand)
+            Act::Both(Deed::Order(Order::Set("server", self.server.clone())), errand)
         } else {
             Act::Do(errand)
         }
@@ -111,7 +124,9 @@ impl Pair {
             self.phase = Phase::Paired(member(value, "user"));
         }
         if let Some(error) = errands::error(&value["error"]) {
-            self.phase = Phase::Failed(error);
+            self.phase = if self.key.is_empty() { Phase::Failed(error) } else { Phase::Comparing };
+        } else if value["key"].is_string() {
+            self.key = member(value, "key");
         }
     }
 }
@@ -197,6 +212,13 @@ impl Page for Pair {
                 view.blocks.extend(told(error, seen.words));
                 view.hints = seen.hints(text::B_AGAIN);
             }
+            Phase::Comparing => {
+                let digits = self.key.as_bytes().chunks(8).map(String::from_utf8_lossy);
+                view.blocks.push(Block::Heading { tone: Tone::Look, text: seen.say(text::IS_KEY) });
+                view.blocks.push(plain(digits.collect::<Vec<_>>().join(" ")));
+                view.blocks.push(quiet(seen.say(text::IS_KEY_HELP)));
+                view.hints = seen.hints(text::B_SAME);
+            }
         }
         view
     }
@@ -210,7 +232,9 @@ impl Page for Pair {
                 let server = if typed.contains("://") { typed } else { format!("http://{typed}") };
                 self.typed.clone_from(&server);
                 if button == Button::Menu && server.split("://").nth(1).is_some_and(|host| !host.is_empty()) {
-                    return self.pair(&server, seen);
+                    self.key.clear();
+                    self.server = server;
+                    return self.pair(seen);
                 }
                 Act::Draw
             }
@@ -227,7 +251,8 @@ impl Page for Pair {
                 let rows = self.servers(seen).len() + 2;
                 if super::moves(&mut self.focus, button, rows) { Act::Draw } else { Act::Same }
             }
-            (Phase::Failed(_), Button::Accept | Button::Back) => {
+            (Phase::Comparing, Button::Accept) => self.pair(seen),
+            (Phase::Failed(_), Button::Accept | Button::Back) | (Phase::Comparing, Button::Back) => {
                 self.phase = Phase::Choosing;
                 Act::Draw
             }

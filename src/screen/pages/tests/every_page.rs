@@ -117,6 +117,10 @@ pub(in crate::screen) fn all_views(language: &str) -> Vec<(String, View)> {
         Reply::Said(json!({"error": {"doing": "a", "cause": "b", "help": "c"}})),
     ));
     see("pair: failed", &hand);
+    for said in [json!({"key": "0123456789abcdef".repeat(4)}), json!({"error": {"cause": "b"}})] {
+        hand.hear(News::Errand(hand.last_errand().0, Reply::Said(said)));
+    }
+    see("pair: comparing", &hand);
 
     let mut hand = Hand::new(known(), language).at(Box::new(conflict::Conflict::of(&save("gb/sram/Tetris"))));
     see("conflict", &hand);
