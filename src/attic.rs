@@ -340,8 +340,7 @@ fn files_in(volume: &dyn Volume, folder: &Path) -> io::Result<BTreeSet<u64>> {
             let state_dir = folder.parent().unwrap_or(Path::new("."));
             // Promise 4: a root without our folder is a card that is not there; nothing is made on it.
             volume.list(state_dir)?;
-            volume.create_folder(folder)?;
-            volume.sync_folder(state_dir)?;
+            durable::make_folder(volume, folder)?;
             Vec::new()
         }
         listed => listed?,

@@ -17,9 +17,10 @@ use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
+use crate::durable::make_folder;
 use crate::error::{Error, Kind, Result};
 use crate::table::{Keys, Table};
-use crate::volume::Beneath;
+use crate::volume::{Beneath, Os};
 
 /// Ends each line of ours in a shared file.
 const TAG: &str = "# added by RetroSync";
@@ -253,7 +254,7 @@ impl Boot {
     fn install(&self, hook: &Hook) -> io::Result<()> {
         let Some(file) = hook.file.as_ref().filter(|_| !self.stands(hook)) else { return Ok(()) };
         if let Some(folder) = file.parent() {
-            fs::create_dir_all(folder)?;
+            make_folder(&Os, folder)?;
         }
         if let Some(from) = &hook.from {
             return self.write(file, &self.own(from)?);

@@ -35,7 +35,7 @@ use std::sync::Arc;
 use retrosync_protocol::{Content, SaveId};
 
 use crate::attic::{Attic, Looked, Reason, look};
-use crate::durable::MOST_COUNTED;
+use crate::durable::{self, MOST_COUNTED};
 use crate::error::{Error, Kind, Problem, Result};
 use crate::formats::set::Set;
 use crate::root::STATE_FOLDER;
@@ -93,8 +93,7 @@ impl Disk {
                 // Promise 4: a root without our folder is a card that is not there; nothing is made on it.
                 let state_dir = self.root_dir.join(STATE_FOLDER);
                 self.volume.list(&state_dir)?;
-                self.volume.create_folder(&self.incoming)?;
-                self.volume.sync_folder(&state_dir)
+                durable::make_folder(&*self.volume, &self.incoming)
             }
             Ok(listed) => {
                 let names = listed.iter().filter_map(|entry| entry.name.to_str());

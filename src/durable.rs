@@ -17,6 +17,22 @@ pub use pair::Pair;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use std::io;
+use std::path::Path;
+
+use crate::volume::Volume;
+
+/// Makes a folder whose parent is there, durable when it returns; an existing one is fine.
+///
+/// Its own sync comes first, and writes the table: an entry that speaks of a cluster which the table calls free cannot be listed, and
+/// the kernel sets a card read-only that has one.
+///
+/// # Errors
+/// When the card refuses one of the calls.
+pub fn make_folder(volume: &dyn Volume, folder: &Path) -> io::Result<()> {
+    volume.create_folder(folder)?;
+    volume.sync_folder(folder)?;
+    volume.sync_folder(folder.parent().unwrap_or(Path::new(".")))
+}
 
 /// CRC32C of `bytes`, continuing from `seed` (0 to begin).
 ///

@@ -14,7 +14,7 @@ use std::sync::Arc;
 
 use retrosync_protocol::WriterId;
 
-use crate::durable::{seal, unseal};
+use crate::durable::{make_folder, seal, unseal};
 use crate::error::{Error, Kind, Result};
 use crate::snapshot::RootState;
 use crate::volume::{O_NOFOLLOW, Volume};
@@ -200,8 +200,7 @@ fn write_marker(volume: &dyn Volume, dir: &Path, id: &RootId) -> io::Result<()> 
     // Never makes the root itself: a missing folder is a card that is not there.
     volume.list(dir)?;
     let folder = dir.join(STATE_FOLDER);
-    volume.create_folder(&folder)?;
-    volume.sync_folder(dir)?;
+    make_folder(volume, &folder)?;
     let path = folder.join("root");
     let mut file = match volume.open_write(&path) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => volume.create_new(&path)?,

@@ -8,6 +8,7 @@
 use std::io::{self, Read};
 use std::path::Path;
 
+use crate::durable::make_folder;
 pub(super) use crate::durable::remove;
 use crate::playing::boot_ms;
 use crate::snapshot::Stamp;
@@ -75,8 +76,7 @@ pub(super) fn make_folder_of(volume: &dyn Volume, path: &Path) -> io::Result<()>
     match volume.list(folder) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => {
             make_folder_of(volume, folder)?;
-            volume.create_folder(folder)?;
-            volume.sync_folder(folder_of(folder))
+            make_folder(volume, folder)
         }
         listed => listed.map(|_| ()),
     }

@@ -4,8 +4,10 @@ use std::path::{Path, PathBuf};
 use std::sync::mpsc::channel;
 use std::time::Duration;
 
+use crate::durable::make_folder;
 use crate::error::{Error, Kind, Result};
 use crate::root::STATE_FOLDER;
+use crate::volume::Os;
 use crate::watch::{self, How, Sweeps};
 
 /// How long an event may take.
@@ -26,7 +28,7 @@ impl Trial {
             .help("run `retrosync pair https://your.server`"));
         }
         let folder = state.join(format!("probe-{}", std::process::id()));
-        std::fs::create_dir(&folder).map_err(|error| failed(root, &error))?;
+        make_folder(&Os, &folder).map_err(|error| failed(root, &error))?;
         Ok(Trial(folder))
     }
 }
