@@ -11,6 +11,7 @@ use retrosync_protocol::{Digest, Epoch};
 use tokio::sync::watch;
 
 use crate::access::Access;
+use crate::catalog::Heard;
 use crate::library::{Answer, Library};
 use crate::proxies::Proxies;
 use crate::tls::Tls;
@@ -102,6 +103,17 @@ impl App {
     pub fn now_unix_ms(&self) -> i64 {
         let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
         i64::try_from(since.as_millis()).unwrap_or(i64::MAX)
+    }
+
+    /// Rings for what another server over the same database has done.
+    pub fn heard(&self, news: Heard) {
+        match news {
+            Heard::News(user) => self.library.ring(user),
+            Heard::Unsure => {
+                self.library.ring_all();
+                self.access.ring();
+            }
+        }
     }
 
     /// Tells those who wait that the server is about to stop.

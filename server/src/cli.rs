@@ -6,6 +6,8 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand};
 use retrosync_protocol::UserCode;
 use retrosync_server::config::{Announce, Config, ConfigError, Given, PublicUrl};
+use retrosync_server::keep::migrate::Place;
+use retrosync_server::parts::BytesAt;
 use retrosync_server::proxies::Network;
 
 /// The self-hosted RetroSync server.
@@ -74,6 +76,26 @@ pub(crate) enum Command {
     Restore {
         /// The backup's folder
         folder: PathBuf,
+        #[command(flatten)]
+        settings: Settings,
+    },
+    /// Move all records to another database, compared; the bytes too, where they shall be elsewhere
+    #[command(
+        after_help = "Examples:\n  retrosync-server migrate --from sqlite:./retrosync-data --to postgres://retrosync@db.example.org/saves\n  retrosync-server migrate --from sqlite:./retrosync-data --to postgres://… --bytes-to s3 --config retrosync-server.toml\n  retrosync-server migrate --from postgres://… --to sqlite:./at-home --bytes-from s3 --bytes-to ./at-home\n\nStop the servers first; a database in use is refused. The target is empty, or is what the same command made before. Records move\nall at once or not at all, bytes go on where they were: after an interruption give the same command again. Nothing is removed\nfrom where it was. It stays the same history: devices and people notice nothing.\n\nA password may be in the address, or better in `database_password` of the configuration (RETROSYNC_DATABASE_PASSWORD).\n\nExit code 0: all is there, compared and whole. 1: it is not, and what is wrong is named. 2: misused."
+    )]
+    Migrate {
+        /// Where the records are: `sqlite:DIR` (a data directory) or `postgres://USER@HOST/NAME`
+        #[arg(long, value_name = "DATABASE")]
+        from: Place,
+        /// Where they shall be
+        #[arg(long, value_name = "DATABASE")]
+        to: Place,
+        /// Where the bytes are: a data directory, or `s3` for the configured bucket [default: the directory of an SQLite `--from`]
+        #[arg(long, value_name = "DIR|s3")]
+        bytes_from: Option<BytesAt>,
+        /// Where they shall be; without it they stay, and are only verified
+        #[arg(long, value_name = "DIR|s3")]
+        bytes_to: Option<BytesAt>,
         #[command(flatten)]
         settings: Settings,
     },

@@ -47,6 +47,9 @@ keys! {
     "database" database: Database = Database::Sqlite;
     /// The password of `database`.
     "database_password" database_password: Option<Secret> = None;
+    /// The most connections to a PostgreSQL database, of this server; one more listens to the other servers. All of them together
+    /// must stay below the database's own `max_connections`.
+    "database_connections" database_connections: Number<4, 1000> = Number::new(16);
 
     /// The bucket that holds the bytes of saves; without it they are files in the `data` folder.
     "s3.bucket" s3_bucket: Option<String> = None;

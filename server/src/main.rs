@@ -4,6 +4,7 @@
 
 mod cli;
 mod log_lines;
+mod migrate;
 mod serve;
 mod words;
 
@@ -44,6 +45,7 @@ enum Task {
     Check { repair: bool },
     Backup { folder: PathBuf },
     Restore { folder: PathBuf },
+    Migrate(migrate::Move),
     Config,
 }
 
@@ -60,6 +62,9 @@ fn run(command: cli::Command) -> Outcome {
         cli::Command::Check { repair, settings } => (settings.config()?, Task::Check { repair }),
         cli::Command::Backup { folder, settings } => (settings.config()?, Task::Backup { folder }),
         cli::Command::Restore { folder, settings } => (settings.config()?, Task::Restore { folder }),
+        cli::Command::Migrate { from, to, bytes_from, bytes_to, settings } => {
+            (settings.config()?, Task::Migrate(migrate::Move { from, to, bytes_from, bytes_to }))
+        }
         cli::Command::Config { default: true, .. } => return print(&Config::fresh()),
         cli::Command::Config { default: false, settings } => (settings.config()?, Task::Config),
     };
@@ -85,6 +90,7 @@ async fn carry_out(task: Task, config: Config) -> Outcome {
             keep::restore(&folder, &config.data).await?;
             say(&format!("restored `{}` from `{}`", config.data.display(), folder.display()))
         }
+        Task::Migrate(what) => migrate::migrate(&config, what).await,
         Task::Config => print(&config.effective()),
     }
 }
@@ -159,7 +165,11 @@ async fn approve(config: &Config, code: &UserCode, user: Option<&str>) -> Outcom
 async fn check(config: &Config, repair: bool) -> Outcome {
     let parts = Parts::open_existing(config).await?;
     let _alone = if repair { alone(config)? } else { None };
-    let report = keep::check(parts.catalog.as_ref(), parts.blobs.as_ref(), repair, now_unix_s()).await?;
+    tell_report(&keep::check(parts.catalog.as_ref(), parts.blobs.as_ref(), repair, now_unix_s()).await?)
+}
+
+/// What a check found, and its exit code.
+fn tell_report(report: &keep::Report) -> Outcome {
     let lines = [("missing", &report.missing), ("damaged", &report.damaged), ("orphan", &report.orphans)];
     for (what, found) in lines {
         for line in found {

@@ -1,8 +1,12 @@
 //! The composition root: configuration to an open catalog, blobs and notice. The only file that names SQLite, PostgreSQL,
 //! the disk and S3; all commands go through it. Opens and closes, decides nothing else.
 
+use std::convert::Infallible;
 use std::error::Error;
+use std::fmt;
 use std::fs::File;
+use std::path::PathBuf;
+use std::str::FromStr;
 use std::sync::Arc;
 
 use retrosync_protocol::Epoch;
@@ -11,6 +15,7 @@ use crate::access::{Access, AccessOptions};
 use crate::blobs::Blobs;
 use crate::blobs::disk::DiskBlobs;
 use crate::catalog::Catalog;
+use crate::catalog::postgres::{PostgresCatalog, PostgresOptions};
 use crate::catalog::sqlite::SqliteCatalog;
 use crate::config::{Config, Database};
 use crate::keep;
@@ -99,7 +104,10 @@ pub fn alone(config: &Config) -> Opened<Option<File>> {
 }
 
 /// The epoch of a catalog that is new.
-fn first_epoch() -> Opened<Epoch> {
+///
+/// # Errors
+/// When the system gives no random numbers.
+pub fn first_epoch() -> Opened<Epoch> {
     let mut bytes = [0; 16];
     getrandom::fill(&mut bytes).map_err(|error| format!("cannot draw random numbers: {error}"))?;
     Ok(Epoch::from_random(&bytes))
@@ -112,9 +120,62 @@ async fn open_catalog(config: &Config) -> Opened<Arc<dyn Catalog>> {
             Ok(Arc::new(SqliteCatalog::open(&file, &first_epoch()?).await?))
         }
         Database::Postgres { url, .. } => {
-            Err(format!("cannot open `{url}`: this server was built without PostgreSQL; use `sqlite`").into())
+            let options = PostgresOptions {
+                password: config.database_password.as_ref().map(|password| password.reveal().to_owned()),
+                connections: u32::try_from(config.database_connections.get()).unwrap_or(u32::MAX),
+                ..PostgresOptions::default()
+            };
+            let opened = PostgresCatalog::open(url, options, &first_epoch()?).await;
+            Ok(Arc::new(opened.map_err(|why| format!("cannot open `{url}`: {why}"))?))
         }
     }
+}
+
+/// Where bytes are, as it is named on the command line.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum BytesAt {
+    /// In a data directory.
+    Folder(PathBuf),
+    /// In the configured bucket.
+    Bucket,
+}
+
+impl FromStr for BytesAt {
+    type Err = Infallible;
+
+    fn from_str(text: &str) -> Result<BytesAt, Infallible> {
+        Ok(if text == "s3" { BytesAt::Bucket } else { BytesAt::Folder(PathBuf::from(text)) })
+    }
+}
+
+impl fmt::Display for BytesAt {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            BytesAt::Folder(folder) => write!(f, "{}", folder.display()),
+            BytesAt::Bucket => f.write_str("s3"),
+        }
+    }
+}
+
+/// Opens the bytes in one place, whatever the rest of the configuration says.
+///
+/// # Errors
+/// When they cannot be opened, or no bucket is configured.
+pub async fn open_bytes(config: &Config, at: &BytesAt) -> Opened<Arc<dyn Blobs>> {
+    let mut config = config.clone();
+    match at {
+        BytesAt::Folder(folder) => {
+            keep::make_private(folder)
+                .map_err(|error| format!("cannot make `{}`: {error}", folder.display()))?;
+            config.data = folder.clone();
+            config.s3_bucket = None;
+        }
+        BytesAt::Bucket if config.s3_bucket.is_none() => {
+            return Err(Config::lacks("s3.bucket", "it names the bucket that `s3` stands for").into());
+        }
+        BytesAt::Bucket => {}
+    }
+    open_blobs(&config).await
 }
 
 async fn open_blobs(config: &Config) -> Opened<Arc<dyn Blobs>> {

@@ -7,8 +7,11 @@ use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Duration;
 
+use futures_util::StreamExt as _;
+use futures_util::stream::BoxStream;
 use retrosync_server::announce::Announcer;
 use retrosync_server::app::App;
+use retrosync_server::catalog::Heard;
 use retrosync_server::config::{Announce, Config};
 use retrosync_server::parts::{Parts, alone, keeps_data};
 use retrosync_server::proxies::Proxies;
@@ -48,11 +51,13 @@ pub(crate) async fn serve(config: Config) -> Outcome {
     }
     say(&words::greeting(&url, &config, first_user))?;
     let sweeping = tokio::spawn(sweep(app.clone()));
+    let hearing = tokio::spawn(hear(app.clone(), parts.catalog.heard()));
     let pages = api::router(app.clone())
         .merge(compat::retrosync::router(app.clone()))
         .merge(web::router(app.clone()));
     listen::serve(app, pages, listener, None, stop_signal()?).await;
     sweeping.abort();
+    hearing.abort();
     announcing.inspect(|task| task.abort());
     parts.close().await;
     Ok(ExitCode::SUCCESS)
@@ -102,6 +107,13 @@ fn stop_signal() -> std::io::Result<impl Future<Output = ()>> {
             _ = terminate.recv() => {}
         }
     })
+}
+
+/// Rings for what other servers over the same database do.
+async fn hear(app: Arc<App>, mut news: BoxStream<'static, Heard>) {
+    while let Some(heard) = news.next().await {
+        app.heard(heard);
+    }
 }
 
 /// Forgets now and then what is over.

@@ -242,7 +242,7 @@ impl Access {
         self.code_misuses.is_void(&pairing.code)
     }
 
-    pub(super) fn ring(&self) {
+    pub(crate) fn ring(&self) {
         self.answered.send_modify(|rings| *rings = rings.wrapping_add(1));
     }
 }

@@ -41,8 +41,10 @@ const SCHEMA: i64 = 0x5265_7472_6f53_7902;
 type Held = Transaction<'static, Db>;
 
 /// How to reach and use the database.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct PostgresOptions {
+    /// The password, if it is not in the address.
+    pub password: Option<String>,
     /// The most connections of this server, for requests; one more listens.
     pub connections: u32,
     /// How long a request waits for one of them, or for a database that does not answer.
@@ -51,7 +53,7 @@ pub struct PostgresOptions {
 
 impl Default for PostgresOptions {
     fn default() -> PostgresOptions {
-        PostgresOptions { connections: 16, patience: Duration::from_secs(5) }
+        PostgresOptions { password: None, connections: 16, patience: Duration::from_secs(5) }
     }
 }
 
@@ -82,13 +84,16 @@ impl PostgresCatalog {
         let is_ours = ["postgres://", "postgresql://"].iter().any(|scheme| url.starts_with(scheme));
         let parsed = PgConnectOptions::from_str(url).ok().filter(|_| is_ours);
         let name = format!("{PROGRAM}{}", rings::own_name());
-        let connect = parsed.ok_or_else(unfit)?.application_name(&name).options([
+        let mut connect = parsed.ok_or_else(unfit)?.application_name(&name).options([
             // Whatever the database's own default is: what is answered is durable.
             ("synchronous_commit", "on"),
             ("statement_timeout", "30s"),
             ("lock_timeout", "10s"),
             ("idle_in_transaction_session_timeout", "60s"),
         ]);
+        if let Some(password) = &options.password {
+            connect = connect.password(password);
+        }
         let pool = |most: u32| {
             let pool = PgPoolOptions::new().max_connections(most.max(1)).acquire_timeout(options.patience);
             pool.connect_lazy_with(connect.clone())
@@ -112,13 +117,6 @@ impl PostgresCatalog {
         );
         let others = query.bind(PROGRAM).bind(rings::own_name()).fetch_one(&self.readers).await;
         Ok(u64::try_from(others.map_err(failed)?).unwrap_or(0))
-    }
-
-    /// Ends all connections, once nothing is under way.
-    pub async fn close(&self) {
-        self.listeners.close().await;
-        self.readers.close().await;
-        self.writers.close().await;
     }
 
     async fn transaction(&self, access: Access) -> Result<Held> {
@@ -154,6 +152,12 @@ impl Catalog for PostgresCatalog {
         to.commit().await?;
         copy.close().await;
         Ok(true)
+    }
+
+    async fn close(&self) {
+        self.listeners.close().await;
+        self.readers.close().await;
+        self.writers.close().await;
     }
 
     fn heard(&self) -> BoxStream<'static, Heard> {

@@ -4,6 +4,7 @@
 //! complete whenever it ends, and the same command may be given again. The epoch goes along: it is the same history. Only while
 //! no server runs on either; what it cannot rule out by a lock it asks. Never changes the source.
 
+use std::fmt;
 use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
@@ -14,68 +15,68 @@ use super::{KeepError, catalog_file, make_private};
 use crate::catalog::postgres::{PostgresCatalog, PostgresOptions};
 use crate::catalog::sqlite::SqliteCatalog;
 use crate::catalog::tables::{self, Sum, Tables};
-use crate::catalog::{Access, Tx};
+use crate::catalog::{Access, CatalogError, Tx};
+use crate::config::{Database, Secret};
 
-/// A database as it is named on the command line: `sqlite:PATH` (a data directory or its file) or `postgres://…`.
-#[derive(Clone, PartialEq, Eq)]
-pub enum Database {
-    /// The data directory of a server, with `catalog.sqlite` in it.
+/// A database as it is named on the command line: `sqlite:DIR` (a data directory, or its `catalog.sqlite`) or `postgres://…`. Shown
+/// without its password.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Place {
+    /// The data directory of a server.
     Sqlite(PathBuf),
-    /// The address, with its password.
-    Postgres(String),
+    /// A database of a PostgreSQL server.
+    Postgres {
+        /// How it is reached, without a password.
+        url: String,
+        /// The password, if it was there.
+        password: Option<Secret>,
+    },
 }
 
-impl FromStr for Database {
-    type Err = &'static str;
+impl FromStr for Place {
+    type Err = String;
 
-    fn from_str(text: &str) -> Result<Database, &'static str> {
-        if text.starts_with("postgres://") || text.starts_with("postgresql://") {
-            return Ok(Database::Postgres(text.to_owned()));
+    fn from_str(text: &str) -> Result<Place, String> {
+        const WANTED: &str = "expected `sqlite:DIR` or `postgres://USER@HOST/NAME`";
+        if let Some(path) = text.strip_prefix("sqlite:").filter(|path| !path.is_empty()) {
+            let path = Path::new(path);
+            let folder = if path.ends_with("catalog.sqlite") { path.parent() } else { Some(path) };
+            let folder = folder.filter(|folder| !folder.as_os_str().is_empty());
+            return Ok(Place::Sqlite(folder.unwrap_or(Path::new(".")).to_owned()));
         }
-        let path = text.strip_prefix("sqlite:").filter(|path| !path.is_empty());
-        let path = Path::new(path.ok_or("expected `sqlite:DIR` or `postgres://USER:PASSWORD@HOST/NAME`")?);
-        let folder = if path.ends_with("catalog.sqlite") { path.parent() } else { Some(path) };
-        let folder = folder.filter(|folder| !folder.as_os_str().is_empty());
-        Ok(Database::Sqlite(folder.unwrap_or(Path::new(".")).to_owned()))
+        match text.parse() {
+            Ok(Database::Postgres { url, password }) => Ok(Place::Postgres { url, password }),
+            Ok(Database::Sqlite) => Err(WANTED.to_owned()),
+            // What is wrong with an address of the right kind is told; it does not repeat it.
+            Err(why) if text.starts_with("postgres") => Err(why),
+            Err(_) => Err(WANTED.to_owned()),
+        }
     }
 }
 
-/// Without the password, for people and logs.
-impl std::fmt::Display for Database {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+impl fmt::Display for Place {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Database::Sqlite(folder) => write!(f, "sqlite:{}", folder.display()),
-            Database::Postgres(url) => {
-                let (scheme, rest) = url.split_once("://").unwrap_or(("postgres", url));
-                let place = rest.rsplit_once('@').map_or(rest, |(_, place)| place);
-                // What follows `?` may hold a password as well.
-                let place = place.split_once('?').map_or(place, |(place, _)| place);
-                write!(f, "{scheme}://{place}")
-            }
+            Place::Sqlite(folder) => write!(f, "sqlite:{}", folder.display()),
+            Place::Postgres { url, .. } => f.write_str(url),
         }
     }
 }
 
-impl std::fmt::Debug for Database {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        std::fmt::Display::fmt(self, f)
-    }
-}
-
-/// A database that nobody else uses while this is held.
+/// A database that no server uses while this is held.
 pub struct Opened {
     /// Its records.
     pub catalog: Box<dyn Tables>,
     _alone: Option<File>,
 }
 
-impl Database {
-    /// Opens the database to be read from: it must be there.
+impl Place {
+    /// Opens the database to be read from: it must be there, and hold something.
     ///
     /// # Errors
-    /// When it is not there, is in use, or is of a newer server.
-    pub async fn open_source(&self, epoch: &Epoch) -> Result<Opened, KeepError> {
-        if let Database::Sqlite(folder) = self
+    /// When it is not there, is empty, is in use, or is of a newer server.
+    pub async fn open_source(&self, password: Option<&Secret>, epoch: &Epoch) -> Result<Opened, KeepError> {
+        if let Place::Sqlite(folder) = self
             && !catalog_file(folder).exists()
         {
             return Err(KeepError::new(format!(
@@ -83,31 +84,38 @@ impl Database {
                 folder.display()
             )));
         }
-        self.open(epoch).await
+        let opened = self.open(password, epoch).await?;
+        let mut rows = opened.catalog.begin_rows(Access::Read).await?;
+        if tables::first_with_rows(rows.as_mut()).await?.is_none() {
+            return Err(KeepError::new(format!("`{self}` is empty: there is nothing to move")));
+        }
+        drop(rows);
+        Ok(opened)
     }
 
     /// Opens the database to be written to, and makes its tables.
     ///
     /// # Errors
     /// When it cannot be made, is in use, or is of a newer server.
-    pub async fn open_target(&self, epoch: &Epoch) -> Result<Opened, KeepError> {
-        if let Database::Sqlite(folder) = self {
+    pub async fn open_target(&self, password: Option<&Secret>, epoch: &Epoch) -> Result<Opened, KeepError> {
+        if let Place::Sqlite(folder) = self {
             make_private(folder).map_err(KeepError::at("make", folder))?;
         }
-        self.open(epoch).await
+        self.open(password, epoch).await
     }
 
-    async fn open(&self, epoch: &Epoch) -> Result<Opened, KeepError> {
-        let at = |why: crate::catalog::CatalogError| KeepError::new(format!("cannot use `{self}`: {why}"));
+    async fn open(&self, password: Option<&Secret>, epoch: &Epoch) -> Result<Opened, KeepError> {
+        let at = |why: CatalogError| KeepError::new(format!("cannot use `{self}`: {why}"));
         match self {
-            Database::Sqlite(folder) => {
+            Place::Sqlite(folder) => {
                 let alone = alone(folder)?;
                 let catalog = SqliteCatalog::open(&catalog_file(folder), epoch).await.map_err(at)?;
                 Ok(Opened { catalog: Box::new(catalog), _alone: Some(alone) })
             }
-            Database::Postgres(url) => {
-                let catalog =
-                    PostgresCatalog::open(url, PostgresOptions::default(), epoch).await.map_err(at)?;
+            Place::Postgres { url, password: own } => {
+                let password = own.as_ref().or(password).map(|password| password.reveal().to_owned());
+                let options = PostgresOptions { password, ..PostgresOptions::default() };
+                let catalog = PostgresCatalog::open(url, options, epoch).await.map_err(at)?;
                 if catalog.others().await.map_err(at)? > 0 {
                     return Err(KeepError::new(format!("a server uses `{self}`: stop all of them first")));
                 }
@@ -180,14 +188,16 @@ mod tests {
             ("sqlite:/srv/saves", "sqlite:/srv/saves"),
             ("sqlite:/srv/saves/catalog.sqlite", "sqlite:/srv/saves"),
             ("sqlite:catalog.sqlite", "sqlite:."),
-            ("postgres://ada:s3@cret@db.example:5432/saves", "postgres://db.example:5432/saves"),
-            ("postgresql://db/saves?password=s3cret", "postgresql://db/saves"),
+            ("postgres://ada:s3cret@db.example:5432/saves", "postgres://ada@db.example:5432/saves"),
         ] {
-            let database: Database = text.parse().unwrap();
-            assert_eq!((database.to_string().as_str(), format!("{database:?}").as_str()), (shown, shown));
+            let place: Place = text.parse().unwrap();
+            assert_eq!(place.to_string(), shown);
+            assert!(!format!("{place:?}").contains("s3cret"));
         }
-        for bad in ["", "sqlite:", "mysql://x", "/srv/saves"] {
-            assert!(bad.parse::<Database>().is_err(), "{bad}");
+        for bad in ["", "sqlite", "sqlite:", "mysql://x", "/srv/saves", "postgres://db/saves?password=s3cret"]
+        {
+            let why = bad.parse::<Place>().unwrap_err();
+            assert!(!why.contains("s3cret"), "{why}");
         }
     }
 }

@@ -10,7 +10,7 @@ use retrosync_protocol::{
 
 use super::choice::CLIENT;
 use super::{Answer, Asker, Library, contents, heads, no_save, no_version};
-use crate::catalog::{Access, Event, EventFilter, Holding, Mark, SaveSize, Tx};
+use crate::catalog::{Access, Event, EventFilter, Holding, Mark, SaveSize, Tx, UserId};
 use crate::notice::Listener;
 use crate::refusal::Refusal;
 
@@ -232,6 +232,16 @@ impl Library {
     /// When the catalog fails.
     pub async fn stamp(&self, asker: &Asker) -> Answer<u64> {
         Ok(self.catalog.begin(Access::Read).await?.stamp(asker.user).await?)
+    }
+
+    /// Wakes who listens for this user's news: somebody else has committed it.
+    pub fn ring(&self, user: UserId) {
+        self.notice.ring(user);
+    }
+
+    /// Wakes everybody who listens: anything may have happened.
+    pub fn ring_all(&self) {
+        self.notice.ring_all();
     }
 
     /// Listens for the user's news; look after this, not before.

@@ -90,12 +90,22 @@ impl Cluster {
         format!("postgres://retrosync@localhost/{name}?host={}", self.folder.display())
     }
 
-    /// What `psql` answers.
-    pub fn sql(&self, database: &str, text: &str) -> String {
+    fn psql(&self, database: &str) -> Command {
         let mut psql = Command::new(programs().unwrap().join("psql"));
         psql.args(["-X", "-q", "-A", "-t", "-v", "ON_ERROR_STOP=1", "-U", "retrosync", "-h"])
             .arg(&self.folder);
-        let output = psql.args(["-d", database, "-c", text]).output().unwrap();
+        psql.args(["-d", database]);
+        psql
+    }
+
+    /// A connection of its own, told on standard input what to do; it ends with that.
+    pub fn session(&self, database: &str) -> Child {
+        self.psql(database).stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap()
+    }
+
+    /// What `psql` answers.
+    pub fn sql(&self, database: &str, text: &str) -> String {
+        let output = self.psql(database).args(["-c", text]).output().unwrap();
         assert!(output.status.success(), "{text}: {output:?}");
         String::from_utf8(output.stdout).unwrap().trim().to_owned()
     }

@@ -1,6 +1,7 @@
 //! The real server in a folder of its own, a plain HTTP client, and the published document as judge of every reply.
 #![allow(dead_code, unreachable_pub, clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
+pub mod cluster;
 pub mod document;
 pub mod frames;
 
@@ -17,11 +18,15 @@ use ureq::http;
 use document::Document;
 
 const PROGRAM: &str = env!("CARGO_BIN_EXE_retrosync-server");
+/// The test program `postgres` runs tests of others again: there each server has a database of a real PostgreSQL.
+const ON_POSTGRES: bool = matches!(env!("CARGO_CRATE_NAME").as_bytes(), b"postgres");
 
 /// A running server and its data directory.
 pub struct Server {
     pub folder: TempDir,
     pub url: String,
+    /// The address of its database; `None`: a file in the data directory.
+    pub database: Option<String>,
     child: Option<Child>,
     agent: ureq::Agent,
     document: Option<Document>,
@@ -39,13 +44,25 @@ impl Server {
 
     /// Starts a server with its data in `data` of a folder.
     pub fn start_in(folder: TempDir, arguments: &[&str]) -> Server {
+        let database = if ON_POSTGRES { cluster::database() } else { None };
+        Server::start_on(database, folder, arguments)
+    }
+
+    /// Starts a server with its records in a database, and the rest in `data` of a folder.
+    pub fn start_on(database: Option<String>, folder: TempDir, arguments: &[&str]) -> Server {
         let config = ureq::Agent::config_builder()
             .http_status_as_error(false)
             .max_redirects(0)
             .timeout_global(Some(Duration::from_secs(120)))
             .build();
-        let mut server =
-            Server { folder, url: String::new(), child: None, agent: config.into(), document: None };
+        let mut server = Server {
+            folder,
+            url: String::new(),
+            database,
+            child: None,
+            agent: config.into(),
+            document: None,
+        };
         server.run(arguments);
         let text = server.bare("GET", "/api/v1/openapi.json", &[], None).text();
         server.document = Some(Document::new(serde_json::from_str(&text).unwrap()));
@@ -71,6 +88,7 @@ impl Server {
             .arg(&ready)
             .args(arguments)
             .env("RETROSYNC_LOG", "debug")
+            .env("RETROSYNC_DATABASE", self.database.as_deref().unwrap_or("sqlite"))
             .stdin(Stdio::null())
             .stdout(log)
             .stderr(stderr)
@@ -121,6 +139,7 @@ impl Server {
             .args(arguments)
             .arg("--data")
             .arg(self.data())
+            .env("RETROSYNC_DATABASE", self.database.as_deref().unwrap_or("sqlite"))
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())

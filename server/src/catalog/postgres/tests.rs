@@ -23,7 +23,7 @@ fn epoch() -> Epoch {
 
 async fn open(url: &str) -> PostgresCatalog {
     // More of them together than PostgreSQL takes: a test needs few.
-    let options = PostgresOptions { connections: 6, patience: WAIT };
+    let options = PostgresOptions { connections: 6, patience: WAIT, ..PostgresOptions::default() };
     PostgresCatalog::open(url, options, &epoch()).await.unwrap()
 }
 

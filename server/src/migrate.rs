@@ -1,0 +1,95 @@
+//! `retrosync-server migrate`: the steps of a move and what is said of them. What moves records is `keep::migrate`.
+//!
+//! Bytes first, then the records that name them, then everything is verified where it is now. Never removes anything.
+
+use std::sync::Arc;
+
+use retrosync_server::blobs::Blobs;
+use retrosync_server::catalog::Catalog;
+use retrosync_server::catalog::tables::Sum;
+use retrosync_server::config::Config;
+use retrosync_server::keep;
+use retrosync_server::keep::migrate::{Place, Target, copy_records, look_at_target};
+use retrosync_server::parts::{BytesAt, first_epoch, open_bytes};
+
+use crate::{Outcome, now_unix_s, say, tell_report};
+
+/// What shall move where.
+pub(crate) struct Move {
+    pub(crate) from: Place,
+    pub(crate) to: Place,
+    pub(crate) bytes_from: Option<BytesAt>,
+    pub(crate) bytes_to: Option<BytesAt>,
+}
+
+/// Moves everything, or goes on with a move that was interrupted.
+pub(crate) async fn migrate(config: &Config, what: Move) -> Outcome {
+    if what.from == what.to {
+        return Err("the source and the target are the same".into());
+    }
+    let (password, epoch) = (config.database_password.as_ref(), first_epoch()?);
+    let source = what.from.open_source(password, &epoch).await?;
+    let target = what.to.open_target(password, &epoch).await?;
+    let (from, to) = (source.catalog.as_ref(), target.catalog.as_ref());
+    let found = look_at_target(from, to).await?;
+    say(&format!("from  {}\nto    {}\n", what.from, what.to))?;
+
+    let bytes = bytes(config, &what, from).await?;
+    let sums = match found {
+        Target::Complete(sums) => {
+            say("the records were moved before")?;
+            sums
+        }
+        Target::Empty => {
+            let mut told = |table: &'static str, rows: u64| {
+                // A terminal that is gone shall not end a move.
+                let _ = say(&format!("  {table:<12} {rows:>10} rows"));
+            };
+            copy_records(from, to, &mut told).await?
+        }
+    };
+    let rows: u64 = sums.iter().map(|sum: &Sum| sum.rows).sum();
+    say(&format!("{} tables, {rows} rows: all compared, all the same", sums.len()))?;
+    let whole = verified(to, bytes.as_ref()).await?;
+    say(&format!("\nNow set `{}` for the server, and start it.", setting(&what.to)))?;
+    Ok(whole)
+}
+
+/// The bytes where they shall be, copied there if that is elsewhere; `None`: nobody said where they are.
+async fn bytes(
+    config: &Config,
+    what: &Move,
+    from: &dyn Catalog,
+) -> Result<Option<Arc<dyn Blobs>>, Box<dyn std::error::Error>> {
+    let beside = match &what.from {
+        Place::Sqlite(folder) => Some(BytesAt::Folder(folder.clone())),
+        Place::Postgres { .. } => None,
+    };
+    let at = what.bytes_from.clone().or(beside);
+    let blobs = match &at {
+        Some(at) => Some(open_bytes(config, at).await?),
+        None => None,
+    };
+    let Some(to) = what.bytes_to.as_ref().filter(|to| Some(*to) != at.as_ref()) else { return Ok(blobs) };
+    let Some(blobs) = blobs else { return Err("say where the bytes are with `--bytes-from`".into()) };
+    let _ = (to, blobs, from);
+    Err("the bytes cannot be moved yet: copy the folder `blobs`, and name it with `--bytes-from`".into())
+}
+
+/// Hashes every content again where it is now; says so where nobody knows where that is.
+async fn verified(to: &dyn Catalog, blobs: Option<&Arc<dyn Blobs>>) -> Outcome {
+    let Some(blobs) = blobs else {
+        return say(
+            "the bytes were not looked at: say where they are with `--bytes-from`, or run `retrosync-server check`",
+        );
+    };
+    tell_report(&keep::check(to, blobs.as_ref(), false, now_unix_s()).await?)
+}
+
+/// The keys that name the new place.
+fn setting(to: &Place) -> String {
+    match to {
+        Place::Sqlite(folder) => format!("data = \"{}\"", folder.display()),
+        Place::Postgres { url, .. } => format!("database = \"{url}\""),
+    }
+}
