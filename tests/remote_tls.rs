@@ -379,3 +379,44 @@ fn a_key_that_was_compared_when_pairing_is_the_only_one_that_is_ever_trusted_the
     *front.shown.lock().unwrap() = config;
     device.once();
 }
+
+#[test]
+fn a_server_that_signs_its_own_certificate_is_known_by_its_key_for_ever() {
+    let mut server = support::server::Server::start_set(&["tls.self_signed=true"]);
+    let device = Device::new(Firmware::Onion, "Tetris (World)");
+
+    let refused = device.run(&["pair", &server.url()]).ends(1);
+    let key = refused.err.split("--pin ").nth(1).and_then(|rest| rest.split('`').next()).unwrap().to_owned();
+    let shown = support::wait_for("the server says how to pair", 60, || {
+        Some(server.said()).filter(|said| said.contains("--pin"))
+    });
+    assert!(shown.contains(&format!("retrosync pair {} --pin {key}\n", server.url())), "{shown}");
+    let groups: Vec<&str> = (0..64).step_by(8).map(|at| &key[at..at + 8]).collect();
+    assert!(shown.contains(&format!("key        {}\n", groups.join(" "))), "{shown}");
+
+    device.set(&format!("pin = \"{key}\"\n"));
+    let mut pairing = device.start_pairing(&server.url());
+    assert!(pairing.offer["url"].as_str().unwrap().starts_with("https://"), "{}", pairing.offer);
+    server.approve(&pairing.code());
+    assert_eq!(pairing.end()["paired"], true);
+    device.set("");
+    device.plays(&bytes("first"));
+    assert_eq!(device.once()["uploaded"][0], "gb/sram/Tetris (World)");
+
+    // A restart shows the same key; a certificate that is lost is made anew around it.
+    server.kill();
+    std::fs::remove_file(server.data().join("tls/certificate.pem")).unwrap();
+    server.up();
+    device.plays(&bytes("second"));
+    device.once();
+
+    // Another key is another server, whatever else it knows.
+    server.kill();
+    std::fs::remove_dir_all(server.data().join("tls")).unwrap();
+    server.up();
+    device.plays(&bytes("third"));
+    let refused = device.run(&["once"]).ends(1);
+    assert!(refused.err.contains("the server's key is not the pinned one"), "{}", refused.err);
+    let refused = device.run(&["pair", &server.url(), "--again"]).ends(1);
+    assert!(refused.err.contains("compare its key and pair with `--pin "), "{}", refused.err);
+}

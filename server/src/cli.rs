@@ -99,6 +99,14 @@ pub(crate) enum Command {
         #[command(flatten)]
         settings: Settings,
     },
+    /// Ask the server on this machine whether it is ready; for a container's health check
+    #[command(
+        after_help = "Example:\n  retrosync-server health && echo ready\n\nAsks where `listen` says, in TLS if `tls.*` says so. Exit code 0: ready. 1: not, and why."
+    )]
+    Health {
+        #[command(flatten)]
+        settings: Settings,
+    },
     /// Print the configuration as it is in force, every key explained; no secrets
     #[command(
         after_help = "Examples:\n  retrosync-server config --default > retrosync-server.toml\n  RETROSYNC_LISTEN=127.0.0.1:8377 retrosync-server config --config retrosync-server.toml\n\nThe file wins over defaults, the environment over the file, the command line over all."

@@ -20,8 +20,8 @@ use retrosync_protocol::UserCode;
 use retrosync_server::access::Access;
 use retrosync_server::catalog::User;
 use retrosync_server::config::{Config, ConfigError};
-use retrosync_server::keep;
 use retrosync_server::parts::{Parts, alone};
+use retrosync_server::{ask_health, keep};
 
 type Outcome = Result<ExitCode, Box<dyn Error>>;
 
@@ -46,6 +46,7 @@ enum Task {
     Backup { folder: PathBuf },
     Restore { folder: PathBuf },
     Migrate(migrate::Move),
+    Health,
     Config,
 }
 
@@ -65,6 +66,7 @@ fn run(command: cli::Command) -> Outcome {
         cli::Command::Migrate { from, to, bytes_from, bytes_to, settings } => {
             (settings.config()?, Task::Migrate(migrate::Move { from, to, bytes_from, bytes_to }))
         }
+        cli::Command::Health { settings } => (settings.config()?, Task::Health),
         cli::Command::Config { default: true, .. } => return print(&Config::fresh()),
         cli::Command::Config { default: false, settings } => (settings.config()?, Task::Config),
     };
@@ -91,6 +93,11 @@ async fn carry_out(task: Task, config: Config) -> Outcome {
             say(&format!("restored `{}` from `{}`", config.data.display(), folder.display()))
         }
         Task::Migrate(what) => migrate::migrate(&config, what).await,
+        Task::Health => {
+            let speaks_tls = config.tls_self_signed || config.tls_cert_file.is_some();
+            ask_health::ask(config.listen, speaks_tls).await?;
+            say("ready")
+        }
         Task::Config => print(&config.effective()),
     }
 }

@@ -21,6 +21,7 @@ use crate::config::{Config, Database};
 use crate::keep;
 use crate::library::Library;
 use crate::notice::Notice;
+use crate::tls::Tls;
 
 /// What can go wrong with opening.
 pub type Opened<T> = Result<T, Box<dyn Error>>;
@@ -101,6 +102,25 @@ pub fn alone(config: &Config) -> Opened<Option<File>> {
     let file = File::create(&path).map_err(|error| format!("cannot write `{}`: {error}", path.display()))?;
     file.try_lock().map_err(|_| format!("another server uses `{}`: stop it first", config.data.display()))?;
     Ok(Some(file))
+}
+
+/// How the server speaks TLS; `None`: it leaves that to a proxy.
+///
+/// # Errors
+/// When the keys `tls.*` do not fit each other, or what they name cannot be used.
+pub fn open_tls(config: &Config) -> Opened<Option<Tls>> {
+    match (&config.tls_cert_file, &config.tls_key_file, config.tls_self_signed) {
+        (None, None, false) => Ok(None),
+        (None, None, true) => {
+            let public_url = config.public_url.as_ref().map(|url| url.as_str());
+            Ok(Some(Tls::self_signed(&config.data, public_url)?))
+        }
+        (Some(certificate), Some(key), false) => Ok(Some(Tls::from_files(certificate, key)?)),
+        (Some(_), Some(_), true) => {
+            Err("`tls.self_signed` and `tls.cert_file` are both set: leave one of them out".into())
+        }
+        _ => Err("`tls.cert_file` and `tls.key_file` belong together: name both, or neither".into()),
+    }
 }
 
 /// The epoch of a catalog that is new.

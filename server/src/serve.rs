@@ -13,8 +13,9 @@ use retrosync_server::announce::Announcer;
 use retrosync_server::app::App;
 use retrosync_server::catalog::Heard;
 use retrosync_server::config::{Announce, Config};
-use retrosync_server::parts::{Parts, alone, keeps_data};
+use retrosync_server::parts::{Parts, alone, keeps_data, open_tls};
 use retrosync_server::proxies::Proxies;
+use retrosync_server::tls::Tls;
 use retrosync_server::{api, compat, listen, web};
 use tokio::signal::unix::{SignalKind, signal};
 
@@ -25,6 +26,7 @@ const SWEEP_EVERY: Duration = Duration::from_secs(3600);
 
 /// Runs the server until it is told to stop.
 pub(crate) async fn serve(config: Config) -> Outcome {
+    let tls = open_tls(&config)?.map(Arc::new);
     let parts = Parts::open(&config).await?;
     let alone = alone(&config)?;
     if alone.is_some() {
@@ -38,27 +40,32 @@ pub(crate) async fn serve(config: Config) -> Outcome {
     if keeps_data(&config) {
         app.keeps_data_in(config.data.clone());
     }
+    if let Some(tls) = &tls {
+        app.speaks_tls(tls.clone());
+    }
     let listener = listen::bind(config.listen).await.map_err(|error| {
         format!("cannot listen on `{}`: {error}; choose another with `--listen ADDR:PORT`", config.listen)
     })?;
-    let announcing = announce(config.announce, app.public_url.as_deref(), &listener).await?.map(tokio::spawn);
-    let url = app
-        .public_url
-        .clone()
-        .unwrap_or_else(|| words::base_url(listener.local_addr().unwrap_or(config.listen)));
+    let announcing = announce(config.announce, app.public_url.as_deref(), tls.is_some(), &listener).await?;
+    let announcing = announcing.map(tokio::spawn);
+    let own = listener.local_addr()?;
+    let url = app.public_url.clone().unwrap_or_else(|| words::base_url(own, tls.is_some()));
+    let refreshing = tls.clone().map(keep_fresh).transpose()?.map(tokio::spawn);
     if let Some(file) = &config.ready_file {
-        write_ready(file, &words::local_url(listener.local_addr()?))?;
+        write_ready(file, &words::local_url(own, tls.is_some()))?;
     }
-    say(&words::greeting(&url, &config, first_user))?;
+    let pin = tls.as_ref().filter(|tls| tls.is_self_signed()).map(|tls| tls.pin());
+    say(&words::greeting(&url, &config, pin, first_user))?;
     let sweeping = tokio::spawn(sweep(app.clone()));
     let hearing = tokio::spawn(hear(app.clone(), parts.catalog.heard()));
     let pages = api::router(app.clone())
         .merge(compat::retrosync::router(app.clone()))
         .merge(web::router(app.clone()));
-    listen::serve(app, pages, listener, None, stop_signal()?).await;
+    listen::serve(app, pages, listener, tls, stop_signal()?).await;
     sweeping.abort();
     hearing.abort();
     announcing.inspect(|task| task.abort());
+    refreshing.inspect(|task| task.abort());
     parts.close().await;
     Ok(ExitCode::SUCCESS)
 }
@@ -67,6 +74,7 @@ pub(crate) async fn serve(config: Config) -> Outcome {
 async fn announce(
     asked: Announce,
     public_url: Option<&str>,
+    speaks_tls: bool,
     listener: &tokio::net::TcpListener,
 ) -> Result<Option<impl Future<Output = ()> + use<>>, Box<dyn Error>> {
     let own = listener.local_addr()?;
@@ -80,13 +88,19 @@ async fn announce(
         Announce::Auto => (!own.ip().is_loopback()).then_some(usual),
     };
     let Some(at) = at else { return Ok(None) };
-    match Announcer::bind(at, public_url, false, own.port()).await {
+    match Announcer::bind(at, public_url, speaks_tls, own.port()).await {
         Ok(announcer) => Ok(Some(announcer.run())),
         Err(error) => {
             log::warn!("devices must be told the address, they cannot find it: UDP `{at}`: {error}");
             Ok(None)
         }
     }
+}
+
+/// Reads the certificate again when its files change, or at SIGHUP.
+fn keep_fresh(tls: Arc<Tls>) -> std::io::Result<impl Future<Output = ()>> {
+    let hangup = signal(SignalKind::hangup())?;
+    Ok(tls.keep_fresh(hangup))
 }
 
 /// Written under another name first, so that who waits for the file never reads half of it.

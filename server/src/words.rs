@@ -4,20 +4,26 @@ use std::error::Error;
 use std::fmt::Write as _;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr, UdpSocket};
 
+use retrosync_protocol::Digest;
 use retrosync_server::app::is_plain_http;
 use retrosync_server::config::{Config, ConfigError, Database};
 use retrosync_server::refusal::Refusal;
+use retrosync_server::tls::in_groups;
 
 /// The address to tell people: where the server listens, or this machine's own where it listens everywhere.
-pub(crate) fn base_url(listen: SocketAddr) -> String {
+pub(crate) fn base_url(listen: SocketAddr, tls: bool) -> String {
     let ip = if listen.ip().is_unspecified() { own_address() } else { listen.ip() };
-    format!("http://{}", SocketAddr::new(ip, listen.port()))
+    format!("{}://{}", scheme(tls), SocketAddr::new(ip, listen.port()))
 }
 
 /// The address for programs on this machine.
-pub(crate) fn local_url(listen: SocketAddr) -> String {
+pub(crate) fn local_url(listen: SocketAddr, tls: bool) -> String {
     let ip = if listen.ip().is_unspecified() { IpAddr::V4(Ipv4Addr::LOCALHOST) } else { listen.ip() };
-    format!("http://{}", SocketAddr::new(ip, listen.port()))
+    format!("{}://{}", scheme(tls), SocketAddr::new(ip, listen.port()))
+}
+
+fn scheme(tls: bool) -> &'static str {
+    if tls { "https" } else { "http" }
 }
 
 /// This machine's address in the local network. Connecting a UDP socket sends nothing; it only asks for the route.
@@ -29,8 +35,8 @@ fn own_address() -> IpAddr {
     asked.map_or(IpAddr::V4(Ipv4Addr::LOCALHOST), |address| address.ip())
 }
 
-/// What `serve` prints once it listens.
-pub(crate) fn greeting(url: &str, config: &Config, first_user: bool) -> String {
+/// What `serve` prints once it listens. `pin` is the key of a certificate that nobody else vouches for.
+pub(crate) fn greeting(url: &str, config: &Config, pin: Option<Digest>, first_user: bool) -> String {
     let data = config.data.canonicalize().unwrap_or_else(|_| config.data.clone());
     let mut text = format!("RetroSync is running.\n\n  dashboard  {url}\n");
     match &config.database {
@@ -43,6 +49,9 @@ pub(crate) fn greeting(url: &str, config: &Config, first_user: bool) -> String {
     }
     if let Some(bucket) = &config.s3_bucket {
         let _ = writeln!(text, "  bucket     {bucket}");
+    }
+    if let Some(pin) = &pin {
+        let _ = writeln!(text, "  key        {}", in_groups(pin));
     }
     text.push('\n');
     if first_user {
@@ -57,9 +66,16 @@ pub(crate) fn greeting(url: &str, config: &Config, first_user: bool) -> String {
         };
     }
     let plain = if is_plain_http(url) { " --plain-http true" } else { "" };
-    let _ = write!(text, "On each handheld, pair it with this server:\n\n  retrosync pair {url}{plain}\n");
+    let pinned = pin.map(|pin| format!(" --pin {pin}")).unwrap_or_default();
+    let _ = write!(
+        text,
+        "On each handheld, pair it with this server:\n\n  retrosync pair {url}{plain}{pinned}\n"
+    );
     if !plain.is_empty() {
-        text.push_str("\nPlain HTTP is for a network in which you trust everybody; from elsewhere, put a proxy with HTTPS before it.\n");
+        text.push_str("\nPlain HTTP is for a network in which you trust everybody; else start it with `--set tls.self_signed=true`,\nor put a proxy with HTTPS before it.\n");
+    }
+    if !pinned.is_empty() {
+        text.push_str("\nThe certificate is of the server's own making. A handheld shows the key above, and you say that it is the same;\na browser asks once.\n");
     }
     text
 }

@@ -3,7 +3,7 @@
 use std::io::{BufRead, BufReader, Write};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
-use std::sync::OnceLock;
+use std::sync::{Arc, Mutex, OnceLock};
 
 use super::wait_for;
 
@@ -17,6 +17,8 @@ pub struct Server {
     folder: tempfile::TempDir,
     port: u16,
     child: Option<Child>,
+    settings: &'static [&'static str],
+    said: Arc<Mutex<String>>,
 }
 
 /// The binary: `RETROSYNC_SERVER_BIN`, or built now.
@@ -39,22 +41,39 @@ fn binary() -> &'static Path {
 impl Server {
     /// Starts one with one user.
     pub fn start() -> Server {
-        let mut server = Server { folder: tempfile::tempdir().unwrap(), port: 0, child: None };
+        Server::start_set(&[])
+    }
+
+    /// The same with these settings, as `listen=…`.
+    pub fn start_set(settings: &'static [&'static str]) -> Server {
+        let mut server = Server::new();
+        server.settings = settings;
         server.tell(&["user", "add", USER, "--password-stdin"], PASSWORD);
         server.up();
         server
     }
 
+    fn new() -> Server {
+        let said = Arc::default();
+        Server { folder: tempfile::tempdir().unwrap(), port: 0, child: None, settings: &[], said }
+    }
+
     /// Starts one that nobody has an account on.
     pub fn start_empty() -> Server {
-        let mut server = Server { folder: tempfile::tempdir().unwrap(), port: 0, child: None };
+        let mut server = Server::new();
         server.up();
         server
     }
 
     /// Its address.
     pub fn url(&self) -> String {
-        format!("http://127.0.0.1:{}", self.port)
+        let scheme = if self.settings.iter().any(|one| one.starts_with("tls.")) { "https" } else { "http" };
+        format!("{scheme}://127.0.0.1:{}", self.port)
+    }
+
+    /// What it printed so far at its last start.
+    pub fn said(&self) -> String {
+        self.said.lock().unwrap().clone()
     }
 
     /// The port that it listens on.
@@ -90,6 +109,7 @@ impl Server {
             .arg(self.data())
             .arg("--listen")
             .arg(format!("127.0.0.1:{}", self.port))
+            .args(self.settings.iter().flat_map(|one| ["--set", *one]))
             .env_clear()
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
@@ -108,7 +128,11 @@ impl Server {
                 .unwrap_or_else(|| panic!("the server did not say its port: {}", self.log()));
         }
         // Reads on, so that the server never waits for us.
-        std::thread::spawn(move || lines.for_each(drop));
+        self.said = Arc::default();
+        let said = Arc::clone(&self.said);
+        std::thread::spawn(move || {
+            lines.map_while(Result::ok).for_each(|line| *said.lock().unwrap() += &format!("{line}\n"));
+        });
         self.child = Some(child);
         wait_for("the server answers", 120, || std::net::TcpStream::connect(("127.0.0.1", self.port)).ok());
     }

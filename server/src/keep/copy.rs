@@ -15,6 +15,7 @@ use serde::{Deserialize, Serialize};
 use super::{KeepError, blobs_folder, catalog_file};
 use crate::catalog::sqlite::SqliteCatalog;
 use crate::catalog::{Access, Catalog};
+use crate::tls::OWN_FOLDER;
 
 /// The last file of a backup: that it is whole, and of what.
 #[derive(Serialize, Deserialize)]
@@ -35,6 +36,7 @@ pub async fn backup(catalog: &dyn Catalog, data: &Path, to: &Path) -> Result<(),
     }
     let epoch = catalog.begin(Access::Read).await?.epoch().await?;
     copy_blobs(blobs_folder(data), blobs_folder(to)).await?;
+    copy_own_key(data, to)?;
     sync_file_system(to)?;
     // Only now, when everything is durable, it is called a backup.
     let marker = serde_json::to_vec(&Marker { retrosync_backup: 1, epoch })
@@ -52,6 +54,7 @@ pub async fn restore(from: &Path, data: &Path) -> Result<(), KeepError> {
     let marker = read_marker(from)?;
     make_empty(data)?;
     copy_blobs(blobs_folder(from), blobs_folder(data)).await?;
+    copy_own_key(from, data)?;
     // Under another name until it has its new epoch: a catalog of the old one must never be served.
     let unfinished = data.join("catalog.restoring");
     fs::copy(catalog_file(from), &unfinished).map_err(KeepError::at("write", &unfinished))?;
@@ -102,6 +105,22 @@ fn make_empty(folder: &Path) -> Result<(), KeepError> {
             "`{}` is not empty; name a new folder, nothing is overwritten",
             folder.display()
         )));
+    }
+    Ok(())
+}
+
+/// The key of a certificate that the server made itself, if there is one: without it a restored server is a stranger to every
+/// device that pinned it.
+fn copy_own_key(from: &Path, to: &Path) -> Result<(), KeepError> {
+    let (from, to) = (from.join(OWN_FOLDER), to.join(OWN_FOLDER));
+    if !from.exists() {
+        return Ok(());
+    }
+    make_private(&to).map_err(KeepError::at("make", &to))?;
+    for entry in fs::read_dir(&from).map_err(KeepError::at("read", &from))? {
+        let entry = entry.map_err(KeepError::at("read", &from))?;
+        let copy = to.join(entry.file_name());
+        fs::copy(entry.path(), &copy).map_err(KeepError::at("copy to", &copy))?;
     }
     Ok(())
 }

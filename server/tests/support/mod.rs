@@ -50,23 +50,30 @@ impl Server {
 
     /// Starts a server with its records in a database, and the rest in `data` of a folder.
     pub fn start_on(database: Option<String>, folder: TempDir, arguments: &[&str]) -> Server {
+        let mut server = Server::idle_on(database, folder);
+        server.run(arguments);
+        let text = server.bare("GET", "/api/v1/openapi.json", &[], None).text();
+        server.document = Some(Document::new(serde_json::from_str(&text).unwrap()));
+        server
+    }
+
+    /// One that does not run yet, and whose replies nobody judges.
+    pub fn idle() -> Server {
+        Server::idle_on(None, tempfile::tempdir().unwrap())
+    }
+
+    fn idle_on(database: Option<String>, folder: TempDir) -> Server {
         let config = ureq::Agent::config_builder()
             .http_status_as_error(false)
             .max_redirects(0)
             .timeout_global(Some(Duration::from_secs(120)))
             .build();
-        let mut server = Server {
-            folder,
-            url: String::new(),
-            database,
-            child: None,
-            agent: config.into(),
-            document: None,
-        };
-        server.run(arguments);
-        let text = server.bare("GET", "/api/v1/openapi.json", &[], None).text();
-        server.document = Some(Document::new(serde_json::from_str(&text).unwrap()));
-        server
+        Server { folder, url: String::new(), database, child: None, agent: config.into(), document: None }
+    }
+
+    /// Its process.
+    pub fn id(&self) -> u32 {
+        self.child.as_ref().unwrap().id()
     }
 
     pub fn data(&self) -> PathBuf {
@@ -123,7 +130,7 @@ impl Server {
 
     /// The most memory that the process has held so far, in bytes.
     pub fn peak_memory_bytes(&self) -> u64 {
-        let id = self.child.as_ref().unwrap().id();
+        let id = self.id();
         let status = std::fs::read_to_string(format!("/proc/{id}/status")).unwrap();
         let line = status.lines().find(|line| line.starts_with("VmHWM:")).unwrap();
         line.split_whitespace().nth(1).unwrap().parse::<u64>().unwrap() * 1024
