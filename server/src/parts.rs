@@ -14,10 +14,11 @@ use retrosync_protocol::Epoch;
 use crate::access::{Access, AccessOptions};
 use crate::blobs::Blobs;
 use crate::blobs::disk::DiskBlobs;
+use crate::blobs::s3::{self, S3Options};
 use crate::catalog::Catalog;
 use crate::catalog::postgres::{PostgresCatalog, PostgresOptions};
 use crate::catalog::sqlite::SqliteCatalog;
-use crate::config::{Config, Database};
+use crate::config::{Config, Database, Secret};
 use crate::keep;
 use crate::library::Library;
 use crate::notice::Notice;
@@ -201,9 +202,20 @@ pub async fn open_bytes(config: &Config, at: &BytesAt) -> Opened<Arc<dyn Blobs>>
 async fn open_blobs(config: &Config) -> Opened<Arc<dyn Blobs>> {
     match &config.s3_bucket {
         None => Ok(Arc::new(DiskBlobs::open(&keep::blobs_folder(&config.data))?)),
-        Some(bucket) => Err(format!(
-            "cannot open the bucket `{bucket}`: this server was built without S3; unset `s3.bucket`"
-        )
-        .into()),
+        Some(bucket) => {
+            let text = |secret: &Option<Secret>| secret.as_ref().map(|secret| secret.reveal().to_owned());
+            let options = S3Options {
+                bucket: bucket.clone(),
+                endpoint: config.s3_endpoint.as_ref().map(|url| url.as_str().to_owned()),
+                region: Some(config.s3_region.clone()),
+                prefix: config.s3_prefix.clone().unwrap_or_default(),
+                access_key: text(&config.s3_access_key),
+                secret_key: text(&config.s3_secret_key),
+                plain_http: config.s3_plain_http,
+                ca_file: config.s3_ca_file.clone(),
+                ..S3Options::default()
+            };
+            Ok(Arc::new(s3::open(&options).await?))
+        }
     }
 }
