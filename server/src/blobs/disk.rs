@@ -8,7 +8,7 @@
 //! 4. It syncs the directories, so that the names stay. Only then it answers, and only then may a record speak of them.
 //!
 //! A batch is synced with two `syncfs` instead of a sync for each file and directory: it says more than is needed and costs
-//! two waits instead of hundreds. Steps and syncs of two batches do not mix: one at a time. A write error that the disk
+//! two waits instead of hundreds. Batches that come at once are published together (`together`), else one at a time. A write error that the disk
 //! reports is reported once only, to whoever syncs next; so after one, nothing is published any more until a restart.
 //!
 //! May assume a local POSIX file system, and that no other process writes here. Never overwrites with other bytes: a name is a digest, and what
@@ -17,21 +17,22 @@
 mod read;
 #[cfg(test)]
 mod tests;
+mod together;
 
-use std::collections::BTreeSet;
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Write as _};
 use std::ops::Range;
 use std::os::unix::fs::FileExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex};
 
 use async_trait::async_trait;
 use bytes::Bytes;
 use futures_util::stream::BoxStream;
 use retrosync_protocol::{BLOCK_BYTES, Content, Digest, Hasher};
 
+use self::together::Queue;
 use super::{BlobError, BlobStream, Blobs, Found, Piece, Place, Result, Staged};
 use crate::catalog::UploadId;
 
@@ -41,6 +42,7 @@ const SYNC_TOGETHER: usize = 4;
 /// Blobs in a folder.
 pub struct DiskBlobs {
     folder: Arc<Folder>,
+    queue: Arc<Queue>,
 }
 
 struct Folder {
@@ -91,7 +93,7 @@ impl DiskBlobs {
             next: AtomicU64::new(u64::from(std::process::id()) << 32),
             in_doubt: Mutex::new(false),
         };
-        Ok(DiskBlobs { folder: Arc::new(folder) })
+        Ok(DiskBlobs { folder: Arc::new(folder), queue: Arc::default() })
     }
 
     async fn run<T: Send + 'static>(
@@ -123,7 +125,12 @@ impl Blobs for DiskBlobs {
         if batch.is_empty() {
             return Ok(());
         }
-        self.run(move |folder| folder.publish(batch)).await
+        let (answer, lead) = self.queue.join(batch);
+        if lead {
+            let (queue, folder) = (Arc::clone(&self.queue), Arc::clone(&self.folder));
+            tokio::task::spawn_blocking(move || queue.lead(&folder));
+        }
+        answer.await.map_err(|why| BlobError::Failed(why.to_string()))?
     }
 
     async fn open(&self, digest: Digest, range: Range<u64>) -> Result<Option<BlobStream>> {
@@ -185,12 +192,12 @@ impl Blobs for DiskBlobs {
 
     async fn assemble(&self, upload: UploadId, content: Content, pieces: &[Piece]) -> Result<()> {
         let pieces = pieces.to_vec();
-        self.run(move |folder| {
+        let staged = self.run(move |folder| {
             let (incoming, file) = folder.incoming()?;
             folder.copy_pieces(upload, content, &pieces, file)?;
-            folder.publish(vec![Staged { content, place: Place::File(incoming) }])
-        })
-        .await
+            Ok(Staged { content, place: Place::File(incoming) })
+        });
+        self.publish(vec![staged.await?]).await
     }
 
     async fn drop_upload(&self, upload: UploadId) -> Result<()> {
@@ -234,41 +241,6 @@ impl Folder {
         let path = self.root.join("incoming").join(name);
         let file = OpenOptions::new().write(true).create_new(true).open(&path).map_err(failed)?;
         Ok((Incoming { path, published: false }, file))
-    }
-
-    /// Steps 2 to 4 of the head of this file.
-    fn publish(&self, batch: Vec<Staged>) -> Result<()> {
-        let mut files = Vec::with_capacity(batch.len());
-        for staged in batch {
-            match staged.place {
-                Place::File(incoming) => files.push((incoming, self.path(staged.content.digest))),
-                Place::Memory(_) => return Err(BlobError::Failed("staged in another store".into())),
-            }
-        }
-        let mut in_doubt = self.in_doubt.lock().unwrap_or_else(PoisonError::into_inner);
-        if *in_doubt {
-            return Err(in_doubt_after_an_error());
-        }
-        self.sync(files.iter().map(|(incoming, _)| incoming.path.as_path()), &mut in_doubt)?;
-        for (incoming, path) in &mut files {
-            fs::rename(&incoming.path, path).map_err(failed)?;
-            incoming.published = true;
-        }
-        self.sync(files.iter().filter_map(|(_, path)| path.parent()), &mut in_doubt)
-    }
-
-    /// Makes these files or folders durable: each by itself if they are few, else the whole file system at once.
-    fn sync<'a>(&self, paths: impl Iterator<Item = &'a Path>, in_doubt: &mut bool) -> Result<()> {
-        let paths: BTreeSet<&Path> = paths.collect();
-        let synced = if paths.len() > SYNC_TOGETHER {
-            let root = File::open(&self.root).map_err(failed)?;
-            rustix::fs::syncfs(root).map_err(io::Error::from)
-        } else {
-            let files =
-                paths.into_iter().map(File::open).collect::<io::Result<Vec<File>>>().map_err(failed)?;
-            files.iter().try_for_each(File::sync_all)
-        };
-        synced.map_err(failed).inspect_err(|why| *in_doubt = matches!(why, BlobError::Failed(_)))
     }
 
     /// Puts a content together in `to`, hashing on the way.

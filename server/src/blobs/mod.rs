@@ -24,7 +24,7 @@ use retrosync_protocol::{Content, Digest};
 use crate::catalog::UploadId;
 
 /// What went wrong with bytes, by what the caller can do about it.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub enum BlobError {
     /// The bytes are not of the digest or size named; nothing of them is left.
     Mismatch,

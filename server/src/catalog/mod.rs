@@ -34,7 +34,7 @@ pub use records::{
 pub use upkeep::{OwnContent, Stray, StrayState, Upkeep};
 
 /// What went wrong in a catalog, by what the caller can do about it.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub enum CatalogError {
     /// No room for the record; nothing was changed.
     DiskFull(String),

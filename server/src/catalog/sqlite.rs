@@ -1,13 +1,15 @@
 //! The catalog in one SQLite file.
 //!
-//! WAL with `synchronous=FULL`: a commit that was answered survives a power cut. One connection writes (`BEGIN IMMEDIATE`),
-//! a few read; a reader never waits for the writer. May assume a local file system; never holds a rule.
+//! WAL with `synchronous=FULL`: a commit that was answered survives a power cut. One connection writes, for many at once
+//! (`group`), a few read; a reader never waits for the writer. May assume a local file system; never holds a rule.
 
+mod group;
 // The same file as in `postgres`, compiled for this database.
 #[allow(clippy::duplicate_mod)]
 #[path = "sql/mod.rs"]
 mod sql;
 
+use std::ops::{Deref, DerefMut};
 use std::path::Path;
 use std::time::Duration;
 
@@ -17,6 +19,7 @@ use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, S
 use sqlx::{Connection as _, Row as _, SqliteConnection, SqlitePool, Transaction};
 use sqlx::{Sqlite as Db, sqlite::SqliteRow as Row};
 
+use self::group::{Turn, Writers};
 use self::sql::SqlTx;
 use super::tables::{Rows, Tables};
 use super::{Access, Catalog, CatalogError, Result, Tx};
@@ -30,13 +33,12 @@ const MIGRATIONS: &[&str] = &[
 ];
 /// How long a writer waits for another process (a backup, a check).
 const BUSY_TIMEOUT_S: u64 = 10;
-
-/// The connection of a transaction.
-type Held = Transaction<'static, Db>;
+/// How many read at once; each is a thread.
+const READERS: u32 = 4;
 
 /// An open SQLite catalog.
 pub struct SqliteCatalog {
-    writer: SqlitePool,
+    writers: Writers,
     readers: SqlitePool,
     options: SqliteConnectOptions,
 }
@@ -54,28 +56,27 @@ impl SqliteCatalog {
             .synchronous(SqliteSynchronous::Full)
             .foreign_keys(true)
             .busy_timeout(Duration::from_secs(BUSY_TIMEOUT_S));
-        let pool =
-            |most| SqlitePoolOptions::new().max_connections(most).idle_timeout(None).max_lifetime(None);
-        let writer = pool(1).connect_with(options.clone()).await.map_err(failed)?;
-        migrate(&writer, first_epoch).await?;
+        let mut writer = SqliteConnection::connect_with(&options).await.map_err(failed)?;
+        migrate(&mut writer, first_epoch).await?;
         // A reader that writes is a bug; SQLite refuses it.
         let reading = options.clone().pragma("query_only", "ON");
-        let readers = pool(4).connect_with(reading).await.map_err(failed)?;
-        Ok(SqliteCatalog { writer, readers, options })
+        // A connection to a file does not go away; asking whether it did costs as much as a query.
+        let readers = SqlitePoolOptions::new().max_connections(READERS).idle_timeout(None).max_lifetime(None);
+        let readers = readers.test_before_acquire(false).connect_with(reading).await.map_err(failed)?;
+        Ok(SqliteCatalog { writers: Writers::new(writer), readers, options })
     }
 
     async fn transaction(&self, access: Access) -> Result<SqlTx> {
         let tx = match access {
-            Access::Read => self.readers.begin().await,
-            // Taking the write lock at once means that no transaction fails half way for want of it.
-            Access::Write => self.writer.begin_with("BEGIN IMMEDIATE").await,
+            Access::Read => Held::Reading(self.readers.begin().await.map_err(failed)?),
+            Access::Write => Held::Writing(self.writers.turn().await?),
         };
-        Ok(SqlTx::new(tx.map_err(failed)?))
+        Ok(SqlTx::new(tx))
     }
 }
 
-async fn migrate(pool: &SqlitePool, first_epoch: &Epoch) -> Result<()> {
-    let mut tx = pool.begin_with("BEGIN IMMEDIATE").await.map_err(failed)?;
+async fn migrate(writer: &mut SqliteConnection, first_epoch: &Epoch) -> Result<()> {
+    let mut tx = writer.begin_with("BEGIN IMMEDIATE").await.map_err(failed)?;
     let row = sqlx::query("PRAGMA user_version").fetch_one(&mut *tx).await.map_err(failed)?;
     let had = usize::try_from(row.try_get::<i64, _>(0).map_err(failed)?).unwrap_or(usize::MAX);
     if had > MIGRATIONS.len() {
@@ -118,7 +119,9 @@ impl Catalog for SqliteCatalog {
 
     async fn close(&self) {
         self.readers.close().await;
-        self.writer.close().await;
+        if let Ok(spare) = SqliteConnection::connect("sqlite::memory:").await {
+            let _ = self.writers.take(spare).await.close().await;
+        }
     }
 }
 
@@ -126,6 +129,32 @@ impl Catalog for SqliteCatalog {
 impl Tables for SqliteCatalog {
     async fn begin_rows(&self, access: Access) -> Result<Box<dyn Rows>> {
         Ok(Box::new(self.transaction(access).await?))
+    }
+}
+
+/// A connection, for one transaction.
+enum Held {
+    Reading(Transaction<'static, Db>),
+    Writing(Turn),
+}
+
+impl Deref for Held {
+    type Target = SqliteConnection;
+
+    fn deref(&self) -> &SqliteConnection {
+        match self {
+            Held::Reading(tx) => tx,
+            Held::Writing(turn) => turn,
+        }
+    }
+}
+
+impl DerefMut for Held {
+    fn deref_mut(&mut self) -> &mut SqliteConnection {
+        match self {
+            Held::Reading(tx) => tx,
+            Held::Writing(turn) => turn,
+        }
     }
 }
 
@@ -176,9 +205,12 @@ mod dialect {
         query.execute(&mut **tx).await.map_err(failed).map(drop)
     }
 
-    /// Nobody else serves from this file: there is nobody to tell.
+    /// Makes it durable and visible. Nobody else serves from this file: there is nobody to tell.
     pub(super) async fn commit(tx: Held, _: &Touched) -> Result<()> {
-        tx.commit().await.map_err(failed)
+        match tx {
+            Held::Reading(tx) => tx.commit().await.map_err(failed),
+            Held::Writing(turn) => turn.commit().await,
+        }
     }
 }
 
@@ -241,7 +273,9 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let file = folder.path().join("catalog.sqlite");
         let catalog = SqliteCatalog::open(&file, &epoch()).await.unwrap();
-        sqlx::raw_sql("PRAGMA user_version = 99").execute(&catalog.writer).await.unwrap();
+        let mut turn = catalog.writers.turn().await.unwrap();
+        sqlx::raw_sql("PRAGMA user_version = 99").execute(&mut *turn).await.unwrap();
+        turn.commit().await.unwrap();
         catalog.close().await;
         let Err(refused) = SqliteCatalog::open(&file, &epoch()).await else { panic!("it was opened") };
         assert_eq!(
@@ -266,7 +300,9 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let catalog = SqliteCatalog::open(&folder.path().join("catalog.sqlite"), &epoch()).await.unwrap();
         // SQLite's own way to play a full disk: no page more than there are.
-        sqlx::raw_sql("PRAGMA max_page_count = 1").execute(&catalog.writer).await.unwrap();
+        let mut turn = catalog.writers.turn().await.unwrap();
+        sqlx::raw_sql("PRAGMA max_page_count = 1").execute(&mut *turn).await.unwrap();
+        drop(turn);
         let mut tx = catalog.begin(Access::Write).await.unwrap();
         let mut user = suite::user("ada");
         user.password_hash = "x".repeat(100_000);

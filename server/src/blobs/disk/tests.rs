@@ -61,6 +61,41 @@ async fn after_a_write_error_nothing_is_published_until_a_restart() {
     assert_eq!(blobs.size_bytes(Digest::of(b"abc")).await.unwrap(), None);
 }
 
+#[tokio::test]
+async fn a_batch_that_cannot_get_its_name_fails_alone() {
+    let folder = tempfile::tempdir().unwrap();
+    let blobs = DiskBlobs::open(folder.path()).unwrap();
+    let mut group = Vec::new();
+    for bytes in [b"one".as_slice(), b"two", b"three"] {
+        group.push(vec![blobs.stage(content(bytes), Bytes::copy_from_slice(bytes)).await.unwrap()]);
+    }
+    // Where the second belongs is something that no file can take the place of.
+    fs::create_dir(blobs.folder.path(Digest::of(b"two"))).unwrap();
+    let answers = blobs.folder.publish(group);
+    assert!(matches!(answers.as_slice(), [Ok(()), Err(BlobError::Failed(_)), Ok(())]), "{answers:?}");
+    assert_eq!(get(&blobs, Digest::of(b"one"), 0..99).await.as_deref(), Some(b"one".as_slice()));
+    assert_eq!(get(&blobs, Digest::of(b"three"), 0..99).await.as_deref(), Some(b"three".as_slice()));
+    assert_eq!(incoming(folder.path()), 0);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_hundred_that_come_at_once_are_each_answered_when_they_are_there() {
+    let folder = tempfile::tempdir().unwrap();
+    let blobs = Arc::new(DiskBlobs::open(folder.path()).unwrap());
+    let stored = (0..100_u64).map(|seed| {
+        let blobs = blobs.clone();
+        tokio::spawn(async move {
+            let bytes = noise(seed, 1000);
+            let content = put(blobs.as_ref(), &bytes).await;
+            assert_eq!(get(blobs.as_ref(), content.digest, 0..9999).await, Some(bytes));
+        })
+    });
+    for one in stored.collect::<Vec<_>>() {
+        one.await.unwrap();
+    }
+    assert_eq!(incoming(folder.path()), 0);
+}
+
 /// A file system of a few MiB, gone when dropped; needs root.
 struct SmallDisk(tempfile::TempDir);
 
