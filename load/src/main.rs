@@ -18,6 +18,7 @@ use std::process::ExitCode;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use retrosync_protocol::Epoch;
+use retrosync_server::catalog::Catalog as _;
 use retrosync_server::catalog::sqlite::SqliteCatalog;
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use tokio::signal::unix::{SignalKind, signal};
@@ -143,13 +144,13 @@ async fn alone(options: &Options, report: &mut Report, running: &server::Running
 
 /// Stores, and the same files into a plain WebDAV server on the same disk.
 async fn beside(options: &Options, report: &mut Report, folder: &Path) -> Outcome<()> {
-    let Some(program) = rival::program() else {
+    let Some(root) = rival::root() else {
         report.note("No WebDAV server beside it: nginx with dav-ext is not installed.");
         return Ok(());
     };
     println!("a plain WebDAV server takes the same files from {} clients", options.clients);
     let rival_folder = folder.join("webdav");
-    let running = rival::start(&program, &rival_folder).await?;
+    let running = rival::start(&root, &rival_folder).await?;
     let each_second = rival::puts(running.address, options.clients, options.seconds).await?;
     drop(running);
     std::fs::remove_dir_all(&rival_folder)?;

@@ -19,31 +19,34 @@ use crate::people::Device;
 use crate::server::Running;
 use crate::wire::Wire;
 
-const MODULE: &str = "/usr/lib/nginx/modules/ngx_http_dav_ext_module.so";
+/// Where `scripts/setup` unpacks it, or Debian installs it.
+const ROOTS: [&str; 2] = [".tools/nginx", "/"];
+const MODULE: &str = "usr/lib/nginx/modules/ngx_http_dav_ext_module.so";
 
-/// Is it installed?
-pub(crate) fn program() -> Option<PathBuf> {
-    let found = ["/usr/sbin/nginx", "/usr/bin/nginx"].into_iter().map(PathBuf::from).find(|file| file.exists());
-    found.filter(|_| Path::new(MODULE).exists())
+/// Below which folder is it?
+pub(crate) fn root() -> Option<PathBuf> {
+    let has = |root: &PathBuf| root.join("usr/sbin/nginx").exists() && root.join(MODULE).exists();
+    ROOTS.iter().filter_map(|root| Path::new(root).canonicalize().ok()).find(has)
 }
 
 /// Starts it on a folder of its own.
-pub(crate) async fn start(program: &Path, folder: &Path) -> Outcome<Running> {
+pub(crate) async fn start(root: &Path, folder: &Path) -> Outcome<Running> {
     for inner in ["files", "bodies"] {
         fs::create_dir_all(folder.join(inner))?;
     }
     let address = TcpListener::bind("127.0.0.1:0")?.local_addr()?;
-    let root = folder.display();
+    let (module, own) = (root.join(MODULE), folder.display());
+    let module = module.display();
     // As it comes, but for what would make it slower: no log, and both cores.
     let text = format!(
-        "load_module {MODULE};\ndaemon off;\nuser root;\nworker_processes 2;\npid {root}/pid;\nerror_log {root}/error.log;\n\
+        "load_module {module};\ndaemon off;\nuser root;\nworker_processes 2;\npid {own}/pid;\nerror_log {own}/error.log;\n\
          events {{ worker_connections 1024; }}\n\
-         http {{ access_log off; client_body_temp_path {root}/bodies; keepalive_requests 1000000;\n\
-         server {{ listen {address}; root {root}/files;\n\
+         http {{ access_log off; client_body_temp_path {own}/bodies; keepalive_requests 1000000;\n\
+         server {{ listen {address}; root {own}/files;\n\
          location / {{ dav_methods PUT DELETE MKCOL; dav_ext_methods PROPFIND; create_full_put_path on; client_max_body_size 64m; }} }} }}\n"
     );
     fs::write(folder.join("nginx.conf"), text)?;
-    let child = Command::new(program)
+    let child = Command::new(root.join("usr/sbin/nginx"))
         .args(["-p".as_ref(), folder.as_os_str(), "-c".as_ref(), folder.join("nginx.conf").as_os_str()])
         .stdin(Stdio::null())
         .stdout(Stdio::null())
