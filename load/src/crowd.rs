@@ -48,7 +48,12 @@ impl Crowd {
             let first_wait_s = 30 + number as u64 * (WAIT_S - 30) / count as u64;
             tasks.spawn(async move {
                 let place = doors.acquire().await;
-                let Err(why) = waits.run(server, first_wait_s, || { drop(place); let _ = arrives.send(()); }).await;
+                let Err(why) = waits
+                    .run(server, first_wait_s, || {
+                        drop(place);
+                        let _ = arrives.send(());
+                    })
+                    .await;
                 let _ = fails.send(why.to_string());
             });
         }
@@ -58,7 +63,9 @@ impl Crowd {
                 arrived.recv().await;
             }
         };
-        tokio::time::timeout(GATHER_TIME, all).await.map_err(|_| "the devices do not get through to the server")?;
+        tokio::time::timeout(GATHER_TIME, all)
+            .await
+            .map_err(|_| "the devices do not get through to the server")?;
         let mut crowd = Crowd { tasks, heard: hears, failed };
         crowd.is_whole()?;
         Ok(crowd)
@@ -113,7 +120,9 @@ impl Waits {
 
     async fn news(&self, wire: &mut Wire, since: u64, wait_s: u64) -> Outcome<Changes> {
         let answer = wire.ask(&self.device.poll(&self.epoch, since, wait_s)).await?;
-        let said = || format!("a poll was answered with {}: {}", answer.status, String::from_utf8_lossy(&answer.body));
+        let said = || {
+            format!("a poll was answered with {}: {}", answer.status, String::from_utf8_lossy(&answer.body))
+        };
         serde_json::from_slice(&answer.body).map_err(|_| said().into())
     }
 }

@@ -15,7 +15,12 @@ use crate::report::Budget;
 /// How often memory is looked at.
 const LOOK_EVERY: Duration = Duration::from_secs(30);
 
-pub(crate) async fn run(scene: &mut Scene<'_>, crowd: &mut Crowd, first_free: usize, minutes: u64) -> Outcome<()> {
+pub(crate) async fn run(
+    scene: &mut Scene<'_>,
+    crowd: &mut Crowd,
+    first_free: usize,
+    minutes: u64,
+) -> Outcome<()> {
     let began = Instant::now();
     let (mut looks, mut count) = (Vec::new(), 0);
     while began.elapsed() < Duration::from_secs(minutes * 60) {

@@ -114,7 +114,10 @@ fn introduce(options: &Options, report: &mut Report) {
         "Records and bytes: {}. Devices were written into the catalog by the server's own code before it started, not paired over HTTP.",
         options.backend
     ));
-    report.note(format!("A waiting device asks again after {} s, as the daemon does; CPU is told in parts of one core.", crowd::WAIT_S));
+    report.note(format!(
+        "A waiting device asks again after {} s, as the daemon does; CPU is told in parts of one core.",
+        crowd::WAIT_S
+    ));
 }
 
 /// Before the server starts.
@@ -123,21 +126,34 @@ async fn prepare(folder: &Path, devices: usize) -> Outcome<Epoch> {
     std::fs::create_dir_all(&data)?;
     let now_unix_s = SystemTime::now().duration_since(UNIX_EPOCH)?.as_secs().cast_signed();
     let drawn = u128::from(std::process::id()).to_le_bytes();
-    let catalog = SqliteCatalog::open(&retrosync_server::keep::catalog_file(&data), &Epoch::from_random(&drawn)).await?;
+    let catalog =
+        SqliteCatalog::open(&retrosync_server::keep::catalog_file(&data), &Epoch::from_random(&drawn))
+            .await?;
     let epoch = people::pair(&catalog, devices, now_unix_s).await?;
     catalog.close().await;
     Ok(epoch)
 }
 
 /// What the server does when nobody waits.
-async fn alone(options: &Options, report: &mut Report, running: &server::Running, epoch: &Epoch) -> Outcome<()> {
+async fn alone(
+    options: &Options,
+    report: &mut Report,
+    running: &server::Running,
+    epoch: &Epoch,
+) -> Outcome<()> {
     let first = options.devices.div_ceil(2);
     println!("quiet questions from {} devices", options.clients);
-    let each_second = measures::polls(running.address, epoch, first, options.clients, options.seconds).await?;
+    let each_second =
+        measures::polls(running.address, epoch, first, options.clients, options.seconds).await?;
     report.figure("quiet questions", each_second, "a second", Budget::AtLeast(5000.0));
     println!("saves of 32 KiB from {} devices", options.clients);
     let stored = measures::stores(running.address, first, options.clients, options.seconds).await?;
-    report.figure("stores of 32 KiB, each durable when answered", stored.each_second, "a second", Budget::AtLeast(500.0));
+    report.figure(
+        "stores of 32 KiB, each durable when answered",
+        stored.each_second,
+        "a second",
+        Budget::AtLeast(500.0),
+    );
     report.figure("one of them, 95 of 100", stored.late_ms, "ms", Budget::None);
     Ok(())
 }

@@ -43,7 +43,12 @@ pub(crate) async fn waiting(scene: &mut Scene<'_>, count: usize, seconds: u64) -
     let before_bytes = scene.server.memory_bytes()?;
     let began = Instant::now();
     let mut crowd = Crowd::gather(scene.server.address, scene.epoch, count).await?;
-    scene.report.figure(format!("{count} devices connect and wait"), began.elapsed().as_secs_f64(), "s", Budget::None);
+    scene.report.figure(
+        format!("{count} devices connect and wait"),
+        began.elapsed().as_secs_f64(),
+        "s",
+        Budget::None,
+    );
     sleep(Duration::from_secs(3)).await;
     let grown_bytes = scene.server.memory_bytes()?.saturating_sub(before_bytes);
     let each_kib = grown_bytes as f64 / count as f64 / 1024.0;
@@ -57,7 +62,12 @@ pub(crate) async fn waiting(scene: &mut Scene<'_>, count: usize, seconds: u64) -
 }
 
 /// From the moment in which a device sends a save to that in which its sister has heard of it.
-pub(crate) async fn sisters(scene: &mut Scene<'_>, crowd: &mut Crowd, count: usize, seconds: u64) -> Outcome<()> {
+pub(crate) async fn sisters(
+    scene: &mut Scene<'_>,
+    crowd: &mut Crowd,
+    count: usize,
+    seconds: u64,
+) -> Outcome<()> {
     while crowd.heard.try_recv().is_ok() {}
     let (mut heard_ms, mut stored_ms) = (Vec::new(), Vec::new());
     let began = Instant::now();
@@ -88,7 +98,12 @@ pub(crate) async fn sisters(scene: &mut Scene<'_>, crowd: &mut Crowd, count: usi
     let figure = "a save sent until its waiting sister heard of it, 95 of 100";
     scene.report.figure(figure, percentile(&mut heard_ms, 0.95), "ms", Budget::AtMost(100.0));
     scene.report.figure("the same, the middle one", percentile(&mut heard_ms, 0.5), "ms", Budget::None);
-    scene.report.figure("of that, until it was stored, the middle one", percentile(&mut stored_ms, 0.5), "ms", Budget::None);
+    scene.report.figure(
+        "of that, until it was stored, the middle one",
+        percentile(&mut stored_ms, 0.5),
+        "ms",
+        Budget::None,
+    );
     Ok(())
 }
 
@@ -143,9 +158,15 @@ pub(crate) async fn all_there(server: SocketAddr, epoch: &Epoch, stored: &Stored
     let mut count = 0;
     for device in &stored.devices {
         let mut wire = Wire::connect(server, device.home()).await?;
-        let changes: Changes = serde_json::from_slice(&ask(&mut wire, &device.poll(epoch, 0, 0)).await?.body)?;
+        let changes: Changes =
+            serde_json::from_slice(&ask(&mut wire, &device.poll(epoch, 0, 0)).await?.body)?;
         if changes.cursor != device.stored() {
-            return Err(format!("the server had answered {} saves of a device and knows {}", device.stored(), changes.cursor).into());
+            return Err(format!(
+                "the server had answered {} saves of a device and knows {}",
+                device.stored(),
+                changes.cursor
+            )
+            .into());
         }
         count += changes.cursor;
     }
@@ -153,7 +174,13 @@ pub(crate) async fn all_there(server: SocketAddr, epoch: &Epoch, stored: &Stored
 }
 
 /// Quiet questions a second: nothing is new, and the device does not wait.
-pub(crate) async fn polls(server: SocketAddr, epoch: &Epoch, from_user: usize, devices: usize, seconds: u64) -> Outcome<f64> {
+pub(crate) async fn polls(
+    server: SocketAddr,
+    epoch: &Epoch,
+    from_user: usize,
+    devices: usize,
+    seconds: u64,
+) -> Outcome<f64> {
     let over = Arc::new(AtomicBool::new(false));
     let mut tasks = JoinSet::new();
     for user in from_user..from_user + devices {
@@ -161,7 +188,8 @@ pub(crate) async fn polls(server: SocketAddr, epoch: &Epoch, from_user: usize, d
         tasks.spawn(async move {
             let device = Device::new(user * 2 + 1);
             let mut wire = Wire::connect(server, device.home()).await?;
-            let changes: Changes = serde_json::from_slice(&ask(&mut wire, &device.poll(&epoch, 0, 0)).await?.body)?;
+            let changes: Changes =
+                serde_json::from_slice(&ask(&mut wire, &device.poll(&epoch, 0, 0)).await?.body)?;
             let request = device.poll(&epoch, changes.cursor, 0);
             let mut count = 0_u64;
             while !over.load(Ordering::Relaxed) {
@@ -206,9 +234,24 @@ pub(crate) async fn dawdlers(scene: &mut Scene<'_>, count: usize) -> Outcome<()>
     while tasks.try_join_next().is_some() {}
     let kept = tasks.len();
     let grown_bytes = scene.server.memory_bytes()?.saturating_sub(before_bytes);
-    scene.report.figure(format!("{count} clients of one address that dawdle: let in"), kept as f64, "", Budget::AtMost(1024.0));
-    scene.report.figure("memory that they take", grown_bytes as f64 / f64::from(1 << 20), "MiB", Budget::AtMost(64.0));
-    scene.report.figure("another device's new connection and question meanwhile, 95 of 100", percentile(&mut took_ms, 0.95), "ms", Budget::AtMost(100.0));
+    scene.report.figure(
+        format!("{count} clients of one address that dawdle: let in"),
+        kept as f64,
+        "",
+        Budget::AtMost(1024.0),
+    );
+    scene.report.figure(
+        "memory that they take",
+        grown_bytes as f64 / f64::from(1 << 20),
+        "MiB",
+        Budget::AtMost(64.0),
+    );
+    scene.report.figure(
+        "another device's new connection and question meanwhile, 95 of 100",
+        percentile(&mut took_ms, 0.95),
+        "ms",
+        Budget::AtMost(100.0),
+    );
     let gone = timeout(Duration::from_secs(30), async { while tasks.join_next().await.is_some() {} }).await;
     gone.map_err(|_| "who never ends a request is never cut off")?;
     Ok(())

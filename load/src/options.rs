@@ -26,8 +26,8 @@ pub(crate) struct Options {
 
 /// Reads the words; `None`: help was asked for.
 pub(crate) fn read(mut words: lexopt::Parser) -> Outcome<Option<Options>> {
-    use lexopt::prelude::{Long, Short, Value};
     use lexopt::ValueExt as _;
+    use lexopt::prelude::{Long, Short, Value};
     let mut options = Options {
         devices: 10_000,
         seconds: 15,
@@ -58,7 +58,9 @@ pub(crate) fn read(mut words: lexopt::Parser) -> Outcome<Option<Options>> {
         && (1..=1000).contains(&options.clients)
         && options.long_minutes <= 24 * 60;
     if !fits {
-        return Err("out of bounds: 4 to 50000 devices, 1 to 600 seconds, 1 to 1000 clients, at most a day".into());
+        return Err(
+            "out of bounds: 4 to 50000 devices, 1 to 600 seconds, 1 to 1000 clients, at most a day".into()
+        );
     }
     Ok(Some(options))
 }

@@ -11,8 +11,8 @@ use retrosync_protocol::{
 };
 use retrosync_server::catalog::{Access, Catalog, DeviceRecord, User, UserId};
 
-use crate::wire::{Answer, post};
 use crate::Outcome;
+use crate::wire::{Answer, post};
 
 /// How large a save is: a Game Boy Advance's, and what a battery holds on most cartridges.
 pub(crate) const SAVE_BYTES: usize = 32 << 10;

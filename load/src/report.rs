@@ -50,7 +50,9 @@ impl Report {
     /// The figures that miss their budget.
     pub(crate) fn missed(&self) -> Vec<String> {
         let missed = self.rows.iter().filter(|row| !row.is_kept());
-        missed.map(|row| format!("{}: {} {}, {}", row.what, number(row.value), row.unit, row.budget)).collect()
+        missed
+            .map(|row| format!("{}: {} {}, {}", row.what, number(row.value), row.unit, row.budget))
+            .collect()
     }
 }
 
@@ -80,7 +82,11 @@ impl fmt::Display for Report {
         for row in &self.rows {
             let verdict = if row.is_kept() { "" } else { " **missed**" };
             let value = number(row.value);
-            writeln!(f, "| {} | {value} | {} | {}{verdict} | {} |", row.what, row.unit, row.budget, row.beside)?;
+            writeln!(
+                f,
+                "| {} | {value} | {} | {}{verdict} | {} |",
+                row.what, row.unit, row.budget, row.beside
+            )?;
         }
         self.notes.iter().try_for_each(|note| write!(f, "\n- {note}"))?;
         writeln!(f)

@@ -59,7 +59,8 @@ pub(crate) async fn start(root: &Path, folder: &Path) -> Outcome<Running> {
         }
         sleep(Duration::from_millis(20)).await;
     }
-    Err(format!("nginx does not start: {}", fs::read_to_string(folder.join("says")).unwrap_or_default()).into())
+    Err(format!("nginx does not start: {}", fs::read_to_string(folder.join("says")).unwrap_or_default())
+        .into())
 }
 
 /// Files a second that it takes, as `measures::stores` counts saves.

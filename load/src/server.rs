@@ -84,7 +84,9 @@ impl Running {
     }
 
     fn end(&mut self) {
-        if self.ask_first && let Some(id) = Pid::from_raw(self.child.id().cast_signed()) {
+        if self.ask_first
+            && let Some(id) = Pid::from_raw(self.child.id().cast_signed())
+        {
             let _ = kill_process(id, Signal::TERM);
             let began = Instant::now();
             while began.elapsed() < END_TIME && matches!(self.child.try_wait(), Ok(None)) {
@@ -99,9 +101,9 @@ impl Running {
     pub(crate) fn memory_bytes(&self) -> Outcome<u64> {
         let status = fs::read_to_string(format!("/proc/{}/status", self.child.id()))?;
         let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
-        let kib: u64 = line.and_then(|line| line.trim().trim_end_matches(" kB").parse().ok()).ok_or(
-            "cannot read how much memory the server holds",
-        )?;
+        let kib: u64 = line
+            .and_then(|line| line.trim().trim_end_matches(" kB").parse().ok())
+            .ok_or("cannot read how much memory the server holds")?;
         Ok(kib << 10)
     }
 
@@ -109,7 +111,8 @@ impl Running {
     pub(crate) fn cpu_s(&self) -> Outcome<f64> {
         let stat = fs::read_to_string(format!("/proc/{}/stat", self.child.id()))?;
         // After the name, which may hold blanks: state is the first field, user and system time the 12th and 13th.
-        let fields: Vec<&str> = stat.rsplit_once(')').map_or("", |(_, rest)| rest).split_whitespace().collect();
+        let fields: Vec<&str> =
+            stat.rsplit_once(')').map_or("", |(_, rest)| rest).split_whitespace().collect();
         let ticks = |place: usize| fields.get(place).and_then(|text| text.parse::<f64>().ok()).unwrap_or(0.0);
         Ok((ticks(11) + ticks(12)) / TICKS_PER_S)
     }

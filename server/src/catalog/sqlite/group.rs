@@ -38,7 +38,12 @@ struct Group {
 
 impl Writers {
     pub(super) fn new(connection: SqliteConnection) -> Writers {
-        Writers(Arc::new(Mutex::new(Group { connection, open: false, dropped: false, committed: Vec::new() })))
+        Writers(Arc::new(Mutex::new(Group {
+            connection,
+            open: false,
+            dropped: false,
+            committed: Vec::new(),
+        })))
     }
 
     /// Waits for its turn, first come, first served.

@@ -36,7 +36,10 @@ async fn in_the_queue() {
 }
 
 /// The first has its turn; the others wait for theirs, in this order, when it commits.
-async fn group(catalog: &Arc<SqliteCatalog>, others: &[(&'static str, bool)]) -> Vec<Result<(), CatalogError>> {
+async fn group(
+    catalog: &Arc<SqliteCatalog>,
+    others: &[(&'static str, bool)],
+) -> Vec<Result<(), CatalogError>> {
     let mut first: Box<dyn Tx> = catalog.begin(Access::Write).await.unwrap();
     suite::add_user(first.as_mut(), "ada").await;
     let mut waiting = Vec::new();
@@ -66,7 +69,10 @@ async fn what_was_answered_is_there_for_a_program_that_starts_then() {
     let catalog = open(&folder).await;
     let mut first = catalog.begin(Access::Write).await.unwrap();
     suite::add_user(first.as_mut(), "ada").await;
-    assert!(catalog.begin(Access::Read).await.unwrap().users().await.unwrap().is_empty(), "nobody sees it before");
+    assert!(
+        catalog.begin(Access::Read).await.unwrap().users().await.unwrap().is_empty(),
+        "nobody sees it before"
+    );
     first.commit().await.unwrap();
     assert_eq!(names(&folder).await, ["ada"]);
 }
