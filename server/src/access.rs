@@ -15,6 +15,7 @@ mod tries;
 
 use std::net::IpAddr;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use retrosync_protocol::{Code, Digest, UserCode, WriterId};
 use tokio::sync::watch;
@@ -99,6 +100,21 @@ pub struct Applicant {
     pub expires_unix_s: i64,
 }
 
+/// Tries that were refused because there were too many: counts that go on.
+#[derive(Debug)]
+pub struct Refused {
+    pairing: [Arc<AtomicU64>; 2],
+    login: Arc<AtomicU64>,
+}
+
+impl Refused {
+    /// Of pairings, of logins.
+    pub fn told(&self) -> (u64, u64) {
+        let pairing = self.pairing.iter().map(|count| count.load(Ordering::Relaxed)).sum();
+        (pairing, self.login.load(Ordering::Relaxed))
+    }
+}
+
 impl Access {
     /// Access over its parts.
     pub fn new(catalog: Arc<dyn Catalog>, options: AccessOptions) -> Access {
@@ -113,6 +129,12 @@ impl Access {
             login_tries: Tries::new(10, 100),
             pairing_starts: Tries::new(20, 200),
         }
+    }
+
+    /// How many tries were refused because there were too many.
+    pub fn refused(&self) -> Refused {
+        let pairing = [&self.code_tries, &self.pairing_starts].map(Tries::refused);
+        Refused { pairing, login: self.login_tries.refused() }
     }
 
     /// May somebody register now (nobody is there yet, or it is open)?

@@ -3,6 +3,7 @@
 //! Built once by `main`, shared by all requests; holds no state of a request and decides nothing.
 
 use std::path::PathBuf;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
@@ -13,6 +14,7 @@ use tokio::sync::watch;
 use crate::access::Access;
 use crate::catalog::Heard;
 use crate::library::{Answer, Library};
+use crate::metrics::Metrics;
 use crate::proxies::Proxies;
 use crate::tls::Tls;
 
@@ -33,12 +35,15 @@ pub struct App {
     pub public_url: Option<String>,
     /// The proxies that may say whom a request is from.
     pub proxies: Proxies,
+    /// What is counted.
+    pub metrics: Arc<Metrics>,
     /// When the server started.
     pub started_unix_s: i64,
     /// Where its data is, if that is a folder here.
     data: OnceLock<PathBuf>,
     /// What it shows to whoever connects, if it speaks TLS itself.
     tls: OnceLock<Arc<Tls>>,
+    leaving: AtomicBool,
     stop: watch::Sender<bool>,
 }
 
@@ -54,6 +59,7 @@ impl App {
         proxies: Proxies,
     ) -> Answer<Arc<App>> {
         let epoch = library.epoch().await?;
+        let metrics = Arc::new(Metrics::new(library.tally(), Arc::new(access.refused())));
         let public_url = public_url.map(|url| url.trim_end_matches('/').to_owned());
         Ok(Arc::new(App {
             library,
@@ -61,9 +67,11 @@ impl App {
             epoch,
             public_url,
             proxies,
+            metrics,
             started_unix_s: clock_unix_s(),
             data: OnceLock::new(),
             tls: OnceLock::new(),
+            leaving: AtomicBool::new(false),
             stop: watch::Sender::new(false),
         }))
     }
@@ -116,8 +124,19 @@ impl App {
         }
     }
 
+    /// Tells those who ask whether the server is ready that it will soon stop; it still answers everything.
+    pub fn leave(&self) {
+        self.leaving.store(true, Ordering::Relaxed);
+    }
+
+    /// Will it soon stop?
+    pub(crate) fn is_leaving(&self) -> bool {
+        self.leaving.load(Ordering::Relaxed)
+    }
+
     /// Tells those who wait that the server is about to stop.
     pub fn stop(&self) {
+        self.leave();
         self.stop.send_replace(true);
     }
 

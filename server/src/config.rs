@@ -80,14 +80,22 @@ keys! {
     /// The most connections at once; more wait until one ends.
     "limits.connections" limits_connections: Number<1, 1_000_000> = Number::new(2048);
     /// How long requests under way may take to end when the server is told to stop, in seconds.
+    /// Those who wait for news are answered at once; a second signal waits for nobody.
     "limits.stop_s" limits_stop_s: Number<0, 3600> = Number::new(10);
+
+    /// How long the server goes on as before once it is told to stop, but for `/health/ready`, which says so: for a balancer
+    /// to notice, in seconds.
+    "limits.leave_s" limits_leave_s: Number<0, 3600> = Number::new(0);
 
     /// How the log (standard error) is written: `text` for people, `json` for programs: an object a line.
     "log.format" log_format: LogFormat = LogFormat::Text;
     /// The least important lines to log: `off`, `error`, `warn`, `info`, `debug` or `trace`.
     "log.level" log_level: LogLevel = LogLevel::default();
+    /// Log a line for each request.
+    "log.requests" log_requests: bool = true;
 
-    /// Where to answer a Prometheus server on `/metrics`, ADDR:PORT; without it, nowhere: what is counted is not for those who
+    /// Where to answer a Prometheus server on `/metrics`, ADDR:PORT (and on `/health/live` and
+    /// `/health/ready`, as on `listen`); without it, nowhere: what is counted is not for those who
     /// can reach `listen`.
     "metrics.listen" metrics_listen: Option<SocketAddr> = None;
     /// What a Prometheus server must send as its bearer token; without it, whoever reaches `metrics.listen` may read.

@@ -26,10 +26,14 @@ pub mod compat;
 #[cfg(feature = "serve")]
 pub mod config;
 #[cfg(feature = "serve")]
+pub mod health;
+#[cfg(feature = "serve")]
 pub mod keep;
 pub mod library;
 #[cfg(feature = "serve")]
 pub mod listen;
+#[cfg(feature = "serve")]
+pub mod metrics;
 pub mod notice;
 #[cfg(feature = "serve")]
 pub mod parts;
@@ -40,5 +44,7 @@ pub mod proxies;
 pub mod refusal;
 #[cfg(feature = "serve")]
 pub mod tls;
+#[cfg(feature = "serve")]
+pub mod trace;
 #[cfg(feature = "serve")]
 pub mod web;

@@ -13,6 +13,7 @@ mod heads;
 pub(crate) mod operations;
 mod recorder;
 mod store;
+mod tally;
 #[cfg(test)]
 mod tests;
 mod uploads;
@@ -34,6 +35,7 @@ use crate::refusal::Refusal;
 pub(crate) use adopt::{Draft, Now};
 pub use board::{Brought, Overview, Synced};
 pub use store::Batch;
+pub use tally::{News, Tally};
 pub use uploads::BlockBatch;
 
 /// Who asks: a device of a user, or the user on the dashboard.
@@ -66,12 +68,13 @@ pub struct Library {
     catalog: Arc<dyn Catalog>,
     blobs: Arc<dyn Blobs>,
     notice: Arc<Notice>,
+    tally: Arc<Tally>,
 }
 
 impl Library {
     /// A library over its parts.
     pub fn new(catalog: Arc<dyn Catalog>, blobs: Arc<dyn Blobs>, notice: Arc<Notice>) -> Library {
-        Library { catalog, blobs, notice }
+        Library { catalog, blobs, notice, tally: Arc::default() }
     }
 
     /// The server's epoch.
@@ -80,6 +83,35 @@ impl Library {
     /// When the catalog fails.
     pub async fn epoch(&self) -> Answer<Epoch> {
         Ok(self.catalog.begin(Access::Read).await?.epoch().await?)
+    }
+
+    /// What was recorded since the start.
+    pub fn tally(&self) -> Arc<Tally> {
+        self.tally.clone()
+    }
+
+    /// Does the catalog answer?
+    ///
+    /// # Errors
+    /// When it does not.
+    pub async fn catalog_answers(&self) -> Answer<()> {
+        Ok(self.catalog.answers().await?)
+    }
+
+    /// Do the blobs answer?
+    ///
+    /// # Errors
+    /// When they do not.
+    pub async fn blobs_answer(&self) -> Answer<()> {
+        Ok(self.blobs.answers().await?)
+    }
+
+    /// After a commit: counts it, and wakes who waits for this user's news.
+    fn tell(&self, asker: &Asker, news: News) {
+        if news.is_any() {
+            self.tally.add(news);
+            self.notice.ring(asker.user);
+        }
     }
 
     /// Starts a `POST /versions`: add each frame, then finish.

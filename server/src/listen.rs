@@ -29,13 +29,18 @@ use crate::app::App;
 use crate::patience::{Busy, Patient};
 use crate::tls::Tls;
 
-/// The most connections at once; more wait in the listener's queue.
-const MAX_CONNECTIONS: usize = 2048;
-/// After a stop, for what is under way.
-const STOP_TIME: Duration = Duration::from_secs(10);
 /// How much of a refused request's body is read away, and for how long.
 const DRAIN_BYTES: u64 = 20 << 20;
 const DRAIN_TIME: Duration = Duration::from_secs(20);
+
+/// How much is served at once, and how long it may take to end.
+#[derive(Clone, Copy, Debug)]
+pub struct Limits {
+    /// The most connections at once; more wait in the listener's queue.
+    pub connections: usize,
+    /// After a stop, for what is under way.
+    pub stop: Duration,
+}
 
 /// Serves until `stop` comes back, then lets what is under way end. With `tls`, nothing is served in the clear.
 pub async fn serve(
@@ -43,20 +48,28 @@ pub async fn serve(
     pages: Router,
     listener: TcpListener,
     tls: Option<Arc<Tls>>,
+    limits: Limits,
     stop: impl Future<Output = ()>,
 ) {
-    let places = Arc::new(Semaphore::new(MAX_CONNECTIONS));
+    let all = u32::try_from(limits.connections).unwrap_or(u32::MAX);
+    let places = Arc::new(Semaphore::new(limits.connections));
     tokio::pin!(stop);
     loop {
-        let Ok(place) = places.clone().acquire_owned().await else { break };
-        let accepted = tokio::select! {
-            accepted = listener.accept() => accepted,
+        let accepting = async {
+            let place = places.clone().acquire_owned().await;
+            (place, listener.accept().await)
+        };
+        let (Ok(place), accepted) = (tokio::select! {
+            accepted = accepting => accepted,
             () = &mut stop => break,
+        }) else {
+            break;
         };
         match accepted {
             Ok((stream, address)) => {
                 let (app, pages, tls) = (app.clone(), pages.clone(), tls.clone());
                 tokio::spawn(async move {
+                    let _connected = app.metrics.connected();
                     let _ = stream.set_nodelay(true);
                     let peer = address.ip().to_canonical();
                     match tls {
@@ -79,8 +92,7 @@ pub async fn serve(
     }
     drop(listener);
     app.stop();
-    let all = u32::try_from(MAX_CONNECTIONS).unwrap_or(u32::MAX);
-    if tokio::time::timeout(STOP_TIME, places.acquire_many(all)).await.is_err() {
+    if tokio::time::timeout(limits.stop, places.acquire_many(all)).await.is_err() {
         log::info!("stopping with connections open");
     }
 }

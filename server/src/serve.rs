@@ -7,17 +7,20 @@ use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Duration;
 
+use axum::middleware::from_fn_with_state;
 use futures_util::StreamExt as _;
 use futures_util::stream::BoxStream;
 use retrosync_server::announce::Announcer;
 use retrosync_server::app::App;
 use retrosync_server::catalog::Heard;
 use retrosync_server::config::{Announce, Config};
+use retrosync_server::listen::Limits;
 use retrosync_server::parts::{Parts, alone, keeps_data, open_tls};
 use retrosync_server::proxies::Proxies;
 use retrosync_server::tls::Tls;
-use retrosync_server::{api, compat, listen, web};
+use retrosync_server::{api, compat, health, listen, metrics, trace, web};
 use tokio::signal::unix::{SignalKind, signal};
+use tokio::task::JoinHandle;
 
 use crate::{Outcome, say, words};
 
@@ -51,6 +54,12 @@ pub(crate) async fn serve(config: Config) -> Outcome {
     let own = listener.local_addr()?;
     let url = app.public_url.clone().unwrap_or_else(|| words::base_url(own, tls.is_some()));
     let refreshing = tls.clone().map(keep_fresh).transpose()?.map(tokio::spawn);
+    let limits = Limits {
+        connections: config.limits_connections.count(),
+        stop: Duration::from_secs(config.limits_stop_s.get()),
+    };
+    let counting = count(&config, &app, limits).await?;
+    let stop = stop(app.clone(), Duration::from_secs(config.limits_leave_s.get()))?;
     if let Some(file) = &config.ready_file {
         write_ready(file, &words::local_url(own, tls.is_some()))?;
     }
@@ -60,8 +69,11 @@ pub(crate) async fn serve(config: Config) -> Outcome {
     let hearing = tokio::spawn(hear(app.clone(), parts.catalog.heard()));
     let pages = api::router(app.clone())
         .merge(compat::retrosync::router(app.clone()))
-        .merge(web::router(app.clone()));
-    listen::serve(app, pages, listener, tls, stop_signal()?).await;
+        .merge(web::router(app.clone()))
+        .merge(health::router(app.clone()))
+        .layer(from_fn_with_state(app.clone(), trace::watch));
+    listen::serve(app, pages, listener, tls, limits, stop).await;
+    counting.inspect(|task| task.abort());
     sweeping.abort();
     hearing.abort();
     announcing.inspect(|task| task.abort());
@@ -111,15 +123,41 @@ fn write_ready(file: &Path, url: &str) -> std::io::Result<()> {
     std::fs::rename(&name, file)
 }
 
-/// Comes back at the first Ctrl-C or SIGTERM.
-fn stop_signal() -> std::io::Result<impl Future<Output = ()>> {
+/// Answers a Prometheus server, where that is asked for; until the end, so that the stop is watched too.
+async fn count(
+    config: &Config,
+    app: &Arc<App>,
+    limits: Limits,
+) -> Result<Option<JoinHandle<()>>, Box<dyn Error>> {
+    let Some(at) = config.metrics_listen else { return Ok(None) };
+    let listener = listen::bind(at).await.map_err(|error| {
+        format!("cannot listen on `{at}` for metrics: {error}; choose another with `metrics.listen`")
+    })?;
+    log::info!("metrics are at {}/metrics", words::local_url(listener.local_addr()?, false));
+    let pages = metrics::router(app.clone(), config.metrics_token.clone());
+    Ok(Some(tokio::spawn(listen::serve(app.clone(), pages, listener, None, limits, std::future::pending()))))
+}
+
+/// Comes back once Ctrl-C or SIGTERM came and those who asked had time to notice. The second one ends the process at once.
+fn stop(app: Arc<App>, leave: Duration) -> std::io::Result<impl Future<Output = ()>> {
     let mut interrupt = signal(SignalKind::interrupt())?;
     let mut terminate = signal(SignalKind::terminate())?;
-    Ok(async move {
+    let mut told = async move || {
         tokio::select! {
             _ = interrupt.recv() => {}
             _ = terminate.recv() => {}
         }
+    };
+    Ok(async move {
+        told().await;
+        log::info!("stopping");
+        app.leave();
+        tokio::spawn(async move {
+            told().await;
+            log::warn!("told twice to stop: not waiting for what is under way");
+            std::process::exit(1);
+        });
+        tokio::time::sleep(leave).await;
     })
 }
 

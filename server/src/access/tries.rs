@@ -4,7 +4,8 @@
 
 use std::collections::HashMap;
 use std::net::{IpAddr, Ipv6Addr};
-use std::sync::{Mutex, PoisonError};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use retrosync_protocol::{Code, UserCode};
 
@@ -25,6 +26,7 @@ const MOST_ADDRESSES: usize = 10_000;
 pub(super) struct Tries {
     most_of_one: u32,
     most_in_all: u32,
+    refused: Arc<AtomicU64>,
     counts: Mutex<Counts>,
 }
 
@@ -63,7 +65,12 @@ impl Minute {
 
 impl Tries {
     pub(super) fn new(most_of_one: u32, most_in_all: u32) -> Tries {
-        Tries { most_of_one, most_in_all, counts: Mutex::default() }
+        Tries { most_of_one, most_in_all, refused: Arc::default(), counts: Mutex::default() }
+    }
+
+    /// How many tries were too many, so far.
+    pub(super) fn refused(&self) -> Arc<AtomicU64> {
+        self.refused.clone()
     }
 
     /// Counts one try; `slow_down` when there were too many.
@@ -77,6 +84,7 @@ impl Tries {
         if one && counts.in_all.count(self.most_in_all, now_unix_s) {
             return Ok(());
         }
+        self.refused.fetch_add(1, Ordering::Relaxed);
         Err(Refusal::new(Code::SlowDown, "too many tries").help("wait a minute").retry_after_s(60))
     }
 

@@ -5,7 +5,11 @@ use axum::response::{IntoResponse, Response};
 use retrosync_protocol::{Code, Digest, PROBLEM_CONTENT_TYPE, Problem};
 use serde::Serialize;
 
+use crate::blobs::BlobError;
+use crate::catalog::CatalogError;
+use crate::metrics::{BLOBS, CATALOG};
 use crate::refusal::Refusal;
+use crate::trace;
 
 /// SHA-256 of the body, in hex.
 const DIGEST: HeaderName = HeaderName::from_static("retrosync-digest");
@@ -45,6 +49,13 @@ impl IntoResponse for Refusal {
 
 /// What only the owner of the server should read.
 pub(crate) fn log_cause(refusal: &Refusal) {
+    if let Some(cause) = refusal.cause() {
+        if cause.is::<CatalogError>() {
+            trace::failed(CATALOG);
+        } else if cause.is::<BlobError>() {
+            trace::failed(BLOBS);
+        }
+    }
     match refusal.code() {
         Code::Internal | Code::DiskFull | Code::Unavailable => log::error!("{refusal}"),
         _ => log::debug!("refused: {refusal}"),

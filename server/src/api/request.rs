@@ -19,6 +19,7 @@ use crate::access::Address;
 use crate::app::{App, BODY_TIME};
 use crate::library::{Answer, Asker};
 use crate::refusal::Refusal;
+use crate::trace::{asked_by, carried, to_carry};
 
 /// The largest JSON body (README section 7).
 const MAX_JSON_BYTES: usize = 4 << 20;
@@ -69,7 +70,9 @@ impl FromRequestParts<Arc<App>> for Device {
 
     async fn from_request_parts(parts: &mut Parts, app: &Arc<App>) -> Answer<Device> {
         let Bearer(token) = Bearer::from_request_parts(parts, app).await?;
-        app.access.device(&token, app.now_unix_s()).await.map(Device)
+        let asker = app.access.device(&token, app.now_unix_s()).await?;
+        asked_by(&asker);
+        Ok(Device(asker))
     }
 }
 
@@ -147,11 +150,14 @@ impl<T: FromStr<Err: Display> + Send, S: Send + Sync> FromRequestParts<S> for Na
 pub(crate) async fn to_the_end<T: Send + 'static>(
     change: impl Future<Output = Answer<T>> + Send + 'static,
 ) -> Answer<T> {
-    tokio::spawn(change).await.map_err(|error| Refusal::internal("making a change", error))?
+    tokio::spawn(carried(to_carry(), change))
+        .await
+        .map_err(|error| Refusal::internal("making a change", error))?
 }
 
 /// Runs something that waits, but not past the server's stop.
 pub(crate) async fn until_stop<T>(app: &App, waiting: impl Future<Output = Answer<T>>) -> Answer<T> {
+    let _waiting = app.metrics.waits();
     tokio::select! {
         answer = waiting => answer,
         () = app.stopping() => {

@@ -88,6 +88,11 @@ pub trait Catalog: Send + Sync {
         stream::pending().boxed()
     }
 
+    /// Is it really there?
+    async fn answers(&self) -> Result<()> {
+        self.begin(Access::Read).await?.epoch().await.map(drop)
+    }
+
     /// Ends what is open, once nothing is under way.
     async fn close(&self) {}
 }

@@ -78,11 +78,9 @@ impl Library {
         };
         let mut recorder = Recorder::new(tx.as_mut(), self.blobs.as_ref(), asker, now_unix_s).await?;
         let result = recorder.store(version.id(), &version, true).await?;
-        let written = recorder.has_written();
+        let news = recorder.news();
         tx.commit().await?;
-        if written {
-            self.notice.ring(asker.user);
-        }
+        self.tell(asker, news);
         Ok(result)
     }
 

@@ -116,9 +116,10 @@ impl Library {
         let recorder = Recorder::new(tx.as_mut(), self.blobs.as_ref(), asker, now_unix_s).await?;
         let mut recorder = recorder.choosing(how.verb);
         let reply = write_over(&mut recorder, &known, template, leaves).await?;
+        let news = recorder.news();
         asked.keep(tx.as_mut(), &reply, now_unix_s).await?;
         tx.commit().await?;
-        self.notice.ring(asker.user);
+        self.tell(asker, news);
         Ok(reply)
     }
 }

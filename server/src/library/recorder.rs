@@ -6,6 +6,7 @@
 use retrosync_protocol::{Code, Content, StoreResult, Version, VersionId};
 
 use super::board::about;
+use super::tally::News;
 use super::{Answer, Asker, contents, heads};
 use crate::blobs::Blobs;
 use crate::catalog::{SaveRow, StoredVersion, Tx};
@@ -21,7 +22,7 @@ pub(super) struct Recorder<'a> {
     asker: &'a Asker,
     now_unix_s: i64,
     change: u64,
-    first_change: u64,
+    news: News,
     /// What the log calls it, where that is not told by the version itself.
     verb: Option<&'static str>,
 }
@@ -34,7 +35,7 @@ impl<'a> Recorder<'a> {
         now_unix_s: i64,
     ) -> Answer<Recorder<'a>> {
         let change = tx.last_change(asker.user).await?;
-        Ok(Recorder { tx, blobs, asker, now_unix_s, change, first_change: change, verb: None })
+        Ok(Recorder { tx, blobs, asker, now_unix_s, change, news: News::default(), verb: None })
     }
 
     /// The same, for a person's choice: the log calls it by its verb.
@@ -42,9 +43,9 @@ impl<'a> Recorder<'a> {
         Recorder { verb: Some(verb), ..self }
     }
 
-    /// Was anything written? Then others are told after the commit.
-    pub(super) fn has_written(&self) -> bool {
-        self.change > self.first_change
+    /// What was written; others are told after the commit.
+    pub(super) fn news(&self) -> News {
+        self.news
     }
 
     /// Judges one record and writes it if it is new. `published`: its bytes came with it and are durable.
@@ -109,11 +110,15 @@ impl<'a> Recorder<'a> {
         let superseded: &[VersionId] = if version.suspect { &[] } else { &version.parents };
         self.tx.add_version(self.asker.user, row, &stored, superseded).await?;
         self.change += 1;
+        self.news.versions += 1;
+        self.news.bytes += version.content.map_or(0, |content| content.size_bytes);
         leaves.retain(|leaf| !superseded.contains(&leaf.id));
         if stored.leaf {
             leaves.push(stored);
         }
         let kind = self.verb.unwrap_or_else(|| what_happened(self.asker, version, &leaves));
+        self.news.branches += u64::from(kind == BRANCHED);
+        self.news.suspects += u64::from(version.suspect);
         let event = about(self.asker, kind, &version.save, Some(id), self.now_unix_s);
         self.tx.add_event(self.asker.user, &event).await?;
         Ok(leaves)
@@ -204,6 +209,9 @@ impl<'a> Recorder<'a> {
     }
 }
 
+/// What the log calls a version that became a question.
+const BRANCHED: &str = "branched";
+
 /// What the log calls a version that came, with the leaves as they are then.
 fn what_happened(asker: &Asker, version: &Version, leaves: &[StoredVersion]) -> &'static str {
     let mut heads = heads::among(leaves.to_vec()).into_iter().map(|head| head.record.content);
@@ -211,7 +219,7 @@ fn what_happened(asker: &Asker, version: &Version, leaves: &[StoredVersion]) -> 
     let asks = heads.any(|content| Some(content) != first);
     match (version.suspect, asks, version.content.is_some(), asker.device.is_some()) {
         (true, ..) => "doubted",
-        (_, true, ..) => "branched",
+        (_, true, ..) => BRANCHED,
         (_, _, false, _) => "deleted",
         (.., true) => "saved",
         (.., false) => "uploaded",

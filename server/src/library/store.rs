@@ -107,16 +107,14 @@ impl Batch {
             };
             results.push(result);
         }
-        let written = recorder.has_written();
+        let news = recorder.news();
         let reply = StoreReply { results };
         // A refusal is not kept: sent again when the cause is gone, it is judged again; what was stored is known by its id.
         if !reply.results.iter().any(|result| matches!(result, StoreResult::Refused { .. })) {
             asked.keep(tx.as_mut(), &reply, now_unix_s).await?;
         }
         tx.commit().await?;
-        if written {
-            self.library.notice.ring(self.asker.user);
-        }
+        self.library.tell(&self.asker, news);
         Ok(reply)
     }
 

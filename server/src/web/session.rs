@@ -18,6 +18,7 @@ use crate::api::request::{collect, malformed};
 use crate::app::{App, host};
 use crate::library::{Answer, Asker};
 use crate::refusal::Refusal;
+use crate::trace::asked_by;
 
 const COOKIE: &str = "retrosync";
 const MAX_FORM_BYTES: usize = 64 << 10;
@@ -71,7 +72,10 @@ impl FromRequestParts<Arc<App>> for Visitor {
 pub(super) async fn visitor(app: &App, headers: &HeaderMap) -> Answer<Option<Visitor>> {
     let Some(cookie) = read_cookie(headers) else { return Ok(None) };
     match app.access.session(&cookie, app.now_unix_s()).await {
-        Ok(session) => Ok(Some(Visitor { session, cookie })),
+        Ok(session) => {
+            asked_by(&session.asker);
+            Ok(Some(Visitor { session, cookie }))
+        }
         Err(refusal) if refusal.code() == Code::Unauthorized => Ok(None),
         Err(refusal) => Err(refusal),
     }

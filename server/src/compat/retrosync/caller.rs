@@ -15,6 +15,7 @@ use super::base64::encode_url;
 use super::envelope::Failure;
 use crate::access::Session;
 use crate::library::Asker;
+use crate::trace::asked_by;
 
 /// A device, by its key.
 #[derive(Clone)]
@@ -36,6 +37,7 @@ impl FromRequestParts<Arc<Compat>> for Device {
             Err(why) if matches!(why.code(), Code::Unauthorized | Code::Revoked) => return Err(wrong()),
             Err(why) => return Err(why.into()),
         };
+        asked_by(&asker);
         let id = asker.device.clone().ok_or_else(wrong)?;
         Ok(Device { asker, id })
     }
@@ -61,7 +63,10 @@ impl FromRequestParts<Arc<Compat>> for User {
             return Err(refuse());
         }
         match compat.app.access.session(secret, compat.app.now_unix_s()).await {
-            Ok(session) => Ok(User { asker: session.asker.clone(), session, secret: secret.to_owned() }),
+            Ok(session) => {
+                asked_by(&session.asker);
+                Ok(User { asker: session.asker.clone(), session, secret: secret.to_owned() })
+            }
             Err(why) if why.code() == Code::Unauthorized => Err(refuse()),
             Err(why) => Err(why.into()),
         }

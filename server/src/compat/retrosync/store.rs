@@ -16,6 +16,7 @@ use super::place::{self, Place};
 use super::shelf::{Brought, Location, Mode, Save, Shelf, Strategy};
 use super::times::believable;
 use crate::library::{Draft, Now};
+use crate::trace::{carried, to_carry};
 
 /// A file as it came.
 pub(super) struct Upload {
@@ -59,7 +60,7 @@ impl Compat {
         upload: Upload,
     ) -> Result<Taken, Failure> {
         let compat = std::sync::Arc::clone(self);
-        let taking = tokio::spawn(async move { compat.take_in(&device, upload).await });
+        let taking = tokio::spawn(carried(to_carry(), async move { compat.take_in(&device, upload).await }));
         taking.await.map_err(|_| Failure::new(500, "Failed to upload file"))?
     }
 
