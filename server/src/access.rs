@@ -1,7 +1,7 @@
 //! Who may ask what: users, sessions of the dashboard, pairing, tokens, devices.
 //!
 //! Secrets are never kept: of a token only its SHA-256, of a password only its Argon2id hash. Wrong tries are counted in
-//! memory, an address and in all. Takes the time, reads no clock; random numbers come from the system.
+//! memory, an address and in all, each of several servers for itself. Takes the time, reads no clock; random numbers come from the system.
 
 mod accounts;
 mod admin;

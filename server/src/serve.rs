@@ -35,6 +35,12 @@ pub(crate) async fn serve(config: Config) -> Outcome {
     if alone.is_some() {
         parts.blobs.clear_incoming().await?;
     }
+    if config.s3_bucket.is_none() && parts.catalog.others().await? > 0 {
+        log::warn!(
+            "another server uses this database, and this one keeps the bytes of saves in `{}`: several need one bucket, `s3.bucket`",
+            config.data.display()
+        );
+    }
     let access = parts.access(config.open_registration);
     let first_user = access.users().await?.is_empty();
     let proxies = Proxies::new(config.trusted_proxies.clone());

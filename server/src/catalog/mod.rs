@@ -93,6 +93,11 @@ pub trait Catalog: Send + Sync {
         self.begin(Access::Read).await?.epoch().await.map(drop)
     }
 
+    /// How many connections other servers, or commands, have to the same database.
+    async fn others(&self) -> Result<u64> {
+        Ok(0)
+    }
+
     /// Ends what is open, once nothing is under way.
     async fn close(&self) {}
 }

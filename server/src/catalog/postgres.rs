@@ -106,19 +106,6 @@ impl PostgresCatalog {
         })
     }
 
-    /// How many connections other servers have to this database.
-    ///
-    /// # Errors
-    /// When it cannot be asked.
-    pub async fn others(&self) -> Result<u64> {
-        let query = sqlx::query_scalar::<_, i64>(
-            "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database()
-             AND starts_with(application_name, $1) AND application_name <> $1 || $2",
-        );
-        let others = query.bind(PROGRAM).bind(rings::own_name()).fetch_one(&self.readers).await;
-        Ok(u64::try_from(others.map_err(failed)?).unwrap_or(0))
-    }
-
     async fn transaction(&self, access: Access) -> Result<Held> {
         match access {
             Access::Read => {
@@ -152,6 +139,15 @@ impl Catalog for PostgresCatalog {
         to.commit().await?;
         copy.close().await;
         Ok(true)
+    }
+
+    async fn others(&self) -> Result<u64> {
+        let query = sqlx::query_scalar::<_, i64>(
+            "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database()
+             AND starts_with(application_name, $1) AND application_name <> $1 || $2",
+        );
+        let others = query.bind(PROGRAM).bind(rings::own_name()).fetch_one(&self.readers).await;
+        Ok(u64::try_from(others.map_err(failed)?).unwrap_or(0))
     }
 
     async fn close(&self) {

@@ -45,7 +45,8 @@ const BODIES_AT_ONCE: usize = 3;
 /// What these requests share.
 pub(crate) struct Compat {
     app: Arc<App>,
-    /// One upload of a user after the other: each looks at what the one before has left.
+    /// One upload of a user after the other, at this server: each looks at what the one before has left. At two servers at once they
+    /// become branches.
     turns: Mutex<HashMap<UserId, Arc<tokio::sync::Mutex<()>>>>,
     bodies: tokio::sync::Semaphore,
 }
