@@ -5,6 +5,8 @@
 //! recorded when is decided in `library` and `access`. Never reads a clock, never draws a random number.
 
 mod board;
+#[cfg(feature = "serve")]
+mod columns;
 pub mod memory;
 mod memos;
 #[cfg(feature = "serve")]

@@ -163,11 +163,15 @@ mod dialect {
     use super::sql::Touched;
     use super::{Held, failed};
     use crate::catalog::Result;
+    use crate::catalog::columns::columns;
 
     /// Leaves of a JSON list of saves: `place` in the list, and the version.
-    pub(super) const LEAVES_OF_EACH: &str =
-        "SELECT asked.key AS place, versions.* FROM json_each($1) AS asked
-         JOIN versions ON versions.save_id = asked.value AND versions.leaf = 1 ORDER BY versions.change";
+    pub(super) const LEAVES_OF_EACH: &str = concat!(
+        "SELECT asked.key AS place, ",
+        columns!(versions),
+        " FROM json_each($1) AS asked
+         JOIN versions ON versions.save_id = asked.value AND versions.leaf = 1 ORDER BY versions.change"
+    );
 
     /// Of a user, for each pair of a JSON list (save key, digest in hex): `was` it ever that save's content?
     pub(super) const WERE_CONTENTS: &str =
@@ -180,11 +184,15 @@ mod dialect {
     pub(super) const DIGESTS: &str = "(SELECT unhex(value) AS digest FROM json_each($1))";
 
     /// Events of a user before an id, of kinds (JSON list), of a device's name, with a part of a save's name; at most so many.
-    pub(super) const EVENTS: &str = "SELECT * FROM events WHERE user_id = $1 AND id < $2
+    pub(super) const EVENTS: &str = concat!(
+        "SELECT ",
+        columns!(events),
+        " FROM events WHERE user_id = $1 AND id < $2
          AND ($3 = '[]' OR kind IN (SELECT value FROM json_each($3)))
          AND ($4 IS NULL OR device_name = $4)
          AND ($5 IS NULL OR instr(lower(save), lower($5)) > 0)
-         ORDER BY id DESC LIMIT $6";
+         ORDER BY id DESC LIMIT $6"
+    );
 
     /// The last number that a table with numbers of its own has given.
     pub(super) async fn last_number(tx: &mut Held, table: &str) -> Result<i64> {

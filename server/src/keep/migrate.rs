@@ -15,7 +15,7 @@ use super::{KeepError, catalog_file, make_private};
 use crate::catalog::postgres::{PostgresCatalog, PostgresOptions};
 use crate::catalog::sqlite::SqliteCatalog;
 use crate::catalog::tables::{self, Sum, Tables};
-use crate::catalog::{Access, CatalogError, Tx};
+use crate::catalog::{Access, Catalog as _, CatalogError, Tx};
 use crate::config::{Database, Secret};
 
 /// A database as it is named on the command line: `sqlite:DIR` (a data directory, or its `catalog.sqlite`) or `postgres://…`. Shown

@@ -3,11 +3,12 @@
 use super::sql::Touched;
 use super::{Held, failed, rings};
 use crate::catalog::Result;
+use crate::catalog::columns::columns;
 
 /// Leaves of a JSON list of saves: `place` in the list, and the version.
-pub(super) const LEAVES_OF_EACH: &str = "SELECT asked.n - 1 AS place, versions.*
+pub(super) const LEAVES_OF_EACH: &str = concat!("SELECT asked.n - 1 AS place, ", columns!(versions), "
      FROM jsonb_array_elements_text($1::jsonb) WITH ORDINALITY AS asked (save_id, n)
-     JOIN versions ON versions.save_id = asked.save_id::bigint AND versions.leaf = 1 ORDER BY versions.change";
+     JOIN versions ON versions.save_id = asked.save_id::bigint AND versions.leaf = 1 ORDER BY versions.change");
 
 /// Of a user, for each pair of a JSON list (save key, digest in hex): `was` it ever that save's content?
 pub(super) const WERE_CONTENTS: &str =
@@ -21,11 +22,15 @@ pub(super) const DIGESTS: &str =
     "(SELECT decode(list.name, 'hex') AS digest FROM jsonb_array_elements_text($1::jsonb) AS list (name))";
 
 /// Events of a user before an id, of kinds (JSON list), of a device's name, with a part of a save's name; at most so many.
-pub(super) const EVENTS: &str = "SELECT * FROM events WHERE user_id = $1 AND id < $2
+pub(super) const EVENTS: &str = concat!(
+    "SELECT ",
+    columns!(events),
+    " FROM events WHERE user_id = $1 AND id < $2
      AND ($3 = '[]' OR kind IN (SELECT jsonb_array_elements_text($3::jsonb)))
      AND ($4 IS NULL OR device_name = $4)
      AND ($5 IS NULL OR strpos(lower(save), lower($5 COLLATE \"C\")) > 0)
-     ORDER BY id DESC LIMIT $6";
+     ORDER BY id DESC LIMIT $6"
+);
 
 /// The last number that a table with numbers of its own has given.
 pub(super) async fn last_number(tx: &mut Held, table: &str) -> Result<i64> {

@@ -10,10 +10,11 @@ use std::time::Duration;
 
 use futures_util::StreamExt as _;
 use futures_util::future::join_all;
+use retrosync_protocol::{DeviceId, Digest, SaveId};
 
 use self::schema::Migration;
 use super::*;
-use crate::catalog::{UserId, suite};
+use crate::catalog::{EventFilter, SaveRow, UserId, suite};
 
 const WAIT: Duration = Duration::from_secs(60);
 
@@ -94,6 +95,65 @@ async fn an_older_server_goes_on_while_a_newer_one_has_added_to_the_schema() {
     tx.commit().await.unwrap();
     let restarted = open(&url).await;
     assert_eq!(restarted.begin(Access::Read).await.unwrap().users().await.unwrap().len(), 1);
+}
+
+/// Everything that is read, once.
+async fn read_all(catalog: &PostgresCatalog, user: UserId) {
+    let mut tx = catalog.begin(Access::Read).await.unwrap();
+    let (digest, row) = (Digest::of(b"?"), SaveRow(1));
+    let save: SaveId = "gb/sram/Tetris".parse().unwrap();
+    tx.users().await.unwrap();
+    tx.user(user).await.unwrap();
+    tx.user_by_name("ada").await.unwrap();
+    tx.session(digest).await.unwrap();
+    tx.device_by_token(digest).await.unwrap();
+    tx.device(&DeviceId::from_random(&[1; 8])).await.unwrap();
+    tx.devices(user).await.unwrap();
+    tx.pairing(&"AAAAAAAA".parse().unwrap()).await.unwrap();
+    tx.pairing_by_token(digest).await.unwrap();
+    tx.save(user, &save).await.unwrap();
+    tx.saves_since(user, 0, 10).await.unwrap();
+    tx.version(row, digest).await.unwrap();
+    tx.versions_between(user, digest, digest).await.unwrap();
+    tx.leaves(row).await.unwrap();
+    tx.leaves_of_each(&[row]).await.unwrap();
+    tx.history(row, 9, 9).await.unwrap();
+    tx.were_contents(user, &[(&save, digest)]).await.unwrap();
+    tx.content(user, digest).await.unwrap();
+    tx.all_contents().await.unwrap();
+    tx.figures(user).await.unwrap();
+    tx.contents_of(user).await.unwrap();
+    tx.strays().await.unwrap();
+    tx.stray(digest).await.unwrap();
+    tx.upload(user, digest).await.unwrap();
+    tx.block(user, digest).await.unwrap();
+    tx.operation("a", "b").await.unwrap();
+    tx.invitations().await.unwrap();
+    tx.marks(row).await.unwrap();
+    tx.holdings(user, row).await.unwrap();
+    tx.reached(user).await.unwrap();
+    tx.sizes(user).await.unwrap();
+    tx.events(user, &EventFilter::default(), 9, 9).await.unwrap();
+    tx.stamp(user).await.unwrap();
+    tx.memos("a", "b").await.unwrap();
+}
+
+#[tokio::test]
+async fn what_an_older_server_has_prepared_still_works_on_wider_tables() {
+    let Some(url) = cluster::database() else { return };
+    // One connection that reads, so that it is the same before and after.
+    let options = PostgresOptions { connections: 2, patience: WAIT, ..PostgresOptions::default() };
+    let older = PostgresCatalog::open(&url, options, &epoch()).await.unwrap();
+    let mut tx = older.begin(Access::Write).await.unwrap();
+    let ada = suite::add_user(tx.as_mut(), "ada").await;
+    tx.commit().await.unwrap();
+    read_all(&older, ada).await;
+    let newer = open(&url).await;
+    for table in tables::TABLES {
+        let wider = format!("ALTER TABLE {} ADD COLUMN nickname TEXT NOT NULL DEFAULT ''", table.name);
+        sqlx::query(sqlx::AssertSqlSafe(wider)).execute(&newer.writers).await.unwrap();
+    }
+    read_all(&older, ada).await;
 }
 
 #[tokio::test]

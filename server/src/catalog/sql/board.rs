@@ -6,6 +6,7 @@ use retrosync_protocol::{DeviceId, Digest, SaveId, VersionId};
 use super::{
     Row, SqlTx, count, damaged, dialect, digest, digest_of, failed, flag, get, int, json, parsed, raw,
 };
+use crate::catalog::columns::columns;
 use crate::catalog::{
     Board, Event, EventFilter, Holding, Invitation, Mark, Result, SaveRow, SaveSize, User, UserId,
 };
@@ -117,13 +118,20 @@ impl Board for SqlTx {
     }
 
     async fn invitations(&mut self) -> Result<Vec<Invitation>> {
-        let rows = sqlx::query("SELECT * FROM invitations ORDER BY expires_unix_s, code_sha256");
+        let rows = sqlx::query(concat!(
+            "SELECT ",
+            columns!(invitations),
+            " FROM invitations ORDER BY expires_unix_s, code_sha256"
+        ));
         rows.fetch_all(&mut *self.tx).await.map_err(failed)?.iter().map(invitation).collect()
     }
 
     async fn take_invitation(&mut self, code_sha256: Digest) -> Result<Option<Invitation>> {
-        let query =
-            sqlx::query("DELETE FROM invitations WHERE code_sha256 = $1 RETURNING *").bind(raw(&code_sha256));
+        let query = sqlx::query(concat!(
+            "DELETE FROM invitations WHERE code_sha256 = $1 RETURNING ",
+            columns!(invitations)
+        ))
+        .bind(raw(&code_sha256));
         query.fetch_optional(&mut *self.tx).await.map_err(failed)?.as_ref().map(invitation).transpose()
     }
 
@@ -146,7 +154,12 @@ impl Board for SqlTx {
     }
 
     async fn marks(&mut self, row: SaveRow) -> Result<Vec<Mark>> {
-        let rows = sqlx::query("SELECT * FROM marks WHERE save_id = $1 ORDER BY version").bind(row.0);
+        let rows = sqlx::query(concat!(
+            "SELECT ",
+            columns!(marks),
+            " FROM marks WHERE save_id = $1 ORDER BY version"
+        ))
+        .bind(row.0);
         let mark = |row: &Row| {
             Ok(Mark {
                 version: digest(row, "version")?,

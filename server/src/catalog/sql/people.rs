@@ -4,6 +4,7 @@ use async_trait::async_trait;
 use retrosync_protocol::{DeviceId, Digest, UserCode};
 
 use super::{Row, SqlTx, count, damaged, digest, digest_of, failed, flag, get, int, parsed, raw};
+use crate::catalog::columns::columns;
 use crate::catalog::{DeviceRecord, Pairing, PairingState, People, Result, SessionRecord, User, UserId};
 
 fn user(row: &Row) -> Result<User> {
@@ -92,17 +93,18 @@ impl People for SqlTx {
     }
 
     async fn user(&mut self, id: UserId) -> Result<Option<User>> {
-        let row = sqlx::query("SELECT * FROM users WHERE id = $1").bind(id.0);
+        let row = sqlx::query(concat!("SELECT ", columns!(users), " FROM users WHERE id = $1")).bind(id.0);
         row.fetch_optional(&mut *self.tx).await.map_err(failed)?.as_ref().map(user).transpose()
     }
 
     async fn user_by_name(&mut self, name: &str) -> Result<Option<User>> {
-        let row = sqlx::query("SELECT * FROM users WHERE name_key = $1").bind(name.to_lowercase());
+        let row = sqlx::query(concat!("SELECT ", columns!(users), " FROM users WHERE name_key = $1"))
+            .bind(name.to_lowercase());
         row.fetch_optional(&mut *self.tx).await.map_err(failed)?.as_ref().map(user).transpose()
     }
 
     async fn users(&mut self) -> Result<Vec<User>> {
-        let rows = sqlx::query("SELECT * FROM users ORDER BY name_key");
+        let rows = sqlx::query(concat!("SELECT ", columns!(users), " FROM users ORDER BY name_key"));
         rows.fetch_all(&mut *self.tx).await.map_err(failed)?.iter().map(user).collect()
     }
 
@@ -124,7 +126,9 @@ impl People for SqlTx {
     }
 
     async fn session(&mut self, token_sha256: Digest) -> Result<Option<SessionRecord>> {
-        let query = sqlx::query("SELECT * FROM sessions WHERE token_sha256 = $1").bind(raw(&token_sha256));
+        let query =
+            sqlx::query(concat!("SELECT ", columns!(sessions), " FROM sessions WHERE token_sha256 = $1"))
+                .bind(raw(&token_sha256));
         let Some(row) = query.fetch_optional(&mut *self.tx).await.map_err(failed)? else { return Ok(None) };
         Ok(Some(SessionRecord {
             token_sha256: digest(&row, "token_sha256")?,
@@ -166,18 +170,24 @@ impl People for SqlTx {
     }
 
     async fn device_by_token(&mut self, token_sha256: Digest) -> Result<Option<DeviceRecord>> {
-        let row = sqlx::query("SELECT * FROM devices WHERE token_sha256 = $1").bind(raw(&token_sha256));
+        let row = sqlx::query(concat!("SELECT ", columns!(devices), " FROM devices WHERE token_sha256 = $1"))
+            .bind(raw(&token_sha256));
         row.fetch_optional(&mut *self.tx).await.map_err(failed)?.as_ref().map(device).transpose()
     }
 
     async fn device(&mut self, id: &DeviceId) -> Result<Option<DeviceRecord>> {
-        let row = sqlx::query("SELECT * FROM devices WHERE device = $1").bind(id.as_str());
+        let row = sqlx::query(concat!("SELECT ", columns!(devices), " FROM devices WHERE device = $1"))
+            .bind(id.as_str());
         row.fetch_optional(&mut *self.tx).await.map_err(failed)?.as_ref().map(device).transpose()
     }
 
     async fn devices(&mut self, user: UserId) -> Result<Vec<DeviceRecord>> {
-        let rows =
-            sqlx::query("SELECT * FROM devices WHERE user_id = $1 AND revoked = 0 ORDER BY id").bind(user.0);
+        let rows = sqlx::query(concat!(
+            "SELECT ",
+            columns!(devices),
+            " FROM devices WHERE user_id = $1 AND revoked = 0 ORDER BY id"
+        ))
+        .bind(user.0);
         rows.fetch_all(&mut *self.tx).await.map_err(failed)?.iter().map(device).collect()
     }
 
@@ -222,13 +232,18 @@ impl People for SqlTx {
     }
 
     async fn pairing(&mut self, code: &UserCode) -> Result<Option<Pairing>> {
-        let row = sqlx::query("SELECT * FROM pairings WHERE code = $1").bind(code.to_string());
+        let row = sqlx::query(concat!("SELECT ", columns!(pairings), " FROM pairings WHERE code = $1"))
+            .bind(code.to_string());
         row.fetch_optional(&mut *self.tx).await.map_err(failed)?.as_ref().map(pairing).transpose()
     }
 
     async fn pairing_by_token(&mut self, token_sha256: Digest) -> Result<Option<Pairing>> {
-        let row = sqlx::query("SELECT * FROM pairings WHERE token_sha256 = $1 ORDER BY id DESC LIMIT 1")
-            .bind(raw(&token_sha256));
+        let row = sqlx::query(concat!(
+            "SELECT ",
+            columns!(pairings),
+            " FROM pairings WHERE token_sha256 = $1 ORDER BY id DESC LIMIT 1"
+        ))
+        .bind(raw(&token_sha256));
         row.fetch_optional(&mut *self.tx).await.map_err(failed)?.as_ref().map(pairing).transpose()
     }
 

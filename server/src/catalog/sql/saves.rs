@@ -4,6 +4,7 @@ use async_trait::async_trait;
 use retrosync_protocol::{Content, DeviceId, Digest, SaveId, Version, VersionId, WriterId};
 
 use super::{Row, SqlTx, count, damaged, dialect, digest, failed, flag, get, int, json, parsed, raw};
+use crate::catalog::columns::columns;
 use crate::catalog::{CatalogError, Figures, Result, SaveRecord, SaveRow, Saves, StoredVersion, UserId};
 
 /// How many saves one query is about: few queries, and small ones.
@@ -128,9 +129,13 @@ impl Saves for SqlTx {
     }
 
     async fn version(&mut self, row: SaveRow, id: VersionId) -> Result<Option<StoredVersion>> {
-        let query = sqlx::query("SELECT * FROM versions WHERE save_id = $1 AND version = $2")
-            .bind(row.0)
-            .bind(raw(&id));
+        let query = sqlx::query(concat!(
+            "SELECT ",
+            columns!(versions),
+            " FROM versions WHERE save_id = $1 AND version = $2"
+        ))
+        .bind(row.0)
+        .bind(raw(&id));
         query.fetch_optional(&mut *self.tx).await.map_err(failed)?.as_ref().map(version).transpose()
     }
 
@@ -140,9 +145,11 @@ impl Saves for SqlTx {
         first: VersionId,
         last: VersionId,
     ) -> Result<Vec<StoredVersion>> {
-        let rows = sqlx::query(
-            "SELECT * FROM versions WHERE user_id = $1 AND version BETWEEN $2 AND $3 ORDER BY version LIMIT 16",
-        )
+        let rows = sqlx::query(concat!(
+            "SELECT ",
+            columns!(versions),
+            " FROM versions WHERE user_id = $1 AND version BETWEEN $2 AND $3 ORDER BY version LIMIT 16"
+        ))
         .bind(user.0)
         .bind(raw(&first))
         .bind(raw(&last));
@@ -174,8 +181,12 @@ impl Saves for SqlTx {
     }
 
     async fn leaves(&mut self, row: SaveRow) -> Result<Vec<StoredVersion>> {
-        let rows =
-            sqlx::query("SELECT * FROM versions WHERE save_id = $1 AND leaf = 1 ORDER BY change").bind(row.0);
+        let rows = sqlx::query(concat!(
+            "SELECT ",
+            columns!(versions),
+            " FROM versions WHERE save_id = $1 AND leaf = 1 ORDER BY change"
+        ))
+        .bind(row.0);
         rows.fetch_all(&mut *self.tx).await.map_err(failed)?.iter().map(version).collect()
     }
 
@@ -196,9 +207,11 @@ impl Saves for SqlTx {
     }
 
     async fn history(&mut self, row: SaveRow, before: u64, limit: u32) -> Result<Vec<StoredVersion>> {
-        let rows = sqlx::query(
-            "SELECT * FROM versions WHERE save_id = $1 AND change < $2 ORDER BY change DESC LIMIT $3",
-        )
+        let rows = sqlx::query(concat!(
+            "SELECT ",
+            columns!(versions),
+            " FROM versions WHERE save_id = $1 AND change < $2 ORDER BY change DESC LIMIT $3"
+        ))
         .bind(row.0)
         .bind(int(before))
         .bind(i64::from(limit));

@@ -5,6 +5,7 @@ use retrosync_protocol::{Content, Digest};
 use sqlx::AssertSqlSafe;
 
 use super::{Row, SqlTx, count, damaged, dialect, digest, failed, get, json, raw};
+use crate::catalog::columns::columns;
 use crate::catalog::{OwnContent, Result, Stray, StrayState, Upkeep, UserId};
 
 /// How many digests one query is about.
@@ -41,7 +42,12 @@ fn names(digests: &[Digest]) -> Result<String> {
 #[async_trait]
 impl Upkeep for SqlTx {
     async fn contents_of(&mut self, user: UserId) -> Result<Vec<OwnContent>> {
-        let rows = sqlx::query("SELECT * FROM contents WHERE user_id = $1 ORDER BY digest").bind(user.0);
+        let rows = sqlx::query(concat!(
+            "SELECT ",
+            columns!(contents),
+            " FROM contents WHERE user_id = $1 ORDER BY digest"
+        ))
+        .bind(user.0);
         rows.fetch_all(&mut *self.tx).await.map_err(failed)?.iter().map(own_content).collect()
     }
 
@@ -110,12 +116,13 @@ impl Upkeep for SqlTx {
     }
 
     async fn strays(&mut self) -> Result<Vec<Stray>> {
-        let rows = sqlx::query("SELECT * FROM strays ORDER BY digest");
+        let rows = sqlx::query(concat!("SELECT ", columns!(strays), " FROM strays ORDER BY digest"));
         rows.fetch_all(&mut *self.tx).await.map_err(failed)?.iter().map(stray).collect()
     }
 
     async fn stray(&mut self, of: Digest) -> Result<Option<Stray>> {
-        let query = sqlx::query("SELECT * FROM strays WHERE digest = $1").bind(raw(&of));
+        let query = sqlx::query(concat!("SELECT ", columns!(strays), " FROM strays WHERE digest = $1"))
+            .bind(raw(&of));
         query.fetch_optional(&mut *self.tx).await.map_err(failed)?.as_ref().map(stray).transpose()
     }
 

@@ -4,6 +4,7 @@ use async_trait::async_trait;
 use retrosync_protocol::{BLOCK_BYTES, Content, Digest};
 
 use super::{SqlTx, count, digest, digest_of, failed, get, int, raw};
+use crate::catalog::columns::columns;
 use crate::catalog::{BlockPlace, OperationRecord, Operations, Result, Upload, UploadId, Uploads, UserId};
 
 #[async_trait]
@@ -24,9 +25,13 @@ impl Uploads for SqlTx {
     }
 
     async fn upload(&mut self, user: UserId, of: Digest) -> Result<Option<Upload>> {
-        let query = sqlx::query("SELECT * FROM uploads WHERE user_id = $1 AND digest = $2")
-            .bind(user.0)
-            .bind(raw(&of));
+        let query = sqlx::query(concat!(
+            "SELECT ",
+            columns!(uploads),
+            " FROM uploads WHERE user_id = $1 AND digest = $2"
+        ))
+        .bind(user.0)
+        .bind(raw(&of));
         let Some(row) = query.fetch_optional(&mut *self.tx).await.map_err(failed)? else { return Ok(None) };
         let digests: &[u8] = get(&row, "block_digests")?;
         let staged: &[u8] = get(&row, "staged")?;
@@ -107,7 +112,13 @@ impl Uploads for SqlTx {
 #[async_trait]
 impl Operations for SqlTx {
     async fn operation(&mut self, scope: &str, id: &str) -> Result<Option<OperationRecord>> {
-        let query = sqlx::query("SELECT * FROM operations WHERE scope = $1 AND id = $2").bind(scope).bind(id);
+        let query = sqlx::query(concat!(
+            "SELECT ",
+            columns!(operations),
+            " FROM operations WHERE scope = $1 AND id = $2"
+        ))
+        .bind(scope)
+        .bind(id);
         let Some(row) = query.fetch_optional(&mut *self.tx).await.map_err(failed)? else { return Ok(None) };
         Ok(Some(OperationRecord {
             scope: get(&row, "scope")?,
