@@ -22,7 +22,7 @@ pub struct Server {
 }
 
 /// The binary: `RETROSYNC_SERVER_BIN`, or built now.
-fn binary() -> &'static Path {
+pub fn binary() -> &'static Path {
     static BINARY: OnceLock<PathBuf> = OnceLock::new();
     BINARY.get_or_init(|| {
         if let Ok(path) = std::env::var("RETROSYNC_SERVER_BIN") {
