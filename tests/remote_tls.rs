@@ -420,3 +420,34 @@ fn a_server_that_signs_its_own_certificate_is_known_by_its_key_for_ever() {
     let refused = device.run(&["pair", &server.url(), "--again"]).ends(1);
     assert!(refused.err.contains("compare its key and pair with `--pin "), "{}", refused.err);
 }
+
+#[test]
+fn a_device_finds_the_encrypted_server_and_its_key_though_its_clock_says_1970() {
+    // A port that is free now; whoever takes it meanwhile is no server, and another is tried.
+    let found = (0..5).find_map(|_| {
+        let at = std::net::UdpSocket::bind(("127.0.0.1", 0)).unwrap().local_addr().unwrap();
+        let settings = vec!["tls.self_signed=true", String::leak(format!("announce={at}"))];
+        let server = support::server::Server::start_set(settings.leak());
+        let answer = (0..5).find_map(|_| retrosync::discover::servers(at).into_iter().next());
+        answer.map(|answer| (server, answer))
+    });
+    let (server, found) = found.expect("no server answered");
+    assert_eq!((found.address.as_str(), found.sender.as_str()), (server.url().as_str(), ""));
+
+    machine::play(Some(Arc::new(Clock(0))));
+    let key = key_of_server(&found.address).unwrap();
+    let settings = RemoteSettings {
+        server: found.address,
+        token: Some(Token::from_random(&[5; 32])),
+        pinned_key: Some(key),
+        ..RemoteSettings::default()
+    };
+    let asked = |settings: &RemoteSettings| {
+        HttpRemote::open(settings).and_then(|mut remote| remote.list(&ChangesRequest::default())).unwrap_err().kind
+    };
+    let known = asked(&settings);
+    let stranger = asked(&RemoteSettings { pinned_key: None, ..settings });
+    machine::play(None);
+    assert_eq!(known, Kind::Unpaired, "it was asked, and does not know this token");
+    assert_eq!(stranger, Kind::Offline, "without its key nobody is trusted");
+}

@@ -272,3 +272,24 @@ fn wrong_files_are_refused_at_the_start_with_what_is_wrong() {
         assert!(!said.contains("PRIVATE"), "{what}: {said}");
     }
 }
+
+#[test]
+fn a_container_learns_whether_the_server_is_ready() {
+    for tls in ["false", "true"] {
+        let server = start(&["--set".into(), format!("tls.self_signed={tls}")]);
+        let port = server.url.rsplit(':').next().unwrap().to_owned();
+        let listen = format!("listen=127.0.0.1:{port}");
+        let words = ["health", "--set", &listen, "--set", &format!("tls.self_signed={tls}")];
+        let asked = server.cli(&words);
+        assert!(asked.status.success(), "tls {tls}: {asked:?}");
+        drop(server);
+        let folder = tempfile::tempdir().unwrap();
+        let gone = Command::new(env!("CARGO_BIN_EXE_retrosync-server"))
+            .args(words)
+            .current_dir(folder.path())
+            .output()
+            .unwrap();
+        assert_eq!(gone.status.code(), Some(1), "{gone:?}");
+        assert!(String::from_utf8_lossy(&gone.stderr).contains("the server does not answer at"), "{gone:?}");
+    }
+}
