@@ -5,8 +5,8 @@
 use std::sync::Arc;
 
 use retrosync_server::blobs::Blobs;
-use retrosync_server::catalog::Catalog;
 use retrosync_server::catalog::tables::Sum;
+use retrosync_server::catalog::{Access, Catalog};
 use retrosync_server::config::Config;
 use retrosync_server::keep;
 use retrosync_server::keep::migrate::{Place, Target, copy_records, look_at_target};
@@ -72,8 +72,17 @@ async fn bytes(
     };
     let Some(to) = what.bytes_to.as_ref().filter(|to| Some(*to) != at.as_ref()) else { return Ok(blobs) };
     let Some(blobs) = blobs else { return Err("say where the bytes are with `--bytes-from`".into()) };
-    let _ = (to, blobs, from);
-    Err("the bytes cannot be moved yet: copy the folder `blobs`, and name it with `--bytes-from`".into())
+    let target = open_bytes(config, to).await?;
+    let contents = from.begin(Access::Read).await?.all_contents().await?;
+    let mut told = |contents: u64, size_bytes: u64| {
+        let _ = say(&format!("  bytes        {contents:>10} contents, {size_bytes} bytes"));
+    };
+    // What could not be read is named again, with its saves, when everything is verified.
+    let lost = keep::copy_contents(blobs.as_ref(), target.as_ref(), contents, &mut told).await?;
+    for (content, why) in lost {
+        log::warn!("content `{}` is not moved: {why}", content.digest);
+    }
+    Ok(Some(target))
 }
 
 /// Hashes every content again where it is now; says so where nobody knows where that is.

@@ -65,6 +65,10 @@ fn a_cut_upload_goes_on_where_it_was() {
 fn a_hundred_megabytes_pass_through_a_small_server() {
     const SIZE: usize = 100_000_000;
     const MOST: u64 = 128 << 20;
+    if support::ON_POSTGRES {
+        // The bytes take the same way whatever the records are in.
+        return;
+    }
     let server = with_ada();
     let device = server.pair("Miyoo", "ada");
     let before = server.peak_memory_bytes();

@@ -19,7 +19,7 @@ use document::Document;
 
 const PROGRAM: &str = env!("CARGO_BIN_EXE_retrosync-server");
 /// The test program `postgres` runs tests of others again: there each server has a database of a real PostgreSQL.
-const ON_POSTGRES: bool = matches!(env!("CARGO_CRATE_NAME").as_bytes(), b"postgres");
+pub const ON_POSTGRES: bool = matches!(env!("CARGO_CRATE_NAME").as_bytes(), b"postgres");
 
 /// A running server and its data directory.
 pub struct Server {
