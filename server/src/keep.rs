@@ -3,6 +3,7 @@
 //! May run beside a server, except where it says otherwise. Never changes a record, never removes what a record speaks of.
 
 mod check;
+mod contents;
 mod copy;
 pub mod migrate;
 #[cfg(test)]
@@ -15,6 +16,7 @@ use crate::blobs::BlobError;
 use crate::catalog::CatalogError;
 
 pub use check::{Report, check};
+pub use contents::copy_contents;
 pub use copy::{backup, make_private, restore};
 
 /// Where a data directory has its catalog.
