@@ -125,7 +125,7 @@ impl Setting for Vec<Network> {
         let list = value.as_array().ok_or_else(|| unfit::<Vec<Network>>(value))?;
         let read = |word: &str| word.parse().map_err(|_| wanted::<Vec<Network>>());
         list.iter()
-            .map(|item| item.get_ref().as_str().ok_or_else(|| wanted::<Vec<Network>>()).and_then(read))
+            .map(|item| item.get_ref().as_str().ok_or_else(wanted::<Vec<Network>>).and_then(read))
             .collect()
     }
 
