@@ -10,6 +10,7 @@ use std::task::{Context, Poll, Waker};
 use bytes::Bytes;
 use futures_util::TryStreamExt as _;
 use object_store::memory::InMemory;
+use object_store::path::Path as Place;
 use retrosync_protocol::{
     Changes, ChangesRequest, ChoiceRequest, Code, DeviceId, Digest, Epoch, History, HistoryEntry, SaveId,
     StoreReply, Token, Version, VersionId, WriterId,
@@ -73,9 +74,8 @@ fn epoch(number: u8) -> Epoch {
 }
 
 fn library(catalog: &Arc<MemoryCatalog>, blobs: &Arc<InMemory>) -> Library {
-    let blobs: Arc<dyn object_store::ObjectStore> = Arc::clone(blobs) as _;
     let catalog: Arc<dyn Catalog> = Arc::clone(catalog) as _;
-    Library::new(catalog, Arc::new(ObjectBlobs::new(blobs)), Arc::new(Notice::new()))
+    Library::new(catalog, Arc::new(ObjectBlobs::new(Arc::clone(blobs), Place::default())), Arc::new(Notice::new()))
 }
 
 impl Server {
