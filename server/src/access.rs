@@ -9,6 +9,7 @@ mod devices;
 pub(crate) mod foreign;
 mod pairing;
 mod passwords;
+mod sightings;
 #[cfg(test)]
 mod tests;
 mod tries;
@@ -26,6 +27,7 @@ use crate::refusal::Refusal;
 pub use admin::{Limits, UserFigures};
 pub use devices::Report;
 use passwords::Passwords;
+use sightings::Sightings;
 use tries::{Misuses, Tries};
 
 /// How long a session of the dashboard lasts.
@@ -52,6 +54,7 @@ pub struct Access {
     code_misuses: Misuses,
     login_tries: Tries,
     pairing_starts: Tries,
+    sightings: Sightings,
 }
 
 /// A dashboard session, once its cookie was checked.
@@ -128,6 +131,7 @@ impl Access {
             code_misuses: Misuses::default(),
             login_tries: Tries::new(10, 100),
             pairing_starts: Tries::new(20, 200),
+            sightings: Sightings::default(),
         }
     }
 

@@ -77,8 +77,9 @@ keys! {
     /// pairing, browsers ask once.
     "tls.self_signed" tls_self_signed: bool = false;
 
-    /// The most connections at once; more wait until one ends.
-    "limits.connections" limits_connections: Number<1, 1_000_000> = Number::new(2048);
+    /// The most connections at once; more wait until one ends. A waiting device is one; the system's limit of open files (`ulimit -Hn`)
+    /// bounds them too.
+    "limits.connections" limits_connections: Number<1, 1_000_000> = Number::new(16_384);
     /// How long requests under way may take to end when the server is told to stop, in seconds.
     /// Those who wait for news are answered at once; a second signal waits for nobody.
     "limits.stop_s" limits_stop_s: Number<0, 3600> = Number::new(10);

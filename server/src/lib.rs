@@ -40,6 +40,8 @@ pub mod parts;
 #[cfg(feature = "serve")]
 mod patience;
 #[cfg(feature = "serve")]
+mod places;
+#[cfg(feature = "serve")]
 pub mod proxies;
 pub mod refusal;
 #[cfg(feature = "serve")]

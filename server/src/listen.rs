@@ -21,12 +21,12 @@ use hyper::body::Incoming;
 use hyper_util::rt::TokioIo;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpListener;
-use tokio::sync::Semaphore;
 use tower_service::Service as _;
 
 use crate::api::request::Peer;
 use crate::app::App;
 use crate::patience::{Busy, Patient};
+use crate::places::{Places, room_for_connections};
 use crate::tls::Tls;
 
 /// How much of a refused request's body is read away, and for how long.
@@ -51,15 +51,14 @@ pub async fn serve(
     limits: Limits,
     stop: impl Future<Output = ()>,
 ) {
-    let all = u32::try_from(limits.connections).unwrap_or(u32::MAX);
-    let places = Arc::new(Semaphore::new(limits.connections));
+    let places = Places::new(limits.connections.min(room_for_connections()));
     tokio::pin!(stop);
     loop {
         let accepting = async {
-            let place = places.clone().acquire_owned().await;
-            (place, listener.accept().await)
+            let free = places.free().await;
+            (free, listener.accept().await)
         };
-        let (Ok(place), accepted) = (tokio::select! {
+        let (Some(free), accepted) = (tokio::select! {
             accepted = accepting => accepted,
             () = &mut stop => break,
         }) else {
@@ -67,16 +66,19 @@ pub async fn serve(
         };
         match accepted {
             Ok((stream, address)) => {
+                let peer = address.ip().to_canonical();
+                // Whoever has enough of them is cut off: it costs us nothing, and leaves the others theirs.
+                let Some(place) = places.give(free, peer, app.proxies.knows(peer)) else { continue };
                 let (app, pages, tls) = (app.clone(), pages.clone(), tls.clone());
                 tokio::spawn(async move {
                     let _connected = app.metrics.connected();
                     let _ = stream.set_nodelay(true);
-                    let peer = address.ip().to_canonical();
                     match tls {
                         None => connection(&app, pages, stream, peer).await,
+                        // Apart, so that a connection without it does not hold room for it.
                         Some(tls) => {
-                            if let Some(stream) = tls.welcome(stream).await {
-                                connection(&app, pages, stream, peer).await;
+                            if let Some(stream) = Box::pin(tls.welcome(stream)).await {
+                                Box::pin(connection(&app, pages, stream, peer)).await;
                             }
                         }
                     }
@@ -92,7 +94,7 @@ pub async fn serve(
     }
     drop(listener);
     app.stop();
-    if tokio::time::timeout(limits.stop, places.acquire_many(all)).await.is_err() {
+    if tokio::time::timeout(limits.stop, places.all_free()).await.is_err() {
         log::info!("stopping with connections open");
     }
 }

@@ -16,11 +16,13 @@ const OF_ONE_ADDRESS: usize = 1000;
 const OTHER_FILES: usize = 1024;
 
 /// Asks for as many open files as this process may have at all; answers how many of them can be connections.
-pub fn room_for_connections() -> usize {
+pub(crate) fn room_for_connections() -> usize {
     let had = getrlimit(Resource::Nofile);
     // Where that is refused, it stays as it was.
     let _ = setrlimit(Resource::Nofile, Rlimit { current: had.maximum, maximum: had.maximum });
-    let files = getrlimit(Resource::Nofile).current.map_or(usize::MAX, |most| usize::try_from(most).unwrap_or(usize::MAX));
+    let files = getrlimit(Resource::Nofile)
+        .current
+        .map_or(usize::MAX, |most| usize::try_from(most).unwrap_or(usize::MAX));
     files.saturating_sub(OTHER_FILES).max(files / 2)
 }
 
@@ -33,7 +35,9 @@ pub(crate) struct Places {
 }
 
 /// One of all places, not yet anybody's.
-pub(crate) struct Free(OwnedSemaphorePermit);
+pub(crate) struct Free {
+    _one: OwnedSemaphorePermit,
+}
 
 /// A connection's place; free again when dropped.
 pub(crate) struct Place {
@@ -50,7 +54,7 @@ impl Places {
 
     /// Waits until there is a free one.
     pub(crate) async fn free(&self) -> Option<Free> {
-        self.all.clone().acquire_owned().await.ok().map(Free)
+        self.all.clone().acquire_owned().await.ok().map(|one| Free { _one: one })
     }
 
     /// Gives it to a connection; `None`: this address has enough. A `proxy` has never enough.
@@ -66,7 +70,9 @@ impl Places {
         }
         *had += 1;
         if *had == OF_ONE_ADDRESS {
-            log::warn!("`{peer}` has {OF_ONE_ADDRESS} connections and gets no more; if it is a proxy, name it as trusted");
+            log::warn!(
+                "`{peer}` has {OF_ONE_ADDRESS} connections and gets no more; if it is a proxy, name it as trusted"
+            );
         }
         Some(Place { _one: free, of: Some((home, self.each.clone())) })
     }

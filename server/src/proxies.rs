@@ -76,7 +76,8 @@ impl Proxies {
         Proxies(networks)
     }
 
-    fn knows(&self, address: IpAddr) -> bool {
+    /// Is this one of them?
+    pub(crate) fn knows(&self, address: IpAddr) -> bool {
         self.0.iter().any(|network| network.holds(address))
     }
 

@@ -3,14 +3,14 @@
 use retrosync_protocol::{Account, Code, Device, DeviceId, Devices, Token};
 
 use super::accounts::log;
-use super::{Access, same};
+use super::{Access, same, sightings};
 use crate::catalog::{self, DeviceRecord, Tx};
 use crate::library::operations::Asked;
 use crate::library::{Answer, Asker, Operation};
 use crate::refusal::Refusal;
 use serde::{Deserialize, Serialize};
 
-/// A device's last sign of life is written at most this often, so that a poll seldom writes.
+/// A device's last sign of life is written at most this often, and together with others', so that a poll seldom writes.
 const SEEN_EVERY_S: i64 = 60;
 
 impl Access {
@@ -20,7 +20,7 @@ impl Access {
     /// `unauthorized`, `revoked`.
     pub async fn device(&self, token: &Token, now_unix_s: i64) -> Answer<Asker> {
         let token_sha256 = token.digest();
-        let mut tx = self.catalog.begin(catalog::Access::Read).await?;
+        let mut tx = self.catalog.begin(catalog::Access::Glance).await?;
         // Found by its hash: whoever measures how long this takes learns of hashes, not of tokens.
         let device = tx.device_by_token(token_sha256).await?.filter(|d| same(d.token_sha256, token_sha256));
         let device = device.ok_or_else(unknown_token)?;
@@ -29,12 +29,10 @@ impl Access {
         }
         let user = tx.user(device.user).await?.ok_or_else(unknown_token)?;
         drop(tx);
-        let since_seen_s = device.last_seen_unix_s.map(|seen| now_unix_s.abs_diff(seen));
-        if since_seen_s.is_none_or(|since| since >= SEEN_EVERY_S.unsigned_abs())
-            && let Err(why) = self.note_seen(&device.device, now_unix_s).await
-        {
-            // Nice to know, no reason to refuse: a full disk must not stop downloads.
-            log::warn!("could not note that `{}` was seen: {why}", device.name);
+        match device.last_seen_unix_s {
+            Some(seen) if now_unix_s.abs_diff(seen) < SEEN_EVERY_S.unsigned_abs() => {}
+            Some(_) => self.sightings.note(&self.catalog, &device.device, now_unix_s),
+            None => self.first_seen(&device, now_unix_s).await,
         }
         Ok(Asker {
             user: user.id,
@@ -45,15 +43,13 @@ impl Access {
         })
     }
 
-    async fn note_seen(&self, device: &DeviceId, now_unix_s: i64) -> Answer<()> {
-        let mut tx = self.catalog.begin(catalog::Access::Write).await?;
-        // Read again as the only writer, so that a rename or a revocation meanwhile is not undone.
-        if let Some(mut device) = tx.device(device).await? {
-            device.last_seen_unix_s = Some(now_unix_s);
-            tx.put_device(&device).await?;
-            tx.commit().await?;
+    /// Noted at once: somebody looks at the dashboard to see whether the pairing worked.
+    async fn first_seen(&self, device: &DeviceRecord, now_unix_s: i64) {
+        let seen = [(device.device.clone(), now_unix_s)];
+        if let Err(why) = sightings::write(self.catalog.as_ref(), seen).await {
+            // Nice to know, no reason to refuse: a full disk must not stop downloads.
+            log::warn!("could not note that `{}` was seen: {why}", device.name);
         }
-        Ok(())
     }
 
     /// The user's devices that are not revoked, in the order of pairing.

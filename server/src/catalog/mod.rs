@@ -72,6 +72,8 @@ pub type Result<T> = std::result::Result<T, CatalogError>;
 pub enum Access {
     /// Look only.
     Read,
+    /// Look at single records, each as it is in its moment: not one state of everything, and half as dear.
+    Glance,
     /// Look and change, as the only one.
     Write,
 }

@@ -108,7 +108,7 @@ impl PostgresCatalog {
 
     async fn transaction(&self, access: Access) -> Result<Held> {
         match access {
-            Access::Read => {
+            Access::Read | Access::Glance => {
                 let begin = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY";
                 self.readers.begin_with(begin).await.map_err(failed)
             }

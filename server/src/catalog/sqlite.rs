@@ -3,6 +3,7 @@
 //! WAL with `synchronous=FULL`: a commit that was answered survives a power cut. One connection writes, for many at once
 //! (`group`), a few read; a reader never waits for the writer. May assume a local file system; never holds a rule.
 
+mod glances;
 mod group;
 // The same file as in `postgres`, compiled for this database.
 #[allow(clippy::duplicate_mod)]
@@ -18,7 +19,9 @@ use retrosync_protocol::Epoch;
 use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous};
 use sqlx::{Connection as _, Row as _, SqliteConnection, SqlitePool, Transaction};
 use sqlx::{Sqlite as Db, sqlite::SqliteRow as Row};
+use tokio::sync::OwnedMutexGuard;
 
+use self::glances::Glances;
 use self::group::{Turn, Writers};
 use self::sql::SqlTx;
 use super::tables::{Rows, Tables};
@@ -40,6 +43,7 @@ const READERS: u32 = 4;
 pub struct SqliteCatalog {
     writers: Writers,
     readers: SqlitePool,
+    glances: Glances,
     options: SqliteConnectOptions,
 }
 
@@ -62,13 +66,16 @@ impl SqliteCatalog {
         let reading = options.clone().pragma("query_only", "ON");
         // A connection to a file does not go away; asking whether it did costs as much as a query.
         let readers = SqlitePoolOptions::new().max_connections(READERS).idle_timeout(None).max_lifetime(None);
-        let readers = readers.test_before_acquire(false).connect_with(reading).await.map_err(failed)?;
-        Ok(SqliteCatalog { writers: Writers::new(writer), readers, options })
+        let readers =
+            readers.test_before_acquire(false).connect_with(reading.clone()).await.map_err(failed)?;
+        let glances = Glances::open(&reading).await?;
+        Ok(SqliteCatalog { writers: Writers::new(writer), readers, glances, options })
     }
 
     async fn transaction(&self, access: Access) -> Result<SqlTx> {
         let tx = match access {
             Access::Read => Held::Reading(self.readers.begin().await.map_err(failed)?),
+            Access::Glance => Held::Glancing(self.glances.lend().await),
             Access::Write => Held::Writing(self.writers.turn().await?),
         };
         Ok(SqlTx::new(tx))
@@ -119,6 +126,7 @@ impl Catalog for SqliteCatalog {
 
     async fn close(&self) {
         self.readers.close().await;
+        self.glances.close().await;
         if let Ok(spare) = SqliteConnection::connect("sqlite::memory:").await {
             let _ = self.writers.take(spare).await.close().await;
         }
@@ -135,6 +143,7 @@ impl Tables for SqliteCatalog {
 /// A connection, for one transaction.
 enum Held {
     Reading(Transaction<'static, Db>),
+    Glancing(OwnedMutexGuard<SqliteConnection>),
     Writing(Turn),
 }
 
@@ -144,6 +153,7 @@ impl Deref for Held {
     fn deref(&self) -> &SqliteConnection {
         match self {
             Held::Reading(tx) => tx,
+            Held::Glancing(connection) => connection,
             Held::Writing(turn) => turn,
         }
     }
@@ -153,6 +163,7 @@ impl DerefMut for Held {
     fn deref_mut(&mut self) -> &mut SqliteConnection {
         match self {
             Held::Reading(tx) => tx,
+            Held::Glancing(connection) => connection,
             Held::Writing(turn) => turn,
         }
     }
@@ -217,6 +228,7 @@ mod dialect {
     pub(super) async fn commit(tx: Held, _: &Touched) -> Result<()> {
         match tx {
             Held::Reading(tx) => tx.commit().await.map_err(failed),
+            Held::Glancing(_) => Ok(()),
             Held::Writing(turn) => turn.commit().await,
         }
     }

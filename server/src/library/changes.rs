@@ -5,7 +5,7 @@
 
 use std::time::Duration;
 
-use retrosync_protocol::{Changes, ChangesRequest, Code, SaveHeads};
+use retrosync_protocol::{Changes, ChangesRequest, Code, Epoch, SaveHeads};
 use tokio::time::Instant;
 
 use super::{Answer, Asker, Library, heads};
@@ -25,6 +25,13 @@ impl Library {
     /// `malformed` for an `ask` or limit over 5,000; when the catalog fails.
     pub async fn changes(&self, asker: &Asker, request: &ChangesRequest, now_unix_s: i64) -> Answer<Changes> {
         let limit = fits(request)?;
+        if request.ask.is_empty() {
+            // The usual question and the usual answer: nothing new. Not even a transaction is needed for that.
+            let (epoch, last) = self.standing(asker).await?;
+            if request.since == last && !is_of_another_history(request, &epoch, last) {
+                return Ok(nothing_new(epoch, last, now_unix_s));
+            }
+        }
         let mut tx = self.catalog.begin(Access::Read).await?;
         let epoch = tx.epoch().await?;
         let last = tx.last_change(asker.user).await?;
@@ -68,6 +75,9 @@ impl Library {
 
     /// Which of the contents asked for are in their save's history, with their bytes: what the disk lost is offered again.
     async fn known(&self, tx: &mut dyn Tx, asker: &Asker, request: &ChangesRequest) -> Answer<Vec<bool>> {
+        if request.ask.is_empty() {
+            return Ok(Vec::new());
+        }
         let asked: Vec<_> = request.ask.iter().map(|ask| (&ask.save, ask.digest)).collect();
         let mut known = tx.were_contents(asker.user, &asked).await?;
         let recorded = request.ask.iter().zip(&known).filter(|(_, known)| **known);
@@ -84,11 +94,33 @@ impl Library {
 
     /// Is there anything that this asker did not store itself?
     async fn has_news(&self, asker: &Asker, request: &ChangesRequest) -> Answer<bool> {
-        let mut tx = self.catalog.begin(Access::Read).await?;
-        let epoch = tx.epoch().await?;
-        let last = tx.last_change(asker.user).await?;
-        Ok(is_of_another_history(request, &epoch, last)
-            || tx.news(asker.user, request.since, asker.device.as_ref()).await?)
+        let (epoch, last) = self.standing(asker).await?;
+        if is_of_another_history(request, &epoch, last) {
+            return Ok(true);
+        }
+        if request.since == last {
+            return Ok(false);
+        }
+        let mut tx = self.catalog.begin(Access::Glance).await?;
+        Ok(tx.news(asker.user, request.since, asker.device.as_ref()).await?)
+    }
+
+    /// The server's epoch and the user's last change.
+    async fn standing(&self, asker: &Asker) -> Answer<(Epoch, u64)> {
+        let mut tx = self.catalog.begin(Access::Glance).await?;
+        Ok((tx.epoch().await?, tx.last_change(asker.user).await?))
+    }
+}
+
+fn nothing_new(epoch: Epoch, last: u64, now_unix_s: i64) -> Changes {
+    Changes {
+        epoch,
+        cursor: last,
+        more: false,
+        reset: false,
+        server_time_unix_s: now_unix_s,
+        saves: Vec::new(),
+        known: Vec::new(),
     }
 }
 
@@ -108,7 +140,7 @@ fn fits(request: &ChangesRequest) -> Answer<u32> {
 }
 
 /// A cursor of another epoch, or beyond all that ever happened here.
-fn is_of_another_history(request: &ChangesRequest, epoch: &retrosync_protocol::Epoch, last: u64) -> bool {
+fn is_of_another_history(request: &ChangesRequest, epoch: &Epoch, last: u64) -> bool {
     request.epoch.as_ref().is_some_and(|of| of != epoch) || request.since > last
 }
 
