@@ -18,8 +18,8 @@ use std::process::ExitCode;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use retrosync_protocol::Epoch;
-use retrosync_server::catalog::Catalog as _;
-use retrosync_server::catalog::sqlite::SqliteCatalog;
+use retrosync_server::config::{Config, Database, Given};
+use retrosync_server::parts::Parts;
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use tokio::signal::unix::{SignalKind, signal};
 
@@ -71,10 +71,10 @@ async fn measure(options: &Options) -> Outcome<Report> {
     room_for(options.devices)?;
     let folder = tempfile::Builder::new().prefix("retrosync-load").tempdir()?;
     let mut report = Report::default();
-    introduce(options, &mut report);
     println!("{} users with two devices each move in", users(options));
-    let epoch = prepare(folder.path(), users(options) * 2).await?;
-    let running = server::start(&options.server, folder.path(), &options.arguments)?;
+    let (epoch, backend) = prepare(options, folder.path(), users(options) * 2).await?;
+    introduce(&backend, &mut report);
+    let running = server::start(&options.server, folder.path(), options.config.as_deref())?;
     report.figure("memory of the server before anybody comes", mib(&running)?, "MiB", Budget::None);
     if options.long_minutes == 0 {
         alone(options, &mut report, &running, &epoch).await?;
@@ -101,7 +101,7 @@ fn users(options: &Options) -> usize {
     options.devices.div_ceil(2) + options.clients * 2 + 1100
 }
 
-fn introduce(options: &Options, report: &mut Report) {
+fn introduce(backend: &str, report: &mut Report) {
     let cpu = std::fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
     let model = cpu.lines().find_map(|line| line.strip_prefix("model name")).unwrap_or_default();
     let cores = std::thread::available_parallelism().map_or(0, usize::from);
@@ -111,8 +111,7 @@ fn introduce(options: &Options, report: &mut Report) {
         words_of("/proc/loadavg", 3)
     ));
     report.note(format!(
-        "Records and bytes: {}. Devices were written into the catalog by the server's own code before it started, not paired over HTTP.",
-        options.backend
+        "Records and bytes: {backend}. Devices were written into the catalog by the server's own code before it started, not paired over HTTP."
     ));
     report.note(format!(
         "A waiting device asks again after {} s, as the daemon does; CPU is told in parts of one core.",
@@ -120,18 +119,25 @@ fn introduce(options: &Options, report: &mut Report) {
     ));
 }
 
-/// Before the server starts.
-async fn prepare(folder: &Path, devices: usize) -> Outcome<Epoch> {
-    let data = server::data(folder);
-    std::fs::create_dir_all(&data)?;
+/// Before the server starts: who there is, and a word for where the server keeps it.
+async fn prepare(options: &Options, folder: &Path, devices: usize) -> Outcome<(Epoch, String)> {
+    let given = Given {
+        file: options.config.clone(),
+        environment: std::env::vars_os().collect(),
+        flags: vec![("data".into(), server::data(folder).display().to_string())],
+    };
+    let opened = async {
+        let config = Config::load(&given)?;
+        let parts = Parts::open(&config).await?;
+        Ok::<_, Box<dyn std::error::Error>>((config, parts))
+    };
+    let (config, parts) = opened.await.map_err(|why| why.to_string())?;
     let now_unix_s = SystemTime::now().duration_since(UNIX_EPOCH)?.as_secs().cast_signed();
-    let drawn = u128::from(std::process::id()).to_le_bytes();
-    let catalog =
-        SqliteCatalog::open(&retrosync_server::keep::catalog_file(&data), &Epoch::from_random(&drawn))
-            .await?;
-    let epoch = people::pair(&catalog, devices, now_unix_s).await?;
-    catalog.close().await;
-    Ok(epoch)
+    let epoch = people::pair(parts.catalog.as_ref(), devices, now_unix_s).await?;
+    parts.close().await;
+    let records = if config.database == Database::Sqlite { "SQLite" } else { "PostgreSQL" };
+    let bytes = if config.s3_bucket.is_some() { "S3" } else { "a folder" };
+    Ok((epoch, format!("{records} and {bytes}")))
 }
 
 /// What the server does when nobody waits.
@@ -199,7 +205,7 @@ async fn with_crowd(
     crowd.leave().await;
     println!("the server is killed and started again");
     running.kill();
-    let running = server::start(&options.server, folder, &options.arguments)?;
+    let running = server::start(&options.server, folder, options.config.as_deref())?;
     let kept = measures::all_there(running.address, epoch, &beside).await?;
     report.note(format!("After SIGKILL all {kept} saves were there that it had answered while they waited."));
     Ok(running)

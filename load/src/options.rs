@@ -16,27 +16,24 @@ pub(crate) struct Options {
     pub(crate) long_minutes: u64,
     /// The server's program.
     pub(crate) server: PathBuf,
-    /// Where the server keeps its records and bytes, as the report calls it.
-    pub(crate) backend: String,
+    /// The server's configuration, if it is not the usual one.
+    pub(crate) config: Option<PathBuf>,
     /// Where to write the report.
     pub(crate) report: PathBuf,
-    /// What else the server is told.
-    pub(crate) arguments: Vec<String>,
 }
 
 /// Reads the words; `None`: help was asked for.
 pub(crate) fn read(mut words: lexopt::Parser) -> Outcome<Option<Options>> {
     use lexopt::ValueExt as _;
-    use lexopt::prelude::{Long, Short, Value};
+    use lexopt::prelude::{Long, Short};
     let mut options = Options {
         devices: 10_000,
         seconds: 15,
         clients: 64,
         long_minutes: 0,
         server: "target/release/retrosync-server".into(),
-        backend: "sqlite".into(),
+        config: None,
         report: "target/load.md".into(),
-        arguments: Vec::new(),
     };
     while let Some(word) = words.next()? {
         match word {
@@ -47,9 +44,8 @@ pub(crate) fn read(mut words: lexopt::Parser) -> Outcome<Option<Options>> {
             Long("long") => options.long_minutes = options.long_minutes.max(60),
             Long("minutes") => options.long_minutes = words.value()?.parse()?,
             Long("server") => options.server = words.value()?.into(),
-            Long("backend") => options.backend = words.value()?.string()?,
+            Long("config") => options.config = Some(words.value()?.into()),
             Long("report") => options.report = words.value()?.into(),
-            Value(word) => options.arguments.push(word.string()?),
             other => return Err(other.unexpected().into()),
         }
     }

@@ -2,6 +2,7 @@
 //!
 //! Ended by its id when dropped; never touches another process.
 
+use std::ffi::OsStr;
 use std::fs;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
@@ -28,8 +29,8 @@ pub(crate) struct Running {
     pub(crate) address: SocketAddr,
 }
 
-/// A RetroSync server on a data folder; `arguments` are what else it is told.
-pub(crate) fn start(program: &Path, folder: &Path, arguments: &[String]) -> Outcome<Running> {
+/// A RetroSync server on a data folder, with a configuration if it is not the usual one.
+pub(crate) fn start(program: &Path, folder: &Path, config: Option<&Path>) -> Outcome<Running> {
     let ready = folder.join("ready");
     let _ = fs::remove_file(&ready);
     let log = fs::File::options().create(true).append(true).open(folder.join("server.log"))?;
@@ -38,7 +39,7 @@ pub(crate) fn start(program: &Path, folder: &Path, arguments: &[String]) -> Outc
         .arg(data(folder))
         .arg("--ready-file")
         .arg(&ready)
-        .args(arguments)
+        .args(config.into_iter().flat_map(|file| [OsStr::new("--config"), file.as_os_str()]))
         .stdin(Stdio::null())
         .stdout(Stdio::null())
         .stderr(log)
