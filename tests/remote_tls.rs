@@ -443,7 +443,10 @@ fn a_device_finds_the_encrypted_server_and_its_key_though_its_clock_says_1970() 
         ..RemoteSettings::default()
     };
     let asked = |settings: &RemoteSettings| {
-        HttpRemote::open(settings).and_then(|mut remote| remote.list(&ChangesRequest::default())).unwrap_err().kind
+        HttpRemote::open(settings)
+            .and_then(|mut remote| remote.list(&ChangesRequest::default()))
+            .unwrap_err()
+            .kind
     };
     let known = asked(&settings);
     let stranger = asked(&RemoteSettings { pinned_key: None, ..settings });
