@@ -136,7 +136,8 @@ impl From<BlobError> for Refusal {
     }
 }
 
-fn disk_full() -> Refusal {
+/// No room for what came.
+pub(crate) fn disk_full() -> Refusal {
     Refusal::new(Code::DiskFull, "the server's disk is full; nothing was changed")
         .help("free some space on the server; devices keep their saves queued until then")
 }

@@ -159,8 +159,12 @@ pub(super) fn fitting_name(name: &str) -> Answer<&str> {
 
 /// Characters that make one name look like another, or turn a line around.
 fn is_unfit(c: char) -> bool {
-    c.is_control()
-        || matches!(c, '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2060}'..='\u{2069}' | '\u{feff}')
+    turns_a_line(c) || matches!(c, '\u{200b}'..='\u{200f}' | '\u{2060}'..='\u{2069}' | '\u{feff}')
+}
+
+/// Characters after which a line reads otherwise than it is, as on the page where a person lets a device in.
+pub(super) fn turns_a_line(c: char) -> bool {
+    c.is_control() || matches!(c, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{2028}' | '\u{2029}')
 }
 
 fn fitting_email(email: &str) -> Answer<Option<String>> {

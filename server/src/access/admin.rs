@@ -4,7 +4,7 @@
 
 use retrosync_protocol::{Code, Digest, UserCode};
 
-use super::accounts::{by, gone};
+use super::accounts::{by, gone, turns_a_line};
 use super::{Access, Address, add_user, random};
 use crate::catalog::{self, Figures, Invitation, Tx, User, UserId};
 use crate::library::{Answer, Asker};
@@ -118,7 +118,7 @@ impl Access {
     /// `access_denied` for who is no admin; `malformed` for a long note; `slow_down` with too many open.
     pub async fn invite(&self, asker: &Asker, note: &str, limits: Limits, now_unix_s: i64) -> Answer<String> {
         let note = note.trim();
-        if note.len() > 80 || note.chars().any(char::is_control) {
+        if note.len() > 80 || note.chars().any(turns_a_line) {
             return Err(Refusal::new(
                 Code::Malformed,
                 "a note has at most 80 bytes and no control characters",

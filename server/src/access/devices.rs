@@ -2,7 +2,7 @@
 
 use retrosync_protocol::{Account, Code, Device, DeviceId, Devices, Token};
 
-use super::accounts::log;
+use super::accounts::{log, turns_a_line};
 use super::{Access, same, sightings};
 use crate::catalog::{self, DeviceRecord, Tx};
 use crate::library::operations::Asked;
@@ -116,7 +116,7 @@ impl Access {
         now_unix_s: i64,
     ) -> Answer<()> {
         let name = name.trim();
-        if name.is_empty() || name.len() > 80 || name.chars().any(char::is_control) {
+        if name.is_empty() || name.len() > 80 || name.chars().any(turns_a_line) {
             return Err(Refusal::new(
                 Code::Malformed,
                 "a device's name has 1 to 80 bytes and no control characters",

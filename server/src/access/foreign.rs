@@ -7,7 +7,7 @@
 use retrosync_protocol::{Code, DeviceId, Digest, Token, WriterId};
 use serde::{Deserialize, Serialize};
 
-use super::accounts::log;
+use super::accounts::{log, turns_a_line};
 use super::pairing::refuse_over_quota;
 use super::{Access, Address, Session, random, session_of};
 use crate::catalog::{self, DeviceRecord, SessionRecord, Tx, User, UserId};
@@ -419,7 +419,7 @@ fn newcomer_record(
 ) -> Answer<DeviceRecord> {
     let token: Token = format!("rst_{key}").parse().map_err(|_| over())?;
     let named = newcomer.name.map(str::trim).filter(|name| !name.is_empty());
-    let fits = |name: &&str| name.len() <= 80 && !name.chars().any(char::is_control);
+    let fits = |name: &&str| name.len() <= 80 && !name.chars().any(turns_a_line);
     let name = match named.filter(fits) {
         Some(name) => name.to_owned(),
         None => some_name(random()?),

@@ -10,6 +10,7 @@ use retrosync_protocol::{
 };
 use tokio::time::Instant;
 
+use super::accounts::turns_a_line;
 use super::{Access, Address, Applicant, Offer, random, same};
 use crate::catalog::{self, DeviceRecord, Pairing, PairingState, Tx, UserId};
 use crate::library::Answer;
@@ -248,7 +249,7 @@ impl Access {
 }
 
 fn fits(request: &PairingRequest) -> Answer<()> {
-    let long = |text: &str| text.len() > 80 || text.chars().any(char::is_control);
+    let long = |text: &str| text.len() > 80 || text.chars().any(turns_a_line);
     if request.device_name.trim().is_empty() || long(&request.device_name) {
         return Err(Refusal::new(
             Code::Malformed,

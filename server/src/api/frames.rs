@@ -13,6 +13,7 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use tokio::time::{Instant, timeout_at};
 
+use super::request::short;
 use crate::app::BODY_TIME;
 use crate::refusal::Refusal;
 
@@ -64,7 +65,10 @@ impl Header {
     /// Reads it as what the endpoint expects; a header of another form refuses this frame only.
     pub(crate) fn parse<T: DeserializeOwned>(&self) -> Result<T, Box<Problem>> {
         serde_json::from_slice(&self.json).map_err(|error| {
-            Box::new(Problem::new(Code::Malformed, format!("the frame's header cannot be read: {error}")))
+            Box::new(Problem::new(
+                Code::Malformed,
+                format!("the frame's header cannot be read: {}", short(error)),
+            ))
         })
     }
 }
@@ -123,7 +127,7 @@ impl FrameReader {
             body: Option<Body>,
         }
         let framing: Framing = serde_json::from_slice(&json)
-            .map_err(|error| malformed(format!("a frame's header cannot be read: {error}")))?;
+            .map_err(|error| malformed(format!("a frame's header cannot be read: {}", short(error))))?;
         self.body = framing.body;
         Ok(Some(Header { json }))
     }

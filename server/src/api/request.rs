@@ -24,8 +24,20 @@ use crate::trace::{asked_by, carried, to_carry};
 /// The largest JSON body (README section 7).
 const MAX_JSON_BYTES: usize = 4 << 20;
 
+/// Letters of a reason.
+const MOST_REASON: usize = 300;
+
 pub(crate) fn malformed(detail: impl Into<String>) -> Refusal {
     Refusal::new(Code::Malformed, detail)
+}
+
+/// A reason, without all of what came: some of them repeat it.
+pub(crate) fn short(why: impl Display) -> String {
+    let text = why.to_string();
+    match text.char_indices().nth(MOST_REASON) {
+        Some((end, _)) => format!("{} …", &text[..end]),
+        None => text,
+    }
 }
 
 /// The address a request came from; the connection puts it into each request (`listen`).
@@ -102,7 +114,7 @@ impl<T: DeserializeOwned, S: Sync> FromRequest<S> for Json<T> {
         let bytes = collect(request.into_body(), MAX_JSON_BYTES).await?;
         serde_json::from_slice(&bytes)
             .map(Json)
-            .map_err(|error| malformed(format!("the body is not the JSON asked for: {error}")))
+            .map_err(|error| malformed(format!("the body is not the JSON asked for: {}", short(error))))
     }
 }
 
@@ -126,9 +138,9 @@ impl<T: DeserializeOwned, S: Sync> FromRequestParts<S> for Params<T> {
     type Rejection = Refusal;
 
     async fn from_request_parts(parts: &mut Parts, _: &S) -> Answer<Params<T>> {
-        Query::try_from_uri(&parts.uri)
-            .map(|Query(params)| Params(params))
-            .map_err(|error| malformed(format!("the parameters cannot be read: {}", error.body_text())))
+        Query::try_from_uri(&parts.uri).map(|Query(params)| Params(params)).map_err(|error| {
+            malformed(format!("the parameters cannot be read: {}", short(error.body_text())))
+        })
     }
 }
 

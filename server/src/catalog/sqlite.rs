@@ -10,6 +10,8 @@ mod group;
 #[path = "sql/mod.rs"]
 mod sql;
 
+mod place;
+
 use std::ops::{Deref, DerefMut};
 use std::path::Path;
 use std::time::Duration;
@@ -23,6 +25,7 @@ use tokio::sync::OwnedMutexGuard;
 
 use self::glances::Glances;
 use self::group::{Turn, Writers};
+use self::place::Place;
 use self::sql::SqlTx;
 use super::tables::{Rows, Tables};
 use super::{Access, Catalog, CatalogError, Result, Tx};
@@ -45,6 +48,7 @@ pub struct SqliteCatalog {
     readers: SqlitePool,
     glances: Glances,
     options: SqliteConnectOptions,
+    place: Place,
 }
 
 impl SqliteCatalog {
@@ -62,6 +66,9 @@ impl SqliteCatalog {
             .busy_timeout(Duration::from_secs(BUSY_TIMEOUT_S));
         let mut writer = SqliteConnection::connect_with(&options).await.map_err(failed)?;
         migrate(&mut writer, first_epoch).await?;
+        let place = Place::of(file)?;
+        // A connection that is made later finds the file, or it is gone: it makes no empty one.
+        let options = options.create_if_missing(false);
         // A reader that writes is a bug; SQLite refuses it.
         let reading = options.clone().pragma("query_only", "ON");
         // A connection to a file does not go away; asking whether it did costs as much as a query.
@@ -69,14 +76,17 @@ impl SqliteCatalog {
         let readers =
             readers.test_before_acquire(false).connect_with(reading.clone()).await.map_err(failed)?;
         let glances = Glances::open(&reading).await?;
-        Ok(SqliteCatalog { writers: Writers::new(writer), readers, glances, options })
+        Ok(SqliteCatalog { writers: Writers::new(writer), readers, glances, options, place })
     }
 
     async fn transaction(&self, access: Access) -> Result<SqlTx> {
         let tx = match access {
             Access::Read => Held::Reading(self.readers.begin().await.map_err(failed)?),
             Access::Glance => Held::Glancing(self.glances.lend().await),
-            Access::Write => Held::Writing(self.writers.turn().await?),
+            Access::Write => {
+                self.place.check()?;
+                Held::Writing(self.writers.turn().await?)
+            }
         };
         Ok(SqlTx::new(tx))
     }
@@ -248,6 +258,8 @@ fn failed(error: sqlx::Error) -> CatalogError {
     match primary {
         Some(13) => CatalogError::DiskFull(text),
         Some(5 | 6) => CatalogError::Busy(text),
+        // It became read-only, or cannot be opened any more.
+        Some(8 | 14) => CatalogError::Gone(text),
         Some(11 | 26) => CatalogError::Damaged(text),
         _ => CatalogError::Failed(text),
     }
@@ -331,5 +343,24 @@ mod tests {
         drop(tx);
         let mut tx = catalog.begin(Access::Read).await.unwrap();
         assert_eq!(tx.users().await.unwrap(), []);
+        // SQLite has rolled back by itself; the next one is not mistaken for a part of that.
+        let mut tx = catalog.begin(Access::Write).await.unwrap();
+        suite::add_user(tx.as_mut(), "ada").await;
+        tx.commit().await.unwrap();
+    }
+
+    #[tokio::test]
+    async fn a_file_that_was_removed_or_replaced_takes_nothing_in() {
+        let folder = tempfile::tempdir().unwrap();
+        let (file, aside) = (folder.path().join("catalog.sqlite"), folder.path().join("aside"));
+        let catalog = SqliteCatalog::open(&file, &epoch()).await.unwrap();
+        std::fs::rename(&file, &aside).unwrap();
+        let refused = catalog.begin(Access::Write).await.err();
+        assert!(matches!(refused, Some(CatalogError::Gone(_))), "{refused:?}");
+        std::fs::write(&file, "another").unwrap();
+        let refused = catalog.begin(Access::Write).await.err();
+        assert!(matches!(refused, Some(CatalogError::Gone(_))), "{refused:?}");
+        std::fs::rename(&aside, &file).unwrap();
+        catalog.begin(Access::Write).await.unwrap();
     }
 }

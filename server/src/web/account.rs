@@ -10,10 +10,10 @@ use retrosync_protocol::Code;
 use serde::Deserialize;
 
 use super::frame::Frame;
-use super::page::{PageReply, Trouble, see, show, show_refused};
+use super::page::{PageReply, Params, Trouble, see, show, show_refused};
 use super::session::{Form, Visitor, no_cookie, session_cookie};
 use super::words::{grouped, size};
-use crate::api::request::{Params, Peer, to_the_end};
+use crate::api::request::{Peer, to_the_end};
 use crate::app::{App, SERVER_NAME};
 use crate::library::Answer;
 use crate::refusal::Refusal;

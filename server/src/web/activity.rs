@@ -7,10 +7,9 @@ use axum::extract::State;
 use serde::Deserialize;
 
 use super::frame::Frame;
-use super::page::{PageReply, show};
+use super::page::{PageReply, Params, show};
 use super::session::{Visitor, escaped};
 use super::words::{When, kind, picture, system};
-use crate::api::request::Params;
 use crate::app::App;
 use crate::catalog::{Event, EventFilter};
 

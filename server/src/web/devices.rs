@@ -10,11 +10,10 @@ use retrosync_protocol::{Device, DeviceId};
 use serde::Deserialize;
 
 use super::frame::Frame;
-use super::page::{PageReply, see, show};
+use super::page::{Named, PageReply, see, show};
 use super::session::{Form, Visitor};
 use super::words::{When, grouped, picture, system};
 use crate::access::Report;
-use crate::api::request::Named;
 use crate::app::App;
 use crate::library::Synced;
 

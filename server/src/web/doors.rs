@@ -9,10 +9,10 @@ use axum::response::{IntoResponse as _, Redirect};
 use retrosync_protocol::Code;
 use serde::Deserialize;
 
-use super::page::{PageReply, see, show, show_refused};
+use super::page::{PageReply, Params, see, show, show_refused};
 use super::session::{DoorForm, Form, no_cookie, own_path, session_cookie, visitor};
 use crate::access::Address;
-use crate::api::request::{Params, Peer};
+use crate::api::request::Peer;
 use crate::app::App;
 use crate::refusal::Refusal;
 

@@ -81,6 +81,7 @@ pub fn router(app: Arc<App>) -> Router {
         .route("/logout", post(doors::logout))
         .route("/assets/{name}", get(assets::asset))
         .fallback(no_page)
+        .method_not_allowed_fallback(no_page)
         .layer(from_fn(every_page))
         .with_state(app)
 }

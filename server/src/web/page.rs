@@ -1,15 +1,46 @@
 //! From a template to a reply, and from a refusal to a page that says what to do.
 
+use std::fmt::Display;
+use std::str::FromStr;
+
 use askama::Template;
+use axum::extract::FromRequestParts;
 use axum::http::StatusCode;
+use axum::http::request::Parts;
 use axum::response::{Html, IntoResponse, Redirect, Response};
 use retrosync_protocol::Code;
+use serde::de::DeserializeOwned;
 
 use crate::api::reply::log_cause;
+use crate::api::request;
 use crate::refusal::Refusal;
 
 /// The stable code of a refusal, for programs that read a page.
 const CODE: &str = "retrosync-code";
+
+/// The parameters after `?`; what cannot be read is told as a page.
+pub(super) struct Params<T>(pub(super) T);
+
+impl<T: DeserializeOwned, S: Sync> FromRequestParts<S> for Params<T> {
+    type Rejection = Trouble;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Params<T>, Trouble> {
+        let request::Params(params) = request::Params::from_request_parts(parts, state).await?;
+        Ok(Params(params))
+    }
+}
+
+/// The one variable part of the path; the same.
+pub(super) struct Named<T>(pub(super) T);
+
+impl<T: FromStr<Err: Display> + Send, S: Send + Sync> FromRequestParts<S> for Named<T> {
+    type Rejection = Trouble;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Named<T>, Trouble> {
+        let request::Named(named) = request::Named::from_request_parts(parts, state).await?;
+        Ok(Named(named))
+    }
+}
 
 /// What a page answers.
 pub(super) type PageReply = Result<Response, Trouble>;

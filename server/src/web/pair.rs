@@ -10,10 +10,10 @@ use retrosync_protocol::{Code, UserCode};
 use serde::Deserialize;
 
 use super::frame::Frame;
-use super::page::{PageReply, Trouble, show, show_refused};
+use super::page::{PageReply, Params, Trouble, show, show_refused};
 use super::session::{Form, Visitor};
 use crate::access::{Address, Applicant};
-use crate::api::request::{Params, Peer, malformed};
+use crate::api::request::{Peer, malformed};
 use crate::app::{App, is_plain_http};
 use crate::library::Answer;
 use crate::refusal::Refusal;

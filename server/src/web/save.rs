@@ -10,11 +10,11 @@ use retrosync_protocol::{ChoiceRequest, Code, Digest, HistoryEntry, OperationId,
 use serde::Deserialize;
 
 use super::frame::Frame;
-use super::page::{PageReply, Trouble, see, show};
+use super::page::{PageReply, Params, Trouble, see, show};
 use super::session::{Form, Visitor, escaped};
 use super::words::{When, file_name, interval, kind, picture, short, size, system};
 use crate::api::content;
-use crate::api::request::{Params, malformed, to_the_end};
+use crate::api::request::{malformed, to_the_end};
 use crate::app::App;
 use crate::catalog::Mark;
 use crate::library::{Answer, Asker};

@@ -10,10 +10,9 @@ use retrosync_protocol::Head;
 use serde::Deserialize;
 
 use super::frame::Frame;
-use super::page::{PageReply, see, show};
+use super::page::{PageReply, Params, see, show};
 use super::session::{Visitor, escaped, visitor};
 use super::words::{When, grouped, kind, picture, size, system, systems};
-use crate::api::request::Params;
 use crate::app::App;
 use crate::library::Overview;
 

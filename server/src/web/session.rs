@@ -14,7 +14,7 @@ use serde::de::DeserializeOwned;
 
 use super::page::Trouble;
 use crate::access::{Login, Session};
-use crate::api::request::{collect, malformed};
+use crate::api::request::{collect, malformed, short};
 use crate::app::{App, host};
 use crate::library::{Answer, Asker};
 use crate::refusal::Refusal;
@@ -187,7 +187,8 @@ async fn read_form(app: &App, request: Request) -> Answer<Vec<u8>> {
 }
 
 fn parse<T: DeserializeOwned>(text: &[u8]) -> Answer<T> {
-    serde_urlencoded::from_bytes(text).map_err(|error| malformed(format!("the form cannot be read: {error}")))
+    serde_urlencoded::from_bytes(text)
+        .map_err(|error| malformed(format!("the form cannot be read: {}", short(error))))
 }
 
 fn foreign(detail: &str) -> Refusal {

@@ -11,7 +11,7 @@ use axum::extract::State;
 use axum::extract::multipart::Field;
 use bytes::{Bytes, BytesMut};
 use retrosync_protocol::{
-    BLOCK_BYTES, Code, Content, Digest, Hasher, INLINE_LIMIT_BYTES, SaveId, StoreResult, UploadRequest,
+    BLOCK_BYTES, Code, Content, Digest, Hasher, INLINE_LIMIT_BYTES, Kind, SaveId, StoreResult, UploadRequest,
     VersionId,
 };
 
@@ -20,10 +20,12 @@ use super::session::{FileForm, escaped};
 use crate::api::request::{malformed, to_the_end};
 use crate::app::{App, BODY_TIME};
 use crate::library::{Answer, Asker, Brought};
-use crate::refusal::Refusal;
+use crate::refusal::{Refusal, disk_full};
 
 /// The largest file that a page takes: more than any console's memory card.
 const MOST_BYTES: u64 = 64 << 20;
+/// As much of a file as tells an archive.
+const BEGIN_BYTES: usize = 8;
 /// The largest part beside the file.
 const MOST_FIELD_BYTES: usize = 64 << 10;
 
@@ -43,6 +45,8 @@ struct Brings {
 struct Held {
     content: Content,
     blocks: Vec<Digest>,
+    /// How it begins.
+    begin: Bytes,
     bytes: Bytes,
     spilled: Option<std::fs::File>,
 }
@@ -56,6 +60,7 @@ pub(super) async fn upload(State(app): State<Arc<App>>, form: FileForm) -> PageR
     let heads = brings.heads.split_whitespace().map(str::parse::<VersionId>).collect::<Result<_, _>>();
     let heads = heads.map_err(|error| malformed(format!("the form cannot be read: {error}")))?;
     let held = brings.file.ok_or_else(|| malformed("no file came").help("choose a file first"))?;
+    refuse_archives(&save, &held)?;
     let note = Some(brings.note.trim().to_owned()).filter(|note| !note.is_empty());
     let result = to_the_end(async move {
         let now_unix_s = app.now_unix_s();
@@ -93,6 +98,31 @@ fn which(brings: &Brings) -> Answer<SaveId> {
         _ => "sram",
     };
     named(format!("{}/{kind}/{title}", brings.system))
+}
+
+/// How files begin that hold others, and what their kind is called. (APPNOTE 6.3.9, 4.3.7 and 4.3.16; RFC 1952, 2.3.1; RFC 8878, 3.1.1;
+/// 7-Zip's `7zFormat.txt`; rarlab's technote, "RAR 5.0 signature"; libretro-common, `streams/rzip_stream.c`.)
+const CONTAINERS: &[(&[u8], &str)] = &[
+    (b"PK\x03\x04", "a zip"),
+    (b"PK\x05\x06", "a zip"),
+    (b"\x1f\x8b\x08", "a gzip file"),
+    (b"\x28\xb5\x2f\xfd", "a Zstandard file"),
+    (b"7z\xbc\xaf\x27\x1c", "a 7z archive"),
+    (b"Rar!\x1a\x07", "a RAR archive"),
+    (b"#RZIPv", "RetroArch's compressed container"),
+];
+
+/// What a console's cartridge or card never begins with is no save: nothing is unpacked here, however little it claims to be. States are
+/// of their emulators, and some of those do pack them.
+fn refuse_archives(save: &SaveId, held: &Held) -> Answer<()> {
+    let found = CONTAINERS.iter().find(|(begin, _)| held.begin.starts_with(begin));
+    match found {
+        Some((_, kind)) if matches!(save.kind(), Kind::Sram | Kind::Rtc | Kind::Card) => {
+            Err(malformed(format!("this is {kind}, not a save"))
+                .help("unpack it first, or let the device that has it sync it"))
+        }
+        _ => Ok(()),
+    }
 }
 
 async fn read(form: FileForm) -> Answer<(Asker, Brings)> {
@@ -148,6 +178,7 @@ async fn hold(mut part: Field<'_>) -> Answer<Option<Held>> {
     let (mut whole, mut size_bytes) = (Hasher::default(), 0_u64);
     let (mut blocks, mut block) = (Vec::new(), BytesMut::new());
     let (mut small, mut spilled) = (BytesMut::new(), None);
+    let mut begin = BytesMut::new();
     while let Some(chunk) = part.chunk().await.map_err(broken)? {
         size_bytes += chunk.len() as u64;
         if size_bytes > MOST_BYTES {
@@ -155,6 +186,7 @@ async fn hold(mut part: Field<'_>) -> Answer<Option<Held>> {
             return Err(Refusal::new(Code::TooLarge, format!("a file has at most {most} MiB here"))
                 .help("larger saves are synced by the device itself"));
         }
+        begin.extend_from_slice(&chunk[..chunk.len().min(BEGIN_BYTES.saturating_sub(begin.len()))]);
         whole.update(&chunk);
         block.extend_from_slice(&chunk);
         while block.len() as u64 >= BLOCK_BYTES {
@@ -177,7 +209,8 @@ async fn hold(mut part: Field<'_>) -> Answer<Option<Held>> {
         spilled = Some(spill(spilled.take(), bytes).await?);
         bytes = Bytes::new();
     }
-    Ok(Some(Held { content: Content { digest: whole.finish(), size_bytes }, blocks, bytes, spilled }))
+    let content = Content { digest: whole.finish(), size_bytes };
+    Ok(Some(Held { content, blocks, begin: begin.freeze(), bytes, spilled }))
 }
 
 /// Appends to a file without a name, which is made at first.
@@ -191,7 +224,10 @@ async fn spill(file: Option<std::fs::File>, bytes: Bytes) -> Answer<std::fs::Fil
         Ok(file)
     };
     let written: std::io::Result<_> = tokio::task::spawn_blocking(write).await.map_err(failed)?;
-    written.map_err(failed)
+    written.map_err(|why| match why.kind() {
+        std::io::ErrorKind::StorageFull | std::io::ErrorKind::QuotaExceeded => disk_full().caused_by(why),
+        _ => failed(why),
+    })
 }
 
 fn failed(why: impl std::error::Error + Send + Sync + 'static) -> Refusal {

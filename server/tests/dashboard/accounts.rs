@@ -3,8 +3,9 @@
 use retrosync_protocol::{Digest, PairingOffer};
 use serde_json::json;
 
+use crate::SAVE;
+use crate::support::browser::{Browser, leads_to, registered};
 use crate::support::{Device, Server, token, token_sha256, version};
-use crate::{Browser, SAVE, leads_to, registered};
 
 #[test]
 fn what_a_device_says_of_itself_is_on_its_card_and_its_new_problems_in_the_log() {

@@ -3,29 +3,8 @@
 use retrosync_protocol::Digest;
 use serde_json::Value;
 
+use crate::support::browser::{Browser, attribute, parts, registered};
 use crate::support::{Reply, Server};
-use crate::{Browser, attribute, registered};
-
-/// A form with files, as a browser sends it.
-fn parts(fields: &[(&str, &str)], file: Option<(&str, &[u8])>) -> Vec<u8> {
-    let mut body = Vec::new();
-    for (name, value) in fields {
-        body.extend_from_slice(
-            format!("--b0undary\r\ncontent-disposition: form-data; name=\"{name}\"\r\n\r\n{value}\r\n")
-                .as_bytes(),
-        );
-    }
-    if let Some((name, bytes)) = file {
-        body.extend_from_slice(
-            format!("--b0undary\r\ncontent-disposition: form-data; name=\"file\"; filename=\"{name}\"\r\ncontent-type: application/octet-stream\r\n\r\n")
-                .as_bytes(),
-        );
-        body.extend_from_slice(bytes);
-        body.extend_from_slice(b"\r\n");
-    }
-    body.extend_from_slice(b"--b0undary--\r\n");
-    body
-}
 
 fn upload(browser: &Browser, path: &str, origin: &str, body: &[u8]) -> Reply {
     let kind = "multipart/form-data; boundary=b0undary";

@@ -1,6 +1,7 @@
 //! The real server in a folder of its own, a plain HTTP client, and the published document as judge of every reply.
 #![allow(dead_code, unreachable_pub, clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
+pub mod browser;
 pub mod cluster;
 pub mod document;
 pub mod frames;
