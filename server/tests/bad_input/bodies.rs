@@ -213,6 +213,9 @@ fn every_field_of_every_body_in_every_wrong_type_or_missing() {
     let server = Server::start();
     server.add_user("ada");
     let device = server.pair("Miyoo", "ada");
+    // News of another device, so that no poll waits for some.
+    let sister = server.pair("RG35XX", "ada");
+    sister.store("op-first", &version(SAVE, Some(b"kept"), &[], 1, 1), Some(b"kept"));
     let before = held(&device);
     let authorization = bearer(&device.token);
     let mut refused = 0;

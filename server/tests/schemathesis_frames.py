@@ -1,0 +1,20 @@
+"""How schemathesis writes a body of frames (protocol/README.md, 2.2), of which the document only says that it is binary: as it was drawn,
+or, every other time, as one frame whose header it is, so that what lies behind the framing is asked too."""
+
+import json
+import struct
+
+import schemathesis
+
+
+@schemathesis.serializer("application/vnd.retrosync.frames")
+def frames(_context, value):
+    if isinstance(value, (dict, list, int, float, bool)) or value is None:
+        drawn = json.dumps(value).encode()
+    elif isinstance(value, str):
+        drawn = value.encode("utf-8", "surrogatepass")
+    else:
+        drawn = bytes(getattr(value, "data", value))
+    if len(drawn) % 2 == 0:
+        return drawn
+    return struct.pack("<I", len(drawn)) + drawn
