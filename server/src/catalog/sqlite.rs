@@ -5,12 +5,11 @@
 
 mod glances;
 mod group;
+mod place;
 // The same file as in `postgres`, compiled for this database.
 #[allow(clippy::duplicate_mod)]
 #[path = "sql/mod.rs"]
 mod sql;
-
-mod place;
 
 use std::ops::{Deref, DerefMut};
 use std::path::Path;

@@ -234,8 +234,15 @@ fn every_field_of_every_body_in_every_wrong_type_or_missing() {
                     "application/problem+json",
                     "{method} {path}, {what}"
                 );
-                let known =
-                    ["malformed", "not_found", "code_unknown", "too_large", "slow_down", "quota_full"];
+                let known = [
+                    "malformed",
+                    "not_found",
+                    "code_unknown",
+                    "too_large",
+                    "slow_down",
+                    "quota_full",
+                    "heads_moved",
+                ];
                 assert!(known.contains(&reply.code().as_str()), "{method} {path}, {what}: {}", reply.text());
                 assert!(reply.text().len() < 2000, "{what}: it repeats what came: {}", reply.text());
             }
