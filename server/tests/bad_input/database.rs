@@ -63,7 +63,13 @@ pub fn foreign_key(server: &Server) -> String {
 }
 
 /// What each kind of caller is told who would change something: a device, a person, one of RetroSync's clients.
-fn asked(server: &Server, device: &Device<'_>, browser: &Browser<'_>, key: &str) -> [(u16, String); 3] {
+fn asked(
+    server: &Server,
+    device: &Device<'_>,
+    browser: &Browser<'_>,
+    key: &str,
+    page: &str,
+) -> [(u16, String); 3] {
     let frame = frames::store(&version("gb/sram/New", Some(b"new"), &[], 9, 1), Some(b"new"));
     let upload = json!({"filePath": "New.srm", "action": "upload", "fileContent": "bmV3", "localPath": "/saves/New.srm"});
     std::thread::scope(|scope| {
@@ -83,8 +89,7 @@ fn asked(server: &Server, device: &Device<'_>, browser: &Browser<'_>, key: &str)
             assert_eq!(said["success"], reply.status == 200, "{}", reply.text());
             (reply.status, if reply.status == 200 { "stored" } else { "refused" }.to_owned())
         });
-        let page = browser.page("/pair");
-        let pressed = browser.press(&page, "Make a code", &[]);
+        let pressed = browser.press(page, "Make a code", &[]);
         assert!(pressed.header("content-type").starts_with("text/html"), "{}", pressed.text());
         let pressed = (pressed.status, pressed.header("retrosync-code").to_owned());
         [stored.join().unwrap(), pressed, uploaded.join().unwrap()]
@@ -97,17 +102,19 @@ fn while_another_program_holds_the_database_each_is_told_to_come_again_and_reads
     let browser = registered(&server);
     let device = server.pair("Miyoo", "ada");
     let key = foreign_key(&server);
+    // It was looked at while all was well.
+    let page = browser.page("/pair");
     device.store("op-1", &version("gb/sram/Tetris", Some(b"kept"), &[], 1, 1), Some(b"kept"));
     let before = held(&device);
     let holder = Holder::of(&server);
     let began = Instant::now();
-    let told = asked(&server, &device, &browser, &key);
+    let told = asked(&server, &device, &browser, &key, &page);
     assert!(began.elapsed() < Duration::from_secs(90), "nobody waits for ever: {:?}", began.elapsed());
     let busy = |text: &str| (503, text.to_owned());
     assert_eq!(told, [busy("unavailable"), busy("unavailable"), busy("refused")]);
     assert_eq!(held(&device), before, "and what is read is read meanwhile");
     drop(holder);
-    let told = asked(&server, &device, &browser, &key);
+    let told = asked(&server, &device, &browser, &key, &page);
     assert_eq!(told.map(|(_, said)| said), ["stored", "", "stored"], "the same requests again");
     is_whole(&server);
 }
@@ -118,6 +125,8 @@ fn a_database_that_somebody_removed_takes_nothing_in_that_would_be_gone() {
     let browser = registered(&server);
     let device = server.pair("Miyoo", "ada");
     let key = foreign_key(&server);
+    // It was looked at while all was well.
+    let page = browser.page("/pair");
     device.store("op-1", &version("gb/sram/Tetris", Some(b"kept"), &[], 1, 1), Some(b"kept"));
     let (token, id, before) = (device.token.clone(), device.id.clone(), held(&device));
     let aside = server.folder.path().join("aside");
@@ -129,7 +138,7 @@ fn a_database_that_somebody_removed_takes_nothing_in_that_would_be_gone() {
         });
     };
     moved(&server.data(), &aside);
-    let told = asked(&server, &device, &browser, &key);
+    let told = asked(&server, &device, &browser, &key, &page);
     let gone = |text: &str| (503, text.to_owned());
     assert_eq!(
         told,
@@ -137,7 +146,7 @@ fn a_database_that_somebody_removed_takes_nothing_in_that_would_be_gone() {
         "not into a file without a name"
     );
     moved(&aside, &server.data());
-    let told = asked(&server, &device, &browser, &key);
+    let told = asked(&server, &device, &browser, &key, &page);
     assert_eq!(told.map(|(_, said)| said), ["stored", "", "stored"], "it is back");
     drop((device, browser));
     server.kill();
@@ -154,17 +163,19 @@ fn a_folder_of_bytes_that_is_gone_is_told_and_no_record_speaks_of_what_did_not_a
     let browser = registered(&server);
     let device = server.pair("Miyoo", "ada");
     let key = foreign_key(&server);
+    // It was looked at while all was well.
+    let page = browser.page("/pair");
     let before = held(&device);
     let (blobs, aside) = (server.data().join("blobs"), server.data().join("aside"));
     std::fs::rename(&blobs, &aside).unwrap();
-    let [stored, _, uploaded] = asked(&server, &device, &browser, &key);
+    let [stored, _, uploaded] = asked(&server, &device, &browser, &key, &page);
     assert!(
         stored.1 == "internal" && uploaded.1 == "refused" && uploaded.0 >= 500,
         "{stored:?} {uploaded:?}"
     );
     assert_eq!(held(&device), before);
     std::fs::rename(&aside, &blobs).unwrap();
-    let [stored, _, uploaded] = asked(&server, &device, &browser, &key);
+    let [stored, _, uploaded] = asked(&server, &device, &browser, &key, &page);
     assert_eq!((stored.1.as_str(), uploaded.1.as_str()), ("stored", "stored"));
     is_whole(&server);
 }

@@ -9,13 +9,13 @@ use crate::support::Reply;
 const BUCKET: &str = "retrosync-saves";
 
 /// A device as it was let in.
-struct Device<'a> {
-    home: &'a Home,
-    user: String,
-    id: String,
-    key: String,
-    access: String,
-    secret: String,
+pub struct Device<'a> {
+    pub home: &'a Home,
+    pub user: String,
+    pub id: String,
+    pub key: String,
+    pub access: String,
+    pub secret: String,
 }
 
 fn hmac(key: &[u8], message: &str) -> [u8; 32] {
@@ -41,7 +41,7 @@ fn date(from_now_s: i64) -> String {
     String::from_utf8(output.stdout).unwrap().trim().to_owned()
 }
 
-fn pair<'a>(home: &'a Home, name: &str) -> Device<'a> {
+pub fn pair<'a>(home: &'a Home, name: &str) -> Device<'a> {
     let code = data(&home.user("POST", "/api/devices/create-pairing-code", None))["code"].clone();
     let body = json!({"code": code, "deviceName": name, "deviceType": "rg35xx"});
     let paired = data(&post(&home.server, "/api/devices/pair", &body));
@@ -71,8 +71,13 @@ impl Device<'_> {
         format!("{}/{}/retroarch/{game}/{game}.srm", self.user, self.id)
     }
 
+    /// Where the file beside a game's save lies.
+    pub fn metadata(&self, game: &str) -> String {
+        format!("/{BUCKET}/{}/{}/retroarch/{game}/metadata.json", self.user, self.id)
+    }
+
     /// A signed request.
-    fn ask(&self, method: &str, path: &str, body: &[u8]) -> Reply {
+    pub fn ask(&self, method: &str, path: &str, body: &[u8]) -> Reply {
         self.ask_with(method, path, body, &sha256(body), &date(0), &self.secret)
     }
 
@@ -105,12 +110,12 @@ impl Device<'_> {
         self.home.server.bare(method, &target, &headers, (method == "PUT").then_some(body))
     }
 
-    fn put(&self, game: &str, bytes: &[u8]) {
+    pub fn put(&self, game: &str, bytes: &[u8]) {
         let reply = self.ask("PUT", &format!("/{BUCKET}/{}", self.object(game)), bytes);
         assert_eq!(reply.status, 200, "{}", reply.text());
     }
 
-    fn get(&self, game: &str) -> Reply {
+    pub fn get(&self, game: &str) -> Reply {
         self.ask("GET", &format!("/{BUCKET}/{}", self.object(game)), b"")
     }
 
@@ -291,4 +296,72 @@ fn a_body_in_chunks_is_the_save_and_no_wrapping() {
     let put = one.ask_with("PUT", &path, body, "STREAMING-UNSIGNED-PAYLOAD-TRAILER", &date(0), &one.secret);
     assert_eq!(put.status, 200, "{}", put.text());
     assert_eq!(one.get("Tetris").body, b"hour 1");
+}
+
+#[test]
+fn odd_queries_of_signed_requests_are_answered_or_refused_in_xml() {
+    let home = Home::new();
+    let one = pair(&home, "one");
+    one.put("Tetris", b"hour 1");
+    let user = &one.user;
+    // As S3 has it: sorted, each with a `=`, whatever is in them; what is signed as it was sent is right.
+    let right = [
+        format!("list-type=2&prefix={user}%2F"),
+        format!("prefix={user}%2F&list-type=2"),
+        format!("list-type=2&prefix={user}%2F&prefix=other"),
+        format!("list-type=2&prefix={user}%2F&empty="),
+        format!("list-type=2&prefix={user}%2F&x=%00%ff"),
+        format!("list-type=2&prefix={user}%2F&x=%2F..%2F..%2F"),
+        format!("list-type=2&max-keys=-1&prefix={user}%2F"),
+        format!("list-type=2&prefix={user}%2F&start-after=%F0%9F%91%BE"),
+    ];
+    for query in right {
+        let reply = one.ask("GET", &format!("/{BUCKET}?{query}"), b"");
+        assert!(reply.status == 200 && reply.text().contains("Tetris.srm"), "{query}: {}", reply.text());
+    }
+    let wrong = ["", "prefix=", "prefix=%ff", "prefix=..%2F..", "list-type=2", "prefix=%25", "&&&==="];
+    for query in wrong {
+        let reply = one.ask("GET", &format!("/{BUCKET}?{query}"), b"");
+        assert!([400, 403].contains(&reply.status), "{query}: {} {}", reply.status, reply.text());
+        assert_eq!(reply.header("content-type"), "application/xml", "{query}");
+    }
+    let own = format!("/{BUCKET}/{}", one.object("Tetris"));
+    for path in [
+        format!("{own}?partNumber=1"),
+        format!("{own}?uploads"),
+        format!("{own}?uploadId=x&partNumber=99999"),
+    ] {
+        let reply = one.ask("POST", &path, b"");
+        assert!([403, 405].contains(&reply.status), "{path}: {} {}", reply.status, reply.text());
+        assert_eq!(reply.header("content-type"), "application/xml", "{path}");
+    }
+    assert_eq!(one.get("Tetris").body, b"hour 1");
+}
+
+#[test]
+fn keys_that_lead_out_of_their_user_are_refused() {
+    let home = Home::new();
+    let one = pair(&home, "one");
+    let (user, id) = (&one.user, &one.id);
+    let rows = [
+        format!("{user}/{id}/../x/y"),
+        format!("{user}/{id}/a/../y"),
+        format!("{user}/{id}/a/b/.."),
+        format!("{user}/{id}/a/b/%00"),
+        format!("{user}/{id}/a/b/%0a"),
+        format!("{user}/{id}//b/c"),
+        format!("{user}/{id}/a/b"),
+        format!("{user}/{id}/a/b/c/d"),
+        format!("../{id}/a/b/c"),
+        format!("{user}x/{id}/a/b/c"),
+        format!("{user}/..%2F{id}/a/b/c"),
+        format!("{user}/{id}/a/b/{}", "x".repeat(2000)),
+        format!("{user}/{id}/a/b/%ff%fe"),
+    ];
+    for key in rows {
+        let reply = one.ask("PUT", &format!("/{BUCKET}/{key}"), b"bytes");
+        assert!([400, 403, 404].contains(&reply.status), "{key}: {} {}", reply.status, reply.text());
+        assert_eq!(reply.header("content-type"), "application/xml", "{key}");
+    }
+    assert!(home.saves().is_empty(), "{:?}", home.saves());
 }

@@ -9,6 +9,7 @@ mod bucket;
 mod client;
 mod golden;
 mod kept;
+mod limits;
 mod losses;
 mod odd;
 mod pairing;
