@@ -75,7 +75,11 @@ fn epoch(number: u8) -> Epoch {
 
 fn library(catalog: &Arc<MemoryCatalog>, blobs: &Arc<InMemory>) -> Library {
     let catalog: Arc<dyn Catalog> = Arc::clone(catalog) as _;
-    Library::new(catalog, Arc::new(ObjectBlobs::new(Arc::clone(blobs), Place::default())), Arc::new(Notice::new()))
+    Library::new(
+        catalog,
+        Arc::new(ObjectBlobs::new(Arc::clone(blobs), Place::default())),
+        Arc::new(Notice::new()),
+    )
 }
 
 impl Server {
