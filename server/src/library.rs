@@ -9,9 +9,11 @@ mod board;
 mod changes;
 mod choice;
 mod contents;
+mod gc;
 mod heads;
 pub(crate) mod operations;
 mod recorder;
+mod retention;
 mod store;
 mod tally;
 #[cfg(test)]
@@ -34,6 +36,8 @@ use crate::refusal::Refusal;
 #[cfg(feature = "serve")]
 pub(crate) use adopt::{Draft, Now};
 pub use board::{Brought, Overview, Synced};
+pub use gc::{Amount, Collected, Upkeep};
+pub use retention::Retention;
 pub use store::Batch;
 pub use tally::{News, Tally};
 pub use uploads::BlockBatch;

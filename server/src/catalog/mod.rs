@@ -18,6 +18,7 @@ pub mod sqlite;
 mod suite;
 #[cfg(feature = "serve")]
 pub mod tables;
+pub mod turn;
 mod upkeep;
 
 use std::fmt;

@@ -13,6 +13,8 @@ use crate::refusal::Refusal;
 
 /// Who writes a choice, for people.
 pub(super) const CLIENT: &str = concat!("retrosync-server/", env!("CARGO_PKG_VERSION"));
+/// How every version begins to name itself that the server wrote for a person, by whichever version of it.
+pub(super) const BY_THE_SERVER: &str = "retrosync-server/";
 
 impl Library {
     /// `POST /saves/restore`: a version with the content of `request.version` and all heads as parents.

@@ -6,6 +6,7 @@ mod histories;
 mod reading;
 mod rules;
 mod speed;
+mod upkeep;
 mod uploads;
 
 use std::sync::Arc;

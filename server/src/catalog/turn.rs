@@ -1,0 +1,104 @@
+//! Whose turn it is to remove bytes, or to rely on none being removed: one at a time, over all instances.
+//!
+//! A turn is a setting with its holder and its end. It is taken and prolonged in a write transaction; one who died loses it at its
+//! end. Who holds it looks at the clock before each removal and stops well before the end.
+
+use super::{Access, Catalog, Result};
+
+const SETTING: &str = "upkeep_turn";
+/// For how long it is taken.
+const LASTS_S: i64 = 900;
+/// How long before its end nothing is begun any more: longer than any one request to a store takes.
+const MARGIN_S: i64 = 300;
+
+/// A turn that is held.
+#[derive(Clone, Debug)]
+pub struct Turn {
+    holder: String,
+    ends_unix_s: i64,
+}
+
+impl Turn {
+    /// Takes the turn, or prolongs it where `holder` has it; `None`: somebody else has it.
+    ///
+    /// # Errors
+    /// When the catalog fails.
+    pub async fn take(catalog: &dyn Catalog, holder: &str, now_unix_s: i64) -> Result<Option<Turn>> {
+        let mut tx = catalog.begin(Access::Write).await?;
+        let had = tx.setting(SETTING).await?;
+        let had = had.as_deref().and_then(|text| text.split_once(' '));
+        if let Some((other, end)) = had
+            && other != holder
+            // A clock that ran far ahead must not keep the turn for ever.
+            && end.parse().is_ok_and(|end: i64| now_unix_s < end && end <= now_unix_s + 2 * LASTS_S)
+        {
+            return Ok(None);
+        }
+        let turn = Turn { holder: holder.to_owned(), ends_unix_s: now_unix_s + LASTS_S };
+        tx.put_setting(SETTING, &format!("{} {}", turn.holder, turn.ends_unix_s)).await?;
+        tx.commit().await?;
+        Ok(Some(turn))
+    }
+
+    /// Makes it last from now on; false: it is another's by now.
+    ///
+    /// # Errors
+    /// When the catalog fails.
+    pub async fn prolong(&mut self, catalog: &dyn Catalog, now_unix_s: i64) -> Result<bool> {
+        let taken = Turn::take(catalog, &self.holder, now_unix_s).await?;
+        let held = taken.is_some();
+        if let Some(turn) = taken {
+            *self = turn;
+        }
+        Ok(held)
+    }
+
+    /// May something still be begun?
+    pub fn lasts(&self, now_unix_s: i64) -> bool {
+        now_unix_s + MARGIN_S < self.ends_unix_s && self.ends_unix_s <= now_unix_s + LASTS_S
+    }
+
+    /// Gives it back.
+    ///
+    /// # Errors
+    /// When the catalog fails; it ends by itself then.
+    pub async fn give_back(self, catalog: &dyn Catalog) -> Result<()> {
+        let mut tx = catalog.begin(Access::Write).await?;
+        let had = tx.setting(SETTING).await?;
+        if had.as_deref().and_then(|text| text.split_once(' ')).is_some_and(|(by, _)| by == self.holder) {
+            tx.put_setting(SETTING, "").await?;
+            tx.commit().await?;
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+    use crate::catalog::memory::MemoryCatalog;
+    use retrosync_protocol::Epoch;
+
+    #[tokio::test]
+    async fn one_at_a_time_removes_and_who_died_is_waited_for() {
+        let catalog = MemoryCatalog::new(Epoch::from_random(&[7; 16]));
+        let mut one = Turn::take(&catalog, "one", 1000).await.unwrap().unwrap();
+        assert!(Turn::take(&catalog, "two", 1000 + LASTS_S - 1).await.unwrap().is_none());
+        assert!(one.lasts(1000 + LASTS_S - MARGIN_S - 1) && !one.lasts(1000 + LASTS_S - MARGIN_S));
+        assert!(!one.lasts(0), "a clock that went back proves nothing");
+        assert!(one.prolong(&catalog, 1500).await.unwrap());
+        assert!(one.lasts(1500));
+        assert!(Turn::take(&catalog, "two", 1500 + LASTS_S - 1).await.unwrap().is_none());
+        let two = Turn::take(&catalog, "two", 1500 + LASTS_S).await.unwrap().unwrap();
+        assert!(!one.prolong(&catalog, 1500 + LASTS_S).await.unwrap(), "it is another's by now");
+        one.give_back(&catalog).await.unwrap();
+        assert!(Turn::take(&catalog, "three", 1500 + LASTS_S).await.unwrap().is_none());
+        two.give_back(&catalog).await.unwrap();
+        assert!(Turn::take(&catalog, "three", 1500 + LASTS_S).await.unwrap().is_some());
+        assert!(
+            Turn::take(&catalog, "four", 0).await.unwrap().is_some(),
+            "a clock ran ahead and is right again"
+        );
+    }
+}
