@@ -62,14 +62,27 @@ pub(crate) enum Command {
         settings: Settings,
     },
     /// Copy everything, also of a running server, into a new folder
-    #[command(after_help = "Example:\n  retrosync-server backup /mnt/usb/retrosync-2026-11-21")]
+    #[command(
+        after_help = "Example:\n  retrosync-server backup /mnt/usb/retrosync-2026-11-21\n\nWhatever the server keeps its data in (PostgreSQL, S3), the backup is one folder of SQLite and files: restore it anywhere."
+    )]
     Backup {
         /// The folder to make
         folder: PathBuf,
         #[command(flatten)]
         settings: Settings,
     },
-    /// Put a backup in the place of a missing or empty data directory
+    /// Remove what no kept version needs any more; a running server does so once a day
+    #[command(
+        after_help = "Examples:\n  retrosync-server gc --dry-run\n  retrosync-server gc\n\nIn two steps: what is unneeded is marked, and removed by a run at least `gc.wait_days` later. Which versions keep their bytes is said by\n`retention.*` (docs/KEEPING.md). May run beside a server."
+    )]
+    Gc {
+        /// Only say what would be done
+        #[arg(long)]
+        dry_run: bool,
+        #[command(flatten)]
+        settings: Settings,
+    },
+    /// Put a backup where nothing is yet: a data directory, or the configured database and bucket
     #[command(
         after_help = "Example:\n  retrosync-server restore /mnt/usb/retrosync-2026-11-21 --data ./retrosync-data\n\nDevices notice that the history is another one and tell the server what they hold; nothing is lost by it."
     )]

@@ -68,6 +68,27 @@ keys! {
     /// Certificates (PEM) to trust for the S3 service, beside those that this machine trusts.
     "s3.ca_file" s3_ca_file: Option<PathBuf> = None;
 
+    /// The bucket is part of the service's host name (https://saves.s3.example.org), not of the path.
+    "s3.host_style" s3_host_style: bool = false;
+    /// How long one request to the S3 service may take, in seconds; then devices are told to come again.
+    "s3.timeout_s" s3_timeout_s: Number<1, 300> = Number::new(30);
+
+    /// Thin out old versions: their records stay, their bytes go (docs/KEEPING.md). Heads, questions, pinned and labelled ones and the
+    /// last of each device stay for ever. `false`: the bytes of every version do.
+    "retention.thin" retention_thin: bool = true;
+    /// For how many days every version stays.
+    "retention.all_days" retention_all_days: Number<1, 36_500> = Number::new(1);
+    /// For how many days one an hour stays.
+    "retention.hourly_days" retention_hourly_days: Number<1, 36_500> = Number::new(7);
+    /// For how many days one a day stays.
+    "retention.daily_days" retention_daily_days: Number<1, 36_500> = Number::new(60);
+    /// For how many days one a week stays; older ones: one every four weeks, for ever.
+    "retention.weekly_days" retention_weekly_days: Number<1, 36_500> = Number::new(365);
+    /// Let the running server remove, once a day, what is long unneeded; else `retrosync-server gc` does.
+    "gc.daily" gc_daily: bool = true;
+    /// For how many days something must have been unneeded before it is removed.
+    "gc.wait_days" gc_wait_days: Number<1, 36_500> = Number::new(30);
+
     /// The certificate chain (PEM) to answer HTTPS with; without it the server speaks plain HTTP, for a proxy with HTTPS or a
     /// network of your own.
     "tls.cert_file" tls_cert_file: Option<PathBuf> = None;

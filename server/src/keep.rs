@@ -1,4 +1,4 @@
-//! Keeping a server's data: check, backup, restore. For the owner at the command line, over a data directory.
+//! Keeping a server's data: check, backup, restore, migrate. For the owner at the command line, over any catalog and blobs.
 //!
 //! May run beside a server, except where it says otherwise. Never changes a record, never removes what a record speaks of.
 
@@ -17,7 +17,7 @@ use crate::catalog::CatalogError;
 
 pub use check::{Report, check};
 pub use contents::copy_contents;
-pub use copy::{backup, make_private, restore};
+pub use copy::{Copied, Records, backup, copy_own_key, is_backup, make_empty, make_private, restore};
 
 /// Where a data directory has its catalog.
 pub fn catalog_file(data: &Path) -> PathBuf {

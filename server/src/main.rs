@@ -18,10 +18,12 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use clap::Parser as _;
 use retrosync_protocol::UserCode;
 use retrosync_server::access::Access;
+use retrosync_server::ask_health;
 use retrosync_server::catalog::User;
 use retrosync_server::config::{Config, ConfigError};
-use retrosync_server::parts::{Parts, alone};
-use retrosync_server::{ask_health, keep};
+use retrosync_server::keep::{self, Copied};
+use retrosync_server::library::Upkeep;
+use retrosync_server::parts::{Parts, alone, restore, upkeep};
 
 type Outcome = Result<ExitCode, Box<dyn Error>>;
 
@@ -45,6 +47,7 @@ enum Task {
     Check { repair: bool },
     Backup { folder: PathBuf },
     Restore { folder: PathBuf },
+    Gc { dry_run: bool },
     Migrate(migrate::Move),
     Health,
     Config,
@@ -63,6 +66,7 @@ fn run(command: cli::Command) -> Outcome {
         cli::Command::Check { repair, settings } => (settings.config()?, Task::Check { repair }),
         cli::Command::Backup { folder, settings } => (settings.config()?, Task::Backup { folder }),
         cli::Command::Restore { folder, settings } => (settings.config()?, Task::Restore { folder }),
+        cli::Command::Gc { dry_run, settings } => (settings.config()?, Task::Gc { dry_run }),
         cli::Command::Migrate { from, to, bytes_from, bytes_to, settings } => {
             (settings.config()?, Task::Migrate(migrate::Move { from, to, bytes_from, bytes_to }))
         }
@@ -85,12 +89,19 @@ async fn carry_out(task: Task, config: Config) -> Outcome {
         Task::Check { repair } => check(&config, repair).await,
         Task::Backup { folder } => {
             let parts = Parts::open_existing(&config).await?;
-            keep::backup(parts.catalog.as_ref(), &config.data, &folder).await?;
-            say(&format!("backed up `{}` to `{}`", config.data.display(), folder.display()))
+            let (catalog, blobs) = (parts.catalog.as_ref(), parts.blobs.as_ref());
+            let copied = keep::backup(catalog, blobs, &config.data, &folder, now_unix_s).await?;
+            copied_or_lost(&copied, &format!("backed up to `{}`", folder.display()))
         }
         Task::Restore { folder } => {
-            keep::restore(&folder, &config.data).await?;
-            say(&format!("restored `{}` from `{}`", config.data.display(), folder.display()))
+            let copied = restore(&config, &folder).await?;
+            copied_or_lost(&copied, &format!("restored from `{}`", folder.display()))
+        }
+        Task::Gc { dry_run } => {
+            let parts = Parts::open_existing(&config).await?;
+            let upkeep = Upkeep { dry_run, ..upkeep(&config) };
+            let done = parts.library().collect(&upkeep, &own_name(), now_unix_s).await?;
+            say(&words::collected(&done, dry_run))
         }
         Task::Migrate(what) => migrate::migrate(&config, what).await,
         Task::Health => {
@@ -111,6 +122,21 @@ fn say(text: &str) -> Outcome {
     let mut out = std::io::stdout().lock();
     writeln!(out, "{text}")?;
     Ok(ExitCode::SUCCESS)
+}
+
+/// Says what was copied; what could not be is damage.
+fn copied_or_lost(copied: &Copied, doing: &str) -> Outcome {
+    for line in &copied.lost {
+        say(&format!("lost  {line}"))?;
+    }
+    say(&format!("{doing}: {} contents, {} bytes", copied.contents, copied.size_bytes))?;
+    Ok(if copied.lost.is_empty() { ExitCode::SUCCESS } else { ExitCode::from(1) })
+}
+
+/// This process, among all that work on the same catalog.
+fn own_name() -> String {
+    let drawn = random::<8>().map(u64::from_le_bytes);
+    format!("{}-{:016x}", std::process::id(), drawn.unwrap_or_default())
 }
 
 fn now_unix_s() -> i64 {

@@ -5,7 +5,7 @@ use std::convert::Infallible;
 use std::error::Error;
 use std::fmt;
 use std::fs::File;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::str::FromStr;
 use std::sync::Arc;
 
@@ -18,9 +18,10 @@ use crate::blobs::s3::{self, S3Options};
 use crate::catalog::Catalog;
 use crate::catalog::postgres::{PostgresCatalog, PostgresOptions};
 use crate::catalog::sqlite::SqliteCatalog;
+use crate::catalog::tables::Tables;
 use crate::config::{Config, Database, Secret};
-use crate::keep;
-use crate::library::Library;
+use crate::keep::{self, Copied, Records};
+use crate::library::{Library, Retention, Upkeep};
 use crate::notice::Notice;
 use crate::tls::Tls;
 
@@ -124,6 +125,29 @@ pub fn open_tls(config: &Config) -> Opened<Option<Tls>> {
     }
 }
 
+/// Puts a backup where the configuration says that everything is kept; there must be nothing yet.
+///
+/// # Errors
+/// When there is something, or it cannot be read or written.
+pub async fn restore(config: &Config, from: &Path) -> Opened<Copied> {
+    keep::is_backup(from)?;
+    if keeps_data(config) {
+        keep::make_empty(&config.data)?;
+    }
+    let blobs = open_blobs(config).await?;
+    keep::copy_own_key(from, &config.data)?;
+    let copied = match &config.database {
+        Database::Sqlite => keep::restore(from, blobs.as_ref(), Records::Folder(&config.data)).await?,
+        Database::Postgres { .. } => {
+            let catalog = open_catalog(config).await?;
+            let copied = keep::restore(from, blobs.as_ref(), Records::Database(catalog.as_ref())).await?;
+            catalog.close().await;
+            copied
+        }
+    };
+    Ok(copied)
+}
+
 /// The epoch of a catalog that is new.
 ///
 /// # Errors
@@ -134,7 +158,7 @@ pub fn first_epoch() -> Opened<Epoch> {
     Ok(Epoch::from_random(&bytes))
 }
 
-async fn open_catalog(config: &Config) -> Opened<Arc<dyn Catalog>> {
+async fn open_catalog(config: &Config) -> Opened<Arc<dyn Tables>> {
     match &config.database {
         Database::Sqlite => {
             let file = keep::catalog_file(&config.data);
@@ -202,20 +226,39 @@ pub async fn open_bytes(config: &Config, at: &BytesAt) -> Opened<Arc<dyn Blobs>>
 async fn open_blobs(config: &Config) -> Opened<Arc<dyn Blobs>> {
     match &config.s3_bucket {
         None => Ok(Arc::new(DiskBlobs::open(&keep::blobs_folder(&config.data))?)),
-        Some(bucket) => {
-            let text = |secret: &Option<Secret>| secret.as_ref().map(|secret| secret.reveal().to_owned());
-            let options = S3Options {
-                bucket: bucket.clone(),
-                endpoint: config.s3_endpoint.as_ref().map(|url| url.as_str().to_owned()),
-                region: Some(config.s3_region.clone()),
-                prefix: config.s3_prefix.clone().unwrap_or_default(),
-                access_key: text(&config.s3_access_key),
-                secret_key: text(&config.s3_secret_key),
-                plain_http: config.s3_plain_http,
-                ca_file: config.s3_ca_file.clone(),
-                ..S3Options::default()
-            };
-            Ok(Arc::new(s3::open(&options).await?))
-        }
+        Some(bucket) => Ok(Arc::new(s3::open(&s3_options(config, bucket)).await?)),
+    }
+}
+
+fn s3_options(config: &Config, bucket: &str) -> S3Options {
+    let text = |secret: &Option<Secret>| secret.as_ref().map(|secret| secret.reveal().to_owned());
+    S3Options {
+        bucket: bucket.to_owned(),
+        endpoint: config.s3_endpoint.as_ref().map(|url| url.as_str().to_owned()),
+        region: Some(config.s3_region.clone()),
+        prefix: config.s3_prefix.clone().unwrap_or_default(),
+        access_key: text(&config.s3_access_key),
+        secret_key: text(&config.s3_secret_key),
+        host_style: config.s3_host_style,
+        plain_http: config.s3_plain_http,
+        ca_file: config.s3_ca_file.clone(),
+        timeout_s: config.s3_timeout_s.get(),
+    }
+}
+
+/// What may be removed, and when.
+pub fn upkeep(config: &Config) -> Upkeep {
+    let days = |days: u64| u32::try_from(days).unwrap_or(u32::MAX);
+    let retention = Retention {
+        all_days: days(config.retention_all_days.get()),
+        hourly_days: days(config.retention_hourly_days.get()),
+        daily_days: days(config.retention_daily_days.get()),
+        weekly_days: days(config.retention_weekly_days.get()),
+    };
+    let wait_days = i64::try_from(config.gc_wait_days.get()).unwrap_or(i64::MAX / (24 * 3600));
+    Upkeep {
+        retention: config.retention_thin.then_some(retention),
+        wait_s: wait_days.saturating_mul(24 * 3600),
+        dry_run: false,
     }
 }

@@ -14,8 +14,9 @@ use retrosync_server::announce::Announcer;
 use retrosync_server::app::App;
 use retrosync_server::catalog::Heard;
 use retrosync_server::config::{Announce, Config};
+use retrosync_server::library::{Collected, Upkeep};
 use retrosync_server::listen::Limits;
-use retrosync_server::parts::{Parts, alone, keeps_data, open_tls};
+use retrosync_server::parts::{Parts, alone, keeps_data, open_tls, upkeep};
 use retrosync_server::proxies::Proxies;
 use retrosync_server::tls::Tls;
 use retrosync_server::{api, compat, health, listen, metrics, trace, web};
@@ -71,7 +72,8 @@ pub(crate) async fn serve(config: Config) -> Outcome {
     }
     let pin = tls.as_ref().filter(|tls| tls.is_self_signed()).map(|tls| tls.pin());
     say(&words::greeting(&url, &config, pin, first_user))?;
-    let sweeping = tokio::spawn(sweep(app.clone()));
+    let upkeep = config.gc_daily.then(|| upkeep(&config));
+    let sweeping = tokio::spawn(sweep(app.clone(), upkeep));
     let hearing = tokio::spawn(hear(app.clone(), parts.catalog.heard()));
     let pages = api::router(app.clone())
         .merge(compat::retrosync::router(app.clone()))
@@ -175,7 +177,8 @@ async fn hear(app: Arc<App>, mut news: BoxStream<'static, Heard>) {
 }
 
 /// Forgets now and then what is over.
-async fn sweep(app: Arc<App>) {
+async fn sweep(app: Arc<App>, upkeep: Option<Upkeep>) {
+    let holder = crate::own_name();
     let mut due = tokio::time::interval(SWEEP_EVERY);
     loop {
         due.tick().await;
@@ -186,6 +189,14 @@ async fn sweep(app: Arc<App>) {
         };
         if let Err(refusal) = swept.await {
             log::warn!("cannot forget what is over: {refusal}");
+        }
+        let Some(upkeep) = &upkeep else { continue };
+        match app.library.collect_daily(upkeep, &holder, || app.now_unix_s()).await {
+            Ok(Some(done)) if done != Collected::default() => {
+                log::info!("{}", words::collected(&done, false))
+            }
+            Ok(_) => {}
+            Err(refusal) => log::warn!("cannot remove what is unneeded: {refusal}"),
         }
     }
 }

@@ -7,6 +7,7 @@ use std::net::{IpAddr, Ipv4Addr, SocketAddr, UdpSocket};
 use retrosync_protocol::Digest;
 use retrosync_server::app::is_plain_http;
 use retrosync_server::config::{Config, ConfigError, Database};
+use retrosync_server::library::{Amount, Collected};
 use retrosync_server::refusal::Refusal;
 use retrosync_server::tls::in_groups;
 
@@ -76,6 +77,24 @@ pub(crate) fn greeting(url: &str, config: &Config, pin: Option<Digest>, first_us
     }
     if !pinned.is_empty() {
         text.push_str("\nThe certificate is of the server's own making. A handheld shows the key above, and you say that it is the same;\na browser asks once.\n");
+    }
+    text
+}
+
+/// What a collection did, or would do.
+pub(crate) fn collected(done: &Collected, dry_run: bool) -> String {
+    let amount = |amount: Amount| format!("{} ({} bytes)", amount.contents, amount.size_bytes);
+    let (thinned, would) = if dry_run { ("would thin out", "would be ") } else { ("thinned out", "") };
+    let mut text = format!(
+        "{thinned} {}; {would}marked as unneeded {}, waiting {}, needed again {}",
+        amount(done.thinned),
+        amount(done.marked),
+        amount(done.waiting),
+        amount(done.unmarked),
+    );
+    let _ = write!(text, "; bytes without a record {}; removed {}", amount(done.found), done.removed);
+    if done.left > 0 {
+        let _ = write!(text, "; could not remove {}, the next run tries again", done.left);
     }
     text
 }

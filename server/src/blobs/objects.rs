@@ -101,8 +101,8 @@ impl ObjectBlobs {
         self.upload_path(upload).join(format!("{index:06}"))
     }
 
-    /// Something was not found: comes back well only when the store is the one that it was.
-    async fn believe_absence(&self) -> Result<()> {
+    /// Comes back well only when the store is the one that it was, so that "not found" may be believed.
+    async fn is_ours(&self) -> Result<()> {
         if !self.marked {
             return Ok(());
         }
@@ -123,7 +123,7 @@ impl ObjectBlobs {
     async fn if_there<T>(&self, answer: object_store::Result<T>) -> Result<Option<T>> {
         match answer {
             Ok(found) => Ok(Some(found)),
-            Err(why) if is_not_found(&why) => self.believe_absence().await.map(|()| None),
+            Err(why) if is_not_found(&why) => self.is_ours().await.map(|()| None),
             Err(why) => Err(failed(why)),
         }
     }
@@ -241,7 +241,7 @@ impl ObjectBlobs {
 
     async fn remove(&self, path: &Path) -> Result<()> {
         match self.store.delete(path).await {
-            Err(why) if is_not_found(&why) => self.believe_absence().await,
+            Err(why) if is_not_found(&why) => self.is_ours().await,
             other => other.map_err(failed),
         }
     }
@@ -272,7 +272,9 @@ impl Blobs for ObjectBlobs {
                 Place::File(_) => Err(BlobError::Failed("staged in another store".into())),
             }
         });
-        stream::iter(puts).buffer_unordered(AT_ONCE).try_collect().await
+        let put = stream::iter(puts).buffer_unordered(AT_ONCE).try_collect::<()>();
+        // Into another bucket than ours nothing is stored: it would not be found when ours is back.
+        tokio::try_join!(put, self.is_ours()).map(drop)
     }
 
     async fn open(&self, digest: Digest, range: Range<u64>) -> Result<Option<BlobStream>> {
@@ -308,7 +310,7 @@ impl Blobs for ObjectBlobs {
         let found: Vec<Option<Digest>> = stream::iter(looks).buffered(AT_ONCE).try_collect().await?;
         let lacking: Vec<Digest> = found.into_iter().flatten().collect();
         if !lacking.is_empty() {
-            self.believe_absence().await?;
+            self.is_ours().await?;
         }
         Ok(lacking)
     }
@@ -348,6 +350,10 @@ impl Blobs for ObjectBlobs {
 
     async fn assemble(&self, upload: UploadId, content: Content, pieces: &[Piece]) -> Result<()> {
         self.put_together(upload, content, pieces).await
+    }
+
+    async fn answers(&self) -> Result<()> {
+        self.is_ours().await
     }
 
     async fn drop_upload(&self, upload: UploadId) -> Result<()> {

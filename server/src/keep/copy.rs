@@ -1,21 +1,33 @@
-//! `retrosync-server backup` and `restore`: a data directory of SQLite and a folder, copied whole.
+//! `retrosync-server backup` and `restore`: everything of a server in one folder, whatever it keeps it in.
 //!
-//! A backup is the catalog as of one moment, and then every blob: what that catalog names was durable before it was named (promise
-//! 5) and nothing is removed while a server runs, so the copy is whole. `backup.json` is written last; without it a folder is
-//! no backup. A restored server has another epoch: devices then take nothing for agreed, and offer again what the backup lacks.
+//! A backup is a data directory of SQLite and files, of any catalog and any store of bytes: made from PostgreSQL and S3, it can
+//! be restored into them, into others, or served as it is. It is the catalog as of one moment, and then every content that this
+//! catalog names: durable before it was named (promise 5), and not removed meanwhile, for the backup holds the turn
+//! (`catalog::turn`). Every byte is hashed on its way. `backup.json` is written last; without it a folder is no backup.
+//!
+//! A restored server has another epoch: devices then take nothing for agreed, and offer again what the backup lacks.
 
 use std::fs::{self, File};
 use std::io;
 use std::os::unix::fs::DirBuilderExt as _;
 use std::path::{Path, PathBuf};
 
-use retrosync_protocol::Epoch;
+use retrosync_protocol::{Content, Epoch};
 use serde::{Deserialize, Serialize};
 
+use super::contents::copy_contents;
+use super::migrate::copy_records_with;
 use super::{KeepError, blobs_folder, catalog_file};
+use crate::blobs::Blobs;
+use crate::blobs::disk::DiskBlobs;
 use crate::catalog::sqlite::SqliteCatalog;
+use crate::catalog::tables::Tables;
+use crate::catalog::turn::Turn;
 use crate::catalog::{Access, Catalog};
 use crate::tls::OWN_FOLDER;
+
+/// How many contents are copied between two looks at the turn.
+const AT_ONCE: usize = 512;
 
 /// The last file of a backup: that it is whole, and of what.
 #[derive(Serialize, Deserialize)]
@@ -24,18 +36,62 @@ struct Marker {
     epoch: Epoch,
 }
 
-/// Copies a data directory (also of a running server) into the folder `to`, which must be new or empty.
+/// What was copied.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Copied {
+    /// How many contents.
+    pub contents: u64,
+    /// Their bytes.
+    pub size_bytes: u64,
+    /// Those that could not be read whole, a line each: they are missing from the copy too.
+    pub lost: Vec<String>,
+}
+
+/// Copies everything, also of a running server, into the folder `to`, which must be new or empty. `data` is the data directory,
+/// whatever is kept in it.
 ///
 /// # Errors
-/// When `to` holds anything, or something cannot be read or written.
-pub async fn backup(catalog: &dyn Catalog, data: &Path, to: &Path) -> Result<(), KeepError> {
+/// When `to` holds anything, or something cannot be read or written; single contents that are lost are told in the answer.
+pub async fn backup(
+    catalog: &dyn Catalog,
+    blobs: &dyn Blobs,
+    data: &Path,
+    to: &Path,
+    clock: impl Fn() -> i64 + Send + Sync,
+) -> Result<Copied, KeepError> {
+    let holder = format!("backup-{}", std::process::id());
+    let turn = Turn::take(catalog, &holder, clock()).await?;
+    let mut turn = turn.ok_or_else(|| {
+        KeepError::new("a server is just removing what is unneeded, or another backup is made; try again when it is done")
+    })?;
+    let copied = copy_all(catalog, blobs, data, to, &mut turn, &clock).await;
+    turn.give_back(catalog).await?;
+    copied
+}
+
+async fn copy_all(
+    catalog: &dyn Catalog,
+    blobs: &dyn Blobs,
+    data: &Path,
+    to: &Path,
+    turn: &mut Turn,
+    clock: &(impl Fn() -> i64 + Send + Sync),
+) -> Result<Copied, KeepError> {
     make_empty(to)?;
-    let copy = catalog_file(to);
-    if !catalog.copy_to(&copy).await? {
-        return Err(KeepError::new("this catalog has backup tools of its own; use those"));
+    let file = catalog_file(to);
+    if !catalog.copy_to(&file).await? {
+        return Err(KeepError::new("this catalog cannot be copied"));
     }
     let epoch = catalog.begin(Access::Read).await?.epoch().await?;
-    copy_blobs(blobs_folder(data), blobs_folder(to)).await?;
+    let copy = SqliteCatalog::open(&file, &epoch).await?;
+    let contents = copy.begin(Access::Read).await?.all_contents().await?;
+    copy.close().await;
+    let target = DiskBlobs::open(&blobs_folder(to))?;
+    let mut copied = Copied::default();
+    for some in contents.chunks(AT_ONCE) {
+        turn.prolong(catalog, clock()).await?;
+        copied.add(some, copy_contents(blobs, &target, some.to_vec(), &mut |_, _| {}).await?);
+    }
     copy_own_key(data, to)?;
     sync_file_system(to)?;
     // Only now, when everything is durable, it is called a backup.
@@ -43,32 +99,95 @@ pub async fn backup(catalog: &dyn Catalog, data: &Path, to: &Path) -> Result<(),
         .map_err(|why| KeepError::new(why.to_string()))?;
     let path = marker_file(to);
     fs::write(&path, marker).map_err(KeepError::at("write", &path))?;
-    sync_file_system(to)
+    sync_file_system(to)?;
+    Ok(copied)
 }
 
-/// Puts a backup in the place of an empty or missing data directory, and draws a new epoch. Only while no server runs there.
+impl Copied {
+    fn add(&mut self, contents: &[Content], lost: Vec<(Content, String)>) {
+        self.contents += (contents.len() - lost.len()) as u64;
+        let size_bytes = |content: &Content| content.size_bytes;
+        self.size_bytes += contents.iter().map(size_bytes).sum::<u64>();
+        for (content, why) in lost {
+            self.size_bytes -= content.size_bytes;
+            self.lost.push(format!("content `{}` ({} bytes): {why}", content.digest, content.size_bytes));
+        }
+    }
+}
+
+/// Where a backup's records go.
+#[derive(Clone, Copy)]
+pub enum Records<'a> {
+    /// Into a new SQLite catalog in this data directory.
+    Folder(&'a Path),
+    /// Into this database, which must be empty.
+    Database(&'a dyn Tables),
+}
+
+/// Is this folder a whole backup? Looked at before anything is made for it.
 ///
 /// # Errors
-/// When `data` holds anything, `from` is no whole backup, or something cannot be read or written.
-pub async fn restore(from: &Path, data: &Path) -> Result<(), KeepError> {
+/// When it is not.
+pub fn is_backup(from: &Path) -> Result<(), KeepError> {
+    read_marker(from).map(drop)
+}
+
+/// Puts a backup where nothing is yet, and draws a new epoch. Only while no server runs there. First the bytes, then the records.
+///
+/// # Errors
+/// When there are records already, `from` is no whole backup, or something cannot be read or written.
+pub async fn restore(from: &Path, blobs: &dyn Blobs, to: Records<'_>) -> Result<Copied, KeepError> {
     let marker = read_marker(from)?;
-    make_empty(data)?;
-    copy_blobs(blobs_folder(from), blobs_folder(data)).await?;
-    copy_own_key(from, data)?;
-    // Under another name until it has its new epoch: a catalog of the old one must never be served.
-    let unfinished = data.join("catalog.restoring");
-    fs::copy(catalog_file(from), &unfinished).map_err(KeepError::at("write", &unfinished))?;
     let mut bytes = [0; 16];
     getrandom::fill(&mut bytes).map_err(|why| KeepError::new(format!("cannot draw an epoch: {why}")))?;
-    let catalog = SqliteCatalog::open(&unfinished, &marker.epoch).await?;
-    let mut tx = catalog.begin(Access::Write).await?;
-    tx.set_epoch(&Epoch::from_random(&bytes)).await?;
-    tx.commit().await?;
-    catalog.close().await;
-    sync_file_system(data)?;
-    let path = catalog_file(data);
-    fs::rename(&unfinished, &path).map_err(KeepError::at("write", &path))?;
-    sync_file_system(data)
+    let epoch = Epoch::from_random(&bytes);
+    let source = DiskBlobs::open(&blobs_folder(from))?;
+    let mut copied = Copied::default();
+    match to {
+        Records::Folder(data) => {
+            // Under another name until it has its new epoch: a catalog of the old one must never be served.
+            let unfinished = data.join("catalog.restoring");
+            fs::copy(catalog_file(from), &unfinished).map_err(KeepError::at("write", &unfinished))?;
+            let catalog = SqliteCatalog::open(&unfinished, &marker.epoch).await?;
+            let contents = catalog.begin(Access::Read).await?.all_contents().await?;
+            copied.add(&contents, copy_contents(&source, blobs, contents.clone(), &mut |_, _| {}).await?);
+            let mut tx = catalog.begin(Access::Write).await?;
+            tx.set_epoch(&epoch).await?;
+            tx.commit().await?;
+            catalog.close().await;
+            sync_file_system(data)?;
+            let path = catalog_file(data);
+            fs::rename(&unfinished, &path).map_err(KeepError::at("write", &path))?;
+            sync_file_system(data)?;
+        }
+        Records::Database(database) => {
+            // The backup itself stays as it is, also where this server would bring its schema up: a copy is read.
+            let copy = tempfile_beside(from)?;
+            let catalog = SqliteCatalog::open(&copy.0, &marker.epoch).await?;
+            let contents = catalog.begin(Access::Read).await?.all_contents().await?;
+            copied.add(&contents, copy_contents(&source, blobs, contents.clone(), &mut |_, _| {}).await?);
+            copy_records_with(&catalog, database, Some(&epoch), &mut |_, _| {}).await?;
+            catalog.close().await;
+        }
+    }
+    Ok(copied)
+}
+
+/// A copy of a backup's catalog, removed when dropped.
+struct Beside(PathBuf);
+
+impl Drop for Beside {
+    fn drop(&mut self) {
+        for end in ["", "-wal", "-shm"] {
+            let _ = fs::remove_file(format!("{}{end}", self.0.display()));
+        }
+    }
+}
+
+fn tempfile_beside(from: &Path) -> Result<Beside, KeepError> {
+    let copy = Beside(std::env::temp_dir().join(format!("retrosync-restoring-{}", std::process::id())));
+    fs::copy(catalog_file(from), &copy.0).map_err(KeepError::at("write", &copy.0))?;
+    Ok(copy)
 }
 
 fn marker_file(folder: &Path) -> PathBuf {
@@ -97,7 +216,10 @@ pub fn make_private(folder: &Path) -> io::Result<()> {
 }
 
 /// Makes the folder, or accepts it if it holds nothing.
-fn make_empty(folder: &Path) -> Result<(), KeepError> {
+///
+/// # Errors
+/// When it holds anything, or cannot be made.
+pub fn make_empty(folder: &Path) -> Result<(), KeepError> {
     make_private(folder).map_err(KeepError::at("make", folder))?;
     let mut entries = fs::read_dir(folder).map_err(KeepError::at("read", folder))?;
     if entries.next().is_some() {
@@ -111,7 +233,10 @@ fn make_empty(folder: &Path) -> Result<(), KeepError> {
 
 /// The key of a certificate that the server made itself, if there is one: without it a restored server is a stranger to every
 /// device that pinned it.
-fn copy_own_key(from: &Path, to: &Path) -> Result<(), KeepError> {
+///
+/// # Errors
+/// When it cannot be read or written.
+pub fn copy_own_key(from: &Path, to: &Path) -> Result<(), KeepError> {
     let (from, to) = (from.join(OWN_FOLDER), to.join(OWN_FOLDER));
     if !from.exists() {
         return Ok(());
@@ -121,26 +246,6 @@ fn copy_own_key(from: &Path, to: &Path) -> Result<(), KeepError> {
         let entry = entry.map_err(KeepError::at("read", &from))?;
         let copy = to.join(entry.file_name());
         fs::copy(entry.path(), &copy).map_err(KeepError::at("copy to", &copy))?;
-    }
-    Ok(())
-}
-
-async fn copy_blobs(from: PathBuf, to: PathBuf) -> Result<(), KeepError> {
-    let copied = tokio::task::spawn_blocking(move || copy_contents(&from, &to)).await;
-    copied.map_err(|why| KeepError::new(why.to_string()))?
-}
-
-/// Copies the folders of contents; what is still coming in stays behind.
-fn copy_contents(from: &Path, to: &Path) -> Result<(), KeepError> {
-    for first in 0..=255_u8 {
-        let (from, to) = (from.join(format!("{first:02x}")), to.join(format!("{first:02x}")));
-        fs::create_dir_all(&to).map_err(KeepError::at("make", &to))?;
-        let entries = fs::read_dir(&from).map_err(KeepError::at("read", &from))?;
-        for entry in entries {
-            let entry = entry.map_err(KeepError::at("read", &from))?;
-            let copy = to.join(entry.file_name());
-            fs::copy(entry.path(), &copy).map_err(KeepError::at("copy to", &copy))?;
-        }
     }
     Ok(())
 }

@@ -142,10 +142,23 @@ pub type Told<'a> = &'a mut (dyn FnMut(&'static str, u64) + Send);
 /// # Errors
 /// When one of the two fails, or the target holds anything; it is as it was then.
 pub async fn copy_records(from: &dyn Tables, to: &dyn Tables, told: Told<'_>) -> Result<Vec<Sum>, KeepError> {
+    copy_records_with(from, to, None, told).await
+}
+
+/// The same, under another epoch if one is given: a history that may lack what the source had.
+pub(super) async fn copy_records_with(
+    from: &dyn Tables,
+    to: &dyn Tables,
+    epoch: Option<&Epoch>,
+    told: Told<'_>,
+) -> Result<Vec<Sum>, KeepError> {
     let mut source = from.begin_rows(Access::Read).await?;
     let mut target = to.begin_rows(Access::Write).await?;
     let sums = tables::copy(source.as_mut(), target.as_mut(), told).await?;
-    let target: Box<dyn Tx> = target;
+    let mut target: Box<dyn Tx> = target;
+    if let Some(epoch) = epoch {
+        target.set_epoch(epoch).await?;
+    }
     target.commit().await?;
     Ok(sums)
 }

@@ -3,14 +3,16 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use bytes::Bytes;
 use retrosync_protocol::{ChangesRequest, Content, Digest, Epoch, Version, WriterId};
 use tempfile::TempDir;
 
-use super::{backup, blobs_folder, catalog_file, check, restore};
+use super::{
+    Copied, KeepError, Records, backup, blobs_folder, catalog_file, check, is_backup, make_empty, restore,
+};
 use crate::blobs::Blobs as _;
 use crate::blobs::disk::DiskBlobs;
 use crate::catalog::sqlite::SqliteCatalog;
@@ -19,6 +21,7 @@ use crate::library::{Asker, Library};
 use crate::notice::Notice;
 
 struct Server {
+    data: PathBuf,
     catalog: Arc<SqliteCatalog>,
     blobs: Arc<DiskBlobs>,
     library: Library,
@@ -30,7 +33,7 @@ impl Server {
         let catalog = Arc::new(SqliteCatalog::open(&catalog_file(data), &epoch).await.unwrap());
         let blobs = Arc::new(DiskBlobs::open(&blobs_folder(data)).unwrap());
         let library = Library::new(catalog.clone(), blobs.clone(), Arc::new(Notice::new()));
-        Server { catalog, blobs, library }
+        Server { data: data.into(), catalog, blobs, library }
     }
 
     /// A server with a user and saves of these bytes.
@@ -71,9 +74,21 @@ impl Server {
         server
     }
 
+    async fn backup(&self, to: &Path) -> Result<Copied, KeepError> {
+        backup(self.catalog.as_ref(), self.blobs.as_ref(), &self.data, to, || 1000).await
+    }
+
     async fn check(&self, repair: bool, now_unix_s: i64) -> super::Report {
         check(self.catalog.as_ref(), self.blobs.as_ref(), repair, now_unix_s).await.unwrap()
     }
+}
+
+/// As the command does: into a data directory that is empty or not there.
+async fn put_back(from: &Path, data: &Path) -> Result<Copied, KeepError> {
+    is_backup(from)?;
+    make_empty(data)?;
+    let blobs = DiskBlobs::open(&blobs_folder(data)).unwrap();
+    restore(from, &blobs, Records::Folder(data)).await
 }
 
 fn ada() -> Asker {
@@ -148,10 +163,10 @@ async fn a_restored_server_has_everything_and_another_epoch() {
     let server = Server::with_saves(data.path(), &[b"one", b"two"]).await;
     let copy = elsewhere.path().join("backup");
     // While the server runs.
-    backup(server.catalog.as_ref(), data.path(), &copy).await.unwrap();
+    server.backup(&copy).await.unwrap();
     let old = server.library.changes(&ada(), &ChangesRequest::default(), 0).await.unwrap();
     let new_data = elsewhere.path().join("data");
-    restore(&copy, &new_data).await.unwrap();
+    put_back(&copy, &new_data).await.unwrap();
     let restored = Server::open(&new_data).await;
     assert!(restored.check(false, 0).await.is_sound());
     let request =
@@ -160,7 +175,7 @@ async fn a_restored_server_has_everything_and_another_epoch() {
     assert_ne!(new.epoch, old.epoch);
     assert!(new.reset, "a device that read the old server starts over");
     assert_eq!(new.saves, old.saves);
-    let two = restore(&copy, &elsewhere.path().join("other")).await;
+    let two = put_back(&copy, &elsewhere.path().join("other")).await;
     assert!(two.is_ok());
     let third = Server::open(&elsewhere.path().join("other")).await;
     assert_ne!(third.library.epoch().await.unwrap(), new.epoch, "each restore is a history of its own");
@@ -171,14 +186,14 @@ async fn nothing_is_overwritten_and_half_a_backup_is_none() {
     let [data, elsewhere] = folders();
     let server = Server::with_saves(data.path(), &[b"one"]).await;
     let copy = elsewhere.path().join("backup");
-    backup(server.catalog.as_ref(), data.path(), &copy).await.unwrap();
-    let again = backup(server.catalog.as_ref(), data.path(), &copy).await.unwrap_err();
+    server.backup(&copy).await.unwrap();
+    let again = server.backup(&copy).await.unwrap_err();
     let empty = "is not empty; name a new folder, nothing is overwritten";
     assert_eq!(again.to_string(), format!("`{}` {empty}", copy.display()));
-    let over = restore(&copy, data.path()).await.unwrap_err();
+    let over = put_back(&copy, data.path()).await.unwrap_err();
     assert_eq!(over.to_string(), format!("`{}` {empty}", data.path().display()));
     fs::remove_file(copy.join("backup.json")).unwrap();
-    let half = restore(&copy, &elsewhere.path().join("data")).await.unwrap_err();
+    let half = put_back(&copy, &elsewhere.path().join("data")).await.unwrap_err();
     assert!(half.to_string().contains("is no whole backup"), "{half}");
     assert!(!elsewhere.path().join("data").exists());
     assert!(server.check(false, 0).await.is_sound());

@@ -94,7 +94,40 @@ pub struct Collected {
     pub left: u64,
 }
 
+/// When a run was last finished, by whichever instance.
+const LAST: &str = "upkeep_last";
+/// How long a running server waits for the next.
+const EVERY_S: i64 = 24 * 3600;
+
 impl Library {
+    /// [`Library::collect`], if no instance has done so for a day; `None`: it was not due, or another does.
+    ///
+    /// # Errors
+    /// As [`Library::collect`].
+    pub async fn collect_daily(
+        &self,
+        upkeep: &Upkeep,
+        holder: &str,
+        clock: impl Fn() -> i64 + Send + Sync,
+    ) -> Answer<Option<Collected>> {
+        let last = self.catalog.begin(Access::Read).await?.setting(LAST).await?;
+        let last_unix_s = last.and_then(|text| text.parse::<i64>().ok());
+        if last_unix_s.is_some_and(|last_unix_s| (last_unix_s..last_unix_s + EVERY_S).contains(&clock())) {
+            return Ok(None);
+        }
+        let collected = match self.collect(upkeep, holder, &clock).await {
+            // Another does; what a store or database said of itself has a cause, and is an error.
+            Err(refusal) if refusal.code() == Code::Unavailable && refusal.cause().is_none() => {
+                return Ok(None);
+            }
+            collected => collected?,
+        };
+        let mut tx = self.catalog.begin(Access::Write).await?;
+        tx.put_setting(LAST, &clock().to_string()).await?;
+        tx.commit().await?;
+        Ok(Some(collected))
+    }
+
     /// Marks what no kept version needs, and removes what has been marked for long enough. `holder` names this process.
     ///
     /// # Errors
@@ -270,6 +303,8 @@ impl<C: Fn() -> i64 + Send + Sync> Run<'_, C> {
 
     /// Looks through the store itself for bytes that nobody has.
     async fn strays(&mut self) -> Answer<()> {
+        // What could not be removed above is met again here.
+        self.collected.left = 0;
         let strays = self.library.catalog.begin(Access::Read).await?.strays().await?;
         let mut known: BTreeMap<Digest, Stray> =
             strays.into_iter().map(|stray| (stray.digest, stray)).collect();

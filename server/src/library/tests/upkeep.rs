@@ -322,17 +322,11 @@ impl Twins {
     async fn store(&mut self) {
         let writer = self.dice.below(3);
         let mut parents = Vec::new();
-        for _ in 0..self.dice.below(3) {
+        for _ in 0..self.dice.below(3).min(self.versions.len()) {
             // Often a recent one; now and then a base of years ago.
-            let back = if self.dice.one_in(3) { self.versions.len() } else { 3.min(self.versions.len()) };
-            let place =
-                self.versions.len() - 1 - self.dice.below(back).min(self.versions.len().saturating_sub(1));
-            if let Some(parent) = self.versions.get(place) {
-                parents.push(parent.id());
-            }
-            if self.versions.is_empty() {
-                break;
-            }
+            let recent = 3.min(self.versions.len());
+            let back = if self.dice.one_in(3) { self.versions.len() } else { recent };
+            parents.push(self.versions[self.versions.len() - 1 - self.dice.below(back)].id());
         }
         self.sequences[writer] += 1;
         let bytes = vec![self.dice.below(200) as u8; 5];
