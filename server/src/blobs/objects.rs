@@ -49,7 +49,7 @@ pub struct ObjectBlobs {
 }
 
 /// A multipart that was begun: where it leads, and how the store calls it.
-struct Begun {
+pub(super) struct Begun {
     path: Path,
     id: MultipartId,
     note: Path,
@@ -203,7 +203,7 @@ impl ObjectBlobs {
     }
 
     /// Begins a multipart, and notes it before anything is put into it: the store keeps parts for ever unless it is told.
-    async fn begin_multipart(&self, upload: UploadId, path: &Path) -> Result<Begun> {
+    pub(super) async fn begin_multipart(&self, upload: UploadId, path: &Path) -> Result<Begun> {
         let id = self.multiparts.create_multipart(path).await.map_err(failed)?;
         let name = Digest::of(id.as_bytes()).to_string();
         let note = self.upload_path(upload).join("multipart").join(name);

@@ -4,6 +4,9 @@
 //! bounded: a store that does not answer becomes a refusal that the device takes for "later", never a request that hangs.
 //! Keys are never shown. Assumes nothing of the bucket but get, put, delete, list and multipart.
 
+#[cfg(test)]
+mod tests;
+
 use std::fmt;
 use std::path::PathBuf;
 use std::sync::Arc;
