@@ -306,3 +306,34 @@ fn whatever_is_pressed_nothing_breaks() {
         }
     }
 }
+
+#[test]
+fn a_server_that_signs_itself_is_paired_with_only_after_its_key_was_compared() {
+    let mut hand =
+        Hand::new(Known { runs: false, ..known() }, "en").at(Box::new(super::super::Pair::default()));
+    hand.app.known.card.as_mut().unwrap().server.clear();
+    hand.hear(found("https://10.0.0.9:8377"));
+    hand.press(&[Accept]);
+    let key = "0123456789abcdef".repeat(4);
+    let refuse = |hand: &mut Hand| {
+        for value in [json!({"key": key}), json!({"error": {"kind": "offline", "doing": "a", "cause": "b"}})]
+        {
+            hand.hear(News::Errand(hand.last_errand().0, Reply::Said(value)));
+        }
+        hand.hear(News::Errand(hand.last_errand().0, Reply::Ended(1)));
+    };
+    refuse(&mut hand);
+    assert!(hand.text().contains("01234567 89abcdef 01234567"), "{}", hand.text());
+
+    // No: nothing is done, and another try does not remember it.
+    let before = hand.done.len();
+    hand.press(&[Back]);
+    assert_eq!(hand.done.len(), before);
+    hand.press(&[Accept]);
+    assert!(!hand.last_errand().1.contains("--pin"), "{}", hand.last_errand().1);
+
+    refuse(&mut hand);
+    hand.press(&[Accept]);
+    let words = hand.last_errand().1;
+    assert!(words.contains(&format!("pair https://10.0.0.9:8377 --pin {key} ")), "{words}");
+}
