@@ -9,13 +9,13 @@ use axum::body::Body;
 use axum::http::{Request, StatusCode};
 use http_body_util::BodyExt as _;
 use retrosync_protocol::{
-    BASE_PATH, DeviceId, Epoch, FRAMES_CONTENT_TYPE, PROBLEM_CONTENT_TYPE, Problem, Token, WriterId,
+    BASE_PATH, DeviceId, Digest, Epoch, FRAMES_CONTENT_TYPE, PROBLEM_CONTENT_TYPE, Problem, Token, WriterId,
 };
 use retrosync_server::access::{Access, AccessOptions};
 use retrosync_server::app::App;
 use retrosync_server::blobs::objects::ObjectBlobs;
 use retrosync_server::catalog::memory::MemoryCatalog;
-use retrosync_server::catalog::{self, Catalog, DeviceRecord, User, UserId};
+use retrosync_server::catalog::{self, Catalog, DeviceRecord, SessionRecord, User, UserId};
 use retrosync_server::library::Library;
 use retrosync_server::notice::Notice;
 use retrosync_server::proxies::Proxies;
@@ -26,7 +26,7 @@ use tower_service::Service as _;
 pub type Target = fn(&[u8]);
 
 /// All of them, by name.
-pub const TARGETS: &[(&str, Target)] = &[("requests", requests)];
+pub const TARGETS: &[(&str, Target)] = &[("requests", requests), ("foreign", foreign)];
 
 const BETWEEN: &[u8] = b"\n=====\n";
 
@@ -49,6 +49,45 @@ pub fn requests(input: &[u8]) {
             ask(&app, one).await;
             rest = next;
         }
+    });
+}
+
+/// The cookie of the user's browser; the seeds of forms carry what the server makes of it.
+const COOKIE: &str = "0909090909090909090909090909090909090909090909090909090909090909";
+
+/// One request to RetroSync's own API, its bucket of S3, or the dashboard: `METHOD PATH`, headers, an empty line, and the body. The
+/// readers that are met so are those of a form with files, of signed requests, of chunked bodies, of their JSON and of queries. No
+/// answer is a fault of the server but where their own server says so of a body that is no JSON.
+pub fn foreign(input: &[u8]) {
+    let runtime = RUNTIME.lock().unwrap_or_else(PoisonError::into_inner);
+    runtime.block_on(async {
+        let app = world().await;
+        let end = input.windows(2).position(|two| two == b"\n\n").unwrap_or(input.len());
+        let (head, body) = (&input[..end], input.get(end + 2..).unwrap_or_default());
+        let head = String::from_utf8_lossy(head);
+        let mut lines = head.lines();
+        let Some((method, path)) = lines.next().and_then(|line| line.split_once(' ')) else { return };
+        if !path.starts_with('/') || path.starts_with(BASE_PATH) || path.starts_with("/live") {
+            return;
+        }
+        let mut request = Request::builder().method(method).uri(path);
+        for (name, value) in lines.filter_map(|line| line.split_once(": ")).take(30) {
+            request = request.header(name, value);
+        }
+        request = request
+            .header("cookie", format!("retrosync={COOKIE}"))
+            .header("x-api-key", &token().as_str()[4..])
+            .header("host", "retrosync.example");
+        let Ok(request) = request.body(Body::from(body.to_vec())) else { return };
+        let mut pages = retrosync_server::compat::retrosync::router(app.clone())
+            .merge(retrosync_server::web::router(app.clone()));
+        let Ok(answer) = pages.call(request).await;
+        let (head, body) = answer.into_parts();
+        let Ok(body) = body.collect().await else { return };
+        let text = String::from_utf8_lossy(&body.to_bytes()).into_owned();
+        let says_so = text.contains("\"error\":\"Failed to ");
+        assert!(head.status != StatusCode::INTERNAL_SERVER_ERROR || says_so, "{method} {path}: {text}");
+        assert!(!text.contains("rst_0505"), "a token was told");
     });
 }
 
@@ -82,6 +121,9 @@ async fn world() -> Arc<App> {
         report: String::new(),
     };
     tx.add_device(&device).await.expect("it is in memory");
+    let session =
+        SessionRecord { token_sha256: Digest::of(COOKIE.as_bytes()), user, expires_unix_s: i64::MAX };
+    tx.add_session(&session).await.expect("it is in memory");
     tx.commit().await.expect("it is in memory");
     let access = Access::new(catalog.clone(), AccessOptions::default());
     let library = Library::new(catalog, Arc::new(ObjectBlobs::in_memory()), Arc::new(Notice::new()));
