@@ -31,8 +31,11 @@ pub(crate) fn room_for_connections() -> usize {
 pub(crate) struct Places {
     all: Arc<Semaphore>,
     most: u32,
-    each: Arc<Mutex<HashMap<IpAddr, usize>>>,
+    each: Each,
 }
+
+/// How many connections each address has.
+type Each = Arc<Mutex<HashMap<IpAddr, usize>>>;
 
 /// One of all places, not yet anybody's.
 pub(crate) struct Free {
@@ -43,7 +46,7 @@ pub(crate) struct Free {
 pub(crate) struct Place {
     _one: Free,
     /// Whose, where that is counted.
-    of: Option<(IpAddr, Arc<Mutex<HashMap<IpAddr, usize>>>)>,
+    of: Option<(IpAddr, Each)>,
 }
 
 impl Places {
