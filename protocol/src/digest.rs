@@ -5,7 +5,7 @@ use sha2::Digest as _;
 use std::fmt;
 use std::str::FromStr;
 
-use crate::text::Malformed;
+use crate::text::{HEX, Malformed};
 
 /// SHA-256 of some bytes. On the wire: 64 lower-case hex digits.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -48,7 +48,6 @@ impl Hasher {
 
 impl fmt::Display for Digest {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        const HEX: &[u8; 16] = b"0123456789abcdef";
         let mut text = [0u8; 64];
         for (pair, byte) in text.chunks_exact_mut(2).zip(self.0) {
             pair[0] = HEX[usize::from(byte >> 4)];

@@ -183,8 +183,12 @@ impl OperationId {
     }
 }
 
+/// The digits of all that is told in hex.
+pub(crate) const HEX: &[u8; 16] = b"0123456789abcdef";
+
 fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+    let digits = bytes.iter().flat_map(|byte| [byte >> 4, byte & 15]);
+    digits.map(|digit| char::from(HEX[usize::from(digit)])).collect()
 }
 
 /// The alphabet of pairing codes: 32 letters and digits that are not mistaken for one another.

@@ -291,10 +291,8 @@ impl Device {
     /// What the bug does that removes leftovers.
     fn remove_leftovers(&self) {
         let fat = self.handheld.get().fat.clone();
-        for (path, _) in fat.files() {
-            if path.starts_with("/card/.retrosync/incoming") {
-                let _ = fat.remove(&path);
-            }
+        for (path, _) in fat.files_below(&["/card/.retrosync/incoming"]) {
+            let _ = fat.remove(&path);
         }
     }
 

@@ -234,7 +234,7 @@ fn state_of(world: &mut World, has_gone: bool) -> u64 {
     }
     for number in 0..SAVES {
         let known = world.ledger.of(number);
-        (known.contents, known.heads).hash(&mut hasher);
+        (&known.contents, &known.heads).hash(&mut hasher);
     }
     world.truth.hash(&mut hasher);
     world.deleted().hash(&mut hasher);

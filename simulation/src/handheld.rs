@@ -246,7 +246,12 @@ impl Handheld {
 
     /// Is the card that the path lies on out of its slot?
     pub fn is_away(&self, path: &Path) -> bool {
-        if path.starts_with(SECOND) { self.is_second_out } else { self.is_out }
+        // Asked at every call: as bytes, not part by part.
+        let is_second = || path.as_os_str().as_encoded_bytes().starts_with(SECOND.as_bytes());
+        match (self.is_out, self.is_second_out) {
+            (out, second) if out == second => out,
+            (out, _) => out != is_second(),
+        }
     }
 
     fn is_save(&self, path: &Path) -> bool {
@@ -254,7 +259,7 @@ impl Handheld {
     }
 
     fn number_of(&self, path: &Path) -> Option<usize> {
-        self.paths.iter().position(|save| save == path)
+        self.paths.iter().position(|save| save.as_os_str() == path.as_os_str())
     }
 
     /// The save that is in this place, and what it holds.

@@ -1,10 +1,9 @@
 //! One history from its seed: run, judged, and made shorter when it fails.
 
 use std::fmt::Write as _;
+use std::hash::Hasher as _;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
-
-use retrosync_protocol::Digest;
 
 use crate::bug::Bug;
 use crate::coverage::Coverage;
@@ -108,11 +107,11 @@ impl Theatre {
         World::new(kind, history.devices, history.seed, bug)
     }
 
-    /// Runs a history; the digest of all that it left behind.
+    /// Runs a history; the hash of all that it left behind.
     ///
     /// # Errors
     /// The promise that it broke.
-    pub fn run(&self, history: &History, bug: Option<Bug>) -> Result<Digest, Broken> {
+    pub fn run(&self, history: &History, bug: Option<Bug>) -> Result<u64, Broken> {
         self.run_counting(history, bug, &mut Coverage::default())
     }
 
@@ -125,7 +124,7 @@ impl Theatre {
         history: &History,
         bug: Option<Bug>,
         coverage: &mut Coverage,
-    ) -> Result<Digest, Broken> {
+    ) -> Result<u64, Broken> {
         let mut after = 0;
         let ran = catch_unwind(AssertUnwindSafe(|| {
             let mut world = self.world(history, bug);

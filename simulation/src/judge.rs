@@ -3,7 +3,7 @@
 mod history;
 
 use std::collections::BTreeSet;
-use std::path::Path;
+use std::hash::Hash as _;
 
 use retrosync::cycle::CycleReport;
 use retrosync::pace::Trigger;
@@ -67,13 +67,13 @@ impl World {
             || self.drawer.contains(digest)
     }
 
-    pub(crate) fn judge(&mut self, event: &Event) -> Result<(), String> {
+    pub(crate) fn judge(&mut self) -> Result<(), String> {
         self.look();
         self.broken.take().map_or(Ok(()), Err)?;
         self.judge_cards()?;
         self.judge_versions()?;
         self.judge_losses()?;
-        self.note(event);
+        self.note();
         Ok(())
     }
 
@@ -186,14 +186,9 @@ impl World {
     }
 
     /// What this event left behind goes into the trace.
-    fn note(&mut self, event: &Event) {
-        self.trace.update(event.to_string().as_bytes());
-        for digest in self.shelves.iter().flat_map(Shelf::saves) {
-            self.trace.update(digest.as_bytes());
-        }
-        for head in self.ledger.heads() {
-            self.trace.update(head.as_bytes());
-        }
+    fn note(&mut self) {
+        self.shelves.iter().flat_map(Shelf::saves).for_each(|digest| digest.hash(&mut self.trace));
+        self.ledger.heads().for_each(|head| head.hash(&mut self.trace));
     }
 
     /// All faults stop, all games end: every device comes to hold the one head, or shows the question; then all is quiet.
@@ -226,7 +221,7 @@ impl World {
                 break;
             }
         }
-        self.judge(&Event::Waits { seconds: 61 })?;
+        self.judge()?;
         for (device, report) in reports.iter().enumerate() {
             self.judge_quiet(device, report)?;
             for save in 0..SAVES {
@@ -265,14 +260,12 @@ impl World {
             if kept > MOST_COPIES {
                 return Err(format!("{}: {kept} copies are kept", name(number)));
             }
-            let own = device.handheld.get().fat.files().into_iter();
-            let own = own.filter(|(path, _)| {
-                let is_below = |folder: &str| {
-                    [ROOT, SECOND].iter().any(|root| path.starts_with(Path::new(root).join(folder)))
-                };
-                is_below(".retrosync") && !is_below(".retrosync/attic")
-            });
-            let size_bytes: usize = own.map(|(_, bytes)| bytes.len()).sum();
+            let fat = device.handheld.get().fat.clone();
+            let size_of = |folders| -> usize {
+                fat.files_below(folders).iter().map(|(_, extent)| extent.bytes().len()).sum()
+            };
+            let size_bytes = size_of(&["/card/.retrosync", "/second/.retrosync"])
+                - size_of(&["/card/.retrosync/attic", "/second/.retrosync/attic"]);
             if size_bytes > MOST_STATE_BYTES {
                 return Err(format!("{}: its own files have {size_bytes} bytes", name(number)));
             }
@@ -367,6 +360,6 @@ pub(crate) fn attic_of(card: &Fat, root: &str) -> impl Iterator<Item = Digest> +
 }
 
 fn below(card: &Fat, folder: &str) -> impl Iterator<Item = Digest> + use<> {
-    let files = card.files().into_iter().filter(|(path, _)| path.starts_with(folder));
-    files.map(|(_, bytes)| Digest::of(&bytes)).collect::<Vec<_>>().into_iter()
+    let files = card.files_below(&[folder]).into_iter();
+    files.map(|(_, extent)| Digest::of(extent.bytes())).collect::<Vec<_>>().into_iter()
 }

@@ -18,6 +18,7 @@ pub struct Ledger {
     saves: Vec<Versions>,
     news: Vec<(usize, HistoryEntry)>,
     met: BTreeSet<VersionId>,
+    none: Versions,
 }
 
 /// What is known of one save.
@@ -83,8 +84,8 @@ impl Ledger {
     }
 
     /// What is known of a save, by number.
-    pub fn of(&self, save: usize) -> Versions {
-        self.saves.get(save).cloned().unwrap_or_default()
+    pub fn of(&self, save: usize) -> &Versions {
+        self.saves.get(save).unwrap_or(&self.none)
     }
 
     /// The heads of all saves.

@@ -10,8 +10,12 @@ use retrosync_simulation::history::{History, STEPS};
 use retrosync_simulation::hunt::Hunt;
 use retrosync_simulation::story::Classes;
 
+use memory::Memory;
+
+mod memory;
+
 #[global_allocator]
-static MEMORY: mimalloc::MiMalloc = mimalloc::MiMalloc;
+static MEMORY: Memory = Memory;
 
 struct Asked {
     hunt: Hunt,

@@ -1,12 +1,13 @@
 //! Devices, a server and what happens to them: one event after the other, judged after each.
 
 use std::collections::BTreeSet;
+use std::hash::DefaultHasher;
 use std::sync::{Arc, Mutex};
 
 use retrosync::choice::{self, Keep, Wish};
 use retrosync::disk::Disk;
 use retrosync::volume::Volume as _;
-use retrosync_protocol::{Digest, Hasher, SaveId};
+use retrosync_protocol::{Digest, SaveId};
 
 use crate::bug::Bug;
 use crate::coverage::Coverage;
@@ -43,7 +44,7 @@ pub struct World {
     /// What each device's card holds.
     pub(crate) shelves: Vec<Shelf>,
     /// What every step left behind: equal for equal seeds.
-    pub(crate) trace: Hasher,
+    pub(crate) trace: DefaultHasher,
     /// A card was copied or set back, or the server was: a number may come twice.
     pub(crate) copied: bool,
     /// What is on cards that lie in a drawer.
@@ -84,7 +85,7 @@ impl World {
             truth: Truth::default(),
             ledger: Ledger::default(),
             shelves: devices.iter().map(|_| Shelf::default()).collect(),
-            trace: Hasher::default(),
+            trace: DefaultHasher::new(),
             copied: false,
             drawer: BTreeSet::new(),
             told: Vec::new(),
@@ -129,7 +130,7 @@ impl World {
         let away = self.offline(event);
         self.happen(event);
         self.take_in();
-        self.judge(event)?;
+        self.judge()?;
         self.judge_offline(&away)
     }
 

@@ -4,7 +4,7 @@ use std::io::{self, Read};
 
 use retrosync_protocol::{Content, Hasher, SaveId};
 
-use super::payload;
+use super::{payload, rzip::may_be_container};
 use crate::snapshot::Doubt;
 
 const WINDOW_BYTES: usize = 16 << 10;
@@ -50,11 +50,12 @@ impl Inspector {
 pub fn inspect(save: &SaveId, file: impl Read) -> io::Result<(Content, Option<Doubt>)> {
     let mut raw = Inspector::default();
     let mut unpacked = Inspector::default();
+    let mut buffer = vec![0; WINDOW_BYTES];
     let read = {
-        let mut tee = Tee { reader: file, inspector: &mut raw };
-        let read = pump(&mut payload(save, &mut tee), &mut unpacked);
+        let mut tee = Tee { reader: file, inspector: &mut raw, is_container: None };
+        let read = pump(&mut payload(save, &mut tee), &mut unpacked, &mut buffer);
         // What follows a container, or is left of a torn one, still is of the file.
-        pump(&mut tee, &mut Inspector::default())?;
+        pump(&mut tee, &mut Inspector::default(), &mut buffer)?;
         read
     };
     match read {
@@ -64,10 +65,9 @@ pub fn inspect(save: &SaveId, file: impl Read) -> io::Result<(Content, Option<Do
     }
 }
 
-fn pump(reader: &mut impl Read, inspector: &mut Inspector) -> io::Result<()> {
-    let mut buffer = vec![0; WINDOW_BYTES];
+fn pump(reader: &mut impl Read, inspector: &mut Inspector, buffer: &mut [u8]) -> io::Result<()> {
     loop {
-        match reader.read(&mut buffer) {
+        match reader.read(buffer) {
             Ok(0) => return Ok(()),
             Ok(count) => inspector.update(&buffer[..count]),
             Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
@@ -76,16 +76,21 @@ fn pump(reader: &mut impl Read, inspector: &mut Inspector) -> io::Result<()> {
     }
 }
 
-/// Lets an inspector see what is read.
+/// Lets an inspector see what is read of a container, which may be torn; of anything else it would see the payload again.
 struct Tee<'a, R> {
     reader: R,
     inspector: &'a mut Inspector,
+    /// By its first byte; none before that.
+    is_container: Option<bool>,
 }
 
 impl<R: Read> Read for Tee<'_, R> {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         let count = self.reader.read(buffer)?;
-        self.inspector.update(&buffer[..count]);
+        let read = &buffer[..count];
+        if *self.is_container.get_or_insert_with(|| may_be_container(read)) {
+            self.inspector.update(read);
+        }
         Ok(count)
     }
 }

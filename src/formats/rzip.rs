@@ -20,6 +20,11 @@ pub(super) const CHUNK_BYTES: u32 = 128 << 10;
 /// As RetroArch packs.
 const LEVEL: u8 = 6;
 
+/// May a file that begins so be a container?
+pub(super) fn may_be_container(begin: &[u8]) -> bool {
+    begin.first() == MAGIC.first()
+}
+
 /// A file with its container unwrapped, anything else as it is. A torn container reads as `InvalidData`.
 pub(super) fn unwrapped<R: Read>(reader: R) -> Unwrapped<R> {
     Unwrapped { reader, form: Form::Unread }

@@ -44,6 +44,13 @@ pub(crate) fn fits(pattern: &str, name: &str) -> bool {
         let name = name.as_bytes();
         return name.len() >= end.len() && name[name.len() - end.len()..].eq_ignore_ascii_case(end);
     }
+    // And of the others nearly all begin otherwise.
+    if let (Some(own), Some(its)) = (pattern.bytes().next(), name.bytes().next())
+        && own != b'*'
+        && !own.eq_ignore_ascii_case(&its)
+    {
+        return false;
+    }
     let mut parts = pattern.split('*');
     let first = parts.next().unwrap_or_default();
     let Some(mut rest) = strip_start(name, first) else { return false };

@@ -145,6 +145,9 @@ impl Tables {
     /// The core that keeps files of its own in such a folder below where saves lie, and that folder's name in the table: the
     /// innermost of these, one or two levels deep.
     pub(crate) fn core_of_subfolder(&self, folders: &[&str]) -> Option<(&Core, &'static str)> {
+        if folders.is_empty() {
+            return None;
+        }
         let ends = |own: &str| {
             let own: Vec<&str> = own.split('/').collect();
             let last = folders.len().checked_sub(own.len()).and_then(|at| folders.get(at..));

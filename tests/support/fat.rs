@@ -198,11 +198,11 @@ impl Fat {
         }
     }
 
-    /// Every file that can be read, with its bytes; counts as no call.
+    /// Every file that can be read below one of these folders, with what it holds; counts as no call.
     #[allow(dead_code, reason = "the simulation looks at whole cards")]
-    pub(crate) fn files(&self) -> Vec<(PathBuf, Vec<u8>)> {
+    pub(crate) fn files_below(&self, folders: &[&str]) -> Vec<(PathBuf, Extent)> {
         let card = self.card();
-        card.files().filter_map(|(path, node)| Some((path, card.extent(node)?.bytes().to_vec()))).collect()
+        card.files_below(folders).filter_map(|(path, node)| Some((path, card.extent(node)?))).collect()
     }
 
     /// Every file, whatever its chain is; counts as no call.

@@ -42,22 +42,22 @@ impl Watched {
     /// Is the card there to be changed? What is written into the empty folder in its place is a violation.
     fn touch(&self, path: &Path, makes_parents: bool) -> io::Result<Fat> {
         let mut handheld = self.0.get();
+        if !handheld.is_away(path) {
+            return Ok(handheld.fat.clone());
+        }
         // Where the card was is an empty folder: what lies deeper cannot be made there by itself.
         let is_in_root = path.parent().is_some_and(is_root);
         let is_deeper = !makes_parents && !is_in_root;
-        if handheld.is_away(path) && is_deeper && handheld.bug != Some(Bug::MarkerRecreated) {
+        if is_deeper && handheld.bug != Some(Bug::MarkerRecreated) {
             return Err(io::ErrorKind::NotFound.into());
         }
-        if handheld.is_away(path) {
-            // Below a folder that is not there nothing can be made.
-            let marked = Path::new(ROOT).join(".retrosync");
-            let is_marked = handheld.bug == Some(Bug::MarkerRecreated) && path.parent() == Some(&marked);
-            if is_marked || is_in_root {
-                handheld.violations.push(format!("`{}` was made where no card is", path.display()));
-            }
-            return Err(io::ErrorKind::NotFound.into());
+        // Below a folder that is not there nothing can be made.
+        let marked = Path::new(ROOT).join(".retrosync");
+        let is_marked = handheld.bug == Some(Bug::MarkerRecreated) && path.parent() == Some(&marked);
+        if is_marked || is_in_root {
+            handheld.violations.push(format!("`{}` was made where no card is", path.display()));
         }
-        Ok(handheld.fat.clone())
+        Err(io::ErrorKind::NotFound.into())
     }
 
     fn file(&self, file: Box<dyn VolumeFile>, path: &Path) -> Box<dyn VolumeFile> {
@@ -140,6 +140,9 @@ impl WatchedFile {
     /// Does the planted bug forget this sync?
     fn is_forgotten(&self) -> bool {
         let handheld = self.card.0.get();
+        if handheld.bug.is_none() {
+            return false;
+        }
         let name = self.path.file_name().and_then(|name| name.to_str()).unwrap_or_default();
         let folder = self.path.parent().and_then(|folder| folder.file_name()).unwrap_or_default();
         match handheld.bug {
@@ -165,6 +168,9 @@ impl WatchedFile {
     fn is_mistaken(&mut self, offset: u64) -> io::Result<bool> {
         let (bug, is_save) = {
             let handheld = self.card.0.get();
+            if handheld.bug.is_none() {
+                return Ok(false);
+            }
             (handheld.bug, handheld.is_save(&self.path))
         };
         let folder = self.path.parent().and_then(|folder| folder.file_name()).unwrap_or_default();
@@ -216,7 +222,7 @@ impl VolumeFile for WatchedFile {
         }
         let flips = {
             let mut handheld = self.card.0.get();
-            handheld.is_save(&self.path) && std::mem::take(&mut handheld.flips)
+            handheld.flips && handheld.is_save(&self.path) && std::mem::take(&mut handheld.flips)
         };
         match self.file.write_all_at(if flips { b"?" } else { bytes }, offset) {
             Err(error)

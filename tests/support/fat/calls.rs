@@ -190,8 +190,7 @@ impl VolumeFile for FatFile {
             card.chains.len() - 1
         });
         dirent = Dirent { chain: Some(chain), size: dirent.size.max(end as u64) };
-        let sectors = card.chains[chain].write(offset as usize / SECTOR..needed);
-        sectors.as_flattened_mut()[offset as usize..end].copy_from_slice(bytes);
+        card.chains[chain].write(offset as usize, bytes);
         let mtime = card.clock;
         let node = &mut card.nodes[self.node];
         node.dirty |= node.dirent != dirent;

@@ -62,12 +62,21 @@ pub(super) struct Chain {
 }
 
 impl Chain {
-    /// So many sectors from there on, to be written; there is room for them then.
-    pub(super) fn write(&mut self, sectors: Range<usize>) -> &mut Vec<Sector> {
+    /// Writes bytes there; where it grows for them, what they leave of its new sectors is garbage.
+    pub(super) fn write(&mut self, offset: usize, bytes: &[u8]) {
+        let sectors = offset / SECTOR..(offset + bytes.len()).div_ceil(SECTOR);
         self.remember(sectors.clone());
         let now = Arc::make_mut(&mut self.now);
-        now.resize(now.len().max(sectors.end), GARBAGE);
-        now
+        if now.len() == sectors.start && offset.is_multiple_of(SECTOR) {
+            // Most of it is room for a log, and long.
+            let (whole, rest) = bytes.as_chunks();
+            now.extend_from_slice(whole);
+            now.resize(sectors.end, GARBAGE);
+            now.as_flattened_mut()[offset + bytes.len() - rest.len()..][..rest.len()].copy_from_slice(rest);
+        } else {
+            now.resize(now.len().max(sectors.end), GARBAGE);
+            now.as_flattened_mut()[offset..][..bytes.len()].copy_from_slice(bytes);
+        }
     }
 
     /// In place: it has so many sectors and no more.
@@ -227,7 +236,16 @@ impl Card {
 
     /// Every name with its file.
     pub(super) fn files(&self) -> impl Iterator<Item = (PathBuf, usize)> {
-        self.folders.iter().flat_map(|folder| {
+        self.files_below(&[""])
+    }
+
+    /// The same of what lies in one of these folders, or deeper.
+    pub(super) fn files_below(&self, folders: &[&str]) -> impl Iterator<Item = (PathBuf, usize)> {
+        let is_below = |path: &[u8], above: &str| {
+            path.strip_prefix(above.as_bytes()).is_some_and(|rest| rest.is_empty() || rest[0] == b'/')
+        };
+        let below = move |folder: &&Folder| folders.iter().any(|above| is_below(&folder.path, above));
+        self.folders.iter().filter(below).flat_map(|folder| {
             let named = folder.names.iter().filter_map(|(name, of)| Some((name, of.node?)));
             named.map(|(name, node)| (Path::new(OsStr::from_bytes(&folder.path)).join(&**name), node))
         })
