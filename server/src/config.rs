@@ -53,7 +53,7 @@ keys! {
 
     /// The bucket that holds the bytes of saves; without it they are files in the `data` folder.
     "s3.bucket" s3_bucket: Option<String> = None;
-    /// Where the S3 service answers, such as https://minio.example.org:9000; without it, Amazon's in `s3.region`.
+    /// Where the S3 service answers, such as `https://minio.example.org:9000`; without it, Amazon's in `s3.region`.
     "s3.endpoint" s3_endpoint: Option<Url> = None;
     /// The region that requests are signed for.
     "s3.region" s3_region: String = "us-east-1".to_owned();
@@ -68,7 +68,7 @@ keys! {
     /// Certificates (PEM) to trust for the S3 service, beside those that this machine trusts.
     "s3.ca_file" s3_ca_file: Option<PathBuf> = None;
 
-    /// The bucket is part of the service's host name (https://saves.s3.example.org), not of the path.
+    /// The bucket is part of the service's host name (`https://saves.s3.example.org`), not of the path.
     "s3.host_style" s3_host_style: bool = false;
     /// How long one request to the S3 service may take, in seconds; then devices are told to come again.
     "s3.timeout_s" s3_timeout_s: Number<1, 300> = Number::new(30);

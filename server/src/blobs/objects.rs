@@ -6,11 +6,13 @@
 //! Promise 3, *unknown is not absent*: "not found" is believed only while the marker is there that the store bears since it was
 //! first used. A bucket that vanished, or that somebody emptied, answers "not found" to everything too.
 //!
-//!     retrosync.json                 the marker
-//!     blobs/ab/abcdef…               a content
-//!     uploads/7/000003               block 3 of upload 7
-//!     uploads/7/multipart/…          a multipart that was begun for upload 7, so that it can be ended whatever happens
-//!     damaged/abcdef…                what `check --repair` set aside
+//! ```text
+//! retrosync.json                 the marker
+//! blobs/ab/abcdef…               a content
+//! uploads/7/000003               block 3 of upload 7
+//! uploads/7/multipart/…          a multipart that was begun for upload 7, so that it can be ended whatever happens
+//! damaged/abcdef…                what `check --repair` set aside
+//! ```
 
 use std::io;
 use std::ops::Range;

@@ -1,4 +1,4 @@
-//! The machinery of the table: a row becomes a field of [`Config`](super::Config) and an entry of its `KEYS`. Pure.
+//! The machinery of the table: a row becomes a field of [`Config`] and an entry of its `KEYS`. Pure.
 
 use toml::de::DeValue;
 

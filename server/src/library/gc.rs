@@ -9,7 +9,9 @@
 //! **Removing.** Bytes are shared by users, and a store publishes bytes before it records them (promise 5), so between a look
 //! at the records and a removal somebody may come to rely on the bytes. The states of a digest that nobody has, in `strays`:
 //!
-//!     found ──30 days──▶ condemned ──▶ (bytes are deleted) ──▶ removed ──1 day──▶ forgotten
+//! ```text
+//! found ──30 days──▶ condemned ──▶ (bytes are deleted) ──▶ removed ──1 day──▶ forgotten
+//! ```
 //!
 //!   1. *condemned* is written in a transaction that sees no record of anybody. Writers are one at a time, so every store either
 //!      recorded before (and is seen) or comes after, and then `add_content` refuses it: it cannot know whether the bytes that it

@@ -1,12 +1,14 @@
 //! PURE: which versions of a save keep their bytes. Records always stay: a version that is thinned out is a node of the graph
 //! as before, so heads, ancestry and everything that a device decides from them are the same with its bytes and without.
 //!
-//!     age of a version        what is kept                      (by the server's clock; a change of it only keeps more, or marks
-//!     the last day            every version                      what `gc` waits 30 days for)
-//!     the last week           the newest of each hour
-//!     the last 60 days        the newest of each day
-//!     the last year           the newest of each week
-//!     older                   the newest of each four weeks
+//! ```text
+//! age of a version        what is kept                      (by the server's clock; a change of it only keeps more, or marks
+//! the last day            every version                      what `gc` waits 30 days for)
+//! the last week           the newest of each hour
+//! the last 60 days        the newest of each day
+//! the last year           the newest of each week
+//! older                   the newest of each four weeks
+//! ```
 //!
 //! And for ever, whatever their age:
 //!
