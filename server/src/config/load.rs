@@ -49,7 +49,12 @@ impl Config {
         }
         config.read_environment(&given.environment)?;
         for (name, text) in &given.flags {
-            config.take(Source::Flag, &format!("`--set {name}=…`"), name, Raw::Text(text))?;
+            let place = format!("`--set {name}=…`");
+            if Key::of(name).is_some_and(|key| key.secret) {
+                return Err(ConfigError::new(format!("{place}: everybody on this machine sees arguments"))
+                    .help(format!("put the secret into a file: `--set {name}_file=PATH`")));
+            }
+            config.take(Source::Flag, &place, name, Raw::Text(text))?;
         }
         Ok(config)
     }

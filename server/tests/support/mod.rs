@@ -129,6 +129,11 @@ impl Server {
         child.wait().unwrap().code()
     }
 
+    /// Waits until it ends by itself; answers its exit code.
+    pub fn ended(&mut self) -> Option<i32> {
+        self.child.take().unwrap().wait().unwrap().code()
+    }
+
     /// The most memory that the process has held so far, in bytes.
     pub fn peak_memory_bytes(&self) -> u64 {
         let id = self.id();
