@@ -43,7 +43,7 @@ const MARKER: &str = "retrosync.json";
 
 /// Blobs in an object store.
 pub struct ObjectBlobs {
-    store: Arc<dyn ObjectStore>,
+    pub(super) store: Arc<dyn ObjectStore>,
     multiparts: Arc<dyn MultipartStore>,
     prefix: Path,
     /// Is there a marker to look for before "not found" is believed?

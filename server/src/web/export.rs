@@ -98,7 +98,8 @@ async fn add(
     entry: &HistoryEntry,
     to: &Chunks,
 ) -> Answer<Added> {
-    let Some(content) = entry.record.content else { return Ok(Added::Nothing) };
+    // What was thinned out is not lost: it was let go, as the history says.
+    let Some(content) = entry.record.content.filter(|_| !entry.thinned) else { return Ok(Added::Nothing) };
     let name = file_name(&entry.record.save);
     let short: String = entry.version.to_string().chars().take(8).collect();
     let current = if entry.head { "current" } else { "older" };

@@ -67,6 +67,8 @@ struct Line {
     head: bool,
     suspect: bool,
     gone: bool,
+    /// Its bytes are not kept any more.
+    thinned: bool,
     can_restore: bool,
 }
 
@@ -258,7 +260,8 @@ fn line(entry: &HistoryEntry, settled: Option<Option<Digest>>, marks: &[Mark], n
         head: entry.head,
         suspect: record.suspect,
         gone: record.content.is_none(),
-        can_restore: record.content.is_some() && settled != Some(digest(entry)),
+        thinned: entry.thinned,
+        can_restore: !entry.thinned && record.content.is_some() && settled != Some(digest(entry)),
     }
 }
 

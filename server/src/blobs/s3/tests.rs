@@ -9,11 +9,13 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use futures_util::TryStreamExt as _;
+use object_store::ObjectStoreExt as _;
 use object_store::path::Path;
 use retrosync_protocol::{BLOCK_BYTES, ChangesRequest, Code, Digest, Epoch, StoreResult, Version, WriterId};
 
 use self::bucket::Bucket;
 use super::{S3Options, open};
+use crate::blobs::objects::ObjectBlobs;
 use crate::blobs::suite::{self, content, get, noise, put};
 use crate::blobs::{BlobError, Blobs, Piece};
 use crate::catalog::memory::MemoryCatalog;
@@ -80,11 +82,12 @@ async fn damaged_bytes_are_set_aside_and_come_again() {
     let blobs = open(&options(&bucket, "")).await.unwrap();
     let good = put(&blobs, b"good bytes").await;
     let name = good.digest.to_string();
-    let url = format!("{}/{}/blobs/{}/{name}", bucket.endpoint(), bucket::NAME, &name[..2]);
-    ureq::put(&url).send("evil bytes").unwrap();
+    let path = Path::from(format!("blobs/{}/{name}", &name[..2]));
+    blobs.store.put(&path, "evil bytes".into()).await.unwrap();
     assert!(blobs.set_aside(good.digest).await.unwrap());
     assert_eq!(blobs.lacking(vec![good.digest]).await.unwrap(), [good.digest]);
-    assert_eq!(ask(&bucket, &format!("/damaged/{name}")), "evil bytes");
+    let aside = blobs.store.get(&Path::from(format!("damaged/{name}"))).await.unwrap();
+    assert_eq!(aside.bytes().await.unwrap(), "evil bytes");
     put(&blobs, b"good bytes").await;
     assert_eq!(get(&blobs, good.digest, 0..99).await.unwrap(), b"good bytes");
 }
@@ -123,15 +126,14 @@ async fn what_is_wrong_with_a_bucket_is_told_at_the_start() {
 }
 
 /// Everything that is in the bucket, to be put back.
-fn objects(bucket: &Bucket) -> Vec<(String, Vec<u8>)> {
-    let listed = ask(bucket, "?list-type=2");
-    let names = listed.split("<Key>").skip(1).map(|rest| rest.split("</Key>").next().unwrap().to_owned());
-    let read = |name: String| {
-        let url = format!("{}/{}/{name}", bucket.endpoint(), bucket::NAME);
-        let bytes = ureq::get(&url).call().unwrap().body_mut().read_to_vec().unwrap();
-        (name, bytes)
-    };
-    names.map(read).collect()
+async fn objects(blobs: &ObjectBlobs) -> Vec<(Path, Bytes)> {
+    let names: Vec<Path> = blobs.store.list(None).map_ok(|meta| meta.location).try_collect().await.unwrap();
+    let mut all = Vec::new();
+    for name in names {
+        let bytes = blobs.store.get(&name).await.unwrap().bytes().await.unwrap();
+        all.push((name, bytes));
+    }
+    all
 }
 
 fn asker() -> Asker {
@@ -196,7 +198,7 @@ async fn a_bucket_that_vanishes_costs_nothing_but_time() {
         matches!(store(&library, sequence, bytes).await, Ok(StoreResult::Head { .. }))
     };
     assert!(stored(1, b"first").await);
-    let before = objects(&bucket);
+    let before = objects(&blobs).await;
 
     let ask_known = ChangesRequest {
         ask: vec![retrosync_protocol::Ask {
@@ -219,9 +221,8 @@ async fn a_bucket_that_vanishes_costs_nothing_but_time() {
         bucket.make();
     }
 
-    for (name, bytes) in &before {
-        let url = format!("{}/{}/{name}", bucket.endpoint(), bucket::NAME);
-        ureq::put(&url).send(&bytes[..]).unwrap();
+    for (name, bytes) in before {
+        blobs.store.put(&name, bytes.into()).await.unwrap();
     }
     assert!(blobs.answers().await.is_ok(), "it is back");
     assert_eq!(read(&library, b"first").await.as_deref(), Ok(b"first".as_slice()));
