@@ -45,7 +45,7 @@ impl Crowd {
             let waits = Waits { device: Device::new(number), epoch: epoch.clone(), heard: heard.clone() };
             let (doors, fails, arrives) = (doors.clone(), fails.clone(), arrives.clone());
             // The first wait is of any length, so that they do not all come again in the same moment, as in no real crowd.
-            let first_wait_s = 30 + number as u64 * (WAIT_S - 30) / count as u64;
+            let first_wait_s = 1 + number as u64 * (WAIT_S - 1) / count as u64;
             tasks.spawn(async move {
                 let place = doors.acquire().await;
                 let Err(why) = waits
