@@ -90,7 +90,7 @@ async fn what_nobody_needs_goes_in_two_steps(world: World) {
     assert_eq!((gone.thinned, gone.removed, gone.left), (marked.marked, marked.marked.contents, 0));
     let refused = world.library.content(&asker, old).await.unwrap_err();
     assert_eq!(refused.code(), Code::Thinned, "{refused}");
-    assert_eq!(thinned(&world).await[4], true);
+    assert!(thinned(&world).await[4]);
     assert_eq!(thinned(&world).await[28..], [false, false], "the head, and what it replaced");
     let request = ChoiceRequest {
         save: SAVE.parse().unwrap(),
