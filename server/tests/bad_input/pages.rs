@@ -98,7 +98,9 @@ fn every_page_bears_every_odd_parameter() {
     for page in pages.into_iter().filter(|page| *page != "/live" && !page.contains('{')) {
         for value in odd {
             let query: Vec<String> = names.iter().map(|name| format!("{name}={value}")).collect();
-            let each = names.iter().map(|name| format!("{name}={value}"));
+            // All at once; and the oddest alone too, lest another one is refused first.
+            let alone = ["%00", "%ff%fe", "-1"].contains(&value);
+            let each = names.iter().filter(|_| alone).map(|name| format!("{name}={value}"));
             for query in each.chain([query.join("&")]) {
                 // `Browser` holds each page against what all promise: its code, no script, nothing unescaped.
                 let reply = browser.look(&format!("{page}?{query}"));
