@@ -74,7 +74,7 @@ fn what_is_printed_is_read_back_as_the_same() {
     let first = printed(
         program(folder.path())
             .args(["config", "--data", odd, "--set", "trusted_proxies=127.0.0.1, fd00::/8"])
-            .args(["--set", "open_registration=true", "--set", "announce=127.0.0.1:9", "--set"])
+            .args(["--set", "open_registration=true", "--set", "announce=127.0.0.1:9"])
             .args(["--set", "limits.stop_s=30", "--set", "s3.secret_key_file=key", "--set", "log.level=WARN"])
             .args(["--set", "public_url=https://saves.example.org/"])
             .env("RETROSYNC_DATABASE", "postgresql://ada@db.example.org:5432/saves?sslmode=require"),
