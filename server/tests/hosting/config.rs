@@ -16,12 +16,15 @@ fn value(text: &str, name: &str) -> String {
     found.unwrap_or_else(|| panic!("no `{name}` in\n{text}")).to_owned()
 }
 
+/// What it is about, arguments, the variable for `listen`, and then `listen` and `log.format` as they must be.
+type Row = (&'static str, &'static [&'static str], Option<&'static str>, &'static str, &'static str);
+
 #[test]
 fn the_command_line_wins_over_the_environment_over_the_file_over_the_default() {
     let folder = tempfile::tempdir().unwrap();
     std::fs::write(folder.path().join("f.toml"), "listen = \"127.0.0.1:2\"\nlog.format = \"json\"\n")
         .unwrap();
-    let rows: [(&str, &[&str], Option<&str>, &str, &str); 7] = [
+    let rows: [Row; 7] = [
         ("nobody says anything", &[], None, "\"0.0.0.0:8377\"", "\"text\""),
         ("the file", &["--config", "f.toml"], None, "\"127.0.0.1:2\"", "\"json\""),
         ("the environment, without a file", &[], Some("127.0.0.1:3"), "\"127.0.0.1:3\"", "\"text\""),

@@ -2,8 +2,8 @@
 
 use serde_json::json;
 
-use crate::support::{Reply, Server, wait_for};
-use crate::{LONG, cluster};
+use crate::LONG;
+use crate::support::{Reply, Server, cluster, wait_for};
 
 fn get(server: &Server, path: &str) -> Reply {
     server.bare("GET", path, &[], None)

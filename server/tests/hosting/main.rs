@@ -2,9 +2,6 @@
 //! The real program each time.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
-#[path = "../support/cluster.rs"]
-#[allow(dead_code, unreachable_pub)]
-mod cluster;
 mod config;
 mod health;
 mod lines;
