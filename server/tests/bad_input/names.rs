@@ -256,7 +256,7 @@ fn names_that_lead_out_lead_nowhere() {
                 && !part.contains(['\\', ':', '*', '?', '|'])
                 && !part.chars().any(char::is_control)
         };
-        assert!(parts.iter().all(|part| is_plain(part)), "{name}");
+        assert!(parts.iter().all(is_plain), "{name}");
         assert!(name == "retrosync.json" || (parts[0] == "saves" && parts.len() == 5), "{name}");
     }
     is_whole(&server);
