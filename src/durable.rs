@@ -126,7 +126,7 @@ mod tests {
 
     #[test]
     fn a_card_written_by_a_pc_is_read_by_a_handheld() {
-        let bytes: Vec<u8> = (0..200u32).map(|at| (at * at >> 3) as u8).collect();
+        let bytes: Vec<u8> = (0..200u32).map(|at| ((at * at) >> 3) as u8).collect();
         for start in 0..9 {
             for end in start..bytes.len() {
                 let piece = &bytes[start..end];
