@@ -23,7 +23,7 @@ pub(super) fn create(
     name: &str,
     fill: &mut dyn FnMut(&mut File) -> io::Result<()>,
 ) -> io::Result<Created> {
-    fs::create_dir_all(folder)?;
+    make_folder(folder)?;
     let mut random = [0; 8];
     getrandom::fill(&mut random).map_err(|error| io::Error::other(error.to_string()))?;
     let temporary = folder.join(format!(".{:016x}.tmp", u64::from_le_bytes(random)));
@@ -37,6 +37,19 @@ pub(super) fn create(
     let created = named?;
     sync_folder(folder)?;
     Ok(created)
+}
+
+/// Makes a folder and those above it where they are missing, each durable before anything in it is: a record must never
+/// outlive a power cut that takes the folder of its bytes.
+fn make_folder(folder: &Path) -> io::Result<()> {
+    let Some(above) = folder.parent().filter(|_| !folder.is_dir()) else { return Ok(()) };
+    make_folder(above)?;
+    match fs::create_dir(folder) {
+        Err(error) if error.kind() == ErrorKind::AlreadyExists => {}
+        made => made?,
+    }
+    sync_folder(folder)?;
+    sync_folder(above)
 }
 
 /// Moves a file aside that is not what its name says: torn by a power cut, and of no worth to anybody.
