@@ -41,6 +41,8 @@ pub struct App {
     pub started_unix_s: i64,
     /// Where its data is, if that is a folder here.
     data: OnceLock<PathBuf>,
+    /// Where files that people bring are held meanwhile.
+    held_in: OnceLock<PathBuf>,
     /// What it shows to whoever connects, if it speaks TLS itself.
     tls: OnceLock<Arc<Tls>>,
     leaving: AtomicBool,
@@ -70,6 +72,7 @@ impl App {
             metrics,
             started_unix_s: clock_unix_s(),
             data: OnceLock::new(),
+            held_in: OnceLock::new(),
             tls: OnceLock::new(),
             leaving: AtomicBool::new(false),
             stop: watch::Sender::new(false),
@@ -84,6 +87,16 @@ impl App {
     /// Says where the data is, for the admin's page.
     pub fn keeps_data_in(&self, folder: PathBuf) {
         let _ = self.data.set(folder);
+    }
+
+    /// Says where files that people bring are held while they come: a folder of ours, made when it is needed.
+    pub fn holds_files_in(&self, folder: PathBuf) {
+        let _ = self.held_in.set(folder);
+    }
+
+    /// That folder; where nobody said one, one of this machine's.
+    pub(crate) fn held_in(&self) -> PathBuf {
+        self.held_in.get().cloned().unwrap_or_else(std::env::temp_dir)
     }
 
     /// Says that the server speaks TLS itself.

@@ -15,7 +15,7 @@ use std::path::{Path, PathBuf};
 use crate::blobs::BlobError;
 use crate::catalog::CatalogError;
 
-pub use check::{Report, check};
+pub use check::{Report, check, repair};
 pub use contents::copy_contents;
 pub use copy::{Copied, Records, backup, copy_own_key, is_backup, make_empty, make_private, restore};
 

@@ -23,7 +23,7 @@ use retrosync_server::catalog::User;
 use retrosync_server::config::{Config, ConfigError};
 use retrosync_server::keep::{self, Copied};
 use retrosync_server::library::Upkeep;
-use retrosync_server::parts::{Parts, alone, restore, upkeep};
+use retrosync_server::parts::{Parts, alone, is_used, restore, upkeep};
 
 type Outcome = Result<ExitCode, Box<dyn Error>>;
 
@@ -196,14 +196,25 @@ async fn approve(config: &Config, code: &UserCode, user: Option<&str>) -> Outcom
 }
 
 async fn check(config: &Config, repair: bool) -> Outcome {
-    let parts = Parts::open_existing(config).await?;
+    is_used(config)?;
     let _alone = if repair { alone(config)? } else { None };
-    tell_report(&keep::check(parts.catalog.as_ref(), parts.blobs.as_ref(), repair, now_unix_s()).await?)
+    let parts = Parts::open(config).await?;
+    let (catalog, blobs) = (parts.catalog.as_ref(), parts.blobs.as_ref());
+    tell_report(&if repair {
+        keep::repair(catalog, blobs, &now_unix_s).await?
+    } else {
+        keep::check(catalog, blobs).await?
+    })
 }
 
 /// What a check found, and its exit code.
 fn tell_report(report: &keep::Report) -> Outcome {
-    let lines = [("missing", &report.missing), ("damaged", &report.damaged), ("orphan", &report.orphans)];
+    let lines = [
+        ("missing", &report.missing),
+        ("damaged", &report.damaged),
+        ("unreadable", &report.unreadable),
+        ("orphan", &report.orphans),
+    ];
     for (what, found) in lines {
         for line in found {
             say(&format!("{what}  {line}"))?;
@@ -211,6 +222,9 @@ fn tell_report(report: &keep::Report) -> Outcome {
     }
     let verdict = match (report.is_sound(), report.set_aside) {
         (true, _) => "all whole",
+        (false, 0) if report.missing.is_empty() && report.damaged.is_empty() => {
+            "some cannot be read now, which is no proof of damage; try again"
+        }
         (false, 0) => "damage found; nothing was changed",
         (false, _) => "damage found",
     };

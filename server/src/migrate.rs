@@ -12,7 +12,7 @@ use retrosync_server::keep;
 use retrosync_server::keep::migrate::{Place, Target, copy_records, look_at_target};
 use retrosync_server::parts::{BytesAt, first_epoch, open_bytes};
 
-use crate::{Outcome, now_unix_s, say, tell_report};
+use crate::{Outcome, say, tell_report};
 
 /// What shall move where.
 pub(crate) struct Move {
@@ -92,7 +92,7 @@ async fn verified(to: &dyn Catalog, blobs: Option<&Arc<dyn Blobs>>) -> Outcome {
             "the bytes were not looked at: say where they are with `--bytes-from`, or run `retrosync-server check`",
         );
     };
-    tell_report(&keep::check(to, blobs.as_ref(), false, now_unix_s()).await?)
+    tell_report(&keep::check(to, blobs.as_ref()).await?)
 }
 
 /// The keys that name the new place.

@@ -46,9 +46,7 @@ impl Parts {
     /// When something cannot be opened or made.
     pub async fn open(config: &Config) -> Opened<Parts> {
         if keeps_data(config) {
-            keep::make_private(&config.data).map_err(|error| {
-                format!("cannot make the data directory `{}`: {error}", config.data.display())
-            })?;
+            make_data(config)?;
         }
         let catalog = open_catalog(config).await?;
         let blobs = open_blobs(config).await?;
@@ -60,13 +58,7 @@ impl Parts {
     /// # Errors
     /// When nothing is there, or it cannot be opened.
     pub async fn open_existing(config: &Config) -> Opened<Parts> {
-        if config.database == Database::Sqlite && !keep::catalog_file(&config.data).exists() {
-            return Err(format!(
-                "`{}` is not a server's data directory: say where it is with `--data DIR`",
-                config.data.display()
-            )
-            .into());
-        }
+        is_used(config)?;
         Parts::open(config).await
     }
 
@@ -86,13 +78,35 @@ impl Parts {
     }
 }
 
+/// Has a server used this before? Looked at without opening or making anything.
+///
+/// # Errors
+/// When it has not.
+pub fn is_used(config: &Config) -> Opened<()> {
+    if config.database == Database::Sqlite && !keep::catalog_file(&config.data).exists() {
+        return Err(format!(
+            "`{}` is not a server's data directory: say where it is with `--data DIR`",
+            config.data.display()
+        )
+        .into());
+    }
+    Ok(())
+}
+
+/// Makes the data folder, if there is none.
+fn make_data(config: &Config) -> Opened<()> {
+    keep::make_private(&config.data).map_err(|error| {
+        format!("cannot make the data directory `{}`: {error}", config.data.display()).into()
+    })
+}
+
 /// Is anything kept in the data folder?
 pub fn keeps_data(config: &Config) -> bool {
     config.database == Database::Sqlite || config.s3_bucket.is_none()
 }
 
 /// Held while a server runs on the data folder, so that no second one does; `None`: nothing is kept there, and there may be
-/// as many as you like.
+/// as many as you like. Taken before anything is opened: opening brings the schema up, and a server that runs must not see that.
 ///
 /// # Errors
 /// When another server has it.
@@ -100,6 +114,7 @@ pub fn alone(config: &Config) -> Opened<Option<File>> {
     if !keeps_data(config) {
         return Ok(None);
     }
+    make_data(config)?;
     let path = config.data.join("server.lock");
     let file = File::create(&path).map_err(|error| format!("cannot write `{}`: {error}", path.display()))?;
     file.try_lock().map_err(|_| format!("another server uses `{}`: stop it first", config.data.display()))?;
@@ -140,7 +155,9 @@ pub async fn restore(config: &Config, from: &Path) -> Opened<Copied> {
         Database::Sqlite => keep::restore(from, blobs.as_ref(), Records::Folder(&config.data)).await?,
         Database::Postgres { .. } => {
             let catalog = open_catalog(config).await?;
-            let copied = keep::restore(from, blobs.as_ref(), Records::Database(catalog.as_ref())).await?;
+            make_data(config)?;
+            let to = Records::Database { catalog: catalog.as_ref(), data: &config.data };
+            let copied = keep::restore(from, blobs.as_ref(), to).await?;
             catalog.close().await;
             copied
         }

@@ -31,8 +31,8 @@ const SWEEP_EVERY: Duration = Duration::from_secs(3600);
 /// Runs the server until it is told to stop.
 pub(crate) async fn serve(config: Config) -> Outcome {
     let tls = open_tls(&config)?.map(Arc::new);
-    let parts = Parts::open(&config).await?;
     let alone = alone(&config)?;
+    let parts = Parts::open(&config).await?;
     if alone.is_some() {
         parts.blobs.clear_incoming().await?;
     }
@@ -50,6 +50,8 @@ pub(crate) async fn serve(config: Config) -> Outcome {
     if keeps_data(&config) {
         app.keeps_data_in(config.data.clone());
     }
+    // Not in the machine's own folder for such files: a container has none.
+    app.holds_files_in(config.data.join("brought"));
     if let Some(tls) = &tls {
         app.speaks_tls(tls.clone());
     }
@@ -60,7 +62,7 @@ pub(crate) async fn serve(config: Config) -> Outcome {
     let announcing = announcing.map(tokio::spawn);
     let own = listener.local_addr()?;
     let url = app.public_url.clone().unwrap_or_else(|| words::base_url(own, tls.is_some()));
-    let refreshing = tls.clone().map(keep_fresh).transpose()?.map(tokio::spawn);
+    let refreshing = tokio::spawn(keep_fresh(tls.clone())?);
     let limits = Limits {
         connections: config.limits_connections.count(),
         stop: Duration::from_secs(config.limits_stop_s.get()),
@@ -85,7 +87,7 @@ pub(crate) async fn serve(config: Config) -> Outcome {
     sweeping.abort();
     hearing.abort();
     announcing.inspect(|task| task.abort());
-    refreshing.inspect(|task| task.abort());
+    refreshing.abort();
     parts.close().await;
     Ok(ExitCode::SUCCESS)
 }
@@ -117,10 +119,19 @@ async fn announce(
     }
 }
 
-/// Reads the certificate again when its files change, or at SIGHUP.
-fn keep_fresh(tls: Arc<Tls>) -> std::io::Result<impl Future<Output = ()>> {
-    let hangup = signal(SignalKind::hangup())?;
-    Ok(tls.keep_fresh(hangup))
+/// Reads the owner's certificate again when its files change, or at SIGHUP, which ends no server: also not one that has none.
+fn keep_fresh(tls: Option<Arc<Tls>>) -> std::io::Result<impl Future<Output = ()>> {
+    let mut hangup = signal(SignalKind::hangup())?;
+    Ok(async move {
+        if let Some(tls) = tls.filter(|tls| !tls.is_self_signed()) {
+            return tls.keep_fresh(hangup).await;
+        }
+        while hangup.recv().await.is_some() {
+            log::info!(
+                "SIGHUP: there is no certificate to read again; what else is configured is read at the start"
+            );
+        }
+    })
 }
 
 /// Written under another name first, so that who waits for the file never reads half of it.

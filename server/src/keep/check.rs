@@ -7,6 +7,7 @@ use retrosync_protocol::{Content, Digest, Hasher};
 
 use super::KeepError;
 use crate::blobs::{Blobs, Found};
+use crate::catalog::turn::Turn;
 use crate::catalog::{Access, Catalog};
 
 /// Orphans younger than this may be on their way to a record.
@@ -23,6 +24,8 @@ pub struct Report {
     pub missing: Vec<String>,
     /// There, and other bytes than recorded.
     pub damaged: Vec<String>,
+    /// Recorded, and nobody can tell now: the store did not give them. Never changed.
+    pub unreadable: Vec<String>,
     /// There, and no record speaks of them (a crash between bytes and record).
     pub orphans: Vec<String>,
     /// Orphans that were removed.
@@ -32,25 +35,74 @@ pub struct Report {
 }
 
 impl Report {
-    /// Nothing missing, nothing damaged. Orphans are harmless.
+    /// Nothing missing, nothing damaged, everything read. Orphans are harmless.
     pub fn is_sound(&self) -> bool {
-        self.missing.is_empty() && self.damaged.is_empty()
+        self.missing.is_empty() && self.damaged.is_empty() && self.unreadable.is_empty()
     }
 }
 
-/// Hashes every blob again and compares with the records. With `repair`, damaged ones are set aside, so that a device that
-/// has the bytes brings them again, and orphans older than a day are removed: only while no server runs, for between its
-/// bytes and its record every content is an orphan.
+/// Hashes every blob again and compares with the records. Changes nothing.
 ///
 /// # Errors
 /// When the catalog or the blobs cannot be read at all.
-pub async fn check(
+pub async fn check(catalog: &dyn Catalog, blobs: &dyn Blobs) -> Result<Report, KeepError> {
+    look(catalog, blobs, None).await
+}
+
+/// As [`check`]; and damaged ones are set aside, so that a device that has the bytes brings them again, and orphans older than a
+/// day are removed: only while no server runs, for between its bytes and its record every content is an orphan.
+///
+/// # Errors
+/// When somebody else uses the catalog or removes bytes, or the catalog or the blobs cannot be read at all.
+pub async fn repair(catalog: &dyn Catalog, blobs: &dyn Blobs, clock: Clock<'_>) -> Result<Report, KeepError> {
+    let holder = format!("check-{}", std::process::id());
+    let turn = Turn::take(catalog, &holder, clock()).await?;
+    let turn = turn.ok_or_else(|| {
+        KeepError::new(
+            "a server is just removing what is unneeded, or a backup is made; try again when it is done",
+        )
+    })?;
+    let mut repair = Repair { catalog, turn, clock };
+    let report = look(catalog, blobs, Some(&mut repair)).await;
+    repair.turn.give_back(catalog).await?;
+    report
+}
+
+/// Tells Unix seconds.
+type Clock<'a> = &'a (dyn Fn() -> i64 + Send + Sync);
+
+/// The right to change what is found, as long as it lasts.
+struct Repair<'a> {
+    catalog: &'a dyn Catalog,
+    turn: Turn,
+    clock: Clock<'a>,
+}
+
+impl Repair<'_> {
+    /// Asked before each change: nobody else is here, and the turn is ours. Answers the time.
+    async fn may(&mut self) -> Result<i64, KeepError> {
+        if self.catalog.others().await? > 0 {
+            return Err(KeepError::new(
+                "another server, or a command, uses this database: stop it first, `--repair` works alone",
+            ));
+        }
+        let now_unix_s = (self.clock)();
+        if self.turn.lasts(now_unix_s) || self.turn.prolong(self.catalog, now_unix_s).await? {
+            return Ok(now_unix_s);
+        }
+        Err(KeepError::new("another command has begun to remove what is unneeded; try again when it is done"))
+    }
+}
+
+async fn look(
     catalog: &dyn Catalog,
     blobs: &dyn Blobs,
-    repair: bool,
-    now_unix_s: i64,
+    mut repair: Option<&mut Repair<'_>>,
 ) -> Result<Report, KeepError> {
     let mut report = Report::default();
+    if let Some(repair) = &mut repair {
+        repair.may().await?;
+    }
     // Records first, then bytes: what is recorded by now is durable by now, also while a server runs.
     let recorded = catalog.begin(Access::Read).await?.all_contents().await?;
     let mut found = BTreeMap::new();
@@ -59,31 +111,40 @@ pub async fn check(
         let blob = blob?;
         found.insert(blob.digest, blob);
     }
+    drop(list);
     for content in recorded {
         report.contents += 1;
         report.size_bytes += content.size_bytes;
         if found.remove(&content.digest).is_none() {
             let line = line(catalog, content, "its bytes are missing").await?;
             report.missing.push(line);
-        } else if let Some(fault) = fault_of(blobs, content).await {
-            report.damaged.push(line(catalog, content, &fault).await?);
-            report.set_aside += u64::from(repair && blobs.set_aside(content.digest).await?);
+            continue;
+        }
+        match hash_of(blobs, content.digest).await {
+            Err(why) => {
+                let fault = format!("its bytes cannot be read: {why}");
+                report.unreadable.push(line(catalog, content, &fault).await?);
+            }
+            Ok(read) => {
+                let Some(fault) = fault_of(read, content) else { continue };
+                report.damaged.push(line(catalog, content, &fault).await?);
+                if let Some(repair) = &mut repair {
+                    repair.may().await?;
+                    report.set_aside += u64::from(blobs.set_aside(content.digest).await?);
+                }
+            }
         }
     }
-    report_orphans(catalog, blobs, found, repair.then_some(now_unix_s), &mut report).await?;
+    report_orphans(catalog, blobs, found, repair, &mut report).await?;
     Ok(report)
 }
 
-/// What is wrong with a content's bytes, if anything.
-async fn fault_of(blobs: &dyn Blobs, content: Content) -> Option<String> {
-    match hash_of(blobs, content.digest).await {
-        Err(why) => Some(format!("its bytes cannot be read: {why}")),
-        Ok((_, size_bytes)) if size_bytes != content.size_bytes => {
-            Some(format!("its bytes are {size_bytes}, not {}", content.size_bytes))
-        }
-        Ok((digest, _)) if digest != content.digest => Some("its bytes are others than recorded".into()),
-        Ok(_) => None,
+/// What is wrong with a content's bytes that were read whole, if anything.
+fn fault_of((digest, size_bytes): (Digest, u64), content: Content) -> Option<String> {
+    if size_bytes != content.size_bytes {
+        return Some(format!("its bytes are {size_bytes}, not {}", content.size_bytes));
     }
+    (digest != content.digest).then(|| "its bytes are others than recorded".into())
 }
 
 async fn hash_of(blobs: &dyn Blobs, digest: Digest) -> Result<(Digest, u64), KeepError> {
@@ -107,12 +168,12 @@ async fn line(catalog: &dyn Catalog, content: Content, fault: &str) -> Result<St
     Ok(format!("content `{}` ({} bytes) {of}: {fault}", content.digest, content.size_bytes))
 }
 
-/// Lists what no record speaks of; removes the old ones when `repair_at_unix_s` says when "now" is.
+/// Lists what no record speaks of; removes the old ones where that is to be repaired.
 async fn report_orphans(
     catalog: &dyn Catalog,
     blobs: &dyn Blobs,
     mut left: BTreeMap<Digest, Found>,
-    repair_at_unix_s: Option<i64>,
+    mut repair: Option<&mut Repair<'_>>,
     report: &mut Report,
 ) -> Result<(), KeepError> {
     // Asked again: a server beside us has recorded some of them meanwhile.
@@ -124,7 +185,8 @@ async fn report_orphans(
             "content `{}` ({} bytes): no record speaks of it",
             orphan.digest, orphan.size_bytes
         ));
-        if repair_at_unix_s.is_some_and(|now_unix_s| now_unix_s - orphan.written_unix_s > ORPHAN_AGE_S) {
+        let Some(repair) = &mut repair else { continue };
+        if repair.may().await? - orphan.written_unix_s > ORPHAN_AGE_S {
             blobs.delete(orphan.digest).await?;
             report.removed += 1;
         }

@@ -9,7 +9,7 @@
 
 use std::fs::{self, File};
 use std::io;
-use std::os::unix::fs::DirBuilderExt as _;
+use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
 
 use retrosync_protocol::{Content, Epoch};
@@ -120,8 +120,13 @@ impl Copied {
 pub enum Records<'a> {
     /// Into a new SQLite catalog in this data directory.
     Folder(&'a Path),
-    /// Into this database, which must be empty.
-    Database(&'a dyn Tables),
+    /// Into a database.
+    Database {
+        /// Which must be empty.
+        catalog: &'a dyn Tables,
+        /// The data directory, which is there; a copy of the backup's catalog is read from it meanwhile.
+        data: &'a Path,
+    },
 }
 
 /// Is this folder a whole backup? Looked at before anything is made for it.
@@ -160,9 +165,9 @@ pub async fn restore(from: &Path, blobs: &dyn Blobs, to: Records<'_>) -> Result<
             fs::rename(&unfinished, &path).map_err(KeepError::at("write", &path))?;
             sync_file_system(data)?;
         }
-        Records::Database(database) => {
+        Records::Database { catalog: database, data } => {
             // The backup itself stays as it is, also where this server would bring its schema up: a copy is read.
-            let copy = tempfile_beside(from)?;
+            let copy = copy_aside(from, data.join(format!("catalog.restoring-{epoch}")))?;
             let catalog = SqliteCatalog::open(&copy.0, &marker.epoch).await?;
             let contents = catalog.begin(Access::Read).await?.all_contents().await?;
             copied.add(&contents, copy_contents(&source, blobs, contents.clone(), &mut |_, _| {}).await?);
@@ -174,9 +179,9 @@ pub async fn restore(from: &Path, blobs: &dyn Blobs, to: Records<'_>) -> Result<
 }
 
 /// A copy of a backup's catalog, removed when dropped.
-struct Beside(PathBuf);
+struct Aside(PathBuf);
 
-impl Drop for Beside {
+impl Drop for Aside {
     fn drop(&mut self) {
         for end in ["", "-wal", "-shm"] {
             let _ = fs::remove_file(format!("{}{end}", self.0.display()));
@@ -184,9 +189,14 @@ impl Drop for Beside {
     }
 }
 
-fn tempfile_beside(from: &Path) -> Result<Beside, KeepError> {
-    let copy = Beside(std::env::temp_dir().join(format!("retrosync-restoring-{}", std::process::id())));
-    fs::copy(catalog_file(from), &copy.0).map_err(KeepError::at("write", &copy.0))?;
+/// Nobody else may look into it: it holds what proves people and devices.
+fn copy_aside(from: &Path, to: PathBuf) -> Result<Aside, KeepError> {
+    let file = File::options().write(true).create_new(true).mode(0o600).open(&to);
+    let mut file = file.map_err(KeepError::at("make", &to))?;
+    let copy = Aside(to);
+    File::open(catalog_file(from))
+        .and_then(|mut catalog| io::copy(&mut catalog, &mut file))
+        .map_err(KeepError::at("write", &copy.0))?;
     Ok(copy)
 }
 

@@ -16,7 +16,8 @@ use super::{
 use crate::blobs::Blobs as _;
 use crate::blobs::disk::DiskBlobs;
 use crate::catalog::sqlite::SqliteCatalog;
-use crate::catalog::{Access, Catalog as _, User, UserId};
+use crate::catalog::turn::Turn;
+use crate::catalog::{self, Access, Catalog, Tx, User, UserId};
 use crate::library::{Asker, Library};
 use crate::notice::Notice;
 
@@ -79,7 +80,13 @@ impl Server {
     }
 
     async fn check(&self, repair: bool, now_unix_s: i64) -> super::Report {
-        check(self.catalog.as_ref(), self.blobs.as_ref(), repair, now_unix_s).await.unwrap()
+        let (catalog, blobs) = (self.catalog.as_ref(), self.blobs.as_ref());
+        let report = if repair {
+            super::repair(catalog, blobs, &move || now_unix_s).await
+        } else {
+            check(catalog, blobs).await
+        };
+        report.unwrap()
     }
 }
 
@@ -136,6 +143,58 @@ async fn damage_is_told_by_the_save_that_it_hits() {
     ];
     damaged.sort();
     assert_eq!(report.damaged, damaged);
+}
+
+#[tokio::test]
+async fn what_cannot_be_read_now_is_told_and_stays_where_it_is() {
+    let [data, _] = folders();
+    let server = Server::with_saves(data.path(), &[b"whole", b"rotten"]).await;
+    fs::write(blob(data.path(), b"rotten"), b"rottem").unwrap();
+    // Every read of a folder fails; as a store does that is slow or away for a while.
+    let unreadable = blob(data.path(), b"whole");
+    fs::remove_file(&unreadable).unwrap();
+    fs::create_dir(&unreadable).unwrap();
+    let report = server.check(true, 0).await;
+    assert!(!report.is_sound());
+    let told =
+        format!("content `{}` (5 bytes) of `gb/sram/Game 1`: its bytes cannot be read", Digest::of(b"whole"));
+    assert!(matches!(report.unreadable.as_slice(), [line] if line.starts_with(&told)), "{report:?}");
+    assert_eq!((report.damaged.len(), report.set_aside), (1, 1), "what is proven");
+    assert!(unreadable.exists(), "good bytes are not put out of reach");
+    assert!(!blob(data.path(), b"rotten").exists());
+}
+
+/// A catalog that another server uses too.
+struct Shared(Arc<SqliteCatalog>);
+
+#[async_trait::async_trait]
+impl Catalog for Shared {
+    async fn begin(&self, access: Access) -> catalog::Result<Box<dyn Tx>> {
+        self.0.begin(access).await
+    }
+    async fn copy_to(&self, file: &Path) -> catalog::Result<bool> {
+        self.0.copy_to(file).await
+    }
+    async fn others(&self) -> catalog::Result<u64> {
+        Ok(1)
+    }
+}
+
+#[tokio::test]
+async fn nothing_is_repaired_beside_a_server_or_while_another_removes_bytes() {
+    let [data, _] = folders();
+    let server = Server::with_saves(data.path(), &[b"rotten"]).await;
+    fs::write(blob(data.path(), b"rotten"), b"rottem").unwrap();
+    let blobs = server.blobs.as_ref();
+    let refused = super::repair(&Shared(server.catalog.clone()), blobs, &|| 1000).await.unwrap_err();
+    assert!(refused.to_string().contains("stop it first"), "{refused}");
+    let turn = Turn::take(server.catalog.as_ref(), "gc", 1000).await.unwrap();
+    let turn = turn.expect("a refused repair gave its turn back");
+    let refused = super::repair(server.catalog.as_ref(), blobs, &|| 1000).await.unwrap_err();
+    assert!(refused.to_string().contains("try again when it is done"), "{refused}");
+    assert!(blob(data.path(), b"rotten").exists());
+    turn.give_back(server.catalog.as_ref()).await.unwrap();
+    assert_eq!(server.check(true, 1000).await.set_aside, 1);
 }
 
 #[tokio::test]

@@ -5,6 +5,7 @@
 
 use std::io::{Read as _, Seek as _, Write as _};
 use std::os::unix::fs::OpenOptionsExt as _;
+use std::path::Path;
 use std::sync::Arc;
 
 use axum::extract::State;
@@ -19,6 +20,7 @@ use super::page::{PageReply, see};
 use super::session::{FileForm, escaped};
 use crate::api::request::{malformed, to_the_end};
 use crate::app::{App, BODY_TIME};
+use crate::keep::make_private;
 use crate::library::{Answer, Asker, Brought};
 use crate::refusal::{Refusal, disk_full};
 
@@ -53,7 +55,7 @@ struct Held {
 
 /// `POST /save/upload` and `POST /upload`
 pub(super) async fn upload(State(app): State<Arc<App>>, form: FileForm) -> PageReply {
-    let brings = tokio::time::timeout(BODY_TIME, read(form));
+    let brings = tokio::time::timeout(BODY_TIME, read(&app, form));
     let (asker, brings) = brings.await.map_err(|_| malformed("the file took longer than 10 minutes"))??;
     let save = which(&brings)?;
     let link = format!("/save?id={}", escaped(save.as_str()));
@@ -125,7 +127,7 @@ fn refuse_archives(save: &SaveId, held: &Held) -> Answer<()> {
     }
 }
 
-async fn read(form: FileForm) -> Answer<(Asker, Brings)> {
+async fn read(app: &App, form: FileForm) -> Answer<(Asker, Brings)> {
     let FileForm { visitor, mut parts } = form;
     let mut brings = Brings::default();
     let mut checked = false;
@@ -150,7 +152,7 @@ async fn read(form: FileForm) -> Answer<(Asker, Brings)> {
                 // Some browsers send a whole path.
                 let name = part.file_name().unwrap_or_default();
                 brings.file_name = name.rsplit(['/', '\\']).next().unwrap_or_default().to_owned();
-                brings.file = hold(part).await?.filter(|_| !brings.file_name.is_empty());
+                brings.file = hold(app, part).await?.filter(|_| !brings.file_name.is_empty());
             }
             _ => {}
         }
@@ -174,7 +176,7 @@ async fn text(mut part: Field<'_>) -> Answer<String> {
 }
 
 /// Takes a file in; `None`: it is empty, which is what a form without a file sends.
-async fn hold(mut part: Field<'_>) -> Answer<Option<Held>> {
+async fn hold(app: &App, mut part: Field<'_>) -> Answer<Option<Held>> {
     let (mut whole, mut size_bytes) = (Hasher::default(), 0_u64);
     let (mut blocks, mut block) = (Vec::new(), BytesMut::new());
     let (mut small, mut spilled) = (BytesMut::new(), None);
@@ -195,7 +197,7 @@ async fn hold(mut part: Field<'_>) -> Answer<Option<Held>> {
         small.extend_from_slice(&chunk);
         if small.len() as u64 > INLINE_LIMIT_BYTES {
             let bytes = small.split().freeze();
-            spilled = Some(spill(spilled.take(), bytes).await?);
+            spilled = Some(spill(app, spilled.take(), bytes).await?);
         }
     }
     if size_bytes == 0 {
@@ -206,7 +208,7 @@ async fn hold(mut part: Field<'_>) -> Answer<Option<Held>> {
     }
     let mut bytes = small.freeze();
     if spilled.is_some() {
-        spilled = Some(spill(spilled.take(), bytes).await?);
+        spilled = Some(spill(app, spilled.take(), bytes).await?);
         bytes = Bytes::new();
     }
     let content = Content { digest: whole.finish(), size_bytes };
@@ -214,11 +216,12 @@ async fn hold(mut part: Field<'_>) -> Answer<Option<Held>> {
 }
 
 /// Appends to a file without a name, which is made at first.
-async fn spill(file: Option<std::fs::File>, bytes: Bytes) -> Answer<std::fs::File> {
+async fn spill(app: &App, file: Option<std::fs::File>, bytes: Bytes) -> Answer<std::fs::File> {
+    let folder = app.held_in();
     let write = move || {
         let mut file = match file {
             Some(file) => file,
-            None => nameless()?,
+            None => nameless(&folder)?,
         };
         file.write_all(&bytes)?;
         Ok(file)
@@ -235,10 +238,11 @@ fn failed(why: impl std::error::Error + Send + Sync + 'static) -> Refusal {
 }
 
 /// A file that is gone when it is closed, whatever becomes of us.
-fn nameless() -> std::io::Result<std::fs::File> {
+fn nameless(folder: &Path) -> std::io::Result<std::fs::File> {
+    make_private(folder)?;
     let mut random = [0; 32];
     getrandom::fill(&mut random).map_err(|why| std::io::Error::other(why.to_string()))?;
-    let path = std::env::temp_dir().join(format!("retrosync-{}", Digest::from_bytes(random)));
+    let path = folder.join(Digest::from_bytes(random).to_string());
     let mut options = std::fs::File::options();
     let file = options.read(true).write(true).create_new(true).mode(0o600).open(&path)?;
     std::fs::remove_file(&path)?;

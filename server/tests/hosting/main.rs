@@ -7,6 +7,7 @@ mod health;
 mod lines;
 mod numbers;
 mod secrets;
+mod start;
 mod stop;
 #[path = "../support/mod.rs"]
 mod support;

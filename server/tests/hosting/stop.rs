@@ -15,6 +15,19 @@ fn tell_to_stop(server: &Server) {
     assert!(Command::new("kill").arg(server.id().to_string()).status().unwrap().success());
 }
 
+#[test]
+fn a_hangup_ends_no_server_that_has_no_certificate_to_read_again() {
+    let mut server = Server::start();
+    let told = Command::new("kill").args(["-HUP", &server.id().to_string()]).status().unwrap();
+    assert!(told.success());
+    wait_for("a line about it", LONG, || {
+        let log = std::fs::read_to_string(server.log()).unwrap();
+        log.contains("SIGHUP: there is no certificate to read again").then_some(())
+    });
+    assert_eq!(server.get("/health", None).status, 200);
+    assert_eq!(server.stop(), Some(0));
+}
+
 /// An upload whose body is half sent; the server has begun to read it.
 struct HalfSent {
     stream: TcpStream,

@@ -96,6 +96,8 @@ impl Server {
             .arg(&ready)
             .args(arguments)
             .env("RETROSYNC_LOG", "debug")
+            // As in a container: there is no folder but the data directory.
+            .env("TMPDIR", self.folder.path().join("none"))
             .env("RETROSYNC_DATABASE", self.database.as_deref().unwrap_or("sqlite"))
             .stdin(Stdio::null())
             .stdout(log)
@@ -152,6 +154,7 @@ impl Server {
             .args(arguments)
             .arg("--data")
             .arg(self.data())
+            .env("TMPDIR", self.folder.path().join("none"))
             .env("RETROSYNC_DATABASE", self.database.as_deref().unwrap_or("sqlite"))
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
