@@ -90,6 +90,7 @@ impl Access {
         let mut tx = self.catalog.begin(catalog::Access::Write).await?;
         let mut record = device_of(tx.as_mut(), asker, device).await?;
         if record.report == text {
+            tx.commit().await?;
             return Ok(());
         }
         let had = Report::read(&record.report);
@@ -160,6 +161,7 @@ impl Access {
     ) -> Answer<()> {
         let mut tx = self.catalog.begin(catalog::Access::Write).await?;
         if asked.recall::<()>(tx.as_mut()).await?.is_some() {
+            tx.commit().await?;
             return Ok(());
         }
         let mut record = device_of(tx.as_mut(), asker, device).await?;

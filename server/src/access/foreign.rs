@@ -173,6 +173,7 @@ impl Access {
         if let Some(identifier) = identifier {
             let pending = open(tx.as_mut(), By::Identifier(identifier), now_unix_s).await?;
             if let Some(pending) = pending.filter(|pending| pending.user == Some(user.0)) {
+                tx.commit().await?;
                 return Ok(Shown { code: pending.code, expires_unix_s: pending.expires_unix_s });
             }
         }
@@ -288,6 +289,7 @@ impl Access {
                 forget_key(tx, pairing).await?;
                 return Err(over());
             };
+            tx.commit().await?;
             forgive();
             return Ok(Some(LetIn { user, device, key, again: true }));
         }

@@ -47,6 +47,7 @@ impl Access {
             p.state == PairingState::Waiting && p.expires_unix_s > now_unix_s && !self.is_void(p)
         };
         if let Some(open) = open.filter(lives) {
+            tx.commit().await?;
             return Ok(offer(open.code, open.expires_unix_s - now_unix_s));
         }
         let pairing = Pairing {
@@ -144,8 +145,10 @@ impl Access {
         let mut tx = self.catalog.begin(catalog::Access::Write).await?;
         let pairing = tx.pairing(code).await?;
         if let Some(done) = used_by(tx.as_mut(), pairing.as_ref(), |device| device.user == user).await? {
+            let answer = paired(tx.as_mut(), &done).await?;
+            tx.commit().await?;
             self.code_tries.forgive(from, now_unix_s);
-            return paired(tx.as_mut(), &done).await;
+            return Ok(answer);
         }
         let mut pairing = self.waiting(pairing, now_unix_s)?;
         let token_sha256 = pairing.token_sha256.ok_or_else(unknown_code)?;
@@ -205,8 +208,10 @@ impl Access {
         let pairing = tx.pairing(&request.user_code).await?;
         let same_token = |had: &DeviceRecord| same(had.token_sha256, device.token_sha256);
         if let Some(done) = used_by(tx.as_mut(), pairing.as_ref(), same_token).await? {
+            let answer = paired(tx.as_mut(), &done).await?;
+            tx.commit().await?;
             self.code_tries.forgive(from, now_unix_s);
-            return paired(tx.as_mut(), &done).await;
+            return Ok(answer);
         }
         let pairing = self.in_state(pairing, PairingState::Offered, now_unix_s)?;
         let user = pairing.user.ok_or_else(unknown_code)?;

@@ -123,7 +123,8 @@ pub trait Tx: People + Saves + Uploads + Operations + Board + Memos + Upkeep + S
     async fn epoch(&mut self) -> Result<Epoch>;
     /// Another epoch: after a restore from a backup.
     async fn set_epoch(&mut self, epoch: &Epoch) -> Result<()>;
-    /// Makes all of it durable and visible.
+    /// Makes all of it durable and visible. Who writes nothing, because what it was asked for is there already, commits too before
+    /// it says so: what a writer sees may be of a neighbour that still waits for the disk.
     async fn commit(self: Box<Self>) -> Result<()>;
 }
 

@@ -159,6 +159,7 @@ impl Library {
         let had = tx.marks(known.row).await?.into_iter().find(|had| had.version == mark.version);
         let (pinned, had_label) = had.map_or((false, String::new()), |had| (had.pinned, had.label));
         if (pinned, had_label.as_str()) == (mark.pinned, mark.label.as_str()) {
+            tx.commit().await?;
             return Ok(());
         }
         tx.put_mark(known.row, &mark).await?;

@@ -92,6 +92,7 @@ impl Library {
     ) -> Answer<ChoiceReply> {
         let mut tx = self.catalog.begin(Access::Write).await?;
         if let Some(reply) = asked.recall(tx.as_mut()).await? {
+            tx.commit().await?;
             return Ok(reply);
         }
         let known = tx.save(asker.user, &request.save).await?.ok_or_else(|| no_save(&request.save))?;

@@ -89,6 +89,8 @@ impl Batch {
         let mut tx = self.library.catalog.begin(Access::Write).await?;
         // Asked again inside: the same request may have been under way twice at once.
         if let Some(reply) = asked.recall(tx.as_mut()).await? {
+            // What the other wrote may not be durable yet; an empty commit is answered when it is.
+            tx.commit().await?;
             return Ok(reply);
         }
         let mut recorder =

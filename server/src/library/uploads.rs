@@ -146,6 +146,7 @@ impl Library {
         let mut tx = self.catalog.begin(Access::Write).await?;
         if tx.content(asker.user, upload.content.digest).await?.is_some() && has_bytes {
             // The same upload was completed by another request meanwhile.
+            tx.commit().await?;
             return Ok(complete());
         }
         let mut copied: Vec<Digest> = pieces
@@ -211,6 +212,7 @@ impl BlockBatch {
             tx.upload(self.asker.user, content).await?.filter(|now| now.id == self.upload.id)
         else {
             let known = tx.content(self.asker.user, content).await?.is_some();
+            tx.commit().await?;
             return if known { Ok(complete()) } else { Err(no_upload(content)) };
         };
         for index in self.staged {

@@ -3,11 +3,17 @@
 #![allow(clippy::unwrap_used)]
 
 use std::sync::Arc;
+use std::time::Duration;
 
-use retrosync_protocol::Epoch;
+use bytes::Bytes;
+use futures_util::future::BoxFuture;
+use retrosync_protocol::{ChoiceRequest, Content, DeviceId, Digest, Epoch, Version, WriterId};
 
+use crate::blobs::objects::ObjectBlobs;
 use crate::catalog::sqlite::SqliteCatalog;
-use crate::catalog::{Access, Catalog as _, CatalogError, Tx, suite};
+use crate::catalog::{Access, Catalog as _, CatalogError, Mark, Tx, suite};
+use crate::library::{Answer, Asker, Library};
+use crate::notice::Notice;
 
 async fn open(folder: &tempfile::TempDir) -> Arc<SqliteCatalog> {
     let file = folder.path().join("catalog.sqlite");
@@ -95,21 +101,118 @@ async fn a_disk_that_refuses_a_group_is_told_to_each_and_keeps_none() {
     let catalog = open(&folder).await;
     let mut first = catalog.begin(Access::Write).await.unwrap();
     suite::add_user(first.as_mut(), "ada").await;
-    let turn = tokio::spawn({
-        let catalog = catalog.clone();
-        async move {
-            let mut turn = catalog.writers.turn().await?;
-            // As when SQLite itself gives up a transaction, on a full disk: the savepoint is gone.
-            sqlx::raw_sql("ROLLBACK").execute(&mut *turn).await.map_err(super::failed)?;
-            turn.commit().await
-        }
-    });
+    let turn = tokio::spawn(breaker(catalog.clone()));
     in_the_queue().await;
     let answers = [first.commit().await, turn.await.unwrap()];
     assert!(answers.iter().all(Result::is_err), "{answers:?}");
     assert_eq!(names(&folder).await, [] as [&str; 0]);
     writer(catalog, "ben", true).await.unwrap();
     assert_eq!(names(&folder).await, ["ben"], "the next is taken in again");
+}
+
+/// A turn in which SQLite itself gives the whole transaction up, as on a full disk.
+async fn breaker(catalog: Arc<SqliteCatalog>) -> Result<(), CatalogError> {
+    let mut turn = catalog.writers.turn().await?;
+    sqlx::raw_sql("ROLLBACK").execute(&mut *turn).await.map_err(super::failed)?;
+    turn.commit().await
+}
+
+/// So many wait for their turn while one has it. Each holds the queue twice: as it asks, and as it waits.
+async fn wait_for_queue(catalog: &SqliteCatalog, waiting: usize) {
+    let holders = 2 + 1 + 2 * waiting;
+    let all_wait = async {
+        while Arc::strong_count(&catalog.writers.0) < holders {
+            tokio::time::sleep(Duration::from_millis(1)).await;
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(60), all_wait).await.unwrap();
+    in_the_queue().await;
+}
+
+/// A request that may be sent twice at once.
+type Request = fn(Library, Asker, Version) -> BoxFuture<'static, Answer<()>>;
+
+#[tokio::test]
+async fn who_sends_it_again_is_told_no_earlier_than_the_first_that_it_is_kept() {
+    let store: Request = |library, asker, first| {
+        Box::pin(async move {
+            let mut batch = library.batch(&asker);
+            let next =
+                Version { content: Some(content(b"next")), parents: vec![first.id()], sequence: 2, ..first };
+            batch.add(next, Some(Bytes::from_static(b"next"))).await;
+            batch.finish(Some("op-1".parse().unwrap()), 1000).await.map(drop)
+        })
+    };
+    let choose: Request = |library, asker, first| {
+        Box::pin(async move {
+            let heads = vec![first.id()];
+            let request = ChoiceRequest { save: first.save, version: None, heads, note: None };
+            library.retire(&asker, &request, Some("op-1".parse().unwrap()), 1000).await.map(drop)
+        })
+    };
+    let mark: Request = |library, asker, first| {
+        Box::pin(async move {
+            let mark = Mark { version: first.id(), pinned: true, label: "the end".into() };
+            library.mark(&asker, &first.save, mark, 1000).await
+        })
+    };
+    for (what, request) in [("a save", store), ("a choice", choose), ("a pin", mark)] {
+        let folder = tempfile::tempdir().unwrap();
+        let catalog = open(&folder).await;
+        let mut tx = catalog.begin(Access::Write).await.unwrap();
+        let user = suite::add_user(tx.as_mut(), "ada").await;
+        tx.commit().await.unwrap();
+        let library =
+            Library::new(catalog.clone(), Arc::new(ObjectBlobs::in_memory()), Arc::new(Notice::new()));
+        let asker = Asker {
+            user,
+            user_name: "ada".into(),
+            device: Some(DeviceId::from_random(&[1; 8])),
+            device_name: "device".into(),
+            writer: WriterId::from_random(&[2; 16]),
+        };
+        let first = first_version();
+        let mut batch = library.batch(&asker);
+        batch.add(first.clone(), Some(Bytes::from_static(b"save"))).await;
+        batch.finish(None, 1000).await.unwrap();
+
+        let held = catalog.writers.turn().await.unwrap();
+        let mut waiting = Vec::new();
+        for number in 1..=2 {
+            waiting.push(tokio::spawn(request(library.clone(), asker.clone(), first.clone())));
+            wait_for_queue(&catalog, number).await;
+        }
+        let breaker = tokio::spawn(breaker(catalog.clone()));
+        wait_for_queue(&catalog, 3).await;
+        held.commit().await.unwrap_err();
+        breaker.await.unwrap().unwrap_err();
+        for one in waiting {
+            assert!(one.await.unwrap().is_err(), "{what}: nothing of it was kept");
+        }
+        let mut tx = catalog.begin(Access::Read).await.unwrap();
+        let row = tx.save(user, &first.save).await.unwrap().unwrap().row;
+        assert_eq!(tx.history(row, u64::MAX, 9).await.unwrap().len(), 1, "{what}");
+    }
+}
+
+fn content(bytes: &[u8]) -> Content {
+    Content { digest: Digest::of(bytes), size_bytes: bytes.len() as u64 }
+}
+
+fn first_version() -> Version {
+    Version {
+        save: "gb/sram/Tetris".parse().unwrap(),
+        content: Some(content(b"save")),
+        parents: Vec::new(),
+        writer: WriterId::from_random(&[2; 16]),
+        sequence: 1,
+        played: None,
+        suspect: false,
+        client: "test".into(),
+        profile: "onion".into(),
+        core: None,
+        note: None,
+    }
 }
 
 #[tokio::test]
