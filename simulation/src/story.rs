@@ -8,7 +8,7 @@ mod trouble;
 use retrosync::pace::Trigger;
 
 use crate::handheld::Wall;
-use crate::link::Fault;
+pub use crate::link::Fault;
 
 pub use drawn::draw;
 pub use trouble::{Class, Classes};

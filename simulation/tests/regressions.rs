@@ -1,9 +1,9 @@
 //! What a hunt has found, each as its shortest history: none of them may come back.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
-use retrosync::pace::Trigger::{Changed, Full, Retry};
+use retrosync::pace::Trigger::{Changed, Full, GameEnded, Retry};
 use retrosync_simulation::history::{History, Theatre};
-use retrosync_simulation::story::{Act, Crash, Event, Mishap};
+use retrosync_simulation::story::{Act, Crash, Event, Fault, Mishap};
 
 fn keeps_its_promises(seed: u64, devices: usize, events: &[Event]) {
     keep_their_promises(seed, devices, false, events);
@@ -351,6 +351,63 @@ fn a_save_that_could_not_be_finished_on_a_full_card_goes_on_as_soon_as_there_is_
             Event::Cycle { device: 0, trigger: Changed, fault: None, meanwhile: None, mishap: None },
             syncs_until_power_goes(1, 11),
             exits(0),
+        ],
+    );
+}
+
+/// A state that a cut had left without its clusters was emptied by the firmware's check, and played again smaller than it was: the
+/// model, not the program, believed that it still had the clusters of before, and took its next autosave for a broken card.
+#[test]
+fn a_state_that_a_check_has_emptied_is_played_on_like_a_new_one() {
+    keeps_its_promises(
+        1_000_077_909,
+        2,
+        &[
+            starts(0, 2),
+            Event::Saves { device: 0, truncates: false },
+            Event::PowerGoesInSave { device: 0, truncates: true },
+            starts(1, 0),
+            Event::Exits { device: 1, saves: true, truncates: true },
+            starts_unseen(0, 0),
+            Event::Exits { device: 0, saves: true, truncates: true },
+            Event::Cycle {
+                device: 0,
+                trigger: Retry,
+                fault: Some((2, Fault::Unreachable)),
+                meanwhile: Some((0, Act::Plays, 2)),
+                mishap: None,
+            },
+            Event::Exits { device: 0, saves: true, truncates: false },
+        ],
+    );
+}
+
+/// The card was full when the power was back. The save that the cut had torn could have been written again, which takes no room; but a
+/// copy of the torn bytes was to be kept first, for which there was none: a game would have loaded half of each version.
+#[test]
+fn a_save_that_a_cut_has_torn_on_a_full_card_is_whole_before_a_game_can_load_it() {
+    let syncs =
+        |trigger, fault, meanwhile, mishap| Event::Cycle { device: 1, trigger, fault, meanwhile, mishap };
+    let card_fails = Some(Mishap::CallFails(49));
+    keeps_its_promises(
+        189_652,
+        2,
+        &[
+            starts(1, 0),
+            Event::Exits { device: 1, saves: true, truncates: false },
+            starts(0, 1),
+            syncs(Retry, Some((2, Fault::BitFlipped)), None, card_fails),
+            Event::Exits { device: 0, saves: true, truncates: true },
+            starts_unseen(0, 0),
+            Event::Cycle { device: 0, trigger: GameEnded, fault: None, meanwhile: None, mishap: None },
+            Event::PairsAgain { device: 1, cut: None },
+            syncs(Changed, Some((2, Fault::TooMany)), Some((2, Act::Restores, 2)), None),
+            Event::CardFills { device: 1, sectors: Some(9) },
+            Event::Exits { device: 0, saves: true, truncates: false },
+            starts(0, 1),
+            Event::Exits { device: 0, saves: true, truncates: false },
+            Event::Cycle { device: 0, trigger: Retry, fault: None, meanwhile: None, mishap: None },
+            syncs(Retry, None, None, Some(Mishap::PowerGoes(17))),
         ],
     );
 }

@@ -3,8 +3,8 @@
 //! ```text
 //! in place  the save is new ............ close
 //!           old ........................ close: it was not begun
-//!           a mix of old and new ....... our torn write: a copy goes to the attic; rewrite it from the staged bytes,
-//!                                        else from the attic
+//!           a mix of old and new ....... our torn write: a copy goes to the attic, if the card has room for it; rewrite it
+//!                                        from the staged bytes, else from the attic
 //!           else ....................... not ours (a game wrote before we came back): leave it, tell
 //! move      the save is new ............ make its name durable, close
 //!           new, and the staged name ... both names share one chain: as the next but one, with a copy of the new bytes
@@ -73,8 +73,13 @@ impl Disk {
                 if here.file.size_bytes == new.content.size_bytes
                     && self.is_mix(path, intent.number, new) =>
             {
-                // Promise 1, for torn bytes too: a mix could still be what a game wrote.
-                self.attic.put(&intent.save, path, &here, Reason::Found)?;
+                // Promise 1, for torn bytes too: a mix could still be what a game wrote. Where the card is full for that, a game
+                // must not load it all the same: what it is mixed of is kept, and to write it takes no room.
+                if let Err(error) = self.attic.put(&intent.save, path, &here, Reason::Found)
+                    && error.kind != Kind::Full
+                {
+                    return Err(error);
+                }
                 let source = if spare.is_some() {
                     staged
                 } else if self.attic.holds(intent.number, &old.file) {

@@ -117,7 +117,7 @@ impl Fat {
         for node in 0..card.nodes.len() {
             let Some((folder, name)) = card.nodes[node].home.clone() else { continue };
             if card.extent(node).is_none() {
-                card.nodes[node].dirent = EMPTY;
+                (card.nodes[node].dirent, card.nodes[node].clusters) = (EMPTY, 0);
                 card.name(&(folder, name)).durable = Some(EMPTY);
             } else if let Dirent { chain: Some(chain), size } = card.nodes[node].dirent {
                 card.chains[chain].truncate(size.div_ceil(SECTOR as u64) as usize);
