@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 use std::hash::DefaultHasher;
 use std::sync::{Arc, Mutex};
 
+use retrosync::attic::Reason;
 use retrosync::choice::{self, Keep, Wish};
 use retrosync::disk::Disk;
 use retrosync::volume::Volume as _;
@@ -280,6 +281,10 @@ impl World {
         if let Some((root, entry)) = kept {
             self.about_to_sync(device);
             self.truth.chosen.insert(entry.content.digest);
+            if entry.reason == Reason::Found {
+                // What a cut had torn: nobody wrote it, and a person wants it.
+                self.truth.names.entry(entry.content.digest).or_insert_with(|| "what a cut had torn".into());
+            }
             let wish = Wish::RestoreKept { save, root, number: entry.number };
             self.devices[device].with_parts(|parts| choice::carry_out(parts, &wish).is_ok());
         }

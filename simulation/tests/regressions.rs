@@ -411,3 +411,24 @@ fn a_save_that_a_cut_has_torn_on_a_full_card_is_whole_before_a_game_can_load_it(
         ],
     );
 }
+
+/// A person brought back from the attic what a cut had torn, which is kept for nobody else: the judge took it for bytes that the
+/// program had mixed up.
+#[test]
+fn what_a_cut_had_torn_comes_back_if_a_person_wants_it() {
+    keeps_its_promises(
+        194_591,
+        3,
+        &[
+            starts(0, 1),
+            exits(0),
+            syncs(0),
+            syncs_until_power_goes(1, 16),
+            starts(0, 1),
+            exits(0),
+            syncs(0),
+            syncs_until_power_goes(1, 13),
+            Event::RestoresKept { device: 1, save: 1, nth: 0 },
+        ],
+    );
+}
