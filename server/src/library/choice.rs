@@ -2,7 +2,7 @@
 //!
 //! Promise 2, *no blind store*: if the heads are others by now, nothing is written and the person looks again.
 
-use retrosync_protocol::{ChoiceReply, ChoiceRequest, Code, Head, MAX_PARENTS, Version, VersionId};
+use retrosync_protocol::{ChoiceReply, ChoiceRequest, Code, Digest, Head, MAX_PARENTS, Version, VersionId};
 
 use super::board::pin_others;
 use super::operations::Asked;
@@ -90,6 +90,8 @@ impl Library {
         asked: &Asked,
         now_unix_s: i64,
     ) -> Answer<ChoiceReply> {
+        // Asked before the transaction: a store of bytes may be slow.
+        let lost = self.lost_choice(asker, request, how.keep).await?;
         let mut tx = self.catalog.begin(Access::Write).await?;
         if let Some(reply) = asked.recall(tx.as_mut()).await? {
             tx.commit().await?;
@@ -108,6 +110,9 @@ impl Library {
         {
             return Err(contents::thinned(content.digest));
         }
+        if let Some(digest) = lost {
+            return Err(contents::lost(digest));
+        }
         let sequence = tx.last_sequence(asker.user, &asker.writer).await? + 1;
         let template = written(asker, request, &known, kept.as_ref(), sequence);
         if let Some(fault) = template.fault() {
@@ -124,6 +129,23 @@ impl Library {
         tx.commit().await?;
         self.tell(asker, news);
         Ok(reply)
+    }
+
+    /// The content of the chosen version, if its bytes are not where they should be: no device could ever fetch such a head.
+    async fn lost_choice(
+        &self,
+        asker: &Asker,
+        request: &ChoiceRequest,
+        chosen: Option<VersionId>,
+    ) -> Answer<Option<Digest>> {
+        let Some(chosen) = chosen else { return Ok(None) };
+        let mut tx = self.catalog.begin(Access::Read).await?;
+        let Some(known) = tx.save(asker.user, &request.save).await? else { return Ok(None) };
+        let version = tx.version(known.row, chosen).await?;
+        drop(tx);
+        let Some(content) = version.and_then(|version| version.record.content) else { return Ok(None) };
+        let is_there = self.blobs.size_bytes(content.digest).await? == Some(content.size_bytes);
+        Ok((!is_there).then_some(content.digest))
     }
 }
 

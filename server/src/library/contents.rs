@@ -5,7 +5,7 @@
 use retrosync_protocol::{Code, Content, Digest};
 
 use super::Answer;
-use crate::blobs::Blobs;
+use crate::blobs::{BlobError, Blobs};
 use crate::catalog::{StrayState, Tx, UserId};
 use crate::refusal::Refusal;
 
@@ -50,6 +50,12 @@ pub(super) async fn absent(tx: &mut dyn Tx, user: UserId, digest: Digest) -> Ans
         return Ok(thinned(digest));
     }
     Ok(Refusal::new(Code::NotFound, format!("no version of yours has the content `{digest}`")))
+}
+
+/// The record speaks of bytes that are gone without anybody's will.
+pub(super) fn lost(digest: Digest) -> Refusal {
+    Refusal::from(BlobError::Missing(digest))
+        .help("choose another version; `retrosync-server check` tells the server's owner what is missing")
 }
 
 /// The version is known, its bytes are not kept any more.

@@ -3,7 +3,7 @@
 //! Nothing is ever overwritten: a version is added beside all others, and only marks of leaves change. May assume that the
 //! content of what is recorded is durable in the blobs (promise 5).
 
-use retrosync_protocol::{Code, Content, StoreResult, Version, VersionId};
+use retrosync_protocol::{Code, Content, Digest, StoreResult, Version, VersionId};
 
 use super::board::about;
 use super::tally::News;
@@ -23,6 +23,8 @@ pub(super) struct Recorder<'a> {
     now_unix_s: i64,
     change: u64,
     news: News,
+    /// Contents that a record may speak of and whose bytes are gone.
+    lost: Vec<Digest>,
     /// What the log calls it, where that is not told by the version itself.
     verb: Option<&'static str>,
 }
@@ -35,12 +37,26 @@ impl<'a> Recorder<'a> {
         now_unix_s: i64,
     ) -> Answer<Recorder<'a>> {
         let change = tx.last_change(asker.user).await?;
-        Ok(Recorder { tx, blobs, asker, now_unix_s, change, news: News::default(), verb: None })
+        Ok(Recorder {
+            tx,
+            blobs,
+            asker,
+            now_unix_s,
+            change,
+            news: News::default(),
+            lost: Vec::new(),
+            verb: None,
+        })
     }
 
     /// The same, for a person's choice: the log calls it by its verb.
     pub(super) fn choosing(self, verb: &'static str) -> Recorder<'a> {
         Recorder { verb: Some(verb), ..self }
+    }
+
+    /// The same, where the bytes of these contents are gone: they must come again.
+    pub(super) fn without(self, lost: Vec<Digest>) -> Recorder<'a> {
+        Recorder { lost, ..self }
     }
 
     /// What was written; others are told after the commit.
@@ -191,7 +207,8 @@ impl<'a> Recorder<'a> {
             let user = self.asker.user;
             return contents::keep(self.tx, self.blobs, user, content, self.now_unix_s).await;
         }
-        match contents::need(self.tx, self.asker.user, content.digest).await? {
+        let had = contents::need(self.tx, self.asker.user, content.digest).await?;
+        match had.filter(|had| !self.lost.contains(&had.digest)) {
             Some(had) if had == content => Ok(()),
             Some(had) => Err(Refusal::new(
                 Code::DigestMismatch,
@@ -202,7 +219,7 @@ impl<'a> Recorder<'a> {
             )),
             None => Err(Refusal::new(
                 Code::ContentMissing,
-                format!("the content `{}` is not known and no body came", content.digest),
+                format!("the content `{}` is not here and no body came", content.digest),
             )
             .help("send the bytes")),
         }

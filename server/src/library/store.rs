@@ -5,7 +5,9 @@
 //! `check` lists them.
 
 use bytes::Bytes;
-use retrosync_protocol::{Code, INLINE_LIMIT_BYTES, Problem, StoreReply, StoreResult, Version, VersionId};
+use retrosync_protocol::{
+    Code, Digest, INLINE_LIMIT_BYTES, Problem, StoreReply, StoreResult, Version, VersionId,
+};
 
 use super::operations::Asked;
 use super::recorder::Recorder;
@@ -86,6 +88,7 @@ impl Batch {
             return Ok(reply);
         }
         self.publish().await?;
+        let lost = self.lost().await?;
         let mut tx = self.library.catalog.begin(Access::Write).await?;
         // Asked again inside: the same request may have been under way twice at once.
         if let Some(reply) = asked.recall(tx.as_mut()).await? {
@@ -93,8 +96,9 @@ impl Batch {
             tx.commit().await?;
             return Ok(reply);
         }
-        let mut recorder =
-            Recorder::new(tx.as_mut(), self.library.blobs.as_ref(), &self.asker, now_unix_s).await?;
+        let mut recorder = Recorder::new(tx.as_mut(), self.library.blobs.as_ref(), &self.asker, now_unix_s)
+            .await?
+            .without(lost);
         let mut results = Vec::with_capacity(self.frames.len());
         for frame in self.frames {
             let result = match frame {
@@ -156,6 +160,19 @@ impl Batch {
             }
         }
         Ok(self.library.blobs.publish(batch).await?)
+    }
+
+    /// What is named without a body and is not among the bytes. Asked before the transaction: a store of bytes may be slow.
+    async fn lost(&self) -> Answer<Vec<Digest>> {
+        let named = self.frames.iter().filter_map(|frame| match frame {
+            Frame::Unjudged { version, published: false, .. } => Some(version.content?.digest),
+            _ => None,
+        });
+        let named: Vec<Digest> = named.collect();
+        if named.is_empty() {
+            return Ok(Vec::new());
+        }
+        Ok(self.library.blobs.lacking(named).await?)
     }
 }
 

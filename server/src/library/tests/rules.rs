@@ -195,6 +195,28 @@ async fn a_choice_settles_the_question_over_the_heads_that_were_seen() {
 }
 
 #[tokio::test]
+async fn no_choice_and_no_store_makes_a_head_of_bytes_that_are_gone() {
+    let world = World::new().await;
+    let asker = world.device(1);
+    let [one, two] = [version(1, 1, b"one", &[]), version(2, 1, b"two", &[])];
+    for (stored, bytes) in [(&one, b"one"), (&two, b"two")] {
+        world.store(&asker, stored, Some(bytes)).await;
+    }
+    world.library.blobs.delete(one.content.unwrap().digest).await.unwrap();
+    let heads = vec![one.id(), two.id()];
+    let request = ChoiceRequest { save: SAVE.parse().unwrap(), version: Some(one.id()), heads, note: None };
+    let refused = world.library.resolve(&asker, &request, None, NOW_UNIX_S).await.unwrap_err();
+    assert_eq!(refused.code(), Code::Internal);
+    let again = version(1, 2, b"one", &[one.id(), two.id()]);
+    assert_eq!(word(&world.store(&asker, &again, None).await).0, "content_missing");
+    assert_eq!(world.heads(&asker, SAVE).await, [one.id(), two.id()], "the question stays");
+    assert_eq!(word(&world.store(&asker, &again, Some(b"one")).await), ("head", Some(again.id())));
+    let back = ChoiceRequest { heads: vec![again.id()], ..request };
+    let restored = world.library.restore(&asker, &back, None, NOW_UNIX_S).await.unwrap();
+    assert_eq!(restored.heads[0].content, one.content, "brought again, it can be chosen again");
+}
+
+#[tokio::test]
 async fn forty_heads_are_settled_by_one_choice() {
     let world = World::new().await;
     let asker = world.device(1);
