@@ -69,13 +69,9 @@ pub(super) async fn bring_up(pool: &PgPool, migrations: &[Migration], first_epoc
 
 /// Waits to be the only one who writes; refuses if the schema has become too new for this server meanwhile.
 pub(super) async fn lock_to_write(tx: &mut Held) -> Result<()> {
-    let query = sqlx::query(
-        "SELECT pg_advisory_xact_lock($1), (SELECT changes FROM schema_state), (SELECT oldest_server FROM schema_state)",
-    );
-    let row = query.bind(WRITERS).fetch_one(&mut **tx).await.map_err(failed)?;
-    let state =
-        State { changes: row.try_get(1).map_err(failed)?, oldest_server: row.try_get(2).map_err(failed)? };
-    refuse_older(Some(state), number(MIGRATIONS.len()))
+    lock(tx, WRITERS).await?;
+    // A statement of its own: what it sees is of after the wait.
+    refuse_older(state(tx).await?, number(MIGRATIONS.len()))
 }
 
 #[derive(Clone, Copy)]
