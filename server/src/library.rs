@@ -29,7 +29,7 @@ use retrosync_protocol::{
 };
 
 use crate::blobs::{BlobError, BlobStream, Blobs};
-use crate::catalog::{Access, Catalog, StoredVersion, UserId};
+use crate::catalog::{Access, Catalog, StoredVersion, Tx, UserId};
 use crate::notice::Notice;
 use crate::refusal::Refusal;
 
@@ -108,6 +108,16 @@ impl Library {
     /// When they do not.
     pub async fn blobs_answer(&self) -> Answer<()> {
         Ok(self.blobs.answers().await?)
+    }
+
+    /// Commits a version. Those who wait look also where that fails: it may be only the answer that was lost on its way from a
+    /// database, and nobody else would ever wake them.
+    async fn commit(&self, tx: Box<dyn Tx>, asker: &Asker) -> Answer<()> {
+        let done = tx.commit().await;
+        if done.is_err() {
+            self.notice.ring(asker.user);
+        }
+        Ok(done?)
     }
 
     /// After a commit: counts it, and wakes who waits for this user's news.

@@ -79,7 +79,7 @@ impl Library {
         let mut recorder = Recorder::new(tx.as_mut(), self.blobs.as_ref(), asker, now_unix_s).await?;
         let result = recorder.store(version.id(), &version, true).await?;
         let news = recorder.news();
-        tx.commit().await?;
+        self.commit(tx, asker).await?;
         self.tell(asker, news);
         Ok(result)
     }

@@ -126,7 +126,7 @@ impl Library {
         let reply = write_over(&mut recorder, &known, template, leaves).await?;
         let news = recorder.news();
         asked.keep(tx.as_mut(), &reply, now_unix_s).await?;
-        tx.commit().await?;
+        self.commit(tx, asker).await?;
         self.tell(asker, news);
         Ok(reply)
     }

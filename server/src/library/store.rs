@@ -119,7 +119,7 @@ impl Batch {
         if !reply.results.iter().any(|result| matches!(result, StoreResult::Refused { .. })) {
             asked.keep(tx.as_mut(), &reply, now_unix_s).await?;
         }
-        tx.commit().await?;
+        self.library.commit(tx, &self.asker).await?;
         self.library.tell(&self.asker, news);
         Ok(reply)
     }
