@@ -1,7 +1,7 @@
 //! `retrosync-server backup` and `restore`: everything of a server in one folder, whatever it keeps it in.
 //!
 //! A backup is a data directory of SQLite and files, of any catalog and any store of bytes: made from PostgreSQL and S3, it can
-//! be restored into them, into others, or served as it is. It is the catalog as of one moment, and then every content that this
+//! be restored into them or into others. It is the catalog as of one moment, and then every content that this
 //! catalog names: durable before it was named (promise 5), and not removed meanwhile, for the backup holds the turn
 //! (`catalog::turn`). Every byte is hashed on its way. `backup.json` is written last; without it a folder is no backup.
 //!
@@ -211,9 +211,25 @@ fn read_marker(from: &Path) -> Result<Marker, KeepError> {
     };
     let text = fs::read(&path).map_err(|why| unfit(why.to_string()))?;
     let marker: Marker = serde_json::from_slice(&text).map_err(|why| unfit(why.to_string()))?;
-    match marker.retrosync_backup {
-        1 => Ok(marker),
-        other => Err(unfit(format!("it is of form {other}, this server knows 1"))),
+    if marker.retrosync_backup != 1 {
+        let form = marker.retrosync_backup;
+        return Err(unfit(format!("it is of form {form}, this server knows 1")));
+    }
+    refuse_served(from)?;
+    Ok(marker)
+}
+
+/// A backup's catalog is one file. Beside it lies what a server wrote that was started on it: the file alone would lack that.
+fn refuse_served(from: &Path) -> Result<(), KeepError> {
+    let beside = from.join("catalog.sqlite-wal");
+    match fs::metadata(&beside) {
+        Ok(found) if found.len() > 0 => Err(KeepError::new(format!(
+            "`{}` holds what was written after the backup: a server was started on it; make a backup of that server instead",
+            beside.display()
+        ))),
+        Ok(_) => Ok(()),
+        Err(why) if why.kind() == io::ErrorKind::NotFound => Ok(()),
+        Err(why) => Err(KeepError::at("look at", &beside)(why)),
     }
 }
 

@@ -251,6 +251,11 @@ async fn nothing_is_overwritten_and_half_a_backup_is_none() {
     assert_eq!(again.to_string(), format!("`{}` {empty}", copy.display()));
     let over = put_back(&copy, data.path()).await.unwrap_err();
     assert_eq!(over.to_string(), format!("`{}` {empty}", data.path().display()));
+    fs::write(copy.join("catalog.sqlite-wal"), b"what a server wrote that was started on it").unwrap();
+    let served = put_back(&copy, &elsewhere.path().join("data")).await.unwrap_err();
+    assert!(served.to_string().contains("holds what was written after the backup"), "{served}");
+    fs::write(copy.join("catalog.sqlite-wal"), b"").unwrap();
+    put_back(&copy, &elsewhere.path().join("as it was")).await.unwrap();
     fs::remove_file(copy.join("backup.json")).unwrap();
     let half = put_back(&copy, &elsewhere.path().join("data")).await.unwrap_err();
     assert!(half.to_string().contains("is no whole backup"), "{half}");
