@@ -20,7 +20,7 @@ use retrosync_protocol::UserCode;
 use retrosync_server::access::Access;
 use retrosync_server::ask_health;
 use retrosync_server::catalog::User;
-use retrosync_server::config::{Config, ConfigError};
+use retrosync_server::config::{Config, ConfigError, Key, Source};
 use retrosync_server::keep::{self, Copied};
 use retrosync_server::library::Upkeep;
 use retrosync_server::parts::{Parts, alone, is_used, restore, upkeep};
@@ -151,6 +151,11 @@ fn random<const N: usize>() -> Result<[u8; N], Box<dyn Error>> {
 }
 
 async fn add_user(config: &Config, name: &str, password_stdin: bool) -> Outcome {
+    // Before the first start there may be nothing yet; but whoever did not say where meant the folder that is there.
+    let is_named = |name| Key::of(name).is_some_and(|key| config.source(key) != Source::Default);
+    if !is_named("data") {
+        is_used(config)?;
+    }
     let access = Parts::open(config).await?.access(true);
     let admin = access.users().await?.is_empty();
     if password_stdin {

@@ -102,8 +102,7 @@ impl Metrics {
             "Time until an answer began; a long poll's is as long as it waited",
             metrics.seconds.clone(),
         );
-        let bytes = "Bytes of requests' bodies, as they said before they came";
-        registry.register("received_bytes", bytes, metrics.received_bytes.clone());
+        registry.register("received_bytes", "Bytes of requests' bodies", metrics.received_bytes.clone());
         registry.register("sent_bytes", "Bytes of answers' bodies", metrics.sent_bytes.clone());
         registry.register("connections", "Connections that are open", metrics.connections.clone());
         registry.register(

@@ -24,6 +24,11 @@ pub(crate) struct Move {
 
 /// Moves everything, or goes on with a move that was interrupted.
 pub(crate) async fn migrate(config: &Config, what: Move) -> Outcome {
+    for (argument, place) in [("--from", &what.from), ("--to", &what.to)] {
+        if place.has_password() {
+            return Err(Config::password_in(argument).into());
+        }
+    }
     if what.from == what.to {
         return Err("the source and the target are the same".into());
     }

@@ -6,12 +6,15 @@
 use std::collections::HashMap;
 use std::net::{IpAddr, Ipv6Addr};
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
 
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 /// The most connections of one address.
 const OF_ONE_ADDRESS: usize = 1000;
+/// How often somebody is said to have enough.
+const SAY_EVERY: Duration = Duration::from_secs(60);
 /// Open files that are no connections: the database, contents that are read and written.
 const OTHER_FILES: usize = 1024;
 
@@ -32,6 +35,8 @@ pub(crate) struct Places {
     all: Arc<Semaphore>,
     most: u32,
     each: Each,
+    /// When somebody was last said to have enough.
+    said: Arc<Mutex<Option<Instant>>>,
 }
 
 /// How many connections each address has.
@@ -52,7 +57,12 @@ pub(crate) struct Place {
 impl Places {
     pub(crate) fn new(most: usize) -> Places {
         let most = u32::try_from(most.min(Semaphore::MAX_PERMITS)).unwrap_or(u32::MAX);
-        Places { all: Arc::new(Semaphore::new(most as usize)), most, each: Arc::default() }
+        Places {
+            all: Arc::new(Semaphore::new(most as usize)),
+            most,
+            each: Arc::default(),
+            said: Arc::default(),
+        }
     }
 
     /// Waits until there is a free one.
@@ -72,12 +82,22 @@ impl Places {
             return None;
         }
         *had += 1;
-        if *had == OF_ONE_ADDRESS {
+        if *had == OF_ONE_ADDRESS && self.may_say(Instant::now()) {
             log::warn!(
                 "`{peer}` has {OF_ONE_ADDRESS} connections and gets no more; if it is a proxy, name it as trusted"
             );
         }
         Some(Place { _one: free, of: Some((home, self.each.clone())) })
+    }
+
+    /// Who comes and goes at the bound fills no log.
+    fn may_say(&self, now: Instant) -> bool {
+        let mut said = self.said.lock().unwrap_or_else(PoisonError::into_inner);
+        let may = said.is_none_or(|said| now.saturating_duration_since(said) >= SAY_EVERY);
+        if may {
+            *said = Some(now);
+        }
+        may
     }
 
     /// Waits until all are free.
@@ -132,6 +152,14 @@ mod tests {
         taken.pop();
         let free = places.free().await.unwrap();
         assert!(places.give(free, one, false).is_some(), "who has gone leaves room");
+    }
+
+    #[test]
+    fn who_comes_and_goes_at_the_bound_is_told_of_once_a_minute() {
+        let (places, began) = (Places::new(1), Instant::now());
+        for (after_s, said) in [(0, true), (1, false), (59, false), (60, true), (61, false)] {
+            assert_eq!(places.may_say(began + Duration::from_secs(after_s)), said, "{after_s}");
+        }
     }
 
     #[test]

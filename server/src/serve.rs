@@ -45,6 +45,11 @@ pub(crate) async fn serve(config: Config) -> Outcome {
     let access = parts.access(config.open_registration);
     let first_user = access.users().await?.is_empty();
     let proxies = Proxies::new(config.trusted_proxies.clone());
+    if config.public_url.is_none() && (config.tls_cert_file.is_some() || !config.trusted_proxies.is_empty()) {
+        log::warn!(
+            "`public_url` is not set: devices that look for the server, and links, get an address that the certificate may not be for"
+        );
+    }
     let public_url = config.public_url.as_ref().map(|url| url.as_str().to_owned());
     let app = App::new(parts.library(), access, public_url, proxies).await?;
     if keeps_data(&config) {

@@ -5,13 +5,14 @@
 //! those hold names, tokens and codes.
 
 use std::pin::Pin;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
 
 use axum::body::{Body, Bytes};
 use axum::extract::{MatchedPath, Request, State};
-use axum::http::{HeaderMap, HeaderValue, Method, header};
+use axum::http::{HeaderMap, HeaderValue, Method};
 use axum::middleware::Next;
 use axum::response::Response;
 use http_body::{Body as HttpBody, Frame, SizeHint};
@@ -35,6 +36,8 @@ struct Trace {
     id: String,
     asker: OnceLock<Who>,
     metrics: Arc<Metrics>,
+    /// Of the body, so far.
+    received_bytes: AtomicU64,
 }
 
 #[derive(Debug)]
@@ -82,19 +85,21 @@ pub async fn watch(State(app): State<Arc<App>>, request: Request, next: Next) ->
     let method = method_of(request.method());
     let route = request.extensions().get::<MatchedPath>().map(|path| path.as_str().to_owned());
     let class = class_of(route.as_deref());
-    let received_bytes = length_of(request.headers());
     let trace = Arc::new(Trace {
         id: id_of(request.headers()),
         asker: OnceLock::new(),
         metrics: app.metrics.clone(),
+        received_bytes: AtomicU64::new(0),
     });
+    let arriving = trace.clone();
+    let request = request.map(|body| Body::new(Arriving { body, trace: arriving }));
     let mut response = TRACE.scope(trace.clone(), next.run(request)).await;
     if let Ok(id) = HeaderValue::from_str(&trace.id) {
         response.headers_mut().insert(ID, id);
     }
     let status = response.status().as_u16();
     app.metrics.answered(class, method, status, began.elapsed());
-    let line = Line { trace, method, route, status, began, received_bytes, sent_bytes: 0 };
+    let line = Line { trace, method, route, status, began, sent_bytes: 0 };
     response.map(|body| Body::new(Told { body, line }))
 }
 
@@ -105,13 +110,13 @@ struct Line {
     route: Option<String>,
     status: u16,
     began: Instant,
-    received_bytes: u64,
     sent_bytes: u64,
 }
 
 impl Drop for Line {
     fn drop(&mut self) {
-        self.trace.metrics.moved(self.received_bytes, self.sent_bytes);
+        let received_bytes = self.trace.received_bytes.load(Ordering::Relaxed);
+        self.trace.metrics.moved(received_bytes, self.sent_bytes);
         let level = if self.status >= 500 { log::Level::Warn } else { log::Level::Info };
         if level > log::max_level() {
             return;
@@ -122,7 +127,7 @@ impl Drop for Line {
             route = self.route.as_deref().unwrap_or("none"),
             status = self.status,
             duration_ms = milliseconds(self.began.elapsed()),
-            received_bytes = self.received_bytes,
+            received_bytes = received_bytes,
             sent_bytes = self.sent_bytes,
             user = who.map(|who| who.user),
             device = who.and_then(|who| who.device.as_deref()),
@@ -133,6 +138,37 @@ impl Drop for Line {
 
 fn milliseconds(time: Duration) -> u64 {
     u64::try_from(time.as_millis()).unwrap_or(u64::MAX)
+}
+
+/// A request's body, counted as it comes: what a head says of it is anybody's word.
+struct Arriving {
+    body: Body,
+    trace: Arc<Trace>,
+}
+
+impl HttpBody for Arriving {
+    type Data = Bytes;
+    type Error = axum::Error;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, axum::Error>>> {
+        let polled = Pin::new(&mut self.body).poll_frame(context);
+        if let Poll::Ready(Some(Ok(frame))) = &polled {
+            let bytes = frame.data_ref().map_or(0, |data| data.len() as u64);
+            self.trace.received_bytes.fetch_add(bytes, Ordering::Relaxed);
+        }
+        polled
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.body.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.body.size_hint()
+    }
 }
 
 /// An answer's body that tells when it is over: sent whole, or given up.
@@ -179,11 +215,6 @@ fn id_of(headers: &HeaderMap) -> String {
             format!("{:016x}", u64::from_be_bytes(bytes))
         }
     }
-}
-
-fn length_of(headers: &HeaderMap) -> u64 {
-    let length = headers.get(header::CONTENT_LENGTH).and_then(|value| value.to_str().ok());
-    length.and_then(|text| text.parse().ok()).unwrap_or(0)
 }
 
 /// A method of ours: anybody can write any word there.

@@ -54,9 +54,20 @@ impl Config {
                 return Err(ConfigError::new(format!("{place}: everybody on this machine sees arguments"))
                     .help(format!("put the secret into a file: `--set {name}_file=PATH`")));
             }
+            if let Ok(Database::Postgres { password: Some(_), .. }) = text.parse()
+                && name == "database"
+            {
+                return Err(Config::password_in("--set database"));
+            }
             config.take(Source::Flag, &place, name, Raw::Text(text))?;
         }
         Ok(config)
+    }
+
+    /// The refusal of a database's address with a password in it, given as an argument.
+    pub fn password_in(argument: &str) -> ConfigError {
+        ConfigError::new(format!("`{argument}`: everybody on this machine sees arguments, and a password is in this one"))
+            .help("leave it out there, and put it into a file: `--set database_password_file=PATH`, or RETROSYNC_DATABASE_PASSWORD_FILE")
     }
 
     /// Where a key's value came from.

@@ -28,7 +28,7 @@ pub enum Place {
     Postgres {
         /// How it is reached, without a password.
         url: String,
-        /// The password, if it was there.
+        /// The password, if it was there; only to be refused.
         password: Option<Secret>,
     },
 }
@@ -60,6 +60,13 @@ impl fmt::Display for Place {
             Place::Sqlite(folder) => write!(f, "sqlite:{}", folder.display()),
             Place::Postgres { url, .. } => f.write_str(url),
         }
+    }
+}
+
+impl Place {
+    /// Is there a password in its address?
+    pub fn has_password(&self) -> bool {
+        matches!(self, Place::Postgres { password: Some(_), .. })
     }
 }
 
@@ -112,8 +119,8 @@ impl Place {
                 let catalog = SqliteCatalog::open(&catalog_file(folder), epoch).await.map_err(at)?;
                 Ok(Opened { catalog: Box::new(catalog), _alone: Some(alone) })
             }
-            Place::Postgres { url, password: own } => {
-                let password = own.as_ref().or(password).map(|password| password.reveal().to_owned());
+            Place::Postgres { url, .. } => {
+                let password = password.map(|password| password.reveal().to_owned());
                 let options = PostgresOptions { password, ..PostgresOptions::default() };
                 let catalog = PostgresCatalog::open(url, options, epoch).await.map_err(at)?;
                 if catalog.others().await.map_err(at)? > 0 {

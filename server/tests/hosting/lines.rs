@@ -1,5 +1,8 @@
 //! The log as programs read it: an object a line, one line a request, and what went wrong bears the request's id.
 
+use std::io::Write as _;
+use std::net::{Shutdown, TcpStream};
+
 use serde_json::Value;
 
 use crate::LONG;
@@ -101,4 +104,16 @@ fn lines_of_requests_can_be_left_out() {
     assert_eq!(server.stop(), Some(0));
     let log = std::fs::read_to_string(server.log()).unwrap();
     assert!(log.contains("info: stopping") && !log.contains("answered"), "{log}");
+}
+
+#[test]
+fn what_is_counted_of_a_body_is_what_came_of_it_not_what_its_head_says() {
+    let server = Server::start_with(&["--set", "log.format=json"]);
+    let mut stream = TcpStream::connect(server.url.strip_prefix("http://").unwrap()).unwrap();
+    let head = "POST /login HTTP/1.1\r\nHost: x\r\nX-Request-Id: claims\r\n\
+                Content-Type: application/x-www-form-urlencoded\r\nContent-Length: 9223372036854775807\r\n\r\nname=ada";
+    stream.write_all(head.as_bytes()).unwrap();
+    stream.shutdown(Shutdown::Write).unwrap();
+    let line = line_of(&server, "claims");
+    assert!(line["received_bytes"].as_u64() <= Some(8), "{line}");
 }

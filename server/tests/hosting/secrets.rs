@@ -103,11 +103,31 @@ fn no_message_repeats_a_secret_that_stands_in_the_wrong_place() {
         assert!(told.starts_with("error: ") && told.contains("line "), "{what}: {told}");
     }
     let folder = folder_with("");
+    let url = format!("postgres://a:{SECRET}@127.0.0.1:9/x");
     for argument in
-        [format!("s3.secret_key={SECRET}"), format!("database=postgres://a:{SECRET}@h/x?password=y")]
+        [format!("s3.secret_key={SECRET}"), format!("database={url}?password=y"), format!("database={url}")]
     {
         let told = is_silent(&argument, program(folder.path()).args(["serve", "--set", &argument]));
         assert!(told.starts_with("error: "), "{told}");
+    }
+}
+
+#[test]
+fn a_password_that_everybody_on_the_machine_sees_is_not_taken() {
+    let folder = folder_with("");
+    let url = format!("postgres://a:{SECRET}@127.0.0.1:9/x");
+    let set = format!("database={url}");
+    let rows: [(&str, &[&str]); 3] = [
+        ("--set database", &["check", "--set", &set]),
+        ("--from", &["migrate", "--from", &url, "--to", "sqlite:x"]),
+        ("--to", &["migrate", "--from", "sqlite:x", "--to", &url]),
+    ];
+    for (argument, words) in rows {
+        let mut command = program(folder.path());
+        let told = is_silent(argument, command.args(words));
+        let begin = format!("error: `{argument}`: everybody on this machine sees arguments");
+        assert!(told.starts_with(&begin) && told.contains("database_password_file"), "{told}");
+        assert_eq!(command.output().unwrap().status.code(), Some(2));
     }
 }
 
