@@ -79,8 +79,7 @@ pub(crate) async fn serve(config: Config) -> Outcome {
     }
     let pin = tls.as_ref().filter(|tls| tls.is_self_signed()).map(|tls| tls.pin());
     say(&words::greeting(&url, &config, pin, first_user))?;
-    let upkeep = config.gc_daily.then(|| upkeep(&config));
-    let sweeping = tokio::spawn(sweep(app.clone(), upkeep));
+    let sweeping = tokio::spawn(sweep(app.clone(), upkeep(&config), config.gc_daily));
     let hearing = tokio::spawn(hear(app.clone(), parts.catalog.heard()));
     let pages = api::router(app.clone())
         .merge(compat::retrosync::router(app.clone()))
@@ -193,7 +192,7 @@ async fn hear(app: Arc<App>, mut news: BoxStream<'static, Heard>) {
 }
 
 /// Forgets now and then what is over.
-async fn sweep(app: Arc<App>, upkeep: Option<Upkeep>) {
+async fn sweep(app: Arc<App>, upkeep: Upkeep, daily: bool) {
     let holder = crate::own_name();
     let mut due = tokio::time::interval(SWEEP_EVERY);
     loop {
@@ -206,8 +205,13 @@ async fn sweep(app: Arc<App>, upkeep: Option<Upkeep>) {
         if let Err(refusal) = swept.await {
             log::warn!("cannot forget what is over: {refusal}");
         }
-        let Some(upkeep) = &upkeep else { continue };
-        match app.library.collect_daily(upkeep, &holder, || app.now_unix_s()).await {
+        if !daily {
+            if let Err(refusal) = app.library.note_time(&upkeep, app.now_unix_s()).await {
+                log::warn!("cannot note the time: {refusal}");
+            }
+            continue;
+        }
+        match app.library.collect_daily(&upkeep, &holder, || app.now_unix_s()).await {
             Ok(Some(done)) if done != Collected::default() => {
                 log::info!("{}", words::collected(&done, false))
             }

@@ -26,6 +26,9 @@
 //!
 //! Bytes that never got a record (a crash in between, an account that was removed) are found in the store itself, and wait their
 //! 30 days too.
+//!
+//! **The clock.** Days are believed to have passed only where somebody looked at the clock meanwhile. After a jump (or a server
+//! that was off for as long) every wait begins anew: a wrong clock costs room for a month, never a save.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -100,6 +103,10 @@ pub struct Collected {
 const LAST: &str = "upkeep_last";
 /// How long a running server waits for the next.
 const EVERY_S: i64 = 24 * 3600;
+/// When anybody last looked at the clock.
+const SEEN: &str = "upkeep_seen";
+/// What is never over.
+const FOR_EVER_S: i64 = i64::MAX / 2;
 
 impl Library {
     /// [`Library::collect`], if no instance has done so for a day; `None`: it was not due, or another does.
@@ -147,7 +154,15 @@ impl Library {
                 .help("try again when it is done")
                 .retry_after_s(60)
         })?;
-        let mut run = Run { library: self, upkeep, clock: &clock, turn, collected: Collected::default() };
+        let mut run = Run {
+            library: self,
+            upkeep,
+            started_unix_s: clock(),
+            wait_s: upkeep.wait_s,
+            clock: &clock,
+            turn,
+            collected: Collected::default(),
+        };
         let outcome = run.all().await;
         let collected = run.collected;
         run.turn.give_back(self.catalog.as_ref()).await?;
@@ -155,10 +170,40 @@ impl Library {
     }
 }
 
+impl Library {
+    /// Notes that time passes, for the next [`Library::collect`], where the server itself makes none.
+    ///
+    /// # Errors
+    /// When the catalog fails.
+    pub async fn note_time(&self, upkeep: &Upkeep, now_unix_s: i64) -> Answer<()> {
+        let mut tx = self.catalog.begin(Access::Write).await?;
+        // A jump stays to be seen by the run.
+        if is_believable(seen(tx.as_mut()).await?, now_unix_s, upkeep.wait_s) {
+            tx.put_setting(SEEN, &now_unix_s.to_string()).await?;
+            tx.commit().await?;
+        }
+        Ok(())
+    }
+}
+
+async fn seen(tx: &mut dyn Tx) -> Answer<Option<i64>> {
+    Ok(tx.setting(SEEN).await?.and_then(|text| text.parse().ok()))
+}
+
+/// Did the clock go on from where it was last seen, rather than jump?
+fn is_believable(seen_unix_s: Option<i64>, now_unix_s: i64, wait_s: i64) -> bool {
+    let most_s = wait_s.max(2 * EVERY_S);
+    // Backwards a little: the clocks of two instances.
+    seen_unix_s.is_some_and(|seen_unix_s| (-EVERY_S..=most_s).contains(&now_unix_s.saturating_sub(seen_unix_s)))
+}
+
 /// One run.
 struct Run<'a, C> {
     library: &'a Library,
     upkeep: &'a Upkeep,
+    /// What is due is due by this: the clock may jump meanwhile.
+    started_unix_s: i64,
+    wait_s: i64,
     clock: &'a C,
     turn: Turn,
     collected: Collected,
@@ -175,6 +220,7 @@ struct Judged {
 
 impl<C: Fn() -> i64 + Send + Sync> Run<'_, C> {
     async fn all(&mut self) -> Answer<()> {
+        self.look_at_clock().await?;
         let users = self.library.catalog.begin(Access::Read).await?.users().await?;
         for user in users {
             self.user(user.id).await?;
@@ -182,10 +228,25 @@ impl<C: Fn() -> i64 + Send + Sync> Run<'_, C> {
         self.strays().await
     }
 
+    /// Where the clock is not to be believed, every wait begins anew and nothing is due in this run.
+    async fn look_at_clock(&mut self) -> Answer<()> {
+        let now_unix_s = self.started_unix_s;
+        let mut tx = self.library.catalog.begin(Access::Write).await?;
+        if !is_believable(seen(tx.as_mut()).await?, now_unix_s, self.upkeep.wait_s) {
+            self.wait_s = FOR_EVER_S;
+            begin_waits_anew(tx.as_mut(), now_unix_s).await?;
+        }
+        if !self.upkeep.dry_run {
+            tx.put_setting(SEEN, &now_unix_s.to_string()).await?;
+            tx.commit().await?;
+        }
+        Ok(())
+    }
+
     /// Marks a user's contents, and takes those away that are due.
     async fn user(&mut self, user: UserId) -> Answer<()> {
         let now_unix_s = (self.clock)();
-        let due_unix_s = now_unix_s - self.upkeep.wait_s;
+        let due_unix_s = self.started_unix_s - self.wait_s;
         let mut tx = self.library.catalog.begin(Access::Read).await?;
         let judged = self.judge(tx.as_mut(), user, now_unix_s, due_unix_s).await?;
         drop(tx);
@@ -341,7 +402,7 @@ impl<C: Fn() -> i64 + Send + Sync> Run<'_, C> {
                     if found.written_unix_s <= since_unix_s =>
                 {
                     known.remove(&found.digest);
-                    if since_unix_s <= now_unix_s - self.upkeep.wait_s {
+                    if since_unix_s <= self.started_unix_s - self.wait_s {
                         due.push(found.digest);
                     }
                 }
@@ -395,6 +456,20 @@ impl<C: Fn() -> i64 + Send + Sync> Run<'_, C> {
         }
         Ok(tx.commit().await?)
     }
+}
+
+/// Everything that waits has waited for nothing yet.
+async fn begin_waits_anew(tx: &mut dyn Tx, now_unix_s: i64) -> Answer<()> {
+    for user in tx.users().await? {
+        let had = tx.contents_of(user.id).await?;
+        let marked = had.iter().filter(|own| own.unneeded_unix_s.is_some());
+        let marked: Vec<Digest> = marked.map(|own| own.content.digest).collect();
+        tx.mark_contents(user.id, &marked, Some(now_unix_s)).await?;
+    }
+    for stray in tx.strays().await? {
+        tx.put_stray(&Stray { since_unix_s: now_unix_s, ..stray }).await?;
+    }
+    Ok(())
 }
 
 fn digests(contents: &[Content]) -> Vec<Digest> {

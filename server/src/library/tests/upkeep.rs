@@ -295,6 +295,56 @@ async fn bytes_without_a_record_wait_their_month_too() {
 }
 
 #[tokio::test]
+async fn a_clock_that_jumps_ahead_takes_nothing_before_its_month() {
+    let world = World::new().await;
+    let start = start_unix_s();
+    let bytes = b"a crash came between";
+    let content = Content { digest: Digest::of(bytes), size_bytes: bytes.len() as u64 };
+    let staged = world.library.blobs.stage(content, Bytes::from_static(bytes)).await.unwrap();
+    world.library.blobs.publish(vec![staged]).await.unwrap();
+    let line = a_line(&world, 30, start).await;
+    let old = digest_of(&line[4]);
+    let marked = start + 3 * DAY_S;
+    assert!(collect(&world, marked).await.marked.contents >= 20);
+    let dry = Upkeep { dry_run: true, ..Upkeep::default() };
+    // (days after the mark by the clock, thinned, removed): ten years ahead, back again, and a month that really passes.
+    let wait = "waits";
+    for (days, expected) in
+        [(3650, wait), (3651, wait), (1, wait), (2, wait), (20, wait), (31, "is gone")]
+    {
+        let now = marked + days * DAY_S;
+        let looked = world.library.collect(&dry, "test", || now).await.unwrap().thinned;
+        let done = collect(&world, now).await;
+        assert_eq!(looked, done.thinned, "day {days}: a dry run tells the same");
+        let gone = done.thinned.contents > 0 && done.removed > done.thinned.contents;
+        assert_eq!(if gone { "is gone" } else { wait }, expected, "day {days}: {done:?}");
+        let left = world.library.blobs.size_bytes(content.digest).await.unwrap().is_some();
+        let kept = world.bytes(&world.device(2), old).await.is_some();
+        assert_eq!((left, kept), (expected == wait, expected == wait), "day {days}");
+    }
+}
+
+#[tokio::test]
+async fn a_run_by_hand_every_other_month_removes_where_a_server_looked_at_the_clock_meanwhile() {
+    for (looked, removed) in [(true, 1), (false, 0)] {
+        let world = World::new().await;
+        let mut now = start_unix_s();
+        let bytes = b"a crash came between";
+        let content = Content { digest: Digest::of(bytes), size_bytes: bytes.len() as u64 };
+        let staged = world.library.blobs.stage(content, Bytes::from_static(bytes)).await.unwrap();
+        world.library.blobs.publish(vec![staged]).await.unwrap();
+        assert_eq!(collect(&world, now).await.found.contents, 1);
+        for _ in 0..60 {
+            now += DAY_S;
+            if looked {
+                world.library.note_time(&Upkeep::default(), now).await.unwrap();
+            }
+        }
+        assert_eq!(collect(&world, now).await.removed, removed, "looked: {looked}");
+    }
+}
+
+#[tokio::test]
 async fn two_servers_do_not_remove_at_once() {
     let world = World::new().await;
     let library = &world.library;
