@@ -3,7 +3,7 @@
 //! A turn is a setting with its holder and its end. It is taken and prolonged in a write transaction; one who died loses it at its
 //! end. Who holds it looks at the clock before each removal and stops well before the end.
 
-use super::{Access, Catalog, Result};
+use super::{Access, Catalog, Result, Tx};
 
 const SETTING: &str = "upkeep_turn";
 /// For how long it is taken.
@@ -53,6 +53,15 @@ impl Turn {
         Ok(held)
     }
 
+    /// Is it ours, as of this transaction?
+    ///
+    /// # Errors
+    /// When the catalog fails.
+    pub async fn is_held(&self, tx: &mut dyn Tx) -> Result<bool> {
+        let had = tx.setting(SETTING).await?;
+        Ok(had.as_deref().and_then(|text| text.split_once(' ')).is_some_and(|(by, _)| by == self.holder))
+    }
+
     /// May something still be begun?
     pub fn lasts(&self, now_unix_s: i64) -> bool {
         now_unix_s + MARGIN_S < self.ends_unix_s && self.ends_unix_s <= now_unix_s + LASTS_S
@@ -64,8 +73,7 @@ impl Turn {
     /// When the catalog fails; it ends by itself then.
     pub async fn give_back(self, catalog: &dyn Catalog) -> Result<()> {
         let mut tx = catalog.begin(Access::Write).await?;
-        let had = tx.setting(SETTING).await?;
-        if had.as_deref().and_then(|text| text.split_once(' ')).is_some_and(|(by, _)| by == self.holder) {
+        if self.is_held(tx.as_mut()).await? {
             tx.put_setting(SETTING, "").await?;
             tx.commit().await?;
         }

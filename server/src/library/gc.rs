@@ -149,11 +149,7 @@ impl Library {
         clock: impl Fn() -> i64 + Send + Sync,
     ) -> Answer<Collected> {
         let turn = Turn::take(self.catalog.as_ref(), holder, clock()).await?;
-        let turn = turn.ok_or_else(|| {
-            Refusal::new(Code::Unavailable, "another server removes what is unneeded, or a backup is made")
-                .help("try again when it is done")
-                .retry_after_s(60)
-        })?;
+        let turn = turn.ok_or_else(not_our_turn)?;
         let mut run = Run {
             library: self,
             upkeep,
@@ -197,6 +193,12 @@ fn is_believable(seen_unix_s: Option<i64>, now_unix_s: i64, wait_s: i64) -> bool
     seen_unix_s.is_some_and(|seen_unix_s| (-EVERY_S..=most_s).contains(&now_unix_s.saturating_sub(seen_unix_s)))
 }
 
+fn not_our_turn() -> Refusal {
+    Refusal::new(Code::Unavailable, "another server removes what is unneeded, or a backup is made")
+        .help("try again when it is done")
+        .retry_after_s(60)
+}
+
 /// One run.
 struct Run<'a, C> {
     library: &'a Library,
@@ -228,10 +230,19 @@ impl<C: Fn() -> i64 + Send + Sync> Run<'_, C> {
         self.strays().await
     }
 
+    /// A transaction that writes, and does so only in our turn: what a run had read may be what another's has changed since.
+    async fn begin_write(&self) -> Answer<Box<dyn Tx>> {
+        let mut tx = self.library.catalog.begin(Access::Write).await?;
+        match self.turn.is_held(tx.as_mut()).await? {
+            true => Ok(tx),
+            false => Err(not_our_turn()),
+        }
+    }
+
     /// Where the clock is not to be believed, every wait begins anew and nothing is due in this run.
     async fn look_at_clock(&mut self) -> Answer<()> {
         let now_unix_s = self.started_unix_s;
-        let mut tx = self.library.catalog.begin(Access::Write).await?;
+        let mut tx = self.begin_write().await?;
         if !is_believable(seen(tx.as_mut()).await?, now_unix_s, self.upkeep.wait_s) {
             self.wait_s = FOR_EVER_S;
             begin_waits_anew(tx.as_mut(), now_unix_s).await?;
@@ -261,7 +272,7 @@ impl<C: Fn() -> i64 + Send + Sync> Run<'_, C> {
         if judged.mark.is_empty() && judged.unmark.is_empty() && judged.due.is_empty() {
             return Ok(());
         }
-        let mut tx = self.library.catalog.begin(Access::Write).await?;
+        let mut tx = self.begin_write().await?;
         tx.mark_contents(user, &digests(&judged.mark), Some(now_unix_s)).await?;
         tx.mark_contents(user, &digests(&judged.unmark), None).await?;
         let condemned = self.take_away(tx.as_mut(), user, &judged.due, due_unix_s, now_unix_s).await?;
@@ -354,7 +365,7 @@ impl<C: Fn() -> i64 + Send + Sync> Run<'_, C> {
             }
             self.collected.removed += removed.len() as u64;
             self.collected.left += (some.len() - removed.len()) as u64;
-            let mut tx = catalog.begin(Access::Write).await?;
+            let mut tx = self.begin_write().await?;
             for digest in removed {
                 let stray = Stray { digest, since_unix_s: (self.clock)(), state: StrayState::Removed };
                 tx.put_stray(&stray).await?;
@@ -387,52 +398,61 @@ impl<C: Fn() -> i64 + Send + Sync> Run<'_, C> {
         self.forget_gone(known).await
     }
 
+    /// Goes on for as long as the turn is ours.
+    async fn go_on(&mut self) -> Answer<()> {
+        match self.turn.prolong(self.library.catalog.as_ref(), (self.clock)()).await? {
+            true => Ok(()),
+            false => Err(not_our_turn()),
+        }
+    }
+
     /// Some of what is in the store; takes out of `known` what it has dealt with.
     async fn look_at(&mut self, some: Vec<Found>, known: &mut BTreeMap<Digest, Stray>) -> Answer<()> {
         let asked: Vec<Digest> = some.iter().map(|found| found.digest).collect();
+        self.go_on().await?;
         let not_had = self.library.catalog.begin(Access::Read).await?.not_had(&asked).await?;
         let not_had: BTreeSet<Digest> = not_had.into_iter().collect();
         let now_unix_s = (self.clock)();
         let (mut new, mut due) = (Vec::new(), Vec::new());
         for found in some.into_iter().filter(|found| not_had.contains(&found.digest)) {
-            let stray = known.get(&found.digest).copied();
+            let stray = known.remove(&found.digest);
             match stray {
                 // Somebody put it again since: the wait begins anew.
                 Some(Stray { state: StrayState::Found, since_unix_s, .. })
                     if found.written_unix_s <= since_unix_s =>
                 {
-                    known.remove(&found.digest);
                     if since_unix_s <= self.started_unix_s - self.wait_s {
-                        due.push(found.digest);
+                        due.push((found.digest, stray));
                     }
                 }
-                Some(Stray { state: StrayState::Condemned, .. }) => {
-                    known.remove(&found.digest);
-                    due.push(found.digest);
-                }
+                Some(Stray { state: StrayState::Condemned, .. }) => due.push((found.digest, stray)),
                 Some(Stray { state: StrayState::Removed, since_unix_s, .. })
-                    if now_unix_s - since_unix_s < UNDER_WAY_S =>
-                {
-                    known.remove(&found.digest);
-                }
-                _ => {
-                    known.remove(&found.digest);
-                    new.push(found);
-                }
+                    if now_unix_s - since_unix_s < UNDER_WAY_S => {}
+                _ => new.push((found, stray)),
             }
         }
-        for found in &new {
+        for (found, _) in &new {
             self.collected.found.add(Content { digest: found.digest, size_bytes: found.size_bytes });
         }
         if self.upkeep.dry_run || (new.is_empty() && due.is_empty()) {
             return Ok(());
         }
-        let mut tx = self.library.catalog.begin(Access::Write).await?;
-        for found in new {
-            let stray = Stray { digest: found.digest, since_unix_s: now_unix_s, state: StrayState::Found };
-            tx.put_stray(&stray).await?;
+        let mut tx = self.begin_write().await?;
+        // What was said of one since it was read is not unsaid.
+        for (found, known) in new {
+            if tx.stray(found.digest).await? == known {
+                let stray =
+                    Stray { digest: found.digest, since_unix_s: now_unix_s, state: StrayState::Found };
+                tx.put_stray(&stray).await?;
+            }
         }
-        let condemned = condemn(tx.as_mut(), &due, now_unix_s).await?;
+        let mut still_due = Vec::new();
+        for (digest, known) in due {
+            if tx.stray(digest).await? == known {
+                still_due.push(digest);
+            }
+        }
+        let condemned = condemn(tx.as_mut(), &still_due, now_unix_s).await?;
         tx.commit().await?;
         self.remove(condemned).await
     }
@@ -443,8 +463,11 @@ impl<C: Fn() -> i64 + Send + Sync> Run<'_, C> {
             return Ok(());
         }
         let now_unix_s = (self.clock)();
-        let mut tx = self.library.catalog.begin(Access::Write).await?;
+        let mut tx = self.begin_write().await?;
         for stray in known.into_values() {
+            if tx.stray(stray.digest).await? != Some(stray) {
+                continue;
+            }
             match stray.state {
                 StrayState::Condemned => {
                     let removed = Stray { since_unix_s: now_unix_s, state: StrayState::Removed, ..stray };

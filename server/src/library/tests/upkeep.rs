@@ -18,7 +18,7 @@ use crate::blobs::objects::ObjectBlobs;
 use crate::blobs::{self, BlobError, BlobStream, Blobs, Found, Piece, Staged};
 use crate::catalog::memory::MemoryCatalog;
 use crate::catalog::sqlite::SqliteCatalog;
-use crate::catalog::{Catalog, Mark, UploadId};
+use crate::catalog::{Access, Catalog, Mark, Stray, StrayState, UploadId};
 use crate::library::{Asker, Collected, Library, Upkeep};
 use crate::notice::Notice;
 
@@ -166,6 +166,12 @@ async fn a_device_that_comes_back_after_a_year_loses_nothing_and_is_asked_nothin
     assert!(world.bytes(&asker, digest_of(old)).await.is_some());
 }
 
+/// What another run does while ours looks through the store.
+enum AtList {
+    Says(Stray),
+    Takes(String),
+}
+
 /// Blobs that let a collection run, or fail, at a chosen point of a store.
 struct Between {
     inner: ObjectBlobs,
@@ -173,6 +179,7 @@ struct Between {
     after_publish: AtomicBool,
     cannot_delete: AtomicBool,
     now_unix_s: AtomicI64,
+    at_list: OnceLock<AtList>,
 }
 
 #[async_trait]
@@ -205,6 +212,14 @@ impl Blobs for Between {
         self.inner.delete(digest).await
     }
     async fn list(&self) -> blobs::Result<BoxStream<'_, blobs::Result<Found>>> {
+        if let Some(at_list) = self.at_list.get() {
+            let mut tx = self.library.get().unwrap().catalog.begin(Access::Write).await.unwrap();
+            match at_list {
+                AtList::Says(stray) => tx.put_stray(stray).await.unwrap(),
+                AtList::Takes(turn) => tx.put_setting("upkeep_turn", turn).await.unwrap(),
+            }
+            tx.commit().await.unwrap();
+        }
         self.inner.list().await
     }
     async fn stage_blocks(&self, upload: UploadId, blocks: Vec<(u64, Bytes)>) -> blobs::Result<()> {
@@ -227,6 +242,7 @@ async fn interrupted() -> (World, Arc<Between>, Vec<Version>, i64) {
         after_publish: AtomicBool::new(false),
         cannot_delete: AtomicBool::new(false),
         now_unix_s: AtomicI64::new(0),
+        at_list: OnceLock::new(),
     });
     let mut world = World::over(catalog.clone()).await;
     world.library = Library::new(catalog, between.clone(), Arc::new(Notice::new()));
@@ -272,6 +288,51 @@ async fn bytes_of_a_removal_that_broke_off_are_relied_on_by_nobody() {
 }
 
 #[tokio::test]
+async fn what_another_run_says_meanwhile_is_not_unsaid() {
+    let bytes = b"a crash came between";
+    let digest = Digest::of(bytes);
+    let days = 60 * DAY_S;
+    let rows = [
+        ("condemned: its deletion may be under way", StrayState::Condemned, None),
+        ("removed: who comes now looks for the bytes", StrayState::Removed, None),
+        ("condemned, and it was found before", StrayState::Condemned, Some(StrayState::Found)),
+        ("removed, and it was condemned before", StrayState::Removed, Some(StrayState::Condemned)),
+    ];
+    for (case, state, before) in rows {
+        let (world, between, _, now) = interrupted().await;
+        let content = Content { digest, size_bytes: bytes.len() as u64 };
+        let staged = between.stage(content, Bytes::from_static(bytes)).await.unwrap();
+        between.publish(vec![staged]).await.unwrap();
+        // Due, if nobody looks again.
+        if let Some(state) = before {
+            let mut tx = world.library.catalog.begin(Access::Write).await.unwrap();
+            tx.put_stray(&Stray { digest, since_unix_s: now - days, state }).await.unwrap();
+            tx.commit().await.unwrap();
+        }
+        let said = Stray { digest, since_unix_s: now, state };
+        assert!(between.at_list.set(AtList::Says(said)).is_ok());
+        collect(&world, now).await;
+        let mut tx = world.library.catalog.begin(Access::Read).await.unwrap();
+        assert_eq!(tx.stray(digest).await.unwrap(), Some(said), "{case}");
+        assert!(between.size_bytes(digest).await.unwrap().is_some(), "{case}");
+    }
+}
+
+#[tokio::test]
+async fn a_run_whose_turn_is_anothers_by_now_ends() {
+    let (world, between, _, now) = interrupted().await;
+    let took = format!("another {}", now + 900);
+    assert!(between.at_list.set(AtList::Takes(took)).is_ok());
+    let content = Content { digest: Digest::of(b"orphan"), size_bytes: 6 };
+    let staged = between.stage(content, Bytes::from_static(b"orphan")).await.unwrap();
+    between.publish(vec![staged]).await.unwrap();
+    let refused = world.library.collect(&Upkeep::default(), "test", || now).await.unwrap_err();
+    assert_eq!(refused.code(), Code::Unavailable, "{refused}");
+    let mut tx = world.library.catalog.begin(Access::Read).await.unwrap();
+    assert_eq!(tx.stray(content.digest).await.unwrap(), None, "it wrote nothing of it");
+}
+
+#[tokio::test]
 async fn bytes_without_a_record_wait_their_month_too() {
     let world = World::new().await;
     let start = start_unix_s();
@@ -290,7 +351,7 @@ async fn bytes_without_a_record_wait_their_month_too() {
             "day {days}"
         );
     }
-    let mut tx = world.library.catalog.begin(crate::catalog::Access::Read).await.unwrap();
+    let mut tx = world.library.catalog.begin(Access::Read).await.unwrap();
     assert_eq!(tx.strays().await.unwrap(), [], "nothing is remembered of it");
 }
 
