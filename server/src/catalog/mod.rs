@@ -2,7 +2,8 @@
 //!
 //! A transaction sees one state of everything and, if it writes, is the only writer. What `commit` has answered
 //! is durable; what was dropped without it never happened. The verbs are about single records; what may be
-//! recorded when is decided in `library` and `access`. Never reads a clock, never draws a random number.
+//! recorded when is decided in `library` and `access`. Never draws a random number; reads no clock but the one that several servers
+//! share.
 
 mod board;
 #[cfg(feature = "serve")]
@@ -123,6 +124,10 @@ pub trait Tx: People + Saves + Uploads + Operations + Board + Memos + Upkeep + S
     async fn epoch(&mut self) -> Result<Epoch>;
     /// Another epoch: after a restore from a backup.
     async fn set_epoch(&mut self, epoch: &Epoch) -> Result<()>;
+    /// The time by the database's clock, where several servers share it; `None`: there is but one, whose own is as good.
+    async fn shared_unix_s(&mut self) -> Result<Option<i64>> {
+        Ok(None)
+    }
     /// Makes all of it durable and visible. Who writes nothing, because what it was asked for is there already, commits too before
     /// it says so: what a writer sees may be of a neighbour that still waits for the disk.
     async fn commit(self: Box<Self>) -> Result<()>;

@@ -214,6 +214,11 @@ mod dialect {
          ORDER BY id DESC LIMIT $6"
     );
 
+    /// There is but one server over this database: its own clock is as good.
+    pub(super) async fn shared_unix_s(_: &mut Held) -> Result<Option<i64>> {
+        Ok(None)
+    }
+
     /// The last number that a table with numbers of its own has given.
     pub(super) async fn last_number(tx: &mut Held, table: &str) -> Result<i64> {
         let query = sqlx::query_scalar("SELECT coalesce(max(seq), 0) FROM sqlite_sequence WHERE name = $1")

@@ -2,6 +2,11 @@
 //!
 //! A turn is a setting with its holder and its end. It is taken and prolonged in a write transaction; one who died loses it at its
 //! end. Who holds it looks at the clock before each removal and stops well before the end.
+//!
+//! The end is told by the one clock that all instances share, the database's (`Tx::shared_unix_s`): theirs may be hours apart. How long
+//! the turn has been held is counted from before it was asked for, by a clock that nobody sets.
+
+use std::time::{Duration, Instant};
 
 use super::{Access, Catalog, Result, Tx};
 
@@ -15,27 +20,34 @@ const MARGIN_S: i64 = 300;
 #[derive(Clone, Debug)]
 pub struct Turn {
     holder: String,
-    ends_unix_s: i64,
+    /// From before it was taken, by two clocks: one stands still while the machine sleeps, the other may be set.
+    since: Instant,
+    since_unix_s: i64,
+    /// How far the shared clock is ahead of our own.
+    ahead_s: i64,
 }
 
 impl Turn {
-    /// Takes the turn, or prolongs it where `holder` has it; `None`: somebody else has it.
+    /// Takes the turn, or prolongs it where `holder` has it; `None`: somebody else has it. `now_unix_s` is by our own clock.
     ///
     /// # Errors
     /// When the catalog fails.
     pub async fn take(catalog: &dyn Catalog, holder: &str, now_unix_s: i64) -> Result<Option<Turn>> {
+        let since = Instant::now();
         let mut tx = catalog.begin(Access::Write).await?;
+        let shared_unix_s = tx.shared_unix_s().await?.unwrap_or(now_unix_s);
         let had = tx.setting(SETTING).await?;
         let had = had.as_deref().and_then(|text| text.split_once(' '));
         if let Some((other, end)) = had
             && other != holder
             // A clock that ran far ahead must not keep the turn for ever.
-            && end.parse().is_ok_and(|end: i64| now_unix_s < end && end <= now_unix_s + 2 * LASTS_S)
+            && end.parse().is_ok_and(|end: i64| shared_unix_s < end && end <= shared_unix_s + 2 * LASTS_S)
         {
             return Ok(None);
         }
-        let turn = Turn { holder: holder.to_owned(), ends_unix_s: now_unix_s + LASTS_S };
-        tx.put_setting(SETTING, &format!("{} {}", turn.holder, turn.ends_unix_s)).await?;
+        let ahead_s = shared_unix_s.saturating_sub(now_unix_s);
+        let turn = Turn { holder: holder.to_owned(), since, since_unix_s: now_unix_s, ahead_s };
+        tx.put_setting(SETTING, &format!("{holder} {}", shared_unix_s + LASTS_S)).await?;
         tx.commit().await?;
         Ok(Some(turn))
     }
@@ -64,7 +76,14 @@ impl Turn {
 
     /// May something still be begun?
     pub fn lasts(&self, now_unix_s: i64) -> bool {
-        now_unix_s + MARGIN_S < self.ends_unix_s && self.ends_unix_s <= now_unix_s + LASTS_S
+        let most_s = LASTS_S - MARGIN_S;
+        (0..most_s).contains(&now_unix_s.saturating_sub(self.since_unix_s))
+            && self.since.elapsed() < Duration::from_secs(most_s.unsigned_abs())
+    }
+
+    /// The time that all instances agree on.
+    pub fn shared_unix_s(&self, now_unix_s: i64) -> i64 {
+        now_unix_s.saturating_add(self.ahead_s)
     }
 
     /// Gives it back.
@@ -87,6 +106,31 @@ mod tests {
     use super::*;
     use crate::catalog::memory::MemoryCatalog;
     use retrosync_protocol::Epoch;
+
+    #[tokio::test]
+    async fn a_turn_is_one_whatever_the_servers_own_clocks_say() {
+        let Some(catalog) = crate::catalog::postgres::tests::fresh().await else { return };
+        let mut one = Turn::take(catalog.as_ref(), "one", 1000).await.unwrap().unwrap();
+        for (case, own_unix_s) in [("an hour ahead", 1000 + 3600), ("a day behind", 1000 - 86400)] {
+            let two = Turn::take(catalog.as_ref(), "two", own_unix_s).await.unwrap();
+            assert!(two.is_none(), "{case}: two remove at once");
+        }
+        assert!(one.prolong(catalog.as_ref(), 2000).await.unwrap());
+        assert!(one.lasts(2000));
+        assert!(one.shared_unix_s(2000) > 1_700_000_000, "it is the database's time");
+    }
+
+    #[tokio::test]
+    async fn a_clock_that_stands_still_does_not_make_a_turn_longer() {
+        let catalog = MemoryCatalog::new(Epoch::from_random(&[7; 16]));
+        let mut one = Turn::take(&catalog, "one", 1000).await.unwrap().unwrap();
+        assert!(one.lasts(1000));
+        let long_ago = Duration::from_secs((LASTS_S - MARGIN_S) as u64);
+        // A machine that runs for less than ten minutes knows no such moment.
+        let Some(since) = one.since.checked_sub(long_ago) else { return };
+        one.since = since;
+        assert!(!one.lasts(1000), "the time that really passed counts");
+    }
 
     #[tokio::test]
     async fn one_at_a_time_removes_and_who_died_is_waited_for() {

@@ -119,9 +119,12 @@ impl Library {
         holder: &str,
         clock: impl Fn() -> i64 + Send + Sync,
     ) -> Answer<Option<Collected>> {
-        let last = self.catalog.begin(Access::Read).await?.setting(LAST).await?;
+        let mut tx = self.catalog.begin(Access::Read).await?;
+        let last = tx.setting(LAST).await?;
+        let now_unix_s = tx.shared_unix_s().await?.unwrap_or_else(&clock);
+        drop(tx);
         let last_unix_s = last.and_then(|text| text.parse::<i64>().ok());
-        if last_unix_s.is_some_and(|last_unix_s| (last_unix_s..last_unix_s + EVERY_S).contains(&clock())) {
+        if last_unix_s.is_some_and(|last_unix_s| (last_unix_s..last_unix_s + EVERY_S).contains(&now_unix_s)) {
             return Ok(None);
         }
         let collected = match self.collect(upkeep, holder, &clock).await {
@@ -132,7 +135,8 @@ impl Library {
             collected => collected?,
         };
         let mut tx = self.catalog.begin(Access::Write).await?;
-        tx.put_setting(LAST, &clock().to_string()).await?;
+        let now_unix_s = tx.shared_unix_s().await?.unwrap_or_else(&clock);
+        tx.put_setting(LAST, &now_unix_s.to_string()).await?;
         tx.commit().await?;
         Ok(Some(collected))
     }
@@ -153,7 +157,7 @@ impl Library {
         let mut run = Run {
             library: self,
             upkeep,
-            started_unix_s: clock(),
+            started_unix_s: turn.shared_unix_s(clock()),
             wait_s: upkeep.wait_s,
             clock: &clock,
             turn,
@@ -173,6 +177,7 @@ impl Library {
     /// When the catalog fails.
     pub async fn note_time(&self, upkeep: &Upkeep, now_unix_s: i64) -> Answer<()> {
         let mut tx = self.catalog.begin(Access::Write).await?;
+        let now_unix_s = tx.shared_unix_s().await?.unwrap_or(now_unix_s);
         // A jump stays to be seen by the run.
         if is_believable(seen(tx.as_mut()).await?, now_unix_s, upkeep.wait_s) {
             tx.put_setting(SEEN, &now_unix_s.to_string()).await?;
@@ -190,7 +195,8 @@ async fn seen(tx: &mut dyn Tx) -> Answer<Option<i64>> {
 fn is_believable(seen_unix_s: Option<i64>, now_unix_s: i64, wait_s: i64) -> bool {
     let most_s = wait_s.max(2 * EVERY_S);
     // Backwards a little: the clocks of two instances.
-    seen_unix_s.is_some_and(|seen_unix_s| (-EVERY_S..=most_s).contains(&now_unix_s.saturating_sub(seen_unix_s)))
+    seen_unix_s
+        .is_some_and(|seen_unix_s| (-EVERY_S..=most_s).contains(&now_unix_s.saturating_sub(seen_unix_s)))
 }
 
 fn not_our_turn() -> Refusal {
@@ -230,6 +236,11 @@ impl<C: Fn() -> i64 + Send + Sync> Run<'_, C> {
         self.strays().await
     }
 
+    /// The time that all instances agree on.
+    fn now(&self) -> i64 {
+        self.turn.shared_unix_s((self.clock)())
+    }
+
     /// A transaction that writes, and does so only in our turn: what a run had read may be what another's has changed since.
     async fn begin_write(&self) -> Answer<Box<dyn Tx>> {
         let mut tx = self.library.catalog.begin(Access::Write).await?;
@@ -256,7 +267,7 @@ impl<C: Fn() -> i64 + Send + Sync> Run<'_, C> {
 
     /// Marks a user's contents, and takes those away that are due.
     async fn user(&mut self, user: UserId) -> Answer<()> {
-        let now_unix_s = (self.clock)();
+        let now_unix_s = self.now();
         let due_unix_s = self.started_unix_s - self.wait_s;
         let mut tx = self.library.catalog.begin(Access::Read).await?;
         let judged = self.judge(tx.as_mut(), user, now_unix_s, due_unix_s).await?;
@@ -367,7 +378,7 @@ impl<C: Fn() -> i64 + Send + Sync> Run<'_, C> {
             self.collected.left += (some.len() - removed.len()) as u64;
             let mut tx = self.begin_write().await?;
             for digest in removed {
-                let stray = Stray { digest, since_unix_s: (self.clock)(), state: StrayState::Removed };
+                let stray = Stray { digest, since_unix_s: self.now(), state: StrayState::Removed };
                 tx.put_stray(&stray).await?;
             }
             tx.commit().await?;
@@ -412,7 +423,7 @@ impl<C: Fn() -> i64 + Send + Sync> Run<'_, C> {
         self.go_on().await?;
         let not_had = self.library.catalog.begin(Access::Read).await?.not_had(&asked).await?;
         let not_had: BTreeSet<Digest> = not_had.into_iter().collect();
-        let now_unix_s = (self.clock)();
+        let now_unix_s = self.now();
         let (mut new, mut due) = (Vec::new(), Vec::new());
         for found in some.into_iter().filter(|found| not_had.contains(&found.digest)) {
             let stray = known.remove(&found.digest);
@@ -462,7 +473,7 @@ impl<C: Fn() -> i64 + Send + Sync> Run<'_, C> {
         if self.upkeep.dry_run || known.is_empty() {
             return Ok(());
         }
-        let now_unix_s = (self.clock)();
+        let now_unix_s = self.now();
         let mut tx = self.begin_write().await?;
         for stray in known.into_values() {
             if tx.stray(stray.digest).await? != Some(stray) {

@@ -32,6 +32,12 @@ pub(super) const EVENTS: &str = concat!(
      ORDER BY id DESC LIMIT $6"
 );
 
+/// The time by the clock that all servers over this database share.
+pub(super) async fn shared_unix_s(tx: &mut Held) -> Result<Option<i64>> {
+    let query = sqlx::query_scalar("SELECT floor(extract(epoch FROM clock_timestamp()))::bigint");
+    query.fetch_one(&mut **tx).await.map(Some).map_err(failed)
+}
+
 /// The last number that a table with numbers of its own has given.
 pub(super) async fn last_number(tx: &mut Held, table: &str) -> Result<i64> {
     let query = sqlx::query_scalar(

@@ -53,6 +53,10 @@ impl Tx for SqlTx {
         query.execute(&mut *self.tx).await.map_err(failed).map(drop)
     }
 
+    async fn shared_unix_s(&mut self) -> Result<Option<i64>> {
+        dialect::shared_unix_s(&mut self.tx).await
+    }
+
     async fn commit(self: Box<Self>) -> Result<()> {
         dialect::commit(self.tx, &self.touched).await
     }
