@@ -71,13 +71,15 @@ async fn bytes(
         Place::Postgres { .. } => None,
     };
     let at = what.bytes_from.clone().or(beside);
+    // It goes along with the records, so the bytes are of the same before and after.
+    let epoch = from.begin(Access::Read).await?.epoch().await?;
     let blobs = match &at {
-        Some(at) => Some(open_bytes(config, at).await?),
+        Some(at) => Some(open_bytes(config, at, &epoch).await?),
         None => None,
     };
     let Some(to) = what.bytes_to.as_ref().filter(|to| Some(*to) != at.as_ref()) else { return Ok(blobs) };
     let Some(blobs) = blobs else { return Err("say where the bytes are with `--bytes-from`".into()) };
-    let target = open_bytes(config, to).await?;
+    let target = open_bytes(config, to, &epoch).await?;
     let contents = from.begin(Access::Read).await?.all_contents().await?;
     let mut told = |contents: u64, size_bytes: u64| {
         let _ = say(&format!("  bytes        {contents:>10} contents, {size_bytes} bytes"));

@@ -15,10 +15,10 @@ use crate::access::{Access, AccessOptions};
 use crate::blobs::Blobs;
 use crate::blobs::disk::DiskBlobs;
 use crate::blobs::s3::{self, S3Options};
-use crate::catalog::Catalog;
 use crate::catalog::postgres::{PostgresCatalog, PostgresOptions};
 use crate::catalog::sqlite::SqliteCatalog;
 use crate::catalog::tables::Tables;
+use crate::catalog::{self, Catalog};
 use crate::config::{Config, Database, Secret};
 use crate::keep::{self, Copied, Records};
 use crate::library::{Library, Retention, Upkeep};
@@ -49,7 +49,8 @@ impl Parts {
             make_data(config)?;
         }
         let catalog = open_catalog(config).await?;
-        let blobs = open_blobs(config).await?;
+        let epoch = catalog.begin(catalog::Access::Read).await?.epoch().await?;
+        let blobs = open_blobs(config, &epoch).await?;
         Ok(Parts { catalog, blobs, notice: Arc::new(Notice::new()) })
     }
 
@@ -149,15 +150,21 @@ pub async fn restore(config: &Config, from: &Path) -> Opened<Copied> {
     if keeps_data(config) {
         keep::make_empty(&config.data)?;
     }
-    let blobs = open_blobs(config).await?;
+    let epoch = first_epoch()?;
+    let blobs: Arc<dyn Blobs> = match &config.s3_bucket {
+        None => Arc::new(DiskBlobs::open(&keep::blobs_folder(&config.data))?),
+        Some(bucket) => Arc::new(s3::open_empty(&s3_options(config, bucket), &epoch).await?),
+    };
     keep::copy_own_key(from, &config.data)?;
     let copied = match &config.database {
-        Database::Sqlite => keep::restore(from, blobs.as_ref(), Records::Folder(&config.data)).await?,
+        Database::Sqlite => {
+            keep::restore(from, blobs.as_ref(), Records::Folder(&config.data), &epoch).await?
+        }
         Database::Postgres { .. } => {
             let catalog = open_catalog(config).await?;
             make_data(config)?;
             let to = Records::Database { catalog: catalog.as_ref(), data: &config.data };
-            let copied = keep::restore(from, blobs.as_ref(), to).await?;
+            let copied = keep::restore(from, blobs.as_ref(), to, &epoch).await?;
             catalog.close().await;
             copied
         }
@@ -219,11 +226,11 @@ impl fmt::Display for BytesAt {
     }
 }
 
-/// Opens the bytes in one place, whatever the rest of the configuration says.
+/// Opens the bytes of the catalog with this epoch in one place, whatever the rest of the configuration says.
 ///
 /// # Errors
 /// When they cannot be opened, or no bucket is configured.
-pub async fn open_bytes(config: &Config, at: &BytesAt) -> Opened<Arc<dyn Blobs>> {
+pub async fn open_bytes(config: &Config, at: &BytesAt, epoch: &Epoch) -> Opened<Arc<dyn Blobs>> {
     let mut config = config.clone();
     match at {
         BytesAt::Folder(folder) => {
@@ -237,13 +244,13 @@ pub async fn open_bytes(config: &Config, at: &BytesAt) -> Opened<Arc<dyn Blobs>>
         }
         BytesAt::Bucket => {}
     }
-    open_blobs(&config).await
+    open_blobs(&config, epoch).await
 }
 
-async fn open_blobs(config: &Config) -> Opened<Arc<dyn Blobs>> {
+async fn open_blobs(config: &Config, epoch: &Epoch) -> Opened<Arc<dyn Blobs>> {
     match &config.s3_bucket {
         None => Ok(Arc::new(DiskBlobs::open(&keep::blobs_folder(&config.data))?)),
-        Some(bucket) => Ok(Arc::new(s3::open(&s3_options(config, bucket)).await?)),
+        Some(bucket) => Ok(Arc::new(s3::open(&s3_options(config, bucket), epoch).await?)),
     }
 }
 

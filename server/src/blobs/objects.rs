@@ -4,7 +4,8 @@
 //! verifies in memory and publishing puts. May assume no conditional request: an object is put again only with the same bytes.
 //!
 //! Promise 3, *unknown is not absent*: "not found" is believed only while the marker is there that the store bears since it was
-//! first used. A bucket that vanished, or that somebody emptied, answers "not found" to everything too.
+//! first used. A bucket that vanished, or that somebody emptied, answers "not found" to everything too. The marker says whose the
+//! store is, too: what one catalog does not know, another may need.
 //!
 //! ```text
 //! retrosync.json                 the marker
@@ -28,7 +29,8 @@ use object_store::path::Path;
 use object_store::{
     Error as StoreError, GetOptions, GetRange, MultipartId, ObjectStore, ObjectStoreExt as _,
 };
-use retrosync_protocol::{BLOCK_BYTES, Content, Digest, Hasher};
+use retrosync_protocol::{BLOCK_BYTES, Content, Digest, Epoch, Hasher};
+use serde::{Deserialize, Serialize};
 
 use super::object_errors::failed;
 use super::{BlobError, BlobStream, Blobs, Found, Piece, Place, Result, Staged};
@@ -41,13 +43,22 @@ const PART_BYTES: usize = 8 << 20;
 /// What the store bears since it was first used.
 const MARKER: &str = "retrosync.json";
 
+/// What the marker says.
+#[derive(Serialize, Deserialize)]
+struct Marker {
+    retrosync_blobs: u32,
+    /// Of the catalog whose saves these are; not said by the first servers.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    epoch: Option<Epoch>,
+}
+
 /// Blobs in an object store.
 pub struct ObjectBlobs {
     pub(super) store: Arc<dyn ObjectStore>,
     multiparts: Arc<dyn MultipartStore>,
     prefix: Path,
-    /// Is there a marker to look for before "not found" is believed?
-    marked: bool,
+    /// What the marker must say before "not found" is believed; `None`: there is no marker.
+    ours: Option<Epoch>,
 }
 
 /// A multipart that was begun: where it leads, and how the store calls it.
@@ -60,7 +71,7 @@ pub(super) struct Begun {
 impl ObjectBlobs {
     /// Blobs in this store, below `prefix`.
     pub fn new<S: ObjectStore + MultipartStore>(store: Arc<S>, prefix: Path) -> ObjectBlobs {
-        ObjectBlobs { store: store.clone(), multiparts: store, prefix, marked: false }
+        ObjectBlobs { store: store.clone(), multiparts: store, prefix, ours: None }
     }
 
     /// Blobs in memory.
@@ -72,17 +83,51 @@ impl ObjectBlobs {
     /// where the marker is. True: the store was empty.
     ///
     /// # Errors
-    /// `Unavailable` when it cannot be used, with what to do.
-    pub async fn take_into_use(&mut self) -> Result<bool> {
-        let empty = match self.store.get(&self.at([MARKER])).await {
-            Ok(_) => false,
-            Err(why) if is_not_found(&why) => self.list().await?.next().await.transpose()?.is_none(),
-            Err(why) => return Err(failed(why)),
+    /// `Unavailable` when it cannot be used, or keeps the saves of another catalog than that of `epoch`, with what to do.
+    pub async fn take_into_use(&mut self, epoch: &Epoch) -> Result<bool> {
+        self.ours = Some(epoch.clone());
+        let empty = match self.marker().await? {
+            Some(marker) => self.is_of_ours(&marker).map(|()| false)?,
+            None => self.list().await?.next().await.transpose()?.is_none(),
         };
         // Also where it is there already: whether the store may be written is better known now than at the first save.
-        self.store.put(&self.at([MARKER]), "{\"retrosync_blobs\":1}\n".into()).await.map_err(failed)?;
-        self.marked = true;
+        let marker = Marker { retrosync_blobs: 1, epoch: self.ours.clone() };
+        let text = serde_json::to_vec(&marker).map_err(|why| BlobError::Failed(why.to_string()))?;
+        self.store.put(&self.at([MARKER]), text.into()).await.map_err(failed)?;
         Ok(empty)
+    }
+
+    /// Is there nothing in it, and was it never used?
+    ///
+    /// # Errors
+    /// `Unavailable` when it cannot be used.
+    pub async fn is_empty(&self) -> Result<bool> {
+        Ok(self.marker().await?.is_none() && self.list().await?.next().await.transpose()?.is_none())
+    }
+
+    async fn marker(&self) -> Result<Option<Marker>> {
+        let path = self.at([MARKER]);
+        match self.store.get(&path).await {
+            Ok(got) => {
+                let text = got.bytes().await.map_err(failed)?;
+                let marker = serde_json::from_slice(&text);
+                marker
+                    .map(Some)
+                    .map_err(|why| BlobError::Failed(format!("`{path}` cannot be understood: {why}")))
+            }
+            Err(why) if is_not_found(&why) => Ok(None),
+            Err(why) => Err(failed(why)),
+        }
+    }
+
+    fn is_of_ours(&self, marker: &Marker) -> Result<()> {
+        if marker.epoch.is_none() || marker.epoch == self.ours {
+            return Ok(());
+        }
+        Err(BlobError::Unavailable {
+            why: format!("it keeps the saves of another server's records: so says `{}`", self.at([MARKER])),
+            help: "name a bucket, or an `s3.prefix`, of its own for each server; two would remove each other's saves",
+        })
     }
 
     fn at<const N: usize>(&self, parts: [&str; N]) -> Path {
@@ -105,19 +150,18 @@ impl ObjectBlobs {
 
     /// Comes back well only when the store is the one that it was, so that "not found" may be believed.
     async fn is_ours(&self) -> Result<()> {
-        if !self.marked {
+        if self.ours.is_none() {
             return Ok(());
         }
-        match self.store.head(&self.at([MARKER])).await {
-            Ok(_) => Ok(()),
-            Err(why) if is_not_found(&why) => Err(BlobError::Unavailable {
+        match self.marker().await? {
+            Some(marker) => self.is_of_ours(&marker),
+            None => Err(BlobError::Unavailable {
                 why: format!(
                     "the bucket is gone, or is another one: there is no `{}` in it",
                     self.at([MARKER])
                 ),
                 help: "bring the bucket back; for one that is empty on purpose restart the server, then run `retrosync-server check`",
             }),
-            Err(why) => Err(failed(why)),
         }
     }
 
@@ -384,10 +428,37 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn a_bucket_is_not_shared_by_servers_that_know_nothing_of_each_other() {
+        let store = Arc::new(InMemory::new());
+        let (epoch, other) = (Epoch::from_random(&[7; 16]), Epoch::from_random(&[8; 16]));
+        let at = |prefix| ObjectBlobs::new(store.clone(), Path::from(prefix));
+        let marker = Path::from("saves/retrosync.json");
+        assert!(store.put(&marker, "{\"retrosync_blobs\":1}\n".into()).await.is_ok());
+        let mut ours = at("saves");
+        assert!(ours.take_into_use(&epoch).await.is_ok(), "of the first servers, and ours from now on");
+        assert!(
+            at("saves").take_into_use(&epoch).await.is_ok_and(|empty| !empty),
+            "again, or a second instance"
+        );
+        let refused = at("saves").take_into_use(&other).await;
+        assert!(matches!(refused, Err(BlobError::Unavailable { .. })), "{refused:?}");
+        assert!(ours.answers().await.is_ok(), "who was refused has changed nothing");
+        assert!(at("other").take_into_use(&other).await.is_ok_and(|empty| empty), "there is room beside");
+        assert!(
+            matches!(at("saves").is_empty().await, Ok(false))
+                && matches!(at("new").is_empty().await, Ok(true))
+        );
+        // Another's from now on, whatever happened: nothing is believed and nothing removed.
+        let text = format!("{{\"retrosync_blobs\":1,\"epoch\":\"{other}\"}}");
+        assert!(store.put(&marker, text.into()).await.is_ok());
+        assert!(matches!(ours.answers().await, Err(BlobError::Unavailable { .. })));
+    }
+
+    #[tokio::test]
     async fn an_emptied_store_does_not_say_that_it_never_had_a_save() {
         let store = Arc::new(InMemory::new());
         let mut blobs = ObjectBlobs::new(store.clone(), Path::from("saves"));
-        assert!(blobs.take_into_use().await.is_ok_and(|empty| empty));
+        assert!(blobs.take_into_use(&Epoch::from_random(&[7; 16])).await.is_ok_and(|empty| empty));
         let there = suite::put(&blobs, b"a save").await;
         let absent = Digest::of(b"another");
         assert!(

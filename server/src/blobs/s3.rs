@@ -15,6 +15,7 @@ use std::time::Duration;
 use object_store::aws::AmazonS3Builder;
 use object_store::path::Path;
 use object_store::{BackoffConfig, Certificate, ClientOptions, RetryConfig};
+use retrosync_protocol::Epoch;
 
 use super::objects::ObjectBlobs;
 use super::{BlobError, Result};
@@ -62,23 +63,46 @@ impl fmt::Debug for S3Options {
     }
 }
 
-/// Connects to the bucket and proves that it can be read and written.
+/// Connects to the bucket and proves that it can be read and written, and is that of the catalog with this epoch.
 ///
 /// # Errors
 /// `Unavailable`, with what to do, when it cannot; `Failed` for options that cannot be.
-pub async fn open(options: &S3Options) -> Result<ObjectBlobs> {
-    let named = |error: BlobError| match error {
+pub async fn open(options: &S3Options, epoch: &Epoch) -> Result<ObjectBlobs> {
+    let blobs = connect(options).map_err(|error| named(options, error))?;
+    take_into_use(blobs, options, epoch).await
+}
+
+/// The same for a catalog that is new and must not meet anything.
+///
+/// # Errors
+/// As [`open`], and when there is anything.
+pub async fn open_empty(options: &S3Options, epoch: &Epoch) -> Result<ObjectBlobs> {
+    let blobs = connect(options).map_err(|error| named(options, error))?;
+    if !blobs.is_empty().await.map_err(|error| named(options, error))? {
+        let used = BlobError::Unavailable {
+            why: "it was used before, and nothing is overwritten".into(),
+            help: "name another bucket, or an `s3.prefix` where nothing is yet",
+        };
+        return Err(named(options, used));
+    }
+    take_into_use(blobs, options, epoch).await
+}
+
+async fn take_into_use(mut blobs: ObjectBlobs, options: &S3Options, epoch: &Epoch) -> Result<ObjectBlobs> {
+    if blobs.take_into_use(epoch).await.map_err(|error| named(options, error))? {
+        log::info!("the bucket `{}` was empty; it keeps the saves from now on", options.bucket);
+    }
+    Ok(blobs)
+}
+
+fn named(options: &S3Options, error: BlobError) -> BlobError {
+    match error {
         BlobError::Unavailable { why, help } => {
             BlobError::Unavailable { why: format!("bucket `{}`: {why}", options.bucket), help }
         }
         BlobError::Failed(why) => BlobError::Failed(format!("bucket `{}`: {why}", options.bucket)),
         other => other,
-    };
-    let mut blobs = connect(options).map_err(named)?;
-    if blobs.take_into_use().await.map_err(named)? {
-        log::info!("the bucket `{}` was empty; it keeps the saves from now on", options.bucket);
     }
-    Ok(blobs)
 }
 
 fn connect(options: &S3Options) -> Result<ObjectBlobs> {

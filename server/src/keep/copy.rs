@@ -11,6 +11,7 @@ use std::fs::{self, File};
 use std::io;
 use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use retrosync_protocol::{Content, Epoch};
 use serde::{Deserialize, Serialize};
@@ -26,8 +27,10 @@ use crate::catalog::turn::Turn;
 use crate::catalog::{Access, Catalog};
 use crate::tls::OWN_FOLDER;
 
-/// How many contents are copied between two looks at the turn.
+/// How many contents are copied at once.
 const AT_ONCE: usize = 512;
+/// How often the turn is prolonged: several times before it would end.
+const PROLONG_EVERY: Duration = Duration::from_secs(120);
 
 /// The last file of a backup: that it is whole, and of what.
 #[derive(Serialize, Deserialize)]
@@ -59,14 +62,48 @@ pub async fn backup(
     to: &Path,
     clock: impl Fn() -> i64 + Send + Sync,
 ) -> Result<Copied, KeepError> {
-    let holder = format!("backup-{}", std::process::id());
+    let mut drawn = [0; 8];
+    getrandom::fill(&mut drawn).map_err(|why| KeepError::new(format!("cannot draw a name: {why}")))?;
+    // In containers every process is number 1.
+    let holder = format!("backup-{}-{:016x}", std::process::id(), u64::from_le_bytes(drawn));
     let turn = Turn::take(catalog, &holder, clock()).await?;
     let mut turn = turn.ok_or_else(|| {
         KeepError::new("a server is just removing what is unneeded, or another backup is made; try again when it is done")
     })?;
-    let copied = copy_all(catalog, blobs, data, to, &mut turn, &clock).await;
+    let outcome = async {
+        let (copied, epoch) = tokio::select! {
+            copied = copy_all(catalog, blobs, data, to) => copied?,
+            lost = hold(catalog, &mut turn, &clock) => return Err(lost),
+        };
+        if !turn.prolong(catalog, clock()).await? {
+            return Err(turn_lost());
+        }
+        finish(to, epoch)?;
+        Ok(copied)
+    }
+    .await;
     turn.give_back(catalog).await?;
-    copied
+    outcome
+}
+
+fn turn_lost() -> KeepError {
+    KeepError::new(
+        "another server or backup took the turn meanwhile, so bytes may be missing from this one; make another backup",
+    )
+}
+
+/// Keeps the turn for as long as it can; answers why it cannot any more.
+async fn hold(catalog: &dyn Catalog, turn: &mut Turn, clock: &(impl Fn() -> i64 + Send + Sync)) -> KeepError {
+    loop {
+        tokio::time::sleep(PROLONG_EVERY).await;
+        match turn.prolong(catalog, clock()).await {
+            Ok(true) => {}
+            Ok(false) => return turn_lost(),
+            // Nobody else takes it as long as it lasts.
+            Err(why) if turn.lasts(clock()) => log::warn!("cannot prolong the turn, trying again: {why}"),
+            Err(why) => return why.into(),
+        }
+    }
 }
 
 async fn copy_all(
@@ -74,9 +111,7 @@ async fn copy_all(
     blobs: &dyn Blobs,
     data: &Path,
     to: &Path,
-    turn: &mut Turn,
-    clock: &(impl Fn() -> i64 + Send + Sync),
-) -> Result<Copied, KeepError> {
+) -> Result<(Copied, Epoch), KeepError> {
     make_empty(to)?;
     let file = catalog_file(to);
     if !catalog.copy_to(&file).await? {
@@ -89,18 +124,20 @@ async fn copy_all(
     let target = DiskBlobs::open(&blobs_folder(to))?;
     let mut copied = Copied::default();
     for some in contents.chunks(AT_ONCE) {
-        turn.prolong(catalog, clock()).await?;
         copied.add(some, copy_contents(blobs, &target, some.to_vec(), &mut |_, _| {}).await?);
     }
     copy_own_key(data, to)?;
+    Ok((copied, epoch))
+}
+
+/// Only when everything is durable it is called a backup.
+fn finish(to: &Path, epoch: Epoch) -> Result<(), KeepError> {
     sync_file_system(to)?;
-    // Only now, when everything is durable, it is called a backup.
     let marker = serde_json::to_vec(&Marker { retrosync_backup: 1, epoch })
         .map_err(|why| KeepError::new(why.to_string()))?;
     let path = marker_file(to);
     fs::write(&path, marker).map_err(KeepError::at("write", &path))?;
-    sync_file_system(to)?;
-    Ok(copied)
+    sync_file_system(to)
 }
 
 impl Copied {
@@ -137,15 +174,17 @@ pub fn is_backup(from: &Path) -> Result<(), KeepError> {
     read_marker(from).map(drop)
 }
 
-/// Puts a backup where nothing is yet, and draws a new epoch. Only while no server runs there. First the bytes, then the records.
+/// Puts a backup where nothing is yet, under a new epoch. Only while no server runs there. First the bytes, then the records.
 ///
 /// # Errors
 /// When there are records already, `from` is no whole backup, or something cannot be read or written.
-pub async fn restore(from: &Path, blobs: &dyn Blobs, to: Records<'_>) -> Result<Copied, KeepError> {
+pub async fn restore(
+    from: &Path,
+    blobs: &dyn Blobs,
+    to: Records<'_>,
+    epoch: &Epoch,
+) -> Result<Copied, KeepError> {
     let marker = read_marker(from)?;
-    let mut bytes = [0; 16];
-    getrandom::fill(&mut bytes).map_err(|why| KeepError::new(format!("cannot draw an epoch: {why}")))?;
-    let epoch = Epoch::from_random(&bytes);
     let source = DiskBlobs::open(&blobs_folder(from))?;
     let mut copied = Copied::default();
     match to {
@@ -157,7 +196,7 @@ pub async fn restore(from: &Path, blobs: &dyn Blobs, to: Records<'_>) -> Result<
             let contents = catalog.begin(Access::Read).await?.all_contents().await?;
             copied.add(&contents, copy_contents(&source, blobs, contents.clone(), &mut |_, _| {}).await?);
             let mut tx = catalog.begin(Access::Write).await?;
-            tx.set_epoch(&epoch).await?;
+            tx.set_epoch(epoch).await?;
             tx.commit().await?;
             catalog.close().await;
             sync_file_system(data)?;
@@ -171,7 +210,7 @@ pub async fn restore(from: &Path, blobs: &dyn Blobs, to: Records<'_>) -> Result<
             let catalog = SqliteCatalog::open(&copy.0, &marker.epoch).await?;
             let contents = catalog.begin(Access::Read).await?.all_contents().await?;
             copied.add(&contents, copy_contents(&source, blobs, contents.clone(), &mut |_, _| {}).await?);
-            copy_records_with(&catalog, database, Some(&epoch), &mut |_, _| {}).await?;
+            copy_records_with(&catalog, database, Some(epoch), &mut |_, _| {}).await?;
             catalog.close().await;
         }
     }

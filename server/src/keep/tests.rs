@@ -95,7 +95,13 @@ async fn put_back(from: &Path, data: &Path) -> Result<Copied, KeepError> {
     is_backup(from)?;
     make_empty(data)?;
     let blobs = DiskBlobs::open(&blobs_folder(data)).unwrap();
-    restore(from, &blobs, Records::Folder(data)).await
+    restore(from, &blobs, Records::Folder(data), &drawn_epoch()).await
+}
+
+fn drawn_epoch() -> Epoch {
+    let mut bytes = [0; 16];
+    getrandom::fill(&mut bytes).unwrap();
+    Epoch::from_random(&bytes)
 }
 
 fn ada() -> Asker {
@@ -238,6 +244,33 @@ async fn a_restored_server_has_everything_and_another_epoch() {
     assert!(two.is_ok());
     let third = Server::open(&elsewhere.path().join("other")).await;
     assert_ne!(third.library.epoch().await.unwrap(), new.epoch, "each restore is a history of its own");
+}
+
+/// A catalog of which somebody takes the turn while it is copied.
+struct Robbed(Arc<SqliteCatalog>);
+
+#[async_trait::async_trait]
+impl Catalog for Robbed {
+    async fn begin(&self, access: Access) -> catalog::Result<Box<dyn Tx>> {
+        self.0.begin(access).await
+    }
+    async fn copy_to(&self, file: &Path) -> catalog::Result<bool> {
+        let mut tx = self.0.begin(Access::Write).await?;
+        tx.put_setting("upkeep_turn", "gc 1900").await?;
+        tx.commit().await?;
+        self.0.copy_to(file).await
+    }
+}
+
+#[tokio::test]
+async fn a_backup_under_which_bytes_may_have_been_removed_is_none() {
+    let [data, elsewhere] = folders();
+    let server = Server::with_saves(data.path(), &[b"one"]).await;
+    let copy = elsewhere.path().join("backup");
+    let robbed = Robbed(server.catalog.clone());
+    let refused = backup(&robbed, server.blobs.as_ref(), &server.data, &copy, || 1000).await.unwrap_err();
+    assert!(refused.to_string().contains("took the turn"), "{refused}");
+    assert!(is_backup(&copy).is_err());
 }
 
 #[tokio::test]

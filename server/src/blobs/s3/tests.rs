@@ -36,6 +36,10 @@ fn options(bucket: &Bucket, prefix: &str) -> S3Options {
     }
 }
 
+fn epoch() -> Epoch {
+    Epoch::from_random(&[7; 16])
+}
+
 /// What the S3 server itself says, in XML.
 fn ask(bucket: &Bucket, path: &str) -> String {
     let url = format!("{}/{}{path}", bucket.endpoint(), bucket::NAME);
@@ -46,7 +50,7 @@ fn ask(bucket: &Bucket, path: &str) -> String {
 async fn a_bucket_keeps_the_contract_of_blobs() {
     let Some(bucket) = Bucket::start() else { return };
     for (number, case) in suite::CASES.iter().enumerate() {
-        let blobs = open(&options(&bucket, &format!("case {number}/below"))).await.unwrap();
+        let blobs = open(&options(&bucket, &format!("case {number}/below")), &epoch()).await.unwrap();
         case(Arc::new(blobs)).await;
     }
 }
@@ -54,7 +58,7 @@ async fn a_bucket_keeps_the_contract_of_blobs() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_large_content_goes_in_parts_and_parts_of_a_try_that_died_are_not_kept_for_ever() {
     let Some(bucket) = Bucket::start() else { return };
-    let blobs = open(&options(&bucket, "")).await.unwrap();
+    let blobs = open(&options(&bucket, ""), &epoch()).await.unwrap();
     let bytes = noise(1, (18 << 20) + 5);
     let (upload, whole) = (UploadId(1), content(&bytes));
     let blocks = bytes.chunks(BLOCK_BYTES as usize).map(Bytes::copy_from_slice);
@@ -79,7 +83,7 @@ async fn a_large_content_goes_in_parts_and_parts_of_a_try_that_died_are_not_kept
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn damaged_bytes_are_set_aside_and_come_again() {
     let Some(bucket) = Bucket::start() else { return };
-    let blobs = open(&options(&bucket, "")).await.unwrap();
+    let blobs = open(&options(&bucket, ""), &epoch()).await.unwrap();
     let good = put(&blobs, b"good bytes").await;
     let name = good.digest.to_string();
     let path = Path::from(format!("blobs/{}/{name}", &name[..2]));
@@ -117,7 +121,7 @@ async fn what_is_wrong_with_a_bucket_is_told_at_the_start() {
         ),
     ];
     for (case, options, expected) in rows {
-        let Err(refused) = open(&options).await else { panic!("{case}: it was opened") };
+        let Err(refused) = open(&options, &epoch()).await else { panic!("{case}: it was opened") };
         let text = refused.to_string();
         assert!(text.contains(expected) && text.contains("bucket `"), "{case}: {text}");
         assert!(!text.contains("secret "), "{case}: {text}");
@@ -192,7 +196,7 @@ async fn a_bucket_that_vanishes_costs_nothing_but_time() {
     };
     assert_eq!(tx.add_user(&user).await.unwrap(), Some(UserId(1)));
     tx.commit().await.unwrap();
-    let blobs = Arc::new(open(&options(&bucket, "")).await.unwrap());
+    let blobs = Arc::new(open(&options(&bucket, ""), &epoch()).await.unwrap());
     let library = Library::new(catalog.clone(), blobs.clone(), Arc::new(Notice::new()));
     let stored = async |sequence, bytes| {
         matches!(store(&library, sequence, bytes).await, Ok(StoreResult::Head { .. }))
@@ -233,7 +237,7 @@ async fn a_bucket_that_vanishes_costs_nothing_but_time() {
     // For good: a server that is started with the empty bucket asks devices for what they still have.
     bucket.vanish();
     bucket.make();
-    let blobs = Arc::new(open(&options(&bucket, "")).await.unwrap());
+    let blobs = Arc::new(open(&options(&bucket, ""), &epoch()).await.unwrap());
     let library = Library::new(catalog, blobs, Arc::new(Notice::new()));
     let known = library.changes(&asker(), &ask_known, 0).await.unwrap().known;
     assert_eq!(known, [false], "whoever has it brings it again");
