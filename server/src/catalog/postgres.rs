@@ -16,6 +16,7 @@ mod schema;
 #[cfg(test)]
 pub(crate) mod tests;
 
+use std::io::ErrorKind;
 use std::path::Path;
 use std::str::FromStr as _;
 use std::time::Duration;
@@ -24,7 +25,7 @@ use async_trait::async_trait;
 use futures_util::stream::BoxStream;
 use retrosync_protocol::Epoch;
 use sqlx::postgres::{PgConnectOptions, PgPoolOptions, PgRow as Row};
-use sqlx::{PgPool, Postgres as Db, Transaction};
+use sqlx::{Connection as _, PgPool, Postgres as Db, Transaction};
 
 use self::sql::SqlTx;
 use super::tables::{self, Rows, Tables};
@@ -36,6 +37,12 @@ const PROGRAM: &str = "retrosync-server ";
 const WRITERS: i64 = 0x5265_7472_6f53_7901;
 /// The advisory lock of the one who changes the schema.
 const SCHEMA: i64 = 0x5265_7472_6f53_7902;
+
+/// How long the database may take to begin or to commit; more than it may take by its own timeouts. A host that vanished sends nothing,
+/// not even an end.
+const BEGIN_OR_COMMIT: Duration = Duration::from_secs(45);
+/// How long a connection that was used may take to say that it can be used again, and all of them to be closed.
+const GOODBYE: Duration = Duration::from_secs(10);
 
 /// The connection of a transaction.
 type Held = Transaction<'static, Db>;
@@ -96,6 +103,13 @@ impl PostgresCatalog {
         }
         let pool = |most: u32| {
             let pool = PgPoolOptions::new().max_connections(most.max(1)).acquire_timeout(options.patience);
+            // Without it, a connection to a host that vanished would be waited for for ever, and never be replaced.
+            let pool = pool.after_release(|connection, _| {
+                Box::pin(async {
+                    let answered = tokio::time::timeout(GOODBYE, connection.ping()).await;
+                    answered.map_err(|_| sqlx::Error::Io(ErrorKind::TimedOut.into()))?.map(|()| true)
+                })
+            });
             pool.connect_lazy_with(connect.clone())
         };
         let writers = options.connections / 2;
@@ -107,6 +121,10 @@ impl PostgresCatalog {
     }
 
     async fn transaction(&self, access: Access) -> Result<Held> {
+        in_time(self.begin_transaction(access)).await
+    }
+
+    async fn begin_transaction(&self, access: Access) -> Result<Held> {
         match access {
             Access::Read | Access::Glance => {
                 let begin = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY";
@@ -151,9 +169,14 @@ impl Catalog for PostgresCatalog {
     }
 
     async fn close(&self) {
-        self.listeners.close().await;
-        self.readers.close().await;
-        self.writers.close().await;
+        let closed = async {
+            self.listeners.close().await;
+            self.readers.close().await;
+            self.writers.close().await;
+        };
+        if tokio::time::timeout(GOODBYE, closed).await.is_err() {
+            log::warn!("the database did not say goodbye; going without");
+        }
     }
 
     fn heard(&self) -> BoxStream<'static, Heard> {
@@ -170,6 +193,12 @@ impl Tables for PostgresCatalog {
         sqlx::raw_sql(patient).execute(&mut *tx).await.map_err(failed)?;
         Ok(Box::new(SqlTx::new(tx)))
     }
+}
+
+/// What is answered in time; who waits for longer is told that the database is gone.
+async fn in_time<T>(asked: impl Future<Output = Result<T>> + Send) -> Result<T> {
+    let late = || Err(CatalogError::Gone("the database does not answer".into()));
+    tokio::time::timeout(BEGIN_OR_COMMIT, asked).await.unwrap_or_else(|_| late())
 }
 
 /// What PostgreSQL said, or that it said nothing, by what can be done about it.
