@@ -137,6 +137,10 @@ pub trait Blobs: Send + Sync {
         let _ = digest;
         Ok(false)
     }
+    /// Did removal work when the store was opened? Where it does not, nothing is to be condemned: it would be refused for ever.
+    fn can_delete(&self) -> bool {
+        true
+    }
     /// Removes a content; no record may speak of it.
     async fn delete(&self, digest: Digest) -> Result<()>;
     /// All contents, in any order.

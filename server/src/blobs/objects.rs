@@ -9,6 +9,7 @@
 //!
 //! ```text
 //! retrosync.json                 the marker
+//! probe                          put and deleted at the start
 //! blobs/ab/abcdef…               a content
 //! uploads/7/000003               block 3 of upload 7
 //! uploads/7/multipart/…          a multipart that was begun for upload 7, so that it can be ended whatever happens
@@ -59,6 +60,7 @@ pub struct ObjectBlobs {
     prefix: Path,
     /// What the marker must say before "not found" is believed; `None`: there is no marker.
     ours: Option<Epoch>,
+    can_delete: bool,
 }
 
 /// A multipart that was begun: where it leads, and how the store calls it.
@@ -71,7 +73,7 @@ pub(super) struct Begun {
 impl ObjectBlobs {
     /// Blobs in this store, below `prefix`.
     pub fn new<S: ObjectStore + MultipartStore>(store: Arc<S>, prefix: Path) -> ObjectBlobs {
-        ObjectBlobs { store: store.clone(), multiparts: store, prefix, ours: None }
+        ObjectBlobs { store: store.clone(), multiparts: store, prefix, ours: None, can_delete: true }
     }
 
     /// Blobs in memory.
@@ -94,7 +96,23 @@ impl ObjectBlobs {
         let marker = Marker { retrosync_blobs: 1, epoch: self.ours.clone() };
         let text = serde_json::to_vec(&marker).map_err(|why| BlobError::Failed(why.to_string()))?;
         self.store.put(&self.at([MARKER]), text.into()).await.map_err(failed)?;
+        self.can_delete = self.try_delete().await?;
         Ok(empty)
+    }
+
+    /// Keys may be allowed everything but to delete.
+    async fn try_delete(&self) -> Result<bool> {
+        let path = self.at(["probe"]);
+        self.store.put(&path, "retrosync\n".into()).await.map_err(failed)?;
+        match self.store.delete(&path).await {
+            Err(why) if !is_not_found(&why) => {
+                log::warn!(
+                    "nothing will be removed from the bucket, for it refuses that; allow its keys to delete: {why}"
+                );
+                Ok(false)
+            }
+            _ => Ok(true),
+        }
     }
 
     /// Is there nothing in it, and was it never used?
@@ -367,6 +385,10 @@ impl Blobs for ObjectBlobs {
         // Only when the copy is there.
         self.remove(&from).await?;
         Ok(true)
+    }
+
+    fn can_delete(&self) -> bool {
+        self.can_delete
     }
 
     async fn delete(&self, digest: Digest) -> Result<()> {

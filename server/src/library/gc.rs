@@ -231,6 +231,9 @@ impl<C: Fn() -> i64 + Send + Sync> Run<'_, C> {
         // Where the store is another's by now, what we do not know is not unneeded.
         self.library.blobs.answers().await?;
         self.look_at_clock().await?;
+        if !self.library.blobs.can_delete() {
+            self.wait_s = FOR_EVER_S;
+        }
         let users = self.library.catalog.begin(Access::Read).await?.users().await?;
         for user in users {
             self.user(user.id).await?;

@@ -191,6 +191,7 @@ struct Between {
     library: OnceLock<Library>,
     after_publish: AtomicBool,
     cannot_delete: AtomicBool,
+    knows_it_cannot: AtomicBool,
     now_unix_s: AtomicI64,
     at_list: OnceLock<AtList>,
 }
@@ -224,6 +225,9 @@ impl Blobs for Between {
         }
         self.inner.delete(digest).await
     }
+    fn can_delete(&self) -> bool {
+        !self.knows_it_cannot.load(Ordering::SeqCst)
+    }
     async fn list(&self) -> blobs::Result<BoxStream<'_, blobs::Result<Found>>> {
         if let Some(at_list) = self.at_list.get() {
             let mut tx = self.library.get().unwrap().catalog.begin(Access::Write).await.unwrap();
@@ -254,6 +258,7 @@ async fn interrupted() -> (World, Arc<Between>, Vec<Version>, i64) {
         library: OnceLock::new(),
         after_publish: AtomicBool::new(false),
         cannot_delete: AtomicBool::new(false),
+        knows_it_cannot: AtomicBool::new(false),
         now_unix_s: AtomicI64::new(0),
         at_list: OnceLock::new(),
     });
@@ -298,6 +303,16 @@ async fn bytes_of_a_removal_that_broke_off_are_relied_on_by_nobody() {
     assert_eq!(collect(&world, now + 3600).await.removed, broken.left, "the next run goes on");
     assert_eq!(word(&store_at(&world, &asker, &again, b"state 5", now + 3700).await).0, "branch");
     assert!(world.bytes(&asker, digest_of(&again)).await.is_some());
+}
+
+#[tokio::test]
+async fn where_nothing_can_be_deleted_no_save_is_refused_for_ever() {
+    let (world, between, _, now) = interrupted().await;
+    between.knows_it_cannot.store(true, Ordering::SeqCst);
+    let done = collect(&world, now).await;
+    assert_eq!((done.thinned.contents, done.left), (0, 0), "{done:?}");
+    let again = version(2, 1, b"state 5", &[]);
+    assert_eq!(word(&store_at(&world, &world.device(2), &again, b"state 5", now).await).0, "branch");
 }
 
 #[tokio::test]
