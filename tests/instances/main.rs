@@ -51,9 +51,13 @@ fn noise(count: usize) -> Bytes {
     Bytes((0..count).map(|_| next()).collect())
 }
 
-/// How many versions of the save the servers know.
+/// How many versions of the save the servers know; asked again while the proxy still believes in a server that is gone.
+#[track_caller]
 fn versions(device: &Device) -> usize {
-    device.json(&["history", SAVE])["versions"].as_array().unwrap().len()
+    wait_for("the servers tell the history", 60, || {
+        let ended = device.run(&["history", SAVE, "--json"]);
+        (ended.code == 0).then(|| ended.json()["versions"].as_array().unwrap().len())
+    })
 }
 
 #[test]
