@@ -15,19 +15,21 @@ from prometheus_client.openmetrics.parser import text_string_to_metric_families 
 for family in read(sys.stdin.read()):
     for s in family.samples: print(json.dumps([family.type, s.name, s.labels, s.value]))";
 
+/// The interpreter that Debian's packages are for; another one may come first on the path.
+const PYTHON: &str = "/usr/bin/python3";
+
 /// Samples by name and labels.
 type Samples = BTreeMap<(String, String), f64>;
 
 /// What the parser makes of it; `None`: there is no parser.
 fn parsed(text: &str) -> Option<Samples> {
-    let there =
-        Command::new("python3").args(["-c", "import prometheus_client"]).stderr(Stdio::null()).status();
+    let there = Command::new(PYTHON).args(["-c", "import prometheus_client"]).stderr(Stdio::null()).status();
     if !there.is_ok_and(|status| status.success()) {
         println!("what is counted: not parsed, for want of python3-prometheus-client");
         assert!(std::env::var_os("RETROSYNC_NO_SKIPS").is_none(), "for want of python3-prometheus-client");
         return None;
     }
-    let mut python = Command::new("python3");
+    let mut python = Command::new(PYTHON);
     let mut child = python.args(["-c", PARSER]).stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
     child.stdin.take().unwrap().write_all(text.as_bytes()).unwrap();
     let output = child.wait_with_output().unwrap();
