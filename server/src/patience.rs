@@ -48,21 +48,26 @@ pub(crate) struct Patient<S> {
     stream: S,
     busy: Busy,
     phase: Phase,
-    timer: Pin<Box<Sleep>>,
+    /// None while a request is being answered: ten thousand that wait hold none, and none of them rings in vain.
+    timer: Option<Pin<Box<Sleep>>>,
 }
 
 impl<S> Patient<S> {
     /// A fresh connection: its first head is awaited from now on.
     pub(crate) fn new(stream: S, busy: Busy) -> Patient<S> {
-        Patient { stream, busy, phase: Phase::Head, timer: Box::pin(sleep(HEAD_TIME)) }
+        Patient { stream, busy, phase: Phase::Head, timer: Some(Box::pin(sleep(HEAD_TIME))) }
     }
 
     fn enter(&mut self, phase: Phase) {
         self.phase = phase;
-        match phase {
-            Phase::Head => self.timer.as_mut().reset(Instant::now() + HEAD_TIME),
-            Phase::Idle => self.timer.as_mut().reset(Instant::now() + IDLE_TIME),
-            Phase::Answering => {}
+        let time = match phase {
+            Phase::Head => HEAD_TIME,
+            Phase::Idle => IDLE_TIME,
+            Phase::Answering => return self.timer = None,
+        };
+        match &mut self.timer {
+            Some(timer) => timer.as_mut().reset(Instant::now() + time),
+            none => *none = Some(Box::pin(sleep(time))),
         }
     }
 }
@@ -75,9 +80,9 @@ impl<S: AsyncRead + Unpin> AsyncRead for Patient<S> {
     ) -> Poll<io::Result<()>> {
         let this = self.get_mut();
         match (this.busy.is_set(), this.phase) {
-            (true, _) => this.phase = Phase::Answering,
+            (true, Phase::Answering) | (false, Phase::Head | Phase::Idle) => {}
+            (true, _) => this.enter(Phase::Answering),
             (false, Phase::Answering) => this.enter(Phase::Idle),
-            (false, _) => {}
         }
         let before = buffer.filled().len();
         if let Poll::Ready(read) = Pin::new(&mut this.stream).poll_read(context, buffer) {
@@ -86,11 +91,9 @@ impl<S: AsyncRead + Unpin> AsyncRead for Patient<S> {
             }
             return Poll::Ready(read);
         }
-        if this.phase != Phase::Answering {
-            ready!(this.timer.as_mut().poll(context));
-            return Poll::Ready(Err(io::ErrorKind::TimedOut.into()));
-        }
-        Poll::Pending
+        let Some(timer) = &mut this.timer else { return Poll::Pending };
+        ready!(timer.as_mut().poll(context));
+        Poll::Ready(Err(io::ErrorKind::TimedOut.into()))
     }
 }
 

@@ -22,21 +22,21 @@ impl Access {
         let token_sha256 = token.digest();
         let mut tx = self.catalog.begin(catalog::Access::Glance).await?;
         // Found by its hash: whoever measures how long this takes learns of hashes, not of tokens.
-        let device = tx.device_by_token(token_sha256).await?.filter(|d| same(d.token_sha256, token_sha256));
-        let device = device.ok_or_else(unknown_token)?;
+        let known = tx.device_and_user_by_token(token_sha256).await?;
+        drop(tx);
+        let known = known.filter(|(device, _)| same(device.token_sha256, token_sha256));
+        let (device, user_name) = known.ok_or_else(unknown_token)?;
         if device.revoked {
             return Err(revoked());
         }
-        let user = tx.user(device.user).await?.ok_or_else(unknown_token)?;
-        drop(tx);
         match device.last_seen_unix_s {
             Some(seen) if now_unix_s.abs_diff(seen) < SEEN_EVERY_S.unsigned_abs() => {}
             Some(_) => self.sightings.note(&self.catalog, &device.device, now_unix_s),
             None => self.first_seen(&device, now_unix_s).await,
         }
         Ok(Asker {
-            user: user.id,
-            user_name: user.name,
+            user: device.user,
+            user_name,
             device: Some(device.device),
             device_name: device.name,
             writer: device.writer,

@@ -39,17 +39,13 @@ impl Sightings {
     }
 }
 
-/// Writes them in one transaction. Read again as the only writer, so that a rename or a revocation meanwhile is not undone.
+/// Writes them in one transaction, and nothing else of them: a rename or a revocation meanwhile is not undone.
 pub(super) async fn write(
     catalog: &dyn Catalog,
     seen: impl IntoIterator<Item = (DeviceId, i64)>,
 ) -> Answer<()> {
+    let seen: Vec<_> = seen.into_iter().collect();
     let mut tx = catalog.begin(Access::Write).await?;
-    for (device, at_unix_s) in seen {
-        if let Some(mut record) = tx.device(&device).await? {
-            record.last_seen_unix_s = Some(at_unix_s);
-            tx.put_device(&record).await?;
-        }
-    }
+    tx.put_seen(&seen).await?;
     Ok(tx.commit().await?)
 }

@@ -160,12 +160,19 @@ pub trait People {
     async fn add_device(&mut self, device: &DeviceRecord) -> Result<()>;
     /// A device by its token's hash, revoked or not.
     async fn device_by_token(&mut self, token_sha256: Digest) -> Result<Option<DeviceRecord>>;
+    /// The same with its user's name: what every request asks first, as one question.
+    async fn device_and_user_by_token(
+        &mut self,
+        token_sha256: Digest,
+    ) -> Result<Option<(DeviceRecord, String)>>;
     /// A device by its id, revoked or not.
     async fn device(&mut self, device: &DeviceId) -> Result<Option<DeviceRecord>>;
     /// A user's devices that are not revoked, in the order of pairing.
     async fn devices(&mut self, user: UserId) -> Result<Vec<DeviceRecord>>;
     /// Replaces what is known of a device (name, profile, client, last seen, revoked, report), found by its id.
     async fn put_device(&mut self, device: &DeviceRecord) -> Result<()>;
+    /// When each of these devices was last seen, in Unix seconds; nothing else of them changes. Thousands at once are one question.
+    async fn put_seen(&mut self, seen: &[(DeviceId, i64)]) -> Result<()>;
 
     /// Adds a pairing or replaces the one of the same code.
     async fn put_pairing(&mut self, pairing: &Pairing) -> Result<()>;
@@ -196,6 +203,8 @@ pub trait Saves {
 
     /// The user's last change number; 0 at first.
     async fn last_change(&mut self, user: UserId) -> Result<u64>;
+    /// The server's epoch and the user's last change: what every poll asks, as one question.
+    async fn standing(&mut self, user: UserId) -> Result<(Epoch, u64)>;
     /// Did anybody but `device` add a version after `since`?
     async fn news(&mut self, user: UserId, since: u64, device: Option<&DeviceId>) -> Result<bool>;
 

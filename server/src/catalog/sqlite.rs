@@ -203,6 +203,11 @@ mod dialect {
     /// A JSON list of digests in hex, as `digest`.
     pub(super) const DIGESTS: &str = "(SELECT unhex(value) AS digest FROM json_each($1))";
 
+    /// A JSON list of pairs: a device, and when it was last seen.
+    pub(super) const PUT_SEEN: &str =
+        "UPDATE devices SET last_seen_unix_s = seen.value ->> 1 FROM json_each($1) AS seen
+         WHERE devices.device = seen.value ->> 0";
+
     /// Events of a user before an id, of kinds (JSON list), of a device's name, with a part of a save's name; at most so many.
     pub(super) const EVENTS: &str = concat!(
         "SELECT ",

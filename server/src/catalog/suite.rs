@@ -220,8 +220,16 @@ async fn devices(catalog: Arc<dyn Catalog>) {
     tx.put_device(&changed).await.unwrap();
     assert_eq!(tx.devices(ada).await.unwrap(), [device(1)], "revoked ones are not listed");
     assert_eq!(tx.device(&device_id(2)).await.unwrap(), Some(changed.clone()), "but known");
-    assert_eq!(tx.device_by_token(Digest::from_bytes([2; 32])).await.unwrap(), Some(changed));
+    assert_eq!(tx.device_by_token(Digest::from_bytes([2; 32])).await.unwrap(), Some(changed.clone()));
     assert_eq!(tx.device_by_token(Digest::from_bytes([9; 32])).await.unwrap(), None);
+    let with_user = tx.device_and_user_by_token(Digest::from_bytes([2; 32])).await.unwrap();
+    assert_eq!(with_user, Some((changed.clone(), "ada".into())));
+    assert_eq!(tx.device_and_user_by_token(Digest::from_bytes([9; 32])).await.unwrap(), None);
+    tx.put_seen(&[(device_id(2), 120), (device_id(1), 121), (device_id(9), 122)]).await.unwrap();
+    let seen = DeviceRecord { last_seen_unix_s: Some(120), ..changed };
+    assert_eq!(tx.device(&device_id(2)).await.unwrap(), Some(seen), "it stays revoked, and keeps its name");
+    assert_eq!(tx.device(&device_id(1)).await.unwrap().unwrap().last_seen_unix_s, Some(121));
+    tx.put_seen(&[]).await.unwrap();
     assert!(tx.add_device(&device(1)).await.is_err(), "a token is of one device");
 }
 
@@ -299,6 +307,9 @@ async fn changes_and_news(catalog: Arc<dyn Catalog>) {
     assert_eq!(changes(tx.as_mut(), 3, 10).await, []);
     assert_eq!(tx.last_change(user).await.unwrap(), 3);
     assert_eq!(tx.last_change(UserId(999)).await.unwrap(), 0);
+    let epoch = tx.epoch().await.unwrap();
+    assert_eq!(tx.standing(user).await.unwrap(), (epoch.clone(), 3));
+    assert_eq!(tx.standing(UserId(999)).await.unwrap(), (epoch, 0));
     assert!(
         !tx.news(user, 0, Some(&device_id(1))).await.unwrap(),
         "its own versions are no news to a device"

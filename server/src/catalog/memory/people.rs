@@ -74,6 +74,14 @@ impl People for MemoryTx {
         Ok(self.state.devices.iter().find(|device| device.token_sha256 == token_sha256).cloned())
     }
 
+    async fn device_and_user_by_token(
+        &mut self,
+        token_sha256: Digest,
+    ) -> Result<Option<(DeviceRecord, String)>> {
+        let Some(device) = self.device_by_token(token_sha256).await? else { return Ok(None) };
+        Ok(self.user(device.user).await?.map(|user| (device, user.name)))
+    }
+
     async fn device(&mut self, id: &DeviceId) -> Result<Option<DeviceRecord>> {
         Ok(self.state.devices.iter().find(|device| device.device == *id).cloned())
     }
@@ -92,6 +100,15 @@ impl People for MemoryTx {
             device.last_seen_unix_s = new.last_seen_unix_s;
             device.revoked = new.revoked;
             device.report = new.report.clone();
+        }
+        Ok(())
+    }
+
+    async fn put_seen(&mut self, seen: &[(DeviceId, i64)]) -> Result<()> {
+        for device in &mut self.change()?.devices {
+            if let Some((_, at_unix_s)) = seen.iter().find(|(id, _)| *id == device.device) {
+                device.last_seen_unix_s = Some(*at_unix_s);
+            }
         }
         Ok(())
     }

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use retrosync_protocol::{BLOCK_BYTES, Content, DeviceId, Digest, SaveId, VersionId, WriterId};
+use retrosync_protocol::{BLOCK_BYTES, Content, DeviceId, Digest, Epoch, SaveId, VersionId, WriterId};
 
 use super::MemoryTx;
 use crate::catalog::{
@@ -47,6 +47,10 @@ impl Saves for MemoryTx {
 
     async fn last_change(&mut self, user: UserId) -> Result<u64> {
         Ok(self.state.changes.get(&user).copied().unwrap_or(0))
+    }
+
+    async fn standing(&mut self, user: UserId) -> Result<(Epoch, u64)> {
+        Ok((self.state.epoch.clone(), self.last_change(user).await?))
     }
 
     async fn news(&mut self, user: UserId, since: u64, device: Option<&DeviceId>) -> Result<bool> {

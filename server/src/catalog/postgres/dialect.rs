@@ -21,6 +21,10 @@ pub(super) const WERE_CONTENTS: &str =
 pub(super) const DIGESTS: &str =
     "(SELECT decode(list.name, 'hex') AS digest FROM jsonb_array_elements_text($1::jsonb) AS list (name))";
 
+/// A JSON list of pairs: a device, and when it was last seen.
+pub(super) const PUT_SEEN: &str = "UPDATE devices SET last_seen_unix_s = (seen.pair ->> 1)::bigint
+     FROM jsonb_array_elements($1::jsonb) AS seen (pair) WHERE devices.device = seen.pair ->> 0";
+
 /// Events of a user before an id, of kinds (JSON list), of a device's name, with a part of a save's name; at most so many.
 pub(super) const EVENTS: &str = concat!(
     "SELECT ",

@@ -107,6 +107,8 @@ async fn read_all(catalog: &PostgresCatalog, user: UserId) {
     tx.user_by_name("ada").await.unwrap();
     tx.session(digest).await.unwrap();
     tx.device_by_token(digest).await.unwrap();
+    tx.device_and_user_by_token(digest).await.unwrap();
+    tx.standing(user).await.unwrap();
     tx.device(&DeviceId::from_random(&[1; 8])).await.unwrap();
     tx.devices(user).await.unwrap();
     tx.pairing(&"AAAAAAAA".parse().unwrap()).await.unwrap();

@@ -3,7 +3,9 @@
 use async_trait::async_trait;
 use retrosync_protocol::{DeviceId, Digest, UserCode};
 
-use super::{Row, SqlTx, count, damaged, digest, digest_of, failed, flag, get, int, parsed, raw};
+use super::{
+    Row, SqlTx, count, damaged, dialect, digest, digest_of, failed, flag, get, int, json, parsed, raw,
+};
 use crate::catalog::columns::columns;
 use crate::catalog::{DeviceRecord, Pairing, PairingState, People, Result, SessionRecord, User, UserId};
 
@@ -175,6 +177,21 @@ impl People for SqlTx {
         row.fetch_optional(&mut *self.tx).await.map_err(failed)?.as_ref().map(device).transpose()
     }
 
+    async fn device_and_user_by_token(
+        &mut self,
+        token_sha256: Digest,
+    ) -> Result<Option<(DeviceRecord, String)>> {
+        let query = sqlx::query(concat!(
+            "SELECT ",
+            columns!(devices),
+            ", (SELECT users.name FROM users WHERE users.id = devices.user_id) AS user_name
+             FROM devices WHERE token_sha256 = $1"
+        ))
+        .bind(raw(&token_sha256));
+        let Some(row) = query.fetch_optional(&mut *self.tx).await.map_err(failed)? else { return Ok(None) };
+        Ok(get::<Option<String>>(&row, "user_name")?.map(|name| Ok((device(&row)?, name))).transpose()?)
+    }
+
     async fn device(&mut self, id: &DeviceId) -> Result<Option<DeviceRecord>> {
         let row = sqlx::query(concat!("SELECT ", columns!(devices), " FROM devices WHERE device = $1"))
             .bind(id.as_str());
@@ -207,6 +224,12 @@ impl People for SqlTx {
         .await
         .map_err(failed)
         .map(drop)
+    }
+
+    async fn put_seen(&mut self, seen: &[(DeviceId, i64)]) -> Result<()> {
+        let seen: Vec<_> = seen.iter().map(|(device, at_unix_s)| (device.as_str(), at_unix_s)).collect();
+        let query = sqlx::query(dialect::PUT_SEEN).bind(json(&seen)?);
+        query.execute(&mut *self.tx).await.map_err(failed).map(drop)
     }
 
     async fn put_pairing(&mut self, pairing: &Pairing) -> Result<()> {

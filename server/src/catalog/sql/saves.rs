@@ -1,7 +1,7 @@
 //! Saves, versions and contents in SQL. A version's record is kept whole as JSON; the columns beside it are indexes.
 
 use async_trait::async_trait;
-use retrosync_protocol::{Content, DeviceId, Digest, SaveId, Version, VersionId, WriterId};
+use retrosync_protocol::{Content, DeviceId, Digest, Epoch, SaveId, Version, VersionId, WriterId};
 
 use super::{Row, SqlTx, count, damaged, dialect, digest, failed, flag, get, int, json, parsed, raw};
 use crate::catalog::columns::columns;
@@ -71,6 +71,15 @@ impl Saves for SqlTx {
         let query = sqlx::query("SELECT last_change FROM users WHERE id = $1").bind(user.0);
         let row = query.fetch_optional(&mut *self.tx).await.map_err(failed)?;
         row.map_or(Ok(0), |row| count(&row, "last_change"))
+    }
+
+    async fn standing(&mut self, user: UserId) -> Result<(Epoch, u64)> {
+        let query = sqlx::query(
+            "SELECT epoch, coalesce((SELECT last_change FROM users WHERE id = $1), 0) AS last_change FROM server",
+        )
+        .bind(user.0);
+        let row = query.fetch_one(&mut *self.tx).await.map_err(failed)?;
+        Ok((parsed(&row, "epoch")?, count(&row, "last_change")?))
     }
 
     async fn news(&mut self, user: UserId, since: u64, device: Option<&DeviceId>) -> Result<bool> {
