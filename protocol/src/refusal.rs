@@ -75,6 +75,8 @@ codes! {
     DigestMismatch "digest_mismatch" 422 "Unprocessable Content",
     /// Over a limit.
     TooLarge "too_large" 413 "Content Too Large",
+    /// The request's body did not arrive in time.
+    TooSlow "too_slow" 408 "Request Timeout",
     /// Too many tries.
     SlowDown "slow_down" 429 "Too Many Requests",
     /// The user's quota is full.

@@ -5,7 +5,7 @@
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, OnceLock};
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::{SystemTime, UNIX_EPOCH};
 
 use axum::http::{HeaderMap, header};
 use retrosync_protocol::{Digest, Epoch};
@@ -20,8 +20,6 @@ use crate::tls::Tls;
 
 /// The program and its version, as it names itself in `GET /health`.
 pub const SERVER_NAME: &str = concat!("retrosync-server/", env!("CARGO_PKG_VERSION"));
-/// How long a client may take to send a request's body.
-pub(crate) const BODY_TIME: Duration = Duration::from_secs(600);
 
 /// What every request can reach.
 pub struct App {

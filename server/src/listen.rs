@@ -1,6 +1,6 @@
 //! Connections: accepts them, bounds how many and how long, and lets them end when the server stops.
 //!
-//! How long a client may dawdle is `patience`'s. When a request is refused before its body
+//! How long a client may dawdle is `patience`'s. When a request is refused before all of it
 //! was read, what is still coming is read away, so that the client meets the refusal and not a reset.
 
 use std::convert::Infallible;
@@ -11,27 +11,31 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Context, Poll};
 use std::time::Duration;
 
-use axum::Router;
 use axum::body::{Body, Bytes};
 use axum::extract::Request;
 use axum::response::Response;
+use axum::{BoxError, Router};
 use http_body::{Body as HttpBody, Frame, SizeHint};
 use http_body_util::BodyExt as _;
 use hyper::body::Incoming;
 use hyper_util::rt::TokioIo;
-use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
 use tokio::net::TcpListener;
 use tower_service::Service as _;
 
 use crate::api::request::Peer;
 use crate::app::App;
-use crate::patience::{Busy, Patient};
+pub use crate::patience::Patience;
+use crate::patience::{Busy, Patient, PatientBody};
 use crate::places::{Places, room_for_connections};
 use crate::tls::Tls;
 
 /// How much of a refused request's body is read away, and for how long.
 const DRAIN_BYTES: u64 = 20 << 20;
 const DRAIN_TIME: Duration = Duration::from_secs(20);
+/// The same of a head that is none of HTTP, or too long.
+const HEAD_DRAIN_BYTES: u64 = 1 << 20;
+const HEAD_DRAIN_TIME: Duration = Duration::from_secs(5);
 
 /// How much is served at once, and how long it may take to end.
 #[derive(Clone, Copy, Debug)]
@@ -40,6 +44,8 @@ pub struct Limits {
     pub connections: usize,
     /// After a stop, for what is under way.
     pub stop: Duration,
+    /// For clients that dawdle.
+    pub patience: Patience,
 }
 
 /// Serves until `stop` comes back, then lets what is under way end. With `tls`, nothing is served in the clear.
@@ -74,11 +80,11 @@ pub async fn serve(
                     let _connected = app.metrics.connected();
                     let _ = stream.set_nodelay(true);
                     match tls {
-                        None => connection(&app, pages, stream, peer).await,
+                        None => connection(&app, pages, stream, peer, limits.patience).await,
                         // Apart, so that a connection without it does not hold room for it.
                         Some(tls) => {
                             if let Some(stream) = Box::pin(tls.welcome(stream)).await {
-                                Box::pin(connection(&app, pages, stream, peer)).await;
+                                Box::pin(connection(&app, pages, stream, peer, limits.patience)).await;
                             }
                         }
                     }
@@ -99,44 +105,61 @@ pub async fn serve(
     }
 }
 
-async fn connection<S>(app: &App, pages: Router, stream: S, peer: IpAddr)
+async fn connection<S>(app: &App, pages: Router, stream: S, peer: IpAddr, patience: Patience)
 where
     S: AsyncRead + AsyncWrite + Unpin,
 {
     let busy = Busy::default();
-    let stream = Patient::new(stream, busy.clone());
+    let mut stream = Patient::new(stream, busy.clone(), patience.head);
     let proxies = app.proxies.clone();
     let service = hyper::service::service_fn(move |request: Request<Incoming>| {
         let (pages, busy) = (pages.clone(), busy.clone());
         let from = Peer(proxies.client(peer, request.headers()));
         async move {
             busy.set(true);
-            let answered = answer(pages, from, request).await;
+            let answered = answer(pages, from, request, patience).await;
             busy.set(false);
             answered
         }
     });
-    let connection = hyper::server::conn::http1::Builder::new()
-        .header_read_timeout(None)
-        .max_buf_size(64 << 10)
-        .serve_connection(TokioIo::new(stream), service);
-    tokio::pin!(connection);
-    let ended = tokio::select! {
-        ended = connection.as_mut() => ended,
-        () = app.stopping() => {
-            connection.as_mut().graceful_shutdown();
-            connection.await
+    let ended = {
+        let connection = hyper::server::conn::http1::Builder::new()
+            .header_read_timeout(None)
+            .max_buf_size(64 << 10)
+            .serve_connection(TokioIo::new(&mut stream), service);
+        tokio::pin!(connection);
+        tokio::select! {
+            ended = connection.as_mut() => ended,
+            () = app.stopping() => {
+                connection.as_mut().graceful_shutdown();
+                connection.await
+            }
         }
     };
     if let Err(error) = ended {
         log::debug!("a connection ended early: {error}");
+        if error.is_parse() {
+            let _ = tokio::time::timeout(HEAD_DRAIN_TIME, drain_head(stream)).await;
+        }
     }
 }
 
-async fn answer(mut pages: Router, from: Peer, request: Request<Incoming>) -> Result<Response, Infallible> {
+/// Reads away what is left of a head that was refused.
+async fn drain_head<S: AsyncRead + AsyncWrite + Unpin>(mut stream: S) -> io::Result<()> {
+    stream.shutdown().await?;
+    tokio::io::copy(&mut stream.take(HEAD_DRAIN_BYTES), &mut tokio::io::sink()).await?;
+    Ok(())
+}
+
+async fn answer(
+    mut pages: Router,
+    from: Peer,
+    request: Request<Incoming>,
+    patience: Patience,
+) -> Result<Response, Infallible> {
     let (mut head, body) = request.into_parts();
     head.extensions.insert(from);
-    let body = Shared(Arc::new(Mutex::new(body)));
+    let body = Shared(Arc::new(Mutex::new(PatientBody::new(body, patience))));
     let rest = Shared(body.0.clone());
     let response = pages.call(Request::from_parts(head, Body::new(body))).await?;
     if response.status().is_client_error() || response.status().is_server_error() {
@@ -158,16 +181,16 @@ async fn drain(mut body: Shared) {
 }
 
 /// A request's body that two hold, one after the other: the handler, then whoever reads away the rest.
-struct Shared(Arc<Mutex<Incoming>>);
+struct Shared(Arc<Mutex<PatientBody<Incoming>>>);
 
 impl HttpBody for Shared {
     type Data = Bytes;
-    type Error = hyper::Error;
+    type Error = BoxError;
 
     fn poll_frame(
         self: Pin<&mut Self>,
         context: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<Bytes>, hyper::Error>>> {
+    ) -> Poll<Option<Result<Frame<Bytes>, BoxError>>> {
         let mut body = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         Pin::new(&mut *body).poll_frame(context)
     }

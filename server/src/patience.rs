@@ -1,7 +1,9 @@
-//! A connection's bytes, with bounded patience: a request's head must be there 15 seconds after it began, and a
+//! A connection's bytes, with bounded patience: a request's head must be there so long after it began, and a
 //! connection on which nothing moves is kept for five minutes, so that a device can use it again.
 //!
-//! While a request is being answered it never interferes: a long poll may wait as long as it likes.
+//! While a request is being answered it never interferes: a long poll may wait as long as it likes. A request's body is `body`'s.
+
+mod body;
 
 use std::io;
 use std::pin::Pin;
@@ -13,8 +15,19 @@ use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::time::{Instant, Sleep, sleep};
 
-/// For a request's head (README section 7).
-const HEAD_TIME: Duration = Duration::from_secs(15);
+pub(crate) use body::{PatientBody, TooSlow};
+
+/// How long a client may dawdle (README section 7).
+#[derive(Clone, Copy, Debug)]
+pub struct Patience {
+    /// For a request's head.
+    pub head: Duration,
+    /// For a request's body.
+    pub body: Duration,
+    /// Without a byte in the middle of a body.
+    pub silence: Duration,
+}
+
 /// For the next request, or for the client to take what it is sent.
 const IDLE_TIME: Duration = Duration::from_secs(300);
 
@@ -48,20 +61,21 @@ pub(crate) struct Patient<S> {
     stream: S,
     busy: Busy,
     phase: Phase,
+    head: Duration,
     /// None while a request is being answered: ten thousand that wait hold none, and none of them rings in vain.
     timer: Option<Pin<Box<Sleep>>>,
 }
 
 impl<S> Patient<S> {
     /// A fresh connection: its first head is awaited from now on.
-    pub(crate) fn new(stream: S, busy: Busy) -> Patient<S> {
-        Patient { stream, busy, phase: Phase::Head, timer: Some(Box::pin(sleep(HEAD_TIME))) }
+    pub(crate) fn new(stream: S, busy: Busy, head: Duration) -> Patient<S> {
+        Patient { stream, busy, phase: Phase::Head, head, timer: Some(Box::pin(sleep(head))) }
     }
 
     fn enter(&mut self, phase: Phase) {
         self.phase = phase;
         let time = match phase {
-            Phase::Head => HEAD_TIME,
+            Phase::Head => self.head,
             Phase::Idle => IDLE_TIME,
             Phase::Answering => return self.timer = None,
         };
@@ -140,6 +154,8 @@ mod tests {
     use super::*;
     use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _, duplex};
 
+    const HEAD: Duration = Duration::from_secs(15);
+
     /// How long until the next read fails.
     async fn patience<S: AsyncRead + Unpin>(stream: &mut S) -> Duration {
         let began = Instant::now();
@@ -151,7 +167,7 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn a_head_has_15_seconds_however_it_dribbles() {
         let (mut client, server) = duplex(64);
-        let mut stream = Patient::new(server, Busy::default());
+        let mut stream = Patient::new(server, Busy::default(), HEAD);
         client.write_all(b"GE").await.unwrap();
         assert_eq!(stream.read_u8().await.unwrap(), b'G');
         tokio::time::advance(Duration::from_secs(10)).await;
@@ -163,7 +179,7 @@ mod tests {
     async fn an_answer_may_take_for_ever_and_then_the_connection_is_kept() {
         let (mut client, server) = duplex(64);
         let busy = Busy::default();
-        let mut stream = Patient::new(server, busy.clone());
+        let mut stream = Patient::new(server, busy.clone(), HEAD);
         busy.set(true);
         let waited = tokio::time::timeout(Duration::from_secs(3000), stream.read_u8()).await;
         assert!(waited.is_err(), "not cut off while it waits");

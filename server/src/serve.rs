@@ -15,7 +15,7 @@ use retrosync_server::app::App;
 use retrosync_server::catalog::Heard;
 use retrosync_server::config::{Announce, Config};
 use retrosync_server::library::{Collected, Upkeep};
-use retrosync_server::listen::Limits;
+use retrosync_server::listen::{Limits, Patience};
 use retrosync_server::parts::{Parts, alone, keeps_data, open_tls, upkeep};
 use retrosync_server::proxies::Proxies;
 use retrosync_server::tls::Tls;
@@ -71,6 +71,11 @@ pub(crate) async fn serve(config: Config) -> Outcome {
     let limits = Limits {
         connections: config.limits_connections.count(),
         stop: Duration::from_secs(config.limits_stop_s.get()),
+        patience: Patience {
+            head: Duration::from_secs(config.limits_head_s.get()),
+            body: Duration::from_secs(config.limits_body_s.get()),
+            silence: Duration::from_secs(config.limits_silence_s.get()),
+        },
     };
     let counting = count(&config, &app, limits).await?;
     let stop = stop(app.clone(), Duration::from_secs(config.limits_leave_s.get()))?;

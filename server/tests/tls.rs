@@ -100,6 +100,20 @@ fn ask(server: &Server, request: &str) -> (Vec<u8>, Option<Vec<u8>>, String) {
     (shown, stream.conn.alpn_protocol().map(<[u8]>::to_vec), String::from_utf8_lossy(&answer).into_owned())
 }
 
+#[test]
+fn ten_thousand_headers_are_refused_within_tls_too() {
+    let server = start(&["--set".into(), "tls.self_signed=true".into()]);
+    let many = format!("GET / HTTP/1.1\r\nHost: localhost\r\n{}\r\n", "a: b\r\n".repeat(10_000));
+    let wide =
+        format!("GET / HTTP/1.1\r\nHost: localhost\r\n{}\r\n", "cookie: retrosync=b\r\n".repeat(10_000));
+    for request in [many, wide] {
+        let (_, _, answer) = ask(&server, &request);
+        assert!(answer.starts_with("HTTP/1.1 431 "), "{answer}");
+    }
+    let (_, _, answer) = ask(&server, HEALTH);
+    assert!(answer.starts_with("HTTP/1.1 200 "), "{answer}");
+}
+
 const HEALTH: &str = "GET /api/v1/health HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n";
 
 fn shown(server: &Server) -> Vec<u8> {

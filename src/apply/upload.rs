@@ -195,7 +195,7 @@ fn refused(hands: &mut Hands<'_>, save: &SaveId, refusal: Refusal, outcome: &mut
             return Ok(false);
         }
         Code::ContentMissing | Code::DigestMismatch => Kind::Busy,
-        Code::SlowDown | Code::Unavailable | Code::Internal => {
+        Code::TooSlow | Code::SlowDown | Code::Unavailable | Code::Internal => {
             outcome.failed = Some(refusal_error(Kind::Offline, save, refusal));
             return Ok(false);
         }

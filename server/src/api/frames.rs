@@ -11,10 +11,8 @@ use miniz_oxide::inflate::decompress_to_vec_zlib_with_limit;
 use retrosync_protocol::{Body, Code, Encoding, MAX_HEADER_BYTES, Problem};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
-use tokio::time::{Instant, timeout_at};
 
-use super::request::short;
-use crate::app::BODY_TIME;
+use super::request::{cut_short, short};
 use crate::refusal::Refusal;
 
 /// Why a frame cannot be used.
@@ -80,7 +78,6 @@ pub(crate) struct FrameReader {
     limits: Limits,
     received_bytes: u64,
     frames: usize,
-    deadline: Instant,
     /// What of the current frame's body is still to come.
     body: Option<Body>,
 }
@@ -88,16 +85,7 @@ pub(crate) struct FrameReader {
 impl FrameReader {
     /// Reads nothing yet.
     pub(crate) fn new(source: HttpBody, limits: Limits) -> FrameReader {
-        let deadline = Instant::now() + BODY_TIME;
-        FrameReader {
-            source,
-            buffer: BytesMut::new(),
-            limits,
-            received_bytes: 0,
-            frames: 0,
-            deadline,
-            body: None,
-        }
+        FrameReader { source, buffer: BytesMut::new(), limits, received_bytes: 0, frames: 0, body: None }
     }
 
     /// The next frame's header, after what the last one left unread; `None` at the end of the body.
@@ -178,10 +166,8 @@ impl FrameReader {
     /// Reads until the buffer holds `count` bytes; false if the body ends before.
     async fn fill(&mut self, count: usize) -> Result<bool, Refusal> {
         while self.buffer.len() < count {
-            let part = timeout_at(self.deadline, self.source.frame()).await;
-            let part = part.map_err(|_| malformed("the body took longer than 10 minutes"))?;
-            let Some(part) = part else { return Ok(false) };
-            let part = part.map_err(|error| malformed(format!("the body did not arrive whole: {error}")))?;
+            let Some(part) = self.source.frame().await else { return Ok(false) };
+            let part = part.map_err(|error| cut_short(&error))?;
             let Ok(data) = part.into_data() else { continue };
             self.received_bytes += data.len() as u64;
             if self.received_bytes > self.limits.total_bytes {

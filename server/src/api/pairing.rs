@@ -8,7 +8,7 @@ use retrosync_protocol::{ClaimRequest, PairingOffer, PairingRequest};
 use serde::Deserialize;
 
 use super::reply::{Reply, json};
-use super::request::{Bearer, Json, Params, Peer, to_the_end, until_stop};
+use super::request::{Bearer, Params, Peer, StrangersJson, to_the_end, until_stop};
 use crate::app::App;
 
 /// `POST /pairing`
@@ -16,7 +16,7 @@ pub(super) async fn start(
     State(app): State<Arc<App>>,
     Peer(from): Peer,
     headers: HeaderMap,
-    Json(request): Json<PairingRequest>,
+    StrangersJson(request): StrangersJson<PairingRequest>,
 ) -> Reply {
     let url = format!("{}/pair", app.base_url(&headers));
     let offer = app.access.start_pairing(&request, from, app.now_unix_s()).await?;
@@ -49,7 +49,7 @@ pub(super) async fn poll(
 pub(super) async fn claim(
     State(app): State<Arc<App>>,
     Peer(from): Peer,
-    Json(request): Json<ClaimRequest>,
+    StrangersJson(request): StrangersJson<ClaimRequest>,
 ) -> Reply {
     let claim = async move { app.access.claim(&request, from, app.now_unix_s()).await };
     json(&to_the_end(claim).await?)

@@ -1,6 +1,7 @@
 //! What handlers ask of a request: who asks, the operation id, the JSON body, the parameters. Parsed here, at the edge,
 //! into types that cannot be wrong; each refusal is a problem document. Never logs a token.
 
+use std::error::Error;
 use std::fmt::Display;
 use std::future::Future;
 use std::net::{IpAddr, Ipv4Addr};
@@ -16,13 +17,16 @@ use retrosync_protocol::{Code, OperationId, Token};
 use serde::de::DeserializeOwned;
 
 use crate::access::Address;
-use crate::app::{App, BODY_TIME};
+use crate::app::App;
 use crate::library::{Answer, Asker};
+use crate::patience::TooSlow;
 use crate::refusal::Refusal;
 use crate::trace::{asked_by, carried, to_carry};
 
 /// The largest JSON body (README section 7).
 const MAX_JSON_BYTES: usize = 4 << 20;
+/// The same, of who has no token.
+const MAX_STRANGERS_BYTES: usize = 64 << 10;
 
 /// Letters of a reason.
 const MOST_REASON: usize = 300;
@@ -111,24 +115,47 @@ impl<T: DeserializeOwned, S: Sync> FromRequest<S> for Json<T> {
     type Rejection = Refusal;
 
     async fn from_request(request: Request, _: &S) -> Answer<Json<T>> {
-        let bytes = collect(request.into_body(), MAX_JSON_BYTES).await?;
-        serde_json::from_slice(&bytes)
-            .map(Json)
-            .map_err(|error| malformed(format!("the body is not the JSON asked for: {}", short(error))))
+        read_json(request, MAX_JSON_BYTES).await.map(Json)
     }
+}
+
+/// A JSON body of who has no token: a few short fields. Many strangers may hold theirs open at once.
+pub(crate) struct StrangersJson<T>(pub(crate) T);
+
+impl<T: DeserializeOwned, S: Sync> FromRequest<S> for StrangersJson<T> {
+    type Rejection = Refusal;
+
+    async fn from_request(request: Request, _: &S) -> Answer<StrangersJson<T>> {
+        read_json(request, MAX_STRANGERS_BYTES).await.map(StrangersJson)
+    }
+}
+
+async fn read_json<T: DeserializeOwned>(request: Request, most_bytes: usize) -> Answer<T> {
+    let bytes = collect(request.into_body(), most_bytes).await?;
+    serde_json::from_slice(&bytes)
+        .map_err(|error| malformed(format!("the body is not the JSON asked for: {}", short(error))))
 }
 
 /// A whole body of at most `most_bytes`.
 pub(crate) async fn collect(body: Body, most_bytes: usize) -> Answer<Bytes> {
-    let whole = tokio::time::timeout(BODY_TIME, Limited::new(body, most_bytes).collect());
-    let whole = whole.await.map_err(|_| malformed("the body took longer than 10 minutes"))?;
+    let whole = Limited::new(body, most_bytes).collect().await;
     whole.map(http_body_util::Collected::to_bytes).map_err(|error| {
-        if error.downcast_ref::<LengthLimitError>().is_some() {
-            Refusal::new(Code::TooLarge, format!("the body is larger than {most_bytes} bytes"))
-        } else {
-            malformed(format!("the body did not arrive whole: {error}"))
-        }
+        if error.is::<LengthLimitError>() { larger_than(most_bytes) } else { cut_short(&*error) }
     })
+}
+
+/// The refusal of a body that is larger than may be.
+pub(crate) fn larger_than(most_bytes: usize) -> Refusal {
+    Refusal::new(Code::TooLarge, format!("the body is larger than {most_bytes} bytes"))
+}
+
+/// The refusal of a body that ended in an error.
+pub(crate) fn cut_short(error: &(dyn Error + 'static)) -> Refusal {
+    if TooSlow::caused(error) {
+        return Refusal::new(Code::TooSlow, "the request's body did not arrive in time")
+            .help("send the same again where the network is better");
+    }
+    malformed(format!("the body did not arrive whole: {error}"))
 }
 
 /// The parameters after `?`.

@@ -18,10 +18,11 @@ use retrosync_protocol::{
 
 use super::page::{PageReply, see};
 use super::session::{FileForm, escaped};
-use crate::api::request::{malformed, to_the_end};
-use crate::app::{App, BODY_TIME};
+use crate::api::request::{cut_short, malformed, to_the_end};
+use crate::app::App;
 use crate::keep::make_private;
 use crate::library::{Answer, Asker, Brought};
+use crate::patience::TooSlow;
 use crate::refusal::{Refusal, disk_full};
 
 /// The largest file that a page takes: more than any console's memory card.
@@ -55,8 +56,7 @@ struct Held {
 
 /// `POST /save/upload` and `POST /upload`
 pub(super) async fn upload(State(app): State<Arc<App>>, form: FileForm) -> PageReply {
-    let brings = tokio::time::timeout(BODY_TIME, read(&app, form));
-    let (asker, brings) = brings.await.map_err(|_| malformed("the file took longer than 10 minutes"))??;
+    let (asker, brings) = read(&app, form).await?;
     let save = which(&brings)?;
     let link = format!("/save?id={}", escaped(save.as_str()));
     let heads = brings.heads.split_whitespace().map(str::parse::<VersionId>).collect::<Result<_, _>>();
@@ -161,6 +161,9 @@ async fn read(app: &App, form: FileForm) -> Answer<(Asker, Brings)> {
 }
 
 fn broken(error: axum::extract::multipart::MultipartError) -> Refusal {
+    if TooSlow::caused(&error) {
+        return cut_short(&error);
+    }
     malformed(format!("the form did not arrive whole: {}", error.body_text()))
 }
 

@@ -4,7 +4,8 @@
 //! | what comes | where |
 //! |---|---|
 //! | wrong JSON, wrong types, missing fields, huge bodies, cut bodies | `bodies` |
-//! | no HTTP, 10,000 headers, slow heads and bodies | `wire` |
+//! | no HTTP, 10,000 headers, slow heads | `wire`; over TLS in `../tls.rs` |
+//! | slow bodies | `slow` |
 //! | odd Unicode and path tricks in every name | `names` |
 //! | archives and bombs: deflated blocks, zips, containers | `bombs` |
 //! | forged cookies, tokens and keys | `forged` |
@@ -32,6 +33,7 @@ mod forged;
 mod held;
 mod names;
 mod pages;
+mod slow;
 mod wire;
 
 /// A test that this machine cannot play: where its tools were installed, that is a failure.

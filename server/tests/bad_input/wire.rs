@@ -8,55 +8,91 @@ use crate::held::{held, is_whole};
 use crate::support::{Server, bearer, version};
 
 pub fn connect(server: &Server) -> TcpStream {
-    let stream = TcpStream::connect(server.url.trim_start_matches("http://")).unwrap();
+    connect_to(server.url.trim_start_matches("http://"))
+}
+
+fn connect_to(place: &str) -> TcpStream {
+    let stream = TcpStream::connect(place).unwrap();
     stream.set_read_timeout(Some(Duration::from_secs(60))).unwrap();
     stream
 }
 
 /// Sends bytes as they are and reads until the server closes.
 pub fn raw(server: &Server, bytes: &[u8]) -> String {
-    let mut stream = connect(server);
-    // The server may close before all is sent.
-    let _ = stream.write_all(bytes);
+    raw_at(server.url.trim_start_matches("http://"), bytes)
+}
+
+fn raw_at(place: &str, bytes: &[u8]) -> String {
+    let mut stream = connect_to(place);
+    stream
+        .write_all(bytes)
+        .expect("what is refused is read away, so that the refusal arrives and not a reset");
     let _ = stream.shutdown(std::net::Shutdown::Write);
     let mut answer = vec![];
     let _ = stream.read_to_end(&mut answer);
     String::from_utf8_lossy(&answer).into_owned()
 }
 
+/// A server that counts too, and the addresses of both listeners.
+fn two_listeners(more: &[&str]) -> (Server, [String; 2]) {
+    let server = Server::start_with(&[&["--set", "metrics.listen=127.0.0.1:0"], more].concat());
+    let log = std::fs::read_to_string(server.log()).unwrap();
+    let counts = log.lines().find_map(|line| line.strip_prefix("info: metrics are at http://"));
+    let places = [
+        server.url.trim_start_matches("http://").to_owned(),
+        counts.unwrap().trim_end_matches("/metrics").to_owned(),
+    ];
+    (server, places)
+}
+
 #[test]
 fn what_is_no_http_ends_the_connection_and_nothing_else() {
-    let server = Server::start();
+    let (server, places) = two_listeners(&[]);
     let long = format!("GET /{} HTTP/1.1\r\nhost: x\r\n\r\n", "a".repeat(200_000));
     let wide = format!("GET / HTTP/1.1\r\nhost: x\r\nx: {}\r\n\r\n", "b".repeat(200_000));
     let many = format!("GET / HTTP/1.1\r\nhost: x\r\n{}\r\n", "a: b\r\n".repeat(10_000));
+    let many_wide = format!("GET / HTTP/1.1\r\nhost: x\r\n{}\r\n", "cookie: retrosync=b\r\n".repeat(10_000));
     let smuggled = "POST /api/v1/changes HTTP/1.1\r\nhost: x\r\ncontent-length: 5\r\ntransfer-encoding: chunked\r\n\r\n0\r\n\r\nGET /x";
     let rows = [
-        ("noise", "\u{1}\u{2}\u{3}\r\n\r\n", ""),
-        ("TLS to a plain port", "\u{16}\u{3}\u{1}\u{2}\r\n\r\n", ""),
-        ("a long path", &long, "HTTP/1.1 4"),
-        ("a wide head", &wide, "HTTP/1.1 4"),
-        ("many heads", &many, "HTTP/1.1 4"),
+        ("noise", "\u{1}\u{2}\u{3}\r\n\r\n", "HTTP/1.1 400 "),
+        ("TLS to a plain port", "\u{16}\u{3}\u{1}\u{2}\r\n\r\n", "HTTP/1.1 400 "),
+        ("a long path", &long, "HTTP/1.1 431 "),
+        ("a wide head", &wide, "HTTP/1.1 431 "),
+        ("10,000 headers", &many, "HTTP/1.1 431 "),
+        ("10,000 headers of 200 KB", &many_wide, "HTTP/1.1 431 "),
         ("two lengths", smuggled, ""),
         ("half a head", "GET / HTTP/1.1\r\nho", ""),
     ];
-    for (what, sent, status) in rows {
-        let answer = raw(&server, sent.as_bytes());
-        assert!(!answer.contains(" 200 ") && answer.starts_with(status), "{what}: {answer}");
-        assert_eq!(server.get("/health", None).status, 200, "{what}: still there");
+    for place in &places {
+        for (what, sent, status) in rows {
+            let answer = raw_at(place, sent.as_bytes());
+            assert!(!answer.contains(" 200 ") && answer.starts_with(status), "{what}, {place}: {answer}");
+            assert_eq!(server.get("/health", None).status, 200, "{what}: still there");
+        }
     }
 }
 
 #[test]
 fn who_dawdles_over_a_head_is_cut_off() {
-    let server = Server::start();
-    let mut stream = connect(&server);
-    let began = Instant::now();
-    stream.write_all(b"GET /api/v1/health HTTP/1.1\r\nhost: x\r\n").unwrap();
-    let mut answer = vec![];
-    let _ = stream.read_to_end(&mut answer);
-    let waited = began.elapsed();
-    assert!(waited > Duration::from_secs(10) && waited < Duration::from_secs(40), "{waited:?}");
+    let (server, places) = two_listeners(&["--set", "limits.head_s=2"]);
+    for place in &places {
+        let mut stream = connect_to(place);
+        let mut dribbling = stream.try_clone().unwrap();
+        let began = Instant::now();
+        stream.write_all(b"GET /health/live HTTP/1.1\r\nhost: x\r\n").unwrap();
+        // A header now and then does not help.
+        let dribbled = std::thread::spawn(move || {
+            while dribbling.write_all(b"a: b\r\n").is_ok() {
+                std::thread::sleep(Duration::from_millis(300));
+            }
+        });
+        let mut answer = vec![];
+        let _ = stream.read_to_end(&mut answer);
+        let waited = began.elapsed();
+        assert!(waited > Duration::from_secs(1) && waited < Duration::from_secs(50), "{place}: {waited:?}");
+        assert_eq!(String::from_utf8_lossy(&answer), "", "{place}");
+        dribbled.join().unwrap();
+    }
     assert_eq!(server.get("/health", None).status, 200);
 }
 

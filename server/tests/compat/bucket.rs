@@ -32,7 +32,7 @@ fn hmac(key: &[u8], message: &str) -> [u8; 32] {
 }
 
 /// `20261120T141448Z`, so many seconds from now.
-fn date(from_now_s: i64) -> String {
+pub fn date(from_now_s: i64) -> String {
     let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap().as_secs() as i64;
     let output = std::process::Command::new("date")
         .args(["-u", "+%Y%m%dT%H%M%SZ", "-d", &format!("@{}", now + from_now_s)])
@@ -82,6 +82,20 @@ impl Device<'_> {
     }
 
     fn ask_with(&self, method: &str, path: &str, body: &[u8], told: &str, at: &str, secret: &str) -> Reply {
+        let signed = self.signed(method, path, told, at, secret);
+        let headers: Vec<(&str, &str)> = signed.iter().map(|(name, value)| (*name, value.as_str())).collect();
+        self.home.server.bare(method, path, &headers, (method == "PUT").then_some(body))
+    }
+
+    /// The headers of a signed request.
+    pub fn signed(
+        &self,
+        method: &str,
+        path: &str,
+        told: &str,
+        at: &str,
+        secret: &str,
+    ) -> [(&'static str, String); 4] {
         let host = self.home.server.url.strip_prefix("http://").unwrap();
         let (path, query) = path.split_once('?').unwrap_or((path, ""));
         let mut pairs: Vec<&str> = query.split('&').filter(|pair| !pair.is_empty()).collect();
@@ -100,14 +114,12 @@ impl Device<'_> {
             "AWS4-HMAC-SHA256 Credential={}/{scope}, SignedHeaders=host;x-amz-content-sha256;x-amz-date, Signature={signature}",
             self.access
         );
-        let headers = [
-            ("host", host),
-            ("x-amz-date", at),
-            ("x-amz-content-sha256", told),
-            ("authorization", &authorization),
-        ];
-        let target = if query.is_empty() { path.to_owned() } else { format!("{path}?{query}") };
-        self.home.server.bare(method, &target, &headers, (method == "PUT").then_some(body))
+        [
+            ("host", host.to_owned()),
+            ("x-amz-date", at.to_owned()),
+            ("x-amz-content-sha256", told.to_owned()),
+            ("authorization", authorization),
+        ]
     }
 
     pub fn put(&self, game: &str, bytes: &[u8]) {

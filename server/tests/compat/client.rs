@@ -21,9 +21,13 @@ pub struct Home {
 
 impl Home {
     pub fn new() -> Home {
+        Home::with(&[])
+    }
+
+    pub fn with(arguments: &[&str]) -> Home {
         // In memory where that can be had: these tests pull no plug, and there are many of them.
         let folder = tempfile::tempdir_in("/dev/shm").or_else(|_| tempfile::tempdir()).unwrap();
-        let server = Server::start_in(folder, &["--open-registration"]);
+        let server = Server::start_in(folder, &[&["--open-registration"], arguments].concat());
         let login = register(&server, EMAIL);
         Home { server, login }
     }

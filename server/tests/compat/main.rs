@@ -28,7 +28,7 @@
 //! | another's saves; endpoints to look around with | `pairing::another_users_saves_are_as_good_as_none` |
 //! | paths that the server dictated, ways out in names | `bucket::keys_that_lead_out_…`, `odd::…` |
 //! | pages of other sites | `pairing::another_sites_page_…` |
-//! | no bound on what is sent and kept | `limits::…`, `pairing::who_has_no_key_sends_no_large_body` |
+//! | no bound on what is sent and kept, nor on how long that takes | `limits::…`, `pairing::who_has_no_key_sends_no_large_body`, `slow::…` |
 #![allow(unreachable_pub, clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 #[path = "../support/mod.rs"]
@@ -42,3 +42,4 @@ mod limits;
 mod losses;
 mod odd;
 mod pairing;
+mod slow;

@@ -113,7 +113,9 @@ fn wait(
 fn passes(kind: Kind) -> bool {
     matches!(
         kind,
-        Kind::Offline | Kind::Busy | Kind::Refused(Code::SlowDown | Code::Unavailable | Code::Internal)
+        Kind::Offline
+            | Kind::Busy
+            | Kind::Refused(Code::TooSlow | Code::SlowDown | Code::Unavailable | Code::Internal)
     )
 }
 

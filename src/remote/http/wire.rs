@@ -352,7 +352,7 @@ pub(super) fn error_of(doing: &str, problem: &Problem) -> Error {
     let kind = match problem.code {
         Code::Unauthorized | Code::Revoked => Kind::Unpaired,
         Code::QuotaFull | Code::DiskFull => Kind::Full,
-        Code::SlowDown | Code::Unavailable | Code::Internal => Kind::Offline,
+        Code::TooSlow | Code::SlowDown | Code::Unavailable | Code::Internal => Kind::Offline,
         code => Kind::Refused(code),
     };
     let cause = if problem.detail.is_empty() { problem.code.as_str() } else { &problem.detail };

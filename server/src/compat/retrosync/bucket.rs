@@ -22,7 +22,6 @@ use super::shelf::{Location, Mode, Shelf, owner};
 use super::signature::{Refused, Signed, credentials};
 use super::store::{Upload, find, fits, settled};
 use super::{Compat, names, times};
-use crate::api::request::collect;
 use crate::library::Now;
 
 /// Its name.
@@ -42,10 +41,13 @@ pub(super) struct No(u16, &'static str, String);
 
 impl From<Failure> for No {
     fn from(failure: Failure) -> No {
-        let code = if failure.status() == StatusCode::INSUFFICIENT_STORAGE {
-            "InsufficientStorage"
-        } else {
-            "InternalError"
+        let code = match failure.status() {
+            StatusCode::INSUFFICIENT_STORAGE => "InsufficientStorage",
+            StatusCode::SERVICE_UNAVAILABLE => "ServiceUnavailable",
+            StatusCode::PAYLOAD_TOO_LARGE => "EntityTooLarge",
+            StatusCode::REQUEST_TIMEOUT => "RequestTimeout",
+            status if status.is_client_error() => "InvalidRequest",
+            _ => "InternalError",
         };
         let status = if failure.status().is_client_error() { 400 } else { failure.status().as_u16() };
         No(status, code, failure.text().to_owned())
@@ -95,9 +97,8 @@ pub(super) async fn any(State(compat): State<Arc<Compat>>, request: Request) -> 
         let key = percent_decode_str(path.trim_start_matches('/')).decode_utf8().map_err(|_| no_key())?;
         match (&parts.method, key.as_ref()) {
             (&Method::PUT, key) if !key.is_empty() => {
-                let _place = compat.bodies.acquire().await.ok();
-                let bytes = whole(body, &parts.headers, &told).await?;
-                compat.put(device, key, bytes).await
+                let whole = compat.bodies.read(device.asker.user, body, MOST_BYTES).await?;
+                compat.put(device, key, unwrapped(&whole.bytes, &parts.headers, &told)?).await
             }
             (&Method::GET, "") => compat.list_bucket(&device, &parts.uri).await,
             (&Method::HEAD, "") => Ok(StatusCode::OK.into_response()),
@@ -108,20 +109,19 @@ pub(super) async fn any(State(compat): State<Arc<Compat>>, request: Request) -> 
     answer.await.unwrap_or_else(|no: No| no.into_response(&parts.method))
 }
 
-/// A body as it was signed.
-async fn whole(body: Body, headers: &HeaderMap, told: &str) -> Result<Bytes, No> {
-    let bytes = collect(body, MOST_BYTES).await?;
+/// A body as it was signed, without the chunks that it may have come in.
+fn unwrapped(bytes: &Bytes, headers: &HeaderMap, told: &str) -> Result<Bytes, No> {
     let chunked = told.starts_with("STREAMING-")
         || headers.get("content-encoding").is_some_and(|value| value.as_bytes().starts_with(b"aws-chunked"));
     if chunked {
         let malformed = || No(400, "IncompleteBody", "The chunks of the body are not whole.".into());
-        return unchunked(&bytes).ok_or_else(malformed);
+        return unchunked(bytes).ok_or_else(malformed);
     }
-    if told != "UNSIGNED-PAYLOAD" && told != Digest::of(&bytes).to_string() {
+    if told != "UNSIGNED-PAYLOAD" && told != Digest::of(bytes).to_string() {
         let text = "The provided 'x-amz-content-sha256' header does not match what was computed.";
         return Err(No(400, "XAmzContentSHA256Mismatch", text.into()));
     }
-    Ok(bytes)
+    Ok(bytes.clone())
 }
 
 /// What the chunks of an `aws-chunked` body hold: each a length in hex, a line's end, bytes, a line's end; the last is empty.

@@ -133,8 +133,12 @@ pub(super) struct Fields(Value);
 impl Fields {
     /// Reads a body of at most `most_bytes`; what is no JSON fails with their text for this route.
     pub(super) async fn read(body: Body, most_bytes: usize, failed: &str) -> Result<Fields, Failure> {
-        let bytes = collect(body, most_bytes).await?;
-        match serde_json::from_slice::<Value>(&bytes) {
+        Fields::parse(&collect(body, most_bytes).await?, failed)
+    }
+
+    /// The same of a body that is here.
+    pub(super) fn parse(bytes: &[u8], failed: &str) -> Result<Fields, Failure> {
+        match serde_json::from_slice::<Value>(bytes) {
             Ok(value @ Value::Object(_)) => Ok(Fields(value)),
             _ => Err(Failure::new(500, failed)),
         }

@@ -18,18 +18,12 @@ use crate::catalog::UserId;
 
 /// The largest body: a save of 48 MiB.
 const MOST_BYTES: usize = 66 << 20;
-/// Bodies over this take turns.
-const LARGE_BYTES: u64 = 2 << 20;
 const FAILED: &str = "Failed to upload file";
 
 /// `POST /api/sync/files`
 pub(super) async fn upload(State(compat): State<Arc<Compat>>, device: Device, body: Body) -> Reply {
-    let size_bytes = http_body::Body::size_hint(&body).exact();
-    let _place = match size_bytes {
-        Some(bytes) if bytes <= LARGE_BYTES => None,
-        _ => compat.bodies.acquire().await.ok(),
-    };
-    let fields = Fields::read(body, MOST_BYTES, FAILED).await?;
+    let whole = compat.bodies.read(device.asker.user, body, MOST_BYTES).await?;
+    let fields = Fields::parse(&whole.bytes, FAILED)?;
     let both = "filePath and action are required";
     let given = |name| Ok::<_, Failure>(fields.text(name)?.filter(|text| !text.is_empty()));
     let (Some(file_path), Some(action)) = (given("filePath")?, given("action")?) else {

@@ -8,6 +8,7 @@
 
 mod accounts;
 mod base64;
+mod bodies;
 mod bucket;
 mod caller;
 mod devices;
@@ -39,23 +40,31 @@ use crate::app::App;
 use crate::catalog::UserId;
 use crate::web::check_origin;
 
-/// How many large bodies are held in memory at once.
-const BODIES_AT_ONCE: usize = 3;
-
 /// What these requests share.
 pub(crate) struct Compat {
     app: Arc<App>,
     /// One upload of a user after the other, at this server: each looks at what the one before has left. At two servers at once they
     /// become branches.
-    turns: Mutex<HashMap<UserId, Arc<tokio::sync::Mutex<()>>>>,
-    bodies: tokio::sync::Semaphore,
+    turns: Turns,
+    bodies: bodies::Bodies,
 }
 
 impl Compat {
     /// Waits for this user's turn.
     async fn turn(&self, user: UserId) -> tokio::sync::OwnedMutexGuard<()> {
+        self.turns.turn(user).await
+    }
+}
+
+/// One after the other, of each user.
+#[derive(Default)]
+struct Turns(Mutex<HashMap<UserId, Arc<tokio::sync::Mutex<()>>>>);
+
+impl Turns {
+    /// Waits for this user's turn.
+    async fn turn(&self, user: UserId) -> tokio::sync::OwnedMutexGuard<()> {
         let turn = {
-            let mut turns = self.turns.lock().unwrap_or_else(PoisonError::into_inner);
+            let mut turns = self.0.lock().unwrap_or_else(PoisonError::into_inner);
             if turns.len() > 10_000 {
                 turns.retain(|_, turn| Arc::strong_count(turn) > 1);
             }
@@ -67,11 +76,7 @@ impl Compat {
 
 /// All their endpoints.
 pub fn router(app: Arc<App>) -> Router {
-    let compat = Arc::new(Compat {
-        app,
-        turns: Mutex::default(),
-        bodies: tokio::sync::Semaphore::new(BODIES_AT_ONCE),
-    });
+    let compat = Arc::new(Compat { app, turns: Turns::default(), bodies: bodies::Bodies::new() });
     Router::new()
         .route("/api/auth/register", post(accounts::register))
         .route("/api/auth/login", post(accounts::login))
