@@ -80,7 +80,7 @@ impl Disk {
         let (root_dir, unused) = (root_dir.to_owned(), Unused::default());
         let mut disk =
             Disk { volume, root_dir, incoming, last_name: 0, unused, slot, attic, shown_at_boot_ms: None };
-        disk.make_incoming().map_err(|e| Error::io(doing(), &e))?;
+        disk.make_incoming().and_then(|()| disk.settle_folders()).map_err(|e| Error::io(doing(), &e))?;
         let mut problems = disk.finish().unwrap_or_else(|error| vec![error.into()]);
         disk.clear_leftovers().map_err(|e| Error::io(doing(), &e))?;
         problems.extend(leftovers::found_by_checks(&disk.volume, &disk.root_dir, &disk.attic));
@@ -105,6 +105,15 @@ impl Disk {
             }
             Err(error) => Err(error),
         }
+    }
+
+    /// Makes our folders ones whose names an `fsync` makes durable, whoever made them: a card may have been filled while it was mounted. Of a
+    /// folder that was made since then the kernel takes the first entries for those of the folder that it is in, and writes
+    /// them with that one only (seen on vfat); so the record of what is being done would be gone after a cut.
+    fn settle_folders(&self) -> io::Result<()> {
+        let state_dir = self.root_dir.join(STATE_FOLDER);
+        self.volume.sync_folder(&self.root_dir)?;
+        self.volume.sync_folder(&state_dir)
     }
 
     /// The root's attic.

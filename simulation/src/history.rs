@@ -58,18 +58,18 @@ impl History {
         History { seed, devices, two_cards, events: story::draw(&mut dice, devices, steps, &trouble) }
     }
 
-    /// As a test that keeps it from coming back: for `tests/regressions.rs`, under the name of what the player lost.
-    pub fn as_test(&self) -> String {
-        let mut text =
-            String::from("#[test]\nfn what_the_player_would_have_lost() {\n    let events = vec![\n");
-        for event in &self.events {
-            let _ = writeln!(text, "        Event::{event:?},");
-        }
-        let (seed, devices, two_cards) = (self.seed, self.devices, self.two_cards);
-        let _ = writeln!(
-            text,
-            "    ];\n    keeps_its_promises(&History {{ seed: {seed}, devices: {devices}, two_cards: {two_cards}, events }});\n}}"
+    /// As a test that keeps it from coming back: for `tests/regressions`, under the name of what the player lost.
+    pub fn as_test(&self, over_folder: bool) -> String {
+        let theatre = if over_folder { "over_folder" } else { "new" };
+        let History { seed, devices, two_cards, events } = self;
+        let mut text = format!(
+            "#[test]\nfn what_the_player_would_have_lost() {{\n    keep_their_promises(\n        Theatre::{theatre}(),\n        \
+             {seed},\n        {devices},\n        {two_cards},\n        &[\n"
         );
+        for event in events {
+            let _ = writeln!(text, "            {},", event.as_rust());
+        }
+        text.push_str("        ],\n    );\n}\n");
         text
     }
 

@@ -99,7 +99,7 @@ fn tell(history: &History, hunt: &Hunt, count: u64) {
     println!("seed {}, after {count} histories, {} devices:", history.seed, short.devices);
     print!("{}", short.told());
     println!("broken: {}", broken.what);
-    println!("{}", short.as_test());
+    println!("{}", short.as_test(hunt.shares));
     println!("what each event left:\n{}", theatre.aloud(&short, hunt.bug));
 }
 

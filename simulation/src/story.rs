@@ -4,10 +4,11 @@
 mod drawn;
 mod told;
 mod trouble;
+mod written;
 
 use retrosync::pace::Trigger;
 
-use crate::handheld::Wall;
+pub use crate::handheld::Wall;
 pub use crate::link::Fault;
 
 pub use drawn::draw;

@@ -20,7 +20,7 @@ fn no_history_loses_a_save() {
     let hunted = hunt(2, 4).run();
     if let Some(history) = hunted.failing {
         let (short, broken) = Theatre::new().shorten(&history, None);
-        panic!("seed {}: {}\n{}\n{}", history.seed, broken.what, short.told(), short.as_test());
+        panic!("seed {}: {}\n{}\n{}", history.seed, broken.what, short.told(), short.as_test(false));
     }
     assert_eq!((hunted.histories, hunted.twice), (120, 30));
 }

@@ -30,6 +30,9 @@ pub(crate) const ROOT: &str = "/card";
 const TARGET: &str = "/card/Saves/Tetris (World) (Rev 1).srm";
 const OTHER: &str = "/card/Saves/Zelda.srm";
 
+/// What opening does with a card on which nothing is to be finished: it syncs our folder and the one that it is in.
+pub(crate) const OPENING: usize = 2;
+
 /// Three sectors that differ from each other and from those of any other `mark`.
 fn bytes(mark: u8, size: usize) -> Vec<u8> {
     (0..size).map(|at| mark ^ (at / fat::SECTOR) as u8).collect()
@@ -221,7 +224,7 @@ fn assert_nothing_lost(fat: &Fat, old: Option<&[u8]>, new: Option<&[u8]>, story:
         [] as [std::path::PathBuf; 0],
         "{story}: names of the same clusters"
     );
-    fat.cut_at(0);
+    fat.cut_at(OPENING);
     open(fat).unwrap_or_else(|error| panic!("{story}: a second recovery had something to do: {error}"));
     assert_eq!(fat.violations(), [] as [String; 0], "{story}");
 }

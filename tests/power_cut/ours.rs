@@ -13,7 +13,10 @@ use retrosync::journal::Journal;
 use retrosync::volume::Volume;
 
 use crate::fat::Fat;
-use crate::{Luck, ROOT, TARGET, bring, bytes, card, content, cut_everywhere, open, path, save};
+use crate::{
+    Luck, OTHER, ROOT, TARGET, assert_nothing_lost, bring, bytes, card, cases, content, cut_everywhere, open,
+    path, save,
+};
 
 /// What is made, and how.
 type Row<'a> = (&'a str, &'a dyn Fn(&Fat));
@@ -75,6 +78,41 @@ fn a_retired_save_does_not_come_back_where_its_folder_was_made_since_the_card_wa
         assert!(found.read(TARGET).unwrap().is_none(), "{luck:?}: it is there again");
     }
     drop(staged);
+}
+
+/// Of such folders of ours the record's name was not durable: after a cut nobody knew that a save was being replaced, and a torn
+/// one stayed. Found by the simulation.
+#[test]
+fn a_save_is_old_or_new_after_a_cut_where_our_folders_were_made_since_the_card_was_mounted() {
+    let filled = |old: &[u8]| {
+        let fat = Fat::new();
+        for folder in
+            [ROOT, "/card/Saves", "/card/.retrosync", "/card/.retrosync/attic", "/card/.retrosync/incoming"]
+        {
+            fat.create_folder(Path::new(folder)).unwrap();
+        }
+        fat.write(OTHER, &bytes(0x40, 700));
+        fat.write(TARGET, old);
+        fat.settle();
+        fat
+    };
+    for (case, old, new) in cases() {
+        let (Some(old), new) = (old.as_deref(), new.as_deref()) else { continue };
+        for cut in 0.. {
+            let fat = filled(old);
+            fat.cut_at(cut);
+            drop(bring(&fat, Some(old), new));
+            for luck in Luck::kinds(fat.dirty(), 30) {
+                let found = fat.crash(&mut luck.deal());
+                let story = format!("{case}: cut before change {cut}, {luck:?}");
+                assert_eq!(recover(found.volume(), Path::new(ROOT)), Ok(vec![]), "{story}");
+                assert_nothing_lost(&found, Some(old), new, &story);
+            }
+            if !fat.is_off() {
+                break;
+            }
+        }
+    }
 }
 
 /// Where its slots lay in two sectors, half of a long name stayed: another save, as it seems, on the clusters of this one.

@@ -13,7 +13,7 @@ use retrosync::whole;
 use retrosync_protocol::SaveId;
 
 use crate::fat::Fat;
-use crate::{Luck, OTHER, ROOT, bytes, content, cut_everywhere, open};
+use crate::{Luck, OPENING, OTHER, ROOT, bytes, content, cut_everywhere, open};
 
 /// What is there, what comes; `None`: nothing, or it is retired.
 struct Case {
@@ -126,7 +126,7 @@ impl Case {
             assert!(kept.iter().any(|kept| kept.file == content(old)), "{story}: the old files are not kept");
         }
         assert_eq!(fat.read(OTHER).unwrap(), Some(bytes(0x40, 700)), "{story}: another save");
-        fat.cut_at(0);
+        fat.cut_at(OPENING);
         open(fat).unwrap_or_else(|error| panic!("{story}: a second recovery had something to do: {error}"));
         assert_eq!(fat.violations(), [] as [String; 0], "{story}");
     }

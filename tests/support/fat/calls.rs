@@ -85,10 +85,12 @@ impl Volume for Fat {
     fn create_folder(&self, path: &Path) -> io::Result<()> {
         let mut card = self.card();
         card.call(true)?;
-        // The first is where the card is mounted.
-        let claimed = !card.folders.is_empty();
+        let is_first = card.folders.is_empty();
         for folder in path.ancestors() {
-            let path: Arc<[u8]> = folder.as_os_str().as_bytes().into();
+            // There a card is mounted: the first is of the card as it came.
+            let is_mount = folder.parent().is_none_or(|above| above.parent().is_none());
+            let (path, claimed): (Arc<[u8]>, bool) =
+                (folder.as_os_str().as_bytes().into(), !is_first && !is_mount);
             if card.folder_at(&path).is_err() {
                 card.folders.push(Folder { path, durable: false, claimed, names: BTreeMap::new() });
             }

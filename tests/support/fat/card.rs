@@ -275,14 +275,16 @@ impl Card {
 
     /// The presence of a folder's entries, of folders in it too.
     pub(super) fn write_names(&mut self, folder: usize) {
-        if !self.folders[folder].claimed {
+        let is_claimed = self.folders[folder].claimed;
+        if !is_claimed {
             self.folders[folder].write();
         }
         let path = Arc::clone(&self.folders[folder].path);
         let news = self.folders.iter_mut().filter(|below| below.claimed || !below.durable);
         for below in news.filter(|below| parent(&below.path) == Some(&path)) {
             below.write();
-            (below.durable, below.claimed) = (true, false);
+            // Its own entry is one of this folder's.
+            (below.durable, below.claimed) = (below.durable || !is_claimed, false);
         }
     }
 
