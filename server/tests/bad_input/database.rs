@@ -63,7 +63,7 @@ pub fn foreign_key(server: &Server) -> String {
 }
 
 /// What each kind of caller is told who would change something: a device, a person, one of RetroSync's clients.
-fn asked(
+pub fn asked(
     server: &Server,
     device: &Device<'_>,
     browser: &Browser<'_>,

@@ -12,11 +12,12 @@
 //! | forms of other sites | `csrf` |
 //! | one question settled twice at once, operations sent again | `choices` |
 //! | a database that is locked, gone, damaged or of a newer version | `database` |
+//! | a PostgreSQL that is gone or of a newer version, a bucket that vanished or was emptied | `elsewhere` |
 //! | a full disk | `disk` |
 //! | wrong paths and methods: a page where a page was asked for, a document where a program asked | `pages` |
 //! | wrong command lines | `commands` |
 //!
-//! A bucket that vanished is in `../objects`, RetroSync's own clients in `../compat/odd.rs`.
+//! RetroSync's own clients are in `../compat/odd.rs` and `slow.rs` too.
 #![allow(unreachable_pub, clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 #[path = "../support/mod.rs"]
@@ -29,6 +30,7 @@ mod commands;
 mod csrf;
 mod database;
 mod disk;
+mod elsewhere;
 mod forged;
 mod held;
 mod names;
