@@ -6,7 +6,7 @@
     reason = "the programs whose tests are run again bring their own copy of `support`"
 )]
 
-#[path = "../api.rs"]
+#[path = "../api/main.rs"]
 mod api;
 mod moving;
 mod outage;
