@@ -1,5 +1,5 @@
 //! Keeps the tree as ARCHITECTURE.md draws it: pure modules pure, arrows downward, the daemon free of async runtimes,
-//! files of a size that fits a sitting, and the protocol's text equal to its types.
+//! files of a size that fits a sitting, the protocol's text equal to its types, and the pages' paths true.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -222,8 +222,36 @@ fn the_protocols_text_and_its_types_name_the_same_refusals() {
     assert_eq!(told, typed);
 }
 
+/// Files of ours that a page names in backticks: `src/x.rs`, `server/tests/y/`; a part left out (`…`), chosen (`*`) or to be filled in (`NAME`) is none.
+fn named(page: &str) -> impl Iterator<Item = &str> {
+    const OURS: [&str; 9] =
+        ["src/", "server/", "tests/", "docs/", "deploy/", "protocol/", "simulation/", "powercut/", "fuzz/"];
+    let words = page.split('`').skip(1).step_by(2).filter_map(|quoted| quoted.split_whitespace().next());
+    let words = words.filter(|word| OURS.iter().any(|ours| word.starts_with(ours)));
+    words
+        .filter(|word| !word.contains(['…', '*', '{', '<']) && !word.contains("NAME"))
+        .map(|word| word.split("::").next().unwrap_or(word))
+}
+
+#[test]
+fn every_file_that_a_page_names_is_there() {
+    let listed = Command::new("git").args(["ls-files", "*.md"]).current_dir(root()).output().unwrap();
+    let pages = String::from_utf8(listed.stdout).unwrap();
+    assert!(pages.lines().count() > 10, "{pages}");
+    let mut missing = Vec::new();
+    for page in pages.lines() {
+        let text = std::fs::read_to_string(root().join(page)).unwrap();
+        let beside = Path::new(page).parent().unwrap();
+        let is_there = |name: &&str| root().join(name).exists() || root().join(beside).join(name).exists();
+        missing.extend(named(&text).filter(|name| !is_there(name)).map(|name| format!("{page}: {name}")));
+    }
+    assert!(missing.is_empty(), "{}", missing.join("\n"));
+}
+
 #[test]
 fn what_this_test_reads_it_reads_rightly() {
+    let page = "see `src/a.rs`, `cargo x`, `server/tests/b.rs::a_test --all` and `src/*.rs`";
+    assert_eq!(named(page).collect::<Vec<_>>(), ["src/a.rs", "server/tests/b.rs"]);
     assert_eq!(imported("plan::{self, Plan};"), ["plan"]);
     assert_eq!(imported("{cli, plan::{Plan, Step}, disk::Disk};"), ["cli", "plan", "disk"]);
     assert_eq!(module(&root().join("src/remote/http/frames.rs")), "remote");

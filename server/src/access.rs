@@ -24,7 +24,7 @@ use tokio::sync::watch;
 use crate::catalog::{self, Catalog, SessionRecord, User, UserId};
 use crate::library::{Answer, Asker};
 use crate::refusal::Refusal;
-pub use admin::{Limits, UserFigures};
+pub use admin::{Limits, UserFigures, drawn_password};
 pub use devices::Report;
 use passwords::Passwords;
 use sightings::Sightings;
@@ -301,8 +301,10 @@ async fn add_user(
         email: None,
         created_unix_s: now_unix_s,
     };
-    let taken = || Refusal::new(Code::Malformed, format!("the name `{}` is taken", user.name));
-    tx.add_user(&user).await?.ok_or_else(taken)
+    if tx.users().await?.iter().any(|other| accounts::answers_to(other, &user.name)) {
+        return Err(accounts::is_taken(&user.name));
+    }
+    tx.add_user(&user).await?.ok_or_else(|| accounts::is_taken(&user.name))
 }
 
 fn session_of(user: User, expires_unix_s: i64) -> Session {

@@ -13,6 +13,7 @@ use tokio::sync::watch;
 
 use crate::access::Access;
 use crate::catalog::Heard;
+use crate::clients_key::ClientsKey;
 use crate::library::{Answer, Library};
 use crate::metrics::Metrics;
 use crate::proxies::Proxies;
@@ -43,6 +44,8 @@ pub struct App {
     held_in: OnceLock<PathBuf>,
     /// What it shows to whoever connects, if it speaks TLS itself.
     tls: OnceLock<Arc<Tls>>,
+    /// What the keys of first-generation clients are made with.
+    clients_key: OnceLock<ClientsKey>,
     leaving: AtomicBool,
     stop: watch::Sender<bool>,
 }
@@ -72,6 +75,7 @@ impl App {
             data: OnceLock::new(),
             held_in: OnceLock::new(),
             tls: OnceLock::new(),
+            clients_key: OnceLock::new(),
             leaving: AtomicBool::new(false),
             stop: watch::Sender::new(false),
         }))
@@ -95,6 +99,16 @@ impl App {
     /// That folder; where nobody said one, one of this machine's.
     pub(crate) fn held_in(&self) -> PathBuf {
         self.held_in.get().cloned().unwrap_or_else(std::env::temp_dir)
+    }
+
+    /// Says what the keys of first-generation clients are made with; without it there are no such clients.
+    pub fn signs_with(&self, key: ClientsKey) {
+        let _ = self.clients_key.set(key);
+    }
+
+    /// What they are made with.
+    pub(crate) fn clients_key(&self) -> Option<&ClientsKey> {
+        self.clients_key.get()
     }
 
     /// Says that the server speaks TLS itself.

@@ -33,7 +33,7 @@ pub(crate) enum Command {
         after_help = "Examples:\n  retrosync-server serve\n  retrosync-server serve --data /srv/retrosync --listen 127.0.0.1:8377 --public-url https://saves.example.org --trusted-proxy 127.0.0.1\n\nStop it with Ctrl-C or SIGTERM; pulling the plug loses nothing that was answered."
     )]
     Serve(Serve),
-    /// Add users, make pairing codes
+    /// Add users, list them, give a new password, make pairing codes
     #[command(subcommand)]
     User(User),
     /// Let in the device that shows a code
@@ -147,7 +147,8 @@ pub(crate) struct Serve {
     /// A proxy before the server, whose `Forwarded` or `X-Forwarded-For` says whom a request is from; may be given again
     #[arg(long, value_name = "ADDR[/BITS]", value_delimiter = ',')]
     trusted_proxy: Vec<Network>,
-    /// Let anybody who reaches the dashboard make an account; else only the first user can
+    /// Let anybody who reaches the dashboard make an account; else only the first user can, and who is invited (a press on
+    /// the admin page wins)
     #[arg(long)]
     open_registration: bool,
     /// Where to answer devices of the local network that look for a server (UDP); `off`: nowhere. Without it: on port 8377,
@@ -189,6 +190,25 @@ pub(crate) enum User {
         /// Read the password's one line from standard input
         #[arg(long)]
         password_stdin: bool,
+        #[command(flatten)]
+        settings: Settings,
+    },
+    /// Give a user who forgot it a new password; it is made and printed once, or read from standard input
+    #[command(
+        after_help = "Examples:\n  retrosync-server user password ada\n  echo 'correct horse battery' | retrosync-server user password ada --password-stdin\n\nEnds all their sessions of the dashboard; their devices stay paired."
+    )]
+    Password {
+        /// Whose password
+        name: String,
+        /// Read the password's one line from standard input
+        #[arg(long)]
+        password_stdin: bool,
+        #[command(flatten)]
+        settings: Settings,
+    },
+    /// List the users, one a line: name, admin or not, devices, saves
+    #[command(after_help = "Example:\n  retrosync-server user list")]
+    List {
         #[command(flatten)]
         settings: Settings,
     },

@@ -35,7 +35,8 @@ keys! {
     "public_url" public_url: Option<PublicUrl> = None;
     /// Proxies before the server, whose `Forwarded` or `X-Forwarded-For` says whom a request is from: addresses or networks.
     "trusted_proxies" trusted_proxies: Vec<Network> = Vec::new();
-    /// Let anybody who reaches the dashboard make an account; else only the first user can.
+    /// Let anybody who reaches the dashboard make an account; else only the first user can, and who is invited. Once an admin has
+    /// opened or closed it on the admin page, that counts.
     "open_registration" open_registration: bool = false;
     /// Where to answer devices of the local network that look for a server (UDP): ADDR:PORT, `off`, or `auto`: on port 8377,
     /// where `listen` is more than this machine.
@@ -50,6 +51,9 @@ keys! {
     /// The most connections to a PostgreSQL database, of this server; one more listens to the other servers. All of them together
     /// must stay below the database's own `max_connections`.
     "database_connections" database_connections: Number<4, 1000> = Number::new(16);
+    /// What the S3 keys of RetroSync's first-generation clients are made with, 32 characters or more; the same for all servers over
+    /// one database. Without it, a server with a `data` folder draws its own and keeps it there, in `clients.key`.
+    "clients_key" clients_key: Option<Secret> = None;
 
     /// The bucket that holds the bytes of saves; without it they are files in the `data` folder.
     "s3.bucket" s3_bucket: Option<String> = None;

@@ -6,6 +6,7 @@ mod check;
 mod contents;
 mod copy;
 pub mod migrate;
+mod private;
 #[cfg(test)]
 mod tests;
 
@@ -18,6 +19,7 @@ use crate::catalog::CatalogError;
 pub use check::{Report, check, repair};
 pub use contents::copy_contents;
 pub use copy::{Copied, Records, backup, copy_own_key, is_backup, make_empty, make_private, restore};
+pub(crate) use private::write_private;
 
 /// Where a data directory has its catalog.
 pub fn catalog_file(data: &Path) -> PathBuf {

@@ -22,6 +22,8 @@ pub mod ask_health;
 pub mod blobs;
 pub mod catalog;
 #[cfg(feature = "serve")]
+pub mod clients_key;
+#[cfg(feature = "serve")]
 pub mod compat;
 #[cfg(feature = "serve")]
 pub mod config;

@@ -6,21 +6,19 @@ mod cli;
 mod log_lines;
 mod migrate;
 mod serve;
+mod users;
 mod words;
 
 use std::error::Error;
-use std::io::{self, BufRead as _, Write as _};
-use std::net::{IpAddr, Ipv4Addr};
+use std::io::{self, Write as _};
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use clap::Parser as _;
 use retrosync_protocol::UserCode;
-use retrosync_server::access::Access;
 use retrosync_server::ask_health;
-use retrosync_server::catalog::User;
-use retrosync_server::config::{Config, ConfigError, Key, Source};
+use retrosync_server::config::{Config, ConfigError};
 use retrosync_server::keep::{self, Copied};
 use retrosync_server::library::Upkeep;
 use retrosync_server::parts::{Parts, alone, is_used, restore, upkeep};
@@ -42,6 +40,8 @@ fn main() -> ExitCode {
 enum Task {
     Serve,
     AddUser { name: String, password_stdin: bool },
+    SetPassword { name: String, password_stdin: bool },
+    ListUsers,
     MakeCode { name: String },
     Approve { code: UserCode, user: Option<String> },
     Check { repair: bool },
@@ -59,6 +59,10 @@ fn run(command: cli::Command) -> Outcome {
         cli::Command::User(cli::User::Add { name, password_stdin, settings }) => {
             (settings.config()?, Task::AddUser { name, password_stdin })
         }
+        cli::Command::User(cli::User::Password { name, password_stdin, settings }) => {
+            (settings.config()?, Task::SetPassword { name, password_stdin })
+        }
+        cli::Command::User(cli::User::List { settings }) => (settings.config()?, Task::ListUsers),
         cli::Command::User(cli::User::Code { name, settings }) => {
             (settings.config()?, Task::MakeCode { name })
         }
@@ -83,9 +87,13 @@ fn run(command: cli::Command) -> Outcome {
 async fn carry_out(task: Task, config: Config) -> Outcome {
     match task {
         Task::Serve => serve::serve(config).await,
-        Task::AddUser { name, password_stdin } => add_user(&config, &name, password_stdin).await,
-        Task::MakeCode { name } => make_code(&config, &name).await,
-        Task::Approve { code, user } => approve(&config, &code, user.as_deref()).await,
+        Task::AddUser { name, password_stdin } => users::add(&config, &name, password_stdin).await,
+        Task::SetPassword { name, password_stdin } => {
+            users::set_password(&config, &name, password_stdin).await
+        }
+        Task::ListUsers => users::list(&config).await,
+        Task::MakeCode { name } => users::make_code(&config, &name).await,
+        Task::Approve { code, user } => users::approve(&config, &code, user.as_deref()).await,
         Task::Check { repair } => check(&config, repair).await,
         Task::Backup { folder } => {
             let parts = Parts::open_existing(&config).await?;
@@ -148,56 +156,6 @@ fn random<const N: usize>() -> Result<[u8; N], Box<dyn Error>> {
     let mut bytes = [0; N];
     getrandom::fill(&mut bytes).map_err(|error| format!("cannot draw random numbers: {error}"))?;
     Ok(bytes)
-}
-
-async fn add_user(config: &Config, name: &str, password_stdin: bool) -> Outcome {
-    // Before the first start there may be nothing yet; but whoever did not say where meant the folder that is there.
-    let is_named = |name| Key::of(name).is_some_and(|key| config.source(key) != Source::Default);
-    if !is_named("data") {
-        is_used(config)?;
-    }
-    let access = Parts::open(config).await?.access(true);
-    let admin = access.users().await?.is_empty();
-    if password_stdin {
-        let mut line = String::new();
-        std::io::stdin().lock().read_line(&mut line)?;
-        access.add_user(name, line.trim_end_matches(['\r', '\n']), admin, now_unix_s()).await?;
-        return say(&format!("added user `{name}`"));
-    }
-    // Two codes of 40 bits each: letters that are not mistaken for one another.
-    let password = format!("{}-{}", UserCode::from_random(&random()?), UserCode::from_random(&random()?));
-    access.add_user(name, &password, admin, now_unix_s()).await?;
-    say(&format!("added user `{name}`\n\n  password  {password}\n\nIt is shown this once; write it down."))
-}
-
-async fn one_user(access: &Access, name: Option<&str>) -> Result<User, Box<dyn Error>> {
-    let mut users = access.users().await?;
-    if let Some(name) = name {
-        let found = users.into_iter().find(|user| user.name.eq_ignore_ascii_case(name));
-        return found.ok_or_else(|| {
-            format!("no user `{name}`: add one with `retrosync-server user add {name}`").into()
-        });
-    }
-    match (users.pop(), users.is_empty()) {
-        (Some(user), true) => Ok(user),
-        (Some(_), false) => Err("there are several users: say whose device it is with `--user NAME`".into()),
-        (None, _) => Err("there is no user yet: add one with `retrosync-server user add NAME`".into()),
-    }
-}
-
-async fn make_code(config: &Config, name: &str) -> Outcome {
-    let access = Parts::open_existing(config).await?.access(false);
-    let user = one_user(&access, Some(name)).await?;
-    let offer = access.make_code(user.id, now_unix_s()).await?;
-    let minutes = offer.expires_in_s / 60;
-    say(&format!("{}\n\nIt is good for one device and {minutes} minutes.", offer.user_code))
-}
-
-async fn approve(config: &Config, code: &UserCode, user: Option<&str>) -> Outcome {
-    let access = Parts::open_existing(config).await?.access(false);
-    let user = one_user(&access, user).await?;
-    let paired = access.approve(user.id, code, IpAddr::V4(Ipv4Addr::LOCALHOST), now_unix_s()).await?;
-    say(&format!("`{}` is in: a device of `{}`", paired.device_name, paired.user))
 }
 
 async fn check(config: &Config, repair: bool) -> Outcome {

@@ -19,6 +19,7 @@ use crate::catalog::postgres::{PostgresCatalog, PostgresOptions};
 use crate::catalog::sqlite::SqliteCatalog;
 use crate::catalog::tables::Tables;
 use crate::catalog::{self, Catalog};
+use crate::clients_key::ClientsKey;
 use crate::config::{Config, Database, Secret};
 use crate::keep::{self, Copied, Records};
 use crate::library::{Library, Retention, Upkeep};
@@ -120,6 +121,21 @@ pub fn alone(config: &Config) -> Opened<Option<File>> {
     let file = File::create(&path).map_err(|error| format!("cannot write `{}`: {error}", path.display()))?;
     file.try_lock().map_err(|_| format!("another server uses `{}`: stop it first", config.data.display()))?;
     Ok(Some(file))
+}
+
+/// The secret of first-generation clients' keys; `None`: nobody said one and nothing is kept here, so there are none.
+///
+/// # Errors
+/// When what was said is too short, or what is kept cannot be read.
+pub fn clients_key(config: &Config) -> Opened<Option<ClientsKey>> {
+    match &config.clients_key {
+        Some(said) => {
+            let key = ClientsKey::of(said.reveal());
+            key.map(Some).ok_or_else(|| "`clients_key` is too short: give 32 characters or more".into())
+        }
+        None if keeps_data(config) => Ok(Some(ClientsKey::kept(&config.data)?)),
+        None => Ok(None),
+    }
 }
 
 /// How the server speaks TLS; `None`: it leaves that to a proxy.

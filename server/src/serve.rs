@@ -16,7 +16,7 @@ use retrosync_server::catalog::Heard;
 use retrosync_server::config::{Announce, Config};
 use retrosync_server::library::{Collected, Upkeep};
 use retrosync_server::listen::{Limits, Patience};
-use retrosync_server::parts::{Parts, alone, keeps_data, open_tls, upkeep};
+use retrosync_server::parts::{Parts, alone, clients_key, keeps_data, open_tls, upkeep};
 use retrosync_server::proxies::Proxies;
 use retrosync_server::tls::Tls;
 use retrosync_server::{api, compat, health, listen, metrics, trace, web};
@@ -57,6 +57,9 @@ pub(crate) async fn serve(config: Config) -> Outcome {
     }
     // Not in the machine's own folder for such files: a container has none.
     app.holds_files_in(config.data.join("brought"));
+    if let Some(key) = clients_key(&config)? {
+        app.signs_with(key);
+    }
     if let Some(tls) = &tls {
         app.speaks_tls(tls.clone());
     }

@@ -22,7 +22,7 @@ impl Access {
     /// Another name, and where to write to; an empty e-mail is none.
     ///
     /// # Errors
-    /// `malformed` for a bad or taken name, or for what is no e-mail address.
+    /// `malformed` for what is no name or e-mail address, or is one of another user: either lets in.
     pub async fn change_account(
         &self,
         asker: &Asker,
@@ -34,8 +34,14 @@ impl Access {
         let mut tx = self.catalog.begin(catalog::Access::Write).await?;
         let user = tx.user(asker.user).await?.ok_or_else(gone)?;
         let renamed = user.name != name;
+        let others: Vec<User> = tx.users().await?.into_iter().filter(|other| other.id != user.id).collect();
+        for taken in [Some(name), email.as_deref()].into_iter().flatten() {
+            if others.iter().any(|other| answers_to(other, taken)) {
+                return Err(is_taken(taken));
+            }
+        }
         if !tx.put_user(&User { name: name.into(), email, ..user }).await? {
-            return Err(Refusal::new(Code::Malformed, format!("the name `{name}` is taken")));
+            return Err(is_taken(name));
         }
         let text = if renamed { format!("is now called {name}") } else { String::new() };
         tx.add_event(asker.user, &by(asker, "account", text, now_unix_s)).await?;
@@ -142,6 +148,16 @@ pub(super) async fn log(
         text,
     };
     Ok(tx.add_event(user, &event).await?)
+}
+
+/// Could this user log in with this text?
+pub(super) fn answers_to(user: &User, text: &str) -> bool {
+    let same = |own: &str| own.eq_ignore_ascii_case(text);
+    same(&user.name) || user.email.as_deref().is_some_and(same)
+}
+
+pub(super) fn is_taken(name: &str) -> Refusal {
+    Refusal::new(Code::Malformed, format!("the name `{name}` is taken"))
 }
 
 pub(super) fn gone() -> Refusal {

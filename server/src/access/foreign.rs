@@ -24,6 +24,9 @@ const FORGET_S: i64 = 30 * 24 * 3600;
 const MOST: usize = 1000;
 const ALPHABET: &[u8; 32] = b"ABCDEFGHJKLMNPQRSTUVWXYZ23456789";
 
+/// The program of a device that speaks S3, with keys of its own.
+pub(crate) const FIRST_GENERATION: &str = "retrosync-1";
+
 /// Where codes are kept.
 const OWNER: &str = "pairing";
 const KIND: &str = "code";
@@ -86,6 +89,8 @@ pub(crate) struct Newcomer<'a> {
     pub(crate) name: Option<&'a str>,
     /// What kind of device it says it is.
     pub(crate) device_type: Option<&'a str>,
+    /// Its program; the second generation's if it does not say.
+    pub(crate) client: Option<&'static str>,
 }
 
 impl Access {
@@ -431,7 +436,7 @@ fn newcomer_record(
         user,
         name,
         profile: newcomer.device_type.unwrap_or(&pairing.device_type).chars().take(40).collect(),
-        client: "retrosync".into(),
+        client: newcomer.client.unwrap_or("retrosync").into(),
         token_sha256: token.digest(),
         writer: WriterId::from_random(&random()?),
         paired_unix_s: now_unix_s,

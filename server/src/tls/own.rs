@@ -4,10 +4,10 @@
 //! The key is what counts; where only the certificate is gone, a new one is made around the same key. Dates and serial numbers
 //! say nothing: neither this machine's clock nor a device's is needed.
 
-use std::fs::{self, File, OpenOptions};
-use std::io::{ErrorKind, Write as _};
+use std::fs;
+use std::io::ErrorKind;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
-use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
+use std::os::unix::fs::DirBuilderExt as _;
 use std::path::{Path, PathBuf};
 
 use rcgen::{
@@ -16,6 +16,7 @@ use rcgen::{
 use retrosync_protocol::discovery::host_of;
 
 use super::TlsError;
+use crate::keep::write_private;
 
 /// Below the data directory.
 pub const FOLDER: &str = "tls";
@@ -122,18 +123,8 @@ fn of_if_inet6(text: &str) -> Vec<IpAddr> {
         .collect()
 }
 
-/// Whole under its name or not at all, for its owner only.
 fn keep(path: &Path, text: &str) -> Result<(), TlsError> {
-    let new = path.with_extension("new");
-    let write = || {
-        let _ = fs::remove_file(&new);
-        let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&new)?;
-        file.write_all(text.as_bytes())?;
-        file.sync_all()?;
-        fs::rename(&new, path)?;
-        path.parent().map_or(Ok(()), |folder| File::open(folder)?.sync_all())
-    };
-    write().map_err(TlsError::at("keep", path))
+    write_private(path, text).map_err(TlsError::at("keep", path))
 }
 
 #[cfg(test)]

@@ -30,9 +30,17 @@ struct AdminPage {
     open: bool,
     /// An invitation that was just made: shown this once.
     link: String,
+    /// A password that was just made, and whose: shown this once.
+    renewed: Option<Renewed>,
     invitations: Vec<Guest>,
     users: Vec<Row>,
     problem: String,
+}
+
+/// A user's new password.
+struct Renewed {
+    name: String,
+    password: String,
 }
 
 /// One line of the server's health.
@@ -80,6 +88,7 @@ async fn shown(app: &App, visitor: &Visitor, link: String, problem: String) -> A
         health: health(app, &users, now_unix_s).await,
         open: app.access.is_registration_open().await?,
         link,
+        renewed: None,
         invitations: invitations.iter().map(|one| guest(one, now_unix_s)).collect(),
         users: users.into_iter().map(|one| row(one, asker.user, now_unix_s)).collect(),
         problem,
@@ -247,6 +256,30 @@ pub(super) async fn remove(State(app): State<Arc<App>>, form: Form<Out>) -> Page
     let (asker, inner) = (visitor.asker().clone(), app.clone());
     let removed = to_the_end(async move { inner.access.remove_user(&asker, UserId(id), &name).await });
     told(&app, &visitor, removed.await).await
+}
+
+#[derive(Deserialize)]
+pub(super) struct Whom {
+    id: i64,
+}
+
+/// `POST /admin/password`
+pub(super) async fn password(State(app): State<Arc<App>>, form: Form<Whom>) -> PageReply {
+    let Form { visitor, fields: Whom { id } } = form;
+    let (asker, inner) = (visitor.asker().clone(), app.clone());
+    let of = UserId(id);
+    let now_unix_s = app.now_unix_s();
+    let renewed = to_the_end(async move {
+        let password = inner.access.renew_password(&asker, of, now_unix_s).await?;
+        Ok(Renewed { name: inner.access.user(of).await?.name, password })
+    });
+    match renewed.await {
+        Ok(renewed) => {
+            let page = shown(&app, &visitor, String::new(), String::new()).await?;
+            show(&AdminPage { renewed: Some(renewed), ..page })
+        }
+        Err(refusal) => told(&app, &visitor, Err(refusal)).await,
+    }
 }
 
 async fn told(app: &App, visitor: &Visitor, outcome: Answer<()>) -> PageReply {

@@ -75,6 +75,7 @@ pub fn router(app: Arc<App>) -> Router {
         .route("/admin/invite", post(admin::invite))
         .route("/admin/withdraw", post(admin::withdraw))
         .route("/admin/limits", post(admin::limits))
+        .route("/admin/password", post(admin::password))
         .route("/admin/remove", post(admin::remove))
         .route("/register", get(doors::register_page).post(doors::register))
         .route("/login", get(doors::login_page).post(doors::login))

@@ -1,6 +1,6 @@
 //! Clients of the first generation: they pair with a code of the dashboard and then speak S3, with keys of their own.
 
-use retrosync_protocol::{Digest, Hasher};
+use retrosync_protocol::{Digest, Hasher, Token};
 use serde_json::{Value, json};
 
 use crate::client::{Home, data, error, post, register, sha256};
@@ -152,6 +152,57 @@ fn code_of(reply: &Reply) -> (u16, String) {
     let text = reply.text();
     let code = text.split("<Code>").nth(1).and_then(|rest| rest.split("</Code>").next()).unwrap_or_default();
     (reply.status, code.to_owned())
+}
+
+#[test]
+fn who_read_the_catalog_can_sign_for_no_device() {
+    let mut home = Home::new();
+    home.server.add_user("ada");
+    // What is kept of a device, and the name of its key, are in the catalog.
+    let of_catalog = |token: &str| token.parse::<Token>().unwrap().digest();
+    let (user, id, access, secret, hash) = {
+        let one = pair(&home, "one");
+        one.put("Tetris", b"hour 1");
+        let hash = of_catalog(&format!("rst_{}", one.key));
+        (one.user, one.id, one.access, one.secret, hash)
+    };
+    let (ordinary, ordinary_hash) = {
+        let device = home.server.pair("Miyoo", "ada");
+        (format!("RS{}", device.id.trim_start_matches("dev_").to_uppercase()), of_catalog(&device.token))
+    };
+    let computed = |hash: Digest| sha256(format!("retrosync.s3.1\n{hash}").as_bytes())[..40].to_owned();
+    let drawn = std::fs::read(home.server.data().join("clients.key")).unwrap();
+    let other_server = format!("{:064}\n", 7);
+    let rows = [
+        ("the device's own keys", None, &access, secret.clone(), (200, "")),
+        ("computed from the catalog", None, &access, computed(hash), (403, "SignatureDoesNotMatch")),
+        (
+            "of a device that speaks no S3",
+            None,
+            &ordinary,
+            computed(ordinary_hash),
+            (403, "InvalidAccessKeyId"),
+        ),
+        (
+            "at a server of the same backup",
+            Some(other_server.as_bytes()),
+            &access,
+            secret.clone(),
+            (403, "SignatureDoesNotMatch"),
+        ),
+        ("at the server again", Some(drawn.as_slice()), &access, secret, (200, "")),
+    ];
+    for (what, file, access, secret, expected) in rows {
+        if let Some(bytes) = file {
+            home.server.kill();
+            std::fs::write(home.server.data().join("clients.key"), bytes).unwrap();
+            home.server.run(&[]);
+        }
+        let (user, id) = (user.clone(), id.clone());
+        let one = Device { home: &home, user, id, key: String::new(), access: access.clone(), secret };
+        let (status, code) = code_of(&one.get("Tetris"));
+        assert_eq!((status, code.as_str()), expected, "{what}");
+    }
 }
 
 #[test]

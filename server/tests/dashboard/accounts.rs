@@ -125,6 +125,72 @@ fn an_export_goes_on_after_a_content_that_is_lost_and_says_so() {
 }
 
 #[test]
+fn who_forgot_the_password_comes_in_again_and_keeps_every_device() {
+    let server = Server::start();
+    let admin = registered(&server);
+    server.add_user("bob");
+    let device = server.pair("Bob's Miyoo", "bob");
+    let bob = Browser::new(&server);
+    let log_in = |password: &str| {
+        let page = bob.page("/login");
+        assert!(page.contains("retrosync-server user password NAME"), "{page}");
+        bob.press(&page, "Password", &[("name", "bob"), ("password", password)])
+    };
+    leads_to(&log_in("correct horse battery"), "/");
+    let page = admin.page("/admin");
+    assert_eq!(page.matches("Make a new password").count(), 1, "not for oneself: {page}");
+    let made = admin.press(&page, "Make a new password", &[]).text();
+    let password = made.split("class=\"invitation\">").nth(1).unwrap().split('<').next().unwrap();
+    leads_to(&bob.look("/devices"), "/login?next=%2Fdevices");
+    assert_eq!(log_in("correct horse battery").status, 403, "the old one is over");
+    leads_to(&log_in(password), "/");
+    assert!(bob.page("/activity").contains("an admin made a new one"));
+    assert_eq!(bob.submit("/admin/password", &[("id", "1")]).status, 403, "not an admin");
+
+    let made = server.cli(&["user", "password", "BOB"]);
+    let said = String::from_utf8(made.stdout).unwrap();
+    let password = said.split("password  ").nth(1).unwrap().lines().next().unwrap();
+    assert!(said.starts_with("`bob` has a new password, and is logged out everywhere\n"), "{said}");
+    leads_to(&bob.look("/devices"), "/login?next=%2Fdevices");
+    leads_to(&log_in(password), "/");
+    let short = server.cli_with_input(&["user", "password", "bob", "--password-stdin"], "short\n");
+    assert_eq!(short.status.code(), Some(1));
+    leads_to(&bob.look("/login"), "/");
+    assert_eq!(server.cli(&["user", "password", "eve"]).status.code(), Some(1));
+    let listed = String::from_utf8(server.cli(&["user", "list"]).stdout).unwrap();
+    assert_eq!(listed, "ada  admin  devices 0, saves 0\nbob  user   devices 1, saves 0\n");
+    device.get("/account").ok::<serde_json::Value>();
+}
+
+#[test]
+fn nobody_takes_the_name_or_the_e_mail_with_which_another_logs_in() {
+    let server = Server::start();
+    let ada = registered(&server);
+    let form = "action=\"/account\"";
+    let page = ada.page("/account?done=account");
+    leads_to(
+        &ada.press(&page, form, &[("name", "ada"), ("email", "ada@example.org")]),
+        "/account?done=account",
+    );
+    server.add_user("eve");
+    let eve = Browser::new(&server);
+    let page = eve.page("/login");
+    leads_to(&eve.press(&page, "Password", &[("name", "eve"), ("password", "correct horse battery")]), "/");
+    let page = eve.page("/account?done=account");
+    for (name, email) in [("eve", "Ada@Example.org"), ("ada@example.org", ""), ("Ada", "")] {
+        let refused = eve.press(&page, form, &[("name", name), ("email", email)]);
+        let told = refused.text();
+        assert!(refused.status == 400 && told.contains("is taken"), "{name} {email}: {told}");
+    }
+    let added = server.cli(&["user", "add", "ADA@example.org"]);
+    assert_eq!(added.status.code(), Some(1), "nor is a user added under it");
+    leads_to(
+        &ada.press(&ada.page("/account"), form, &[("name", "ada"), ("email", "ada@example.org")]),
+        "/account?done=account",
+    );
+}
+
+#[test]
 fn an_invitation_lets_one_person_in_with_limits_and_limits_hold() {
     let server = Server::start();
     let admin = registered(&server);

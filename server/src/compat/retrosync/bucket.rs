@@ -22,6 +22,7 @@ use super::shelf::{Location, Mode, Shelf, owner};
 use super::signature::{Refused, Signed, credentials};
 use super::store::{Upload, find, fits, settled};
 use super::{Compat, names, times};
+use crate::access::foreign::FIRST_GENERATION;
 use crate::library::Now;
 
 /// Its name.
@@ -187,7 +188,7 @@ impl<'a> Key<'a> {
             in_bucket: true,
             bytes,
             modified_ms: None,
-            client: "retrosync-1",
+            client: FIRST_GENERATION,
         }
     }
 }
@@ -207,8 +208,11 @@ impl Compat {
         let unknown =
             || No(403, "InvalidAccessKeyId", "The access key id does not exist in our records.".into());
         let id = signed.device().ok_or_else(unknown)?;
-        let (asker, record) = self.app.access.device_itself(&id).await?.ok_or_else(unknown)?;
-        let secret = credentials(&record).secret;
+        let key = self.app.clients_key().ok_or_else(unknown)?;
+        let found = self.app.access.device_itself(&id).await?;
+        let (asker, record) =
+            found.filter(|(_, record)| record.client == FIRST_GENERATION).ok_or_else(unknown)?;
+        let secret = credentials(key, &record).secret;
         match signed.check(&secret, method, uri, headers, self.app.now_unix_s()) {
             Ok(()) => Ok((Device { asker, id }, signed.body.to_owned())),
             Err(Refused::Unsigned) => Err(denied("Access Denied")),

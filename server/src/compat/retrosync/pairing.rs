@@ -12,8 +12,9 @@ use retrosync_protocol::Code;
 use super::caller::User;
 use super::envelope::{Failure, Fields, Json, KEYLESS_BYTES, Reply, data_and, object};
 use super::{Compat, devices, names};
-use crate::access::foreign::{By, LetIn, Newcomer, Shown};
+use crate::access::foreign::{By, FIRST_GENERATION, LetIn, Newcomer, Shown};
 use crate::api::request::Peer;
+use crate::clients_key::ClientsKey;
 use crate::refusal::Refusal;
 
 const KINDS: &[&str] = &["rg35xx", "miyoo_flip", "miyoo_mini", "windows", "mac", "linux", "other"];
@@ -123,7 +124,11 @@ pub(super) async fn pair(
         return Err(Failure::new(401, "Unauthorized"));
     };
     let code = six(fields.required("code")?)?;
-    let newcomer = Newcomer { name: Some(name), device_type: Some(kind) };
+    // Before the code is used up.
+    let key = compat.app.clients_key().ok_or_else(|| {
+        Failure::new(503, "This server takes no such device: its owner has set no `clients_key`")
+    })?;
+    let newcomer = Newcomer { name: Some(name), device_type: Some(kind), client: Some(FIRST_GENERATION) };
     let polled = compat.app.access.poll_code(By::Code(&code), &newcomer, from, now_unix_s).await;
     let gone = |text| Failure::new(404, text);
     let let_in = match polled {
@@ -138,11 +143,16 @@ pub(super) async fn pair(
             });
         }
     };
-    first_generation(&compat, &headers, &let_in)
+    first_generation(&compat, key, &headers, &let_in)
 }
 
-fn first_generation(compat: &Compat, headers: &axum::http::HeaderMap, let_in: &LetIn) -> Reply {
-    let s3 = super::signature::credentials(&let_in.device);
+fn first_generation(
+    compat: &Compat,
+    key: &ClientsKey,
+    headers: &axum::http::HeaderMap,
+    let_in: &LetIn,
+) -> Reply {
+    let s3 = super::signature::credentials(key, &let_in.device);
     let config = object(&[
         ("endpoint", compat.app.base_url(headers).into()),
         ("accessKeyId", s3.id.into()),

@@ -1,13 +1,14 @@
 //! PURE. Signatures of S3 requests (AWS Signature Version 4), checked; and each device's own pair of keys.
 //!
-//! The secret is computed from the hash of the device's key, so nothing more is kept, and revoking the device ends both.
-//! Who reads the catalog can compute it, as with every store that must check such signatures.
+//! The pair is computed from the server's secret for them and the hash of the device's key: nothing more is kept, revoking the
+//! device ends both, and who reads only the catalog can sign nothing.
 
 use axum::http::{HeaderMap, Method, Uri};
 use retrosync_protocol::{DeviceId, Digest};
 
 use super::hmac::sha256;
 use crate::catalog::DeviceRecord;
+use crate::clients_key::ClientsKey;
 
 /// How far a request's date may be from ours.
 const SKEW_S: i64 = 15 * 60;
@@ -20,10 +21,10 @@ pub(super) struct Credentials {
 }
 
 /// The keys of this device.
-pub(super) fn credentials(device: &DeviceRecord) -> Credentials {
+pub(super) fn credentials(key: &ClientsKey, device: &DeviceRecord) -> Credentials {
     let id = format!("RS{}", device.device.as_str().trim_start_matches("dev_").to_uppercase());
-    let secret = Digest::of(format!("retrosync.s3.1\n{}", device.token_sha256).as_bytes()).to_string()[..40]
-        .to_owned();
+    let text = format!("retrosync.s3.2\n{id}\n{}", device.token_sha256);
+    let secret = Digest::from_bytes(sha256(key.bytes(), text.as_bytes())).to_string()[..40].to_owned();
     Credentials { id, secret }
 }
 
