@@ -9,7 +9,7 @@
 //! | odd Unicode and path tricks in every name | `names` |
 //! | archives and bombs: deflated blocks, zips, containers | `bombs` |
 //! | forged cookies, tokens and keys | `forged` |
-//! | forms of other sites | `csrf` |
+//! | forms of other sites; forms with wrong, missing and odd fields | `csrf`; `forms` |
 //! | one question settled twice at once, operations sent again | `choices` |
 //! | a database that is locked, gone, damaged or of a newer version | `database` |
 //! | a PostgreSQL that is gone or of a newer version, a bucket that vanished or was emptied | `elsewhere` |
@@ -32,6 +32,7 @@ mod database;
 mod disk;
 mod elsewhere;
 mod forged;
+mod forms;
 mod held;
 mod names;
 mod pages;
