@@ -140,7 +140,7 @@ impl Device<'_> {
         found
     }
 
-    fn list(&self) -> String {
+    pub fn list(&self) -> String {
         let reply =
             self.ask("GET", &format!("/{BUCKET}?encoding-type=url&list-type=2&prefix={}%2F", self.user), b"");
         assert_eq!(reply.status, 200, "{}", reply.text());

@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use crate::client::{
-    EMAIL, GBA, GBA_ELSEWHERE, HOUR_MS, Home, THEN_MS, all_kept, data, kept, sha256, version,
+    EMAIL, GBA, GBA_ELSEWHERE, HOUR_MS, Home, THEN_MS, all_kept, choose, data, kept, sha256, version,
 };
 
 #[test]
@@ -46,9 +46,40 @@ fn a_path_that_no_file_system_has_is_refused_and_a_long_one_is_kept() {
 #[test]
 fn a_game_with_two_dots_in_its_name_is_kept() {
     let home = Home::new();
-    let one = home.device();
-    one.upload("/saves/mGBA/Wait...What.srm", b"progress", THEN_MS);
+    let (mut one, mut two) = (home.device(), home.device());
+    let (here, there) = ("/saves/mGBA/Wait...What.srm", "/Saves/saves/mGBA/Wait...What.srm");
+    one.play(here, b"progress", THEN_MS);
+    one.sync();
     assert_eq!(home.saves()[0]["saveKey"], "Wait...What");
+    two.play(there, &[0xff; 512], THEN_MS);
+    two.sync();
+    assert_eq!(two.bytes(there), b"progress");
+    assert_eq!(one.failures + two.failures, 0);
+}
+
+#[test]
+fn a_path_is_told_to_nobody_but_the_handheld_that_named_it() {
+    // Their client puts paths into the words of a shell, and writes wherever it is told to.
+    let odd = [
+        "/saves/mGBA/$(reboot).srm",
+        "/saves/mGBA/`reboot`.srm",
+        "/saves/mGBA/a\"; reboot; \".srm",
+        "/etc/cron.d/x.srm",
+    ];
+    let home = Home::new();
+    let (one, two) = (home.device(), home.device());
+    for (number, path) in (0..).zip(odd) {
+        one.upload(path, path.as_bytes(), THEN_MS + number * HOUR_MS);
+        assert!(one.line(path).is_some(), "{path}: its own");
+    }
+    two.upload(GBA, b"of the other", THEN_MS);
+    let told = two.manifest();
+    assert_eq!(told.len(), 1 + odd.len());
+    for line in told {
+        let path = &line["localPath"];
+        assert!(path.is_null() || path == GBA, "{line}");
+        assert_eq!(line["needsMapping"], path.is_null(), "{line}");
+    }
 }
 
 #[test]
@@ -108,6 +139,10 @@ fn what_a_player_switched_off_stays_off() {
     two.sync();
     two.sync();
     assert_eq!(two.bytes(GBA_ELSEWHERE), b"hour 1", "only uploads");
+    two.play(GBA_ELSEWHERE, b"of its own", THEN_MS + HOUR_MS);
+    two.sync();
+    all_kept(&home, &[b"hour 1", b"hour 2", b"of its own"]);
+    choose(&home, b"hour 2");
     set("disabled");
     let skipped = two.upload(GBA_ELSEWHERE, b"secret", THEN_MS + 2 * HOUR_MS);
     assert_eq!((skipped["skipped"].clone(), skipped["uploaded"].clone()), (json!(true), json!(false)));

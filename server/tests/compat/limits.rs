@@ -1,11 +1,12 @@
 //! Bounds on what their clients can make the server keep or read; and the account's end.
 
+use std::collections::BTreeSet;
 use std::process::Command;
 
 use serde_json::{Value, json};
 
 use crate::client::{EMAIL, GBA, Home, PASSWORD, THEN_MS, data, error, post};
-use crate::support::{Reply, Server};
+use crate::support::{Reply, Server, frames, version};
 
 /// Asks the catalog of a server that does not run; rows of one column.
 fn sqlite(server: &Server, sql: &str) -> String {
@@ -104,6 +105,64 @@ fn a_thousand_codes_wait_at_most() {
     home.server.run(&["--open-registration"]);
     let refused = error(&code(&home));
     assert!([429, 503].contains(&refused.0), "{refused:?}");
+}
+
+/// More than a page of S3 holds.
+const MANY: usize = 1100;
+
+#[test]
+fn a_library_of_more_than_a_thousand_games_is_listed_whole() {
+    let mut home = Home::new();
+    let old = crate::bucket::pair(&home, "old");
+    old.put("game-0", b"0");
+    let (user, id, access, secret, key) =
+        (old.user.clone(), old.id.clone(), old.access.clone(), old.secret.clone(), old.key.clone());
+    {
+        let own = home.server.pair("our own", EMAIL);
+        let changes: Value = own.get("/changes?since=0&epoch=").ok();
+        let first = changes["saves"][0]["save"].as_str().unwrap().to_owned();
+        let frames: Vec<Vec<u8>> = (1..MANY)
+            .map(|number| {
+                let save = first.replace("game-0", &format!("game-{number}"));
+                let bytes = number.to_string().into_bytes();
+                frames::store(&version(&save, Some(&bytes), &[], 1, number as u64), Some(&bytes))
+            })
+            .collect();
+        for (number, frames) in frames.chunks(500).enumerate() {
+            let stored: Value = own.send("/versions", &format!("op-{number}"), &frames.concat()).ok();
+            assert!(stored["results"].as_array().unwrap().iter().all(|result| result["outcome"] == "head"));
+        }
+    }
+    home.server.kill();
+    // Each as if its handheld had named it.
+    for (kind, fields) in [
+        ("save", "'$.id', 'save-' || n.i, '$.key', 'game-' || n.i"),
+        (
+            "location",
+            "'$.id', 'place-' || n.i, '$.save', 'save-' || n.i, '$.base', NULL, '$.brought', NULL,
+             '$.path', '/retroarch/game-' || n.i || '/game-' || n.i || '.srm'",
+        ),
+    ] {
+        let copy = format!(
+            "INSERT INTO memos (owner, kind, name, text) WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < {}) \
+             SELECT m.owner, m.kind, '{kind}-' || n.i, json_set(m.text, {fields}) FROM memos AS m, n WHERE m.kind = 'retrosync.{kind}' RETURNING 1",
+            MANY - 1
+        );
+        assert_eq!(sqlite(&home.server, &copy).lines().count(), MANY - 1);
+    }
+    home.server.run(&["--open-registration"]);
+    let new = home.device();
+    let files = data(&new.ask("GET", "/api/sync/files", None));
+    assert_eq!((files["files"].as_array().unwrap().len(), &files["count"]), (MANY, &json!(MANY)));
+    let keys =
+        |lines: &[Value]| lines.iter().map(|line| line["saveKey"].to_string()).collect::<BTreeSet<_>>();
+    let manifest = new.manifest();
+    assert_eq!((manifest.len(), keys(&manifest).len()), (MANY, MANY), "each once");
+    assert_eq!(home.saves().len(), MANY);
+    let old = crate::bucket::Device { home: &home, user, id, access, secret, key };
+    let listed = old.list();
+    assert_eq!(listed.matches("<Key>").count(), MANY);
+    assert!(listed.contains("<IsTruncated>false</IsTruncated>"), "and says so");
 }
 
 /// A body of so many bytes.

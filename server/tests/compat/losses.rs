@@ -155,6 +155,15 @@ fn a_sav_of_another_size_is_not_written_over_a_srm() {
     two.sync();
     one.sync();
     assert_eq!(one.bytes(GBA), b"64 kib", "of one size they are the same bytes");
+    let mut capitals = home.device();
+    let path = "/SAVES/mGBA/Pokemon Emerald.SRM";
+    capitals.play(path, b"64 KiB", THEN_MS);
+    capitals.sync();
+    assert_eq!(
+        (capitals.bytes(path), home.saves().len()),
+        (&b"64 kib"[..], 1),
+        "nor do capitals make a game"
+    );
     two.play(&sav, b"128 KiB of another emulator", THEN_MS + 2 * HOUR_MS);
     two.sync();
     one.sync();
@@ -294,6 +303,32 @@ fn a_deleted_save_can_be_brought_back_and_stays_deleted_until_it_is_played() {
     assert_eq!(home.saves().len(), 0, "what lay there already brings nothing back");
     one.upload(GBA, b"hour 3", THEN_MS + 2 * HOUR_MS);
     assert_eq!(one.line(GBA).unwrap()["latestVersion"]["contentHash"], sha256(b"hour 3"));
+}
+
+#[test]
+fn of_a_deleted_save_any_version_is_listed_and_brought_back_to_the_handheld() {
+    let home = Home::new();
+    let mut one = home.device();
+    one.play(GBA, b"hour 1", THEN_MS);
+    one.sync();
+    one.play(GBA, b"hour 2", THEN_MS + HOUR_MS);
+    one.sync();
+    let id = home.saves()[0]["id"].as_str().unwrap().to_owned();
+    data(&home.user("DELETE", &format!("/api/saves?saveId={id}"), None));
+    let witness = home.server.pair("our own", crate::client::EMAIL);
+    let changes: Value = witness.get("/changes?since=0&epoch=").ok();
+    let save = &changes["saves"][0];
+    let name = serde_urlencoded::to_string([("save", save["save"].as_str().unwrap())]).unwrap();
+    let history: Value = witness.get(&format!("/history?{name}")).ok();
+    let versions = history["versions"].as_array().unwrap();
+    let first =
+        versions.iter().find(|known| known["record"]["content"]["digest"] == sha256(b"hour 1")).unwrap();
+    let heads: Vec<&Value> = save["heads"].as_array().unwrap().iter().map(|head| &head["version"]).collect();
+    let choice = json!({"save": save["save"], "version": first["version"], "heads": heads, "note": null});
+    assert_eq!(witness.change("POST", "/saves/restore", "restore", &choice).status, 200);
+    one.sync();
+    assert_eq!(one.bytes(GBA), b"hour 1");
+    all_kept(&home, &[b"hour 1", b"hour 2"]);
 }
 
 #[test]

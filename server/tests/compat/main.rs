@@ -11,12 +11,12 @@
 //! | a clock that went back, was never set, or was of this second | `losses::progress_of_a_handheld_…`, `a_clock_that_was_never_set_…`, `a_save_that_was_sent_within_seconds_…` |
 //! | a removed device took its versions along | `losses::a_handheld_that_is_removed_…` |
 //! | two who played apart | `losses::two_handhelds_that_both_played_…`, `two_uploads_at_once_…` |
-//! | no history | `losses::a_deleted_save_can_be_brought_back_…` |
+//! | no history | `losses::a_deleted_save_can_be_brought_back_…`, `of_a_deleted_save_any_version_…` |
 //! | hashes and sizes were believed | `losses::a_wrong_hash_is_refused_…` |
 //! | empty files, two dots in a name, netplay's copies, Windows' paths | `kept::an_empty_file_…`, `a_game_with_two_dots_…`, `a_copy_for_netplay_…`, `a_path_of_windows_…` |
 //! | limits of a plan; a mode that was stored only | `kept::the_tenth_save_…`, `what_a_player_switched_off_…` |
 //! | tables that no empty database took | `limits::a_server_of_ones_own_starts_from_nothing_…` |
-//! | lists that ended at a thousand | `kept::a_library_of_years_…` |
+//! | lists that ended at a thousand | `limits::a_library_of_more_than_a_thousand_games_…`, `kept::a_library_of_years_…` |
 //!
 //! | how its doors stood open | test |
 //! |---|---|
@@ -26,7 +26,7 @@
 //! | keys and passwords in the clear | `pairing::a_key_is_told_for_two_minutes_and_is_nowhere_in_the_clear_…`, `../security.rs` |
 //! | built-in secrets, tokens whose kind was not looked at | `pairing::nobody_comes_in_with_a_forged_login_…`, `../bad_input/forged.rs` |
 //! | another's saves; endpoints to look around with | `pairing::another_users_saves_are_as_good_as_none` |
-//! | paths that the server dictated, ways out in names | `bucket::keys_that_lead_out_…`, `odd::…` |
+//! | paths that the server dictated, ways out in names | `kept::a_path_is_told_to_nobody_but_…`, `bucket::keys_that_lead_out_…`, `odd::…` |
 //! | pages of other sites | `pairing::another_sites_page_…` |
 //! | no bound on what is sent and kept, nor on how long that takes | `limits::…`, `pairing::who_has_no_key_sends_no_large_body`, `slow::…` |
 #![allow(unreachable_pub, clippy::unwrap_used, clippy::expect_used, clippy::panic)]
