@@ -4,12 +4,12 @@ use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use retrosync_protocol::Digest;
+use retrosync_protocol::{BLOCK_BYTES, Digest};
 use serde_json::json;
 
 use crate::held::{held, is_whole};
 use crate::support::browser::{attribute, parts, registered};
-use crate::support::{Device, Server, version};
+use crate::support::{Device, Server, frames, version};
 
 /// A small disk of its own, for who may mount one.
 struct SmallDisk(PathBuf);
@@ -104,6 +104,25 @@ fn a_full_disk_is_told_in_every_voice_and_leaves_nothing_half_written() {
     let small = &large[..200_000];
     let stored = device.store("op-2", &version("gb/sram/New", Some(small), &[], 1, 2), Some(small));
     assert_eq!(stored["problem"]["code"], "disk_full", "a device's save: {stored}");
+    let blocks: Vec<Digest> = large.chunks(BLOCK_BYTES as usize).map(Digest::of).collect();
+    let content = json!({"digest": Digest::of(&large), "size_bytes": large.len()});
+    let begun = device.post("/uploads", &json!({"content": content, "block_digests": blocks}));
+    let frames: Vec<u8> = (blocks.iter().zip(large.chunks(BLOCK_BYTES as usize)).enumerate())
+        .flat_map(|(index, (digest, bytes))| {
+            frames::frame(json!({"index": index, "digest": digest}), Some(bytes), "identity")
+        })
+        .collect();
+    let sent = match begun.status {
+        200 => device.send(&format!("/uploads/{}/blocks", Digest::of(&large)), "blocks", &frames),
+        // Not even room for the list.
+        _ => begun,
+    };
+    assert_eq!(
+        (sent.status, sent.code().as_str()),
+        (507, "disk_full"),
+        "a device's large save: {}",
+        sent.text()
+    );
     for (what, bytes) in [("small", small), ("large", &large)] {
         let fields = [("form_token", token.as_str()), ("system", "gb"), ("title", "New")];
         let headers =
