@@ -226,7 +226,8 @@ fn the_key_that_devices_pin_is_for_the_servers_eyes_only_and_goes_with_a_backup(
     assert!(said.contains(&format!("--pin {pin}")), "{said}");
 
     let backup = server.folder.path().join("backup");
-    assert!(server.cli(&["backup", backup.to_str().unwrap()]).status.success());
+    let output = server.cli(&["backup", backup.to_str().unwrap()]);
+    assert!(output.status.success(), "{output:?}");
     let restored = server.folder.path().join("restored");
     let output = Command::new(env!("CARGO_BIN_EXE_retrosync-server"))
         .args(["restore", backup.to_str().unwrap(), "--data", restored.to_str().unwrap()])

@@ -11,7 +11,7 @@ use std::fs::{self, File};
 use std::io;
 use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use retrosync_protocol::{Content, Epoch};
 use serde::{Deserialize, Serialize};
@@ -31,6 +31,10 @@ use crate::tls::OWN_FOLDER;
 const AT_ONCE: usize = 512;
 /// How often the turn is prolonged: several times before it would end.
 const PROLONG_EVERY: Duration = Duration::from_secs(120);
+
+/// How long to wait for one's turn, and how often to look.
+const WAIT: Duration = Duration::from_secs(120);
+const LOOK_EVERY: Duration = Duration::from_millis(250);
 
 /// The last file of a backup: that it is whole, and of what.
 #[derive(Serialize, Deserialize)]
@@ -66,10 +70,7 @@ pub async fn backup(
     getrandom::fill(&mut drawn).map_err(|why| KeepError::new(format!("cannot draw a name: {why}")))?;
     // In containers every process is number 1.
     let holder = format!("backup-{}-{:016x}", std::process::id(), u64::from_le_bytes(drawn));
-    let turn = Turn::take(catalog, &holder, clock()).await?;
-    let mut turn = turn.ok_or_else(|| {
-        KeepError::new("a server is just removing what is unneeded, or another backup is made; try again when it is done")
-    })?;
+    let mut turn = wait_for_turn(catalog, &holder, &clock).await?;
     let outcome = async {
         let (copied, epoch) = tokio::select! {
             copied = copy_all(catalog, blobs, data, to) => copied?,
@@ -84,6 +85,26 @@ pub async fn backup(
     .await;
     turn.give_back(catalog).await?;
     outcome
+}
+
+/// A server that removes what is unneeded does so for moments, a few times a day: not worth a refusal in the night.
+async fn wait_for_turn(
+    catalog: &dyn Catalog,
+    holder: &str,
+    clock: &(impl Fn() -> i64 + Send + Sync),
+) -> Result<Turn, KeepError> {
+    let began = Instant::now();
+    loop {
+        if let Some(turn) = Turn::take(catalog, holder, clock()).await? {
+            return Ok(turn);
+        }
+        if began.elapsed() > WAIT {
+            let text =
+                "a server is removing what is unneeded, or another backup is made; try again when it is done";
+            return Err(KeepError::new(text));
+        }
+        tokio::time::sleep(LOOK_EVERY).await;
+    }
 }
 
 fn turn_lost() -> KeepError {

@@ -274,6 +274,24 @@ async fn a_backup_under_which_bytes_may_have_been_removed_is_none() {
 }
 
 #[tokio::test]
+async fn a_backup_at_the_moment_of_a_removal_is_made_after_it() {
+    let [data, elsewhere] = folders();
+    let server = Server::with_saves(data.path(), &[b"one"]).await;
+    let catalog = server.catalog.as_ref();
+    let turn = Turn::take(catalog, "gc 1900", 1000).await.unwrap().unwrap();
+    let copy = elsewhere.path().join("backup");
+    let removal = async {
+        // It has been refused its turn by then; were it not, this would end first and prove nothing, but harm nothing.
+        tokio::time::sleep(std::time::Duration::from_millis(100)).await;
+        assert!(is_backup(&copy).is_err(), "it waits");
+        turn.give_back(catalog).await.unwrap();
+    };
+    let (copied, ()) = tokio::join!(server.backup(&copy), removal);
+    assert_eq!(copied.unwrap().contents, 1);
+    is_backup(&copy).unwrap();
+}
+
+#[tokio::test]
 async fn nothing_is_overwritten_and_half_a_backup_is_none() {
     let [data, elsewhere] = folders();
     let server = Server::with_saves(data.path(), &[b"one"]).await;
