@@ -202,6 +202,8 @@ fn round(parts: &mut Parts, request: &mut Request, report: &mut CycleReport) -> 
     };
     let base = loaded::base(parts, &found);
     let plan = plan(&base, &found.local, &listing, &policy);
+    // What its steps are done by; most cycles have none.
+    let base = if plan.steps.is_empty() { Base::default() } else { base.into_owned() };
     if policy.accept_mass_change {
         accept_what_is_gone(parts, &found.local, &plan)?;
     }

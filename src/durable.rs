@@ -16,7 +16,7 @@ pub use pair::Pair;
 
 use serde::Serialize;
 use serde::de::DeserializeOwned;
-use std::io;
+use std::io::{self, Write as _};
 use std::path::Path;
 
 use crate::volume::Volume;
@@ -96,10 +96,11 @@ fn fast(mut crc: u32, bytes: &[u8]) -> u32 {
 /// # Errors
 /// When the record cannot be told in JSON.
 pub fn seal<T: Serialize>(seed: u32, record: &T) -> io::Result<(Vec<u8>, u32)> {
-    let json = serde_json::to_vec(record)?;
-    let crc = crc32c(seed, &json);
-    let mut line = format!("{crc:08x} ").into_bytes();
-    line.extend_from_slice(&json);
+    // The CRC is known once what follows it is.
+    let mut line = b"________ ".to_vec();
+    serde_json::to_writer(&mut line, record)?;
+    let crc = crc32c(seed, &line[9..]);
+    write!(&mut line[..8], "{crc:08x}")?;
     line.push(b'\n');
     Ok((line, crc))
 }

@@ -94,6 +94,7 @@ pub struct Naming {
     /// RetroArch packs battery saves, states.
     packs: (bool, bool),
     games: Games,
+    learnt: u64,
 }
 
 impl Naming {
@@ -114,12 +115,21 @@ impl Naming {
             by_catalogue: profile.mupen64plus.is_some(),
             packs: layouts::packs(profile, site),
             games,
+            learnt: 0,
         }
     }
 
     /// The same with other games: the list of them was read again.
     pub fn learn(&mut self, games: Games) {
-        self.games = games;
+        if self.games != games {
+            self.games = games;
+            self.learnt += 1;
+        }
+    }
+
+    /// How often it has learnt of other games: as long as that is the same, so is all that it says.
+    pub fn learnt(&self) -> u64 {
+        self.learnt
     }
 
     /// The save folders to scan and to watch; each once.

@@ -19,6 +19,9 @@ use crate::error::{Error, Kind, Result};
 use crate::snapshot::RootState;
 use crate::volume::{O_NOFOLLOW, Volume};
 
+/// No marker is longer.
+const MARKER_MOST_BYTES: usize = 1024;
+
 /// Our folder in every root.
 pub const STATE_FOLDER: &str = ".retrosync";
 
@@ -190,8 +193,9 @@ pub struct Lock {
 
 /// `Ok(None)`: a marker is there and is not whole.
 fn read_marker(volume: &dyn Volume, dir: &Path) -> io::Result<Option<RootId>> {
-    let mut bytes = Vec::new();
-    volume.open(&dir.join(STATE_FOLDER).join("root"))?.take(1024).read_to_end(&mut bytes)?;
+    let mut bytes = Vec::with_capacity(MARKER_MOST_BYTES);
+    let file = volume.open(&dir.join(STATE_FOLDER).join("root"))?;
+    file.take(MARKER_MOST_BYTES as u64).read_to_end(&mut bytes)?;
     let line = bytes.split(|&byte| byte == b'\n').next().unwrap_or_default();
     Ok(unseal::<Marker>(0, line).map(|(marker, _)| marker.root))
 }

@@ -5,6 +5,8 @@
 //! descriptor and by path again; any difference leaves the save out until it has settled. What cannot be read is
 //! *unread*, never absent. Never writes.
 
+mod names;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::io;
@@ -18,11 +20,10 @@ use crate::error::{Error, Kind, Problem};
 use crate::formats::{self, set::MOST_TREE_BYTES};
 use crate::naming::{Identified, Naming, OPAQUE_MOST_BYTES, SaveFolder};
 use crate::root::STATE_FOLDER;
-use crate::snapshot::{
-    Base, BaseEntry, Doubt, Listing, Local, LocalSave, Place, RelativePath, RootState, Stamp,
-};
+use crate::snapshot::{Base, BaseEntry, Doubt, Listing, Local, LocalSave, Place, RootState, Stamp};
 use crate::volume::{EntryKind, Volume};
 use crate::whole;
+use names::Names;
 
 /// How much is read again.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -77,10 +78,11 @@ impl Found {
     }
 }
 
-/// Scans again and again, and remembers what it read.
+/// Scans again and again, with one naming, and remembers what it read.
 pub struct Scanner {
     volume: Arc<dyn Volume>,
     seen: LiteMap<Place, Seen>,
+    names: Names,
 }
 
 /// A file as it was last read.
@@ -100,7 +102,7 @@ impl fmt::Debug for Scanner {
 impl Scanner {
     /// A scanner that has seen nothing yet.
     pub fn new(volume: Arc<dyn Volume>) -> Scanner {
-        Scanner { volume, seen: LiteMap::new() }
+        Scanner { volume, seen: LiteMap::new(), names: Names::default() }
     }
 
     /// Looks at all roots that are online.
@@ -119,7 +121,7 @@ impl Scanner {
         let Local { saves, unread, homes, .. } = &mut found.local;
         let absent =
             request.listing.saves.keys().filter(|save| !saves.contains_key(save) && !unread.contains(save));
-        homes.extend(absent.filter_map(|save| Some((save.clone(), request.naming.home(save)?))));
+        homes.extend(absent.filter_map(|save| Some((save.clone(), self.names.home(save, request.naming)?))));
         found
     }
 
@@ -133,16 +135,19 @@ impl Scanner {
     }
 
     /// All files that are saves, by save; usually one each.
-    fn files(&self, request: &Request<'_>, found: &mut Found) -> BTreeMap<SaveId, Vec<(Place, Stamp)>> {
+    fn files(&mut self, request: &Request<'_>, found: &mut Found) -> BTreeMap<SaveId, Vec<(Place, Stamp)>> {
         let mut files: BTreeMap<SaveId, Vec<(Place, Stamp)>> = BTreeMap::new();
-        let mut visited = LiteMap::new();
-        for folder in request.naming.folders() {
+        self.names.begin(request.naming);
+        let folders = std::mem::take(&mut self.names.folders);
+        for folder in &folders {
             let root = folder.place.root;
             if let (Some((dir, _)), true) = (request.roots.get(root), found.local.is_online(root)) {
-                let mut visit = Visit { volume: &*self.volume, dir, request, files: &mut files, found };
-                visit.folder(&folder, &mut visited);
+                let (volume, names, files) = (&*self.volume, &mut self.names, &mut files);
+                Visit { volume, dir, request, names, files, found }.folder(folder);
             }
         }
+        self.names.folders = folders;
+        self.names.end();
         files
     }
 
@@ -273,12 +278,13 @@ struct Visit<'a, 'b> {
     volume: &'a dyn Volume,
     dir: &'a Path,
     request: &'a Request<'b>,
+    names: &'a mut Names,
     files: &'a mut BTreeMap<SaveId, Vec<(Place, Stamp)>>,
     found: &'a mut Found,
 }
 
 impl Visit<'_, '_> {
-    fn folder(&mut self, folder: &SaveFolder, visited: &mut LiteMap<Place, ()>) {
+    fn folder(&mut self, folder: &SaveFolder) {
         let path = folder.place.path.under(self.dir);
         let entries = match self.volume.list(&path) {
             Ok(entries) => entries,
@@ -286,11 +292,7 @@ impl Visit<'_, '_> {
             Err(error) => return self.unreadable(&folder.place, &error),
         };
         for entry in entries {
-            let below = entry
-                .name
-                .to_str()
-                .and_then(|name| RelativePath::new(&format!("{}/{name}", folder.place.path)));
-            let Some(below) = below else {
+            let Some(below) = entry.name.to_str().and_then(|name| folder.place.path.inside(name)) else {
                 let name = entry.name.to_string_lossy().into_owned();
                 self.found.left_out.push((folder.place.clone(), format!("`{name}` is not a name in UTF-8")));
                 continue;
@@ -300,13 +302,13 @@ impl Visit<'_, '_> {
                 // `*` stands for several files, which no file may seem to be.
                 EntryKind::File if !place.path.name().ends_with('*') => {
                     let place = self.request.naming.set_of_file(&place).unwrap_or(place);
-                    self.once(place, visited);
+                    self.once(place);
                 }
                 EntryKind::Folder if let Some(whole) = self.request.naming.set_of_folder(&place) => {
-                    self.once(whole, visited);
+                    self.once(whole);
                 }
                 EntryKind::Folder if folder.depth > 0 && place.path.name() != STATE_FOLDER => {
-                    self.folder(&SaveFolder { place, depth: folder.depth - 1, grouped: 0 }, visited);
+                    self.folder(&SaveFolder { place, depth: folder.depth - 1, grouped: 0 });
                 }
                 _ => {}
             }
@@ -314,14 +316,14 @@ impl Visit<'_, '_> {
     }
 
     /// One save folder may lie in another, and a save may be several files; each counts once.
-    fn once(&mut self, place: Place, visited: &mut LiteMap<Place, ()>) {
-        if visited.insert(place.clone(), ()).is_none() {
-            self.file(place);
+    fn once(&mut self, place: Place) {
+        if let Some(is) = self.names.meet(&place, self.request.naming) {
+            self.file(place, is);
         }
     }
 
-    fn file(&mut self, place: Place) {
-        match self.request.naming.identify(&place) {
+    fn file(&mut self, place: Place, is: Identified) {
+        match is {
             Identified::Save(save) => match whole::stamp(self.volume, &place.path.under(self.dir)) {
                 Ok(stamp) if save.kind() == SaveKind::File && stamp.size_bytes > OPAQUE_MOST_BYTES => {
                     let why = format!(

@@ -4,6 +4,7 @@
 use super::*;
 use crate::facts;
 use crate::profile;
+use crate::snapshot::RelativePath;
 use crate::volume::{Entry, Os, VolumeFile};
 use litemap::LiteMap;
 use retrosync_protocol::{Digest, Head, WriterId};

@@ -20,8 +20,7 @@ pub struct RelativePath(Box<str>);
 impl RelativePath {
     /// The path, if `text` is one.
     pub fn new(text: &str) -> Option<RelativePath> {
-        let sound = text.split('/').all(|part| !matches!(part, "" | "." | "..") && !part.contains('\0'));
-        sound.then(|| RelativePath(text.into()))
+        is_sound(text).then(|| RelativePath(text.into()))
     }
 
     /// The text.
@@ -32,6 +31,11 @@ impl RelativePath {
     /// The path below `root`.
     pub fn under(&self, root: &Path) -> PathBuf {
         root.join(&*self.0)
+    }
+
+    /// The path of `name` in this folder, if it is one.
+    pub fn inside(&self, name: &str) -> Option<RelativePath> {
+        is_sound(name).then(|| RelativePath([&*self.0, name].join("/").into()))
     }
 
     /// The path of `name` in the same folder, if it is one.
@@ -46,6 +50,10 @@ impl RelativePath {
     pub fn name(&self) -> &str {
         self.0.rsplit('/').next().unwrap_or(&self.0)
     }
+}
+
+fn is_sound(text: &str) -> bool {
+    !text.contains('\0') && text.split('/').all(|part| !matches!(part, "" | "." | ".."))
 }
 
 impl fmt::Display for RelativePath {

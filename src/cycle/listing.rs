@@ -58,7 +58,10 @@ pub(super) fn bring(
             break;
         }
     }
-    listing.saves.clone_from(&parts.journal.listing().saves);
+    // Nearly always nothing was new.
+    if listing.saves != parts.journal.listing().saves {
+        listing.saves.clone_from(&parts.journal.listing().saves);
+    }
     lacked.retain(|ask| {
         let heads = listing.saves.get(&ask.save).into_iter().flatten();
         heads.filter_map(|head| head.content).any(|content| content.digest == ask.digest)

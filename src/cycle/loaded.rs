@@ -3,6 +3,8 @@
 //! [`Launches`](crate::playing::Launches) finds out; the journal keeps it. Here the two are brought together, and the base
 //! is told as the game knows it. Decides nothing.
 
+use std::borrow::Cow;
+
 use retrosync_protocol::{SaveHeads, SaveId};
 
 use super::Parts;
@@ -44,8 +46,8 @@ pub(super) fn keep(parts: &mut Parts) -> Result<()> {
 }
 
 /// The base, but for saves that a running game loaded before we replaced them: what it wrote descends from those.
-pub(super) fn base(parts: &Parts, found: &Found) -> Base {
-    let mut base = parts.journal.base().clone();
+pub(super) fn base<'a>(parts: &'a Parts, found: &Found) -> Cow<'a, Base> {
+    let mut base = Cow::Borrowed(parts.journal.base());
     for (save, loaded) in parts.memory.launches.loaded() {
         let agreed = base.saves.get(save);
         let (put, is_trusted) = (agreed.and_then(|e| e.content), agreed.is_some_and(|e| e.trusted));
@@ -56,9 +58,9 @@ pub(super) fn base(parts: &Parts, found: &Found) -> Base {
             match loaded {
                 Some(entry) => {
                     let trusted = entry.trusted && is_trusted;
-                    base.saves.insert(save.clone(), BaseEntry { trusted, aside, ..entry.clone() })
+                    base.to_mut().saves.insert(save.clone(), BaseEntry { trusted, aside, ..entry.clone() })
                 }
-                None => base.saves.remove(save),
+                None => base.to_mut().saves.remove(save),
             };
         }
     }

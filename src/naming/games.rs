@@ -59,7 +59,7 @@ pub(crate) struct Game {
 }
 
 /// The games on the card, by title, and the subfolders that its save folders have.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Games {
     by_title: BTreeMap<Box<str>, Vec<Game>>,
     folders: Vec<GameFolder>,
