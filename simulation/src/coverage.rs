@@ -10,22 +10,26 @@ pub struct Coverage(BTreeMap<String, BTreeMap<String, u64>>);
 impl Coverage {
     /// A step met a fault. Both are told as `Debug` tells them; only the first word counts.
     pub fn count(&mut self, step: &str, fault: &str) {
-        let faults = match self.0.get_mut(word(step)) {
+        self.add_up(word(step), word(fault), 1);
+    }
+
+    fn add_up(&mut self, step: &str, fault: &str, count: u64) {
+        // Nearly always they are known.
+        let faults = match self.0.get_mut(step) {
             Some(faults) => faults,
-            None => self.0.entry(word(step).to_owned()).or_default(),
+            None => self.0.entry(step.to_owned()).or_default(),
         };
-        match faults.get_mut(word(fault)) {
-            Some(count) => *count += 1,
-            None => drop(faults.insert(word(fault).to_owned(), 1)),
+        match faults.get_mut(fault) {
+            Some(all) => *all += count,
+            None => drop(faults.insert(fault.to_owned(), count)),
         }
     }
 
     /// What another one has counted.
     pub fn add(&mut self, other: &Coverage) {
         for (step, faults) in &other.0 {
-            let own = self.0.entry(step.clone()).or_default();
             for (fault, count) in faults {
-                *own.entry(fault.clone()).or_default() += count;
+                self.add_up(step, fault, *count);
             }
         }
     }

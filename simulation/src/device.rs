@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 
 use retrosync::apply::Card;
 use retrosync::attic::Attic;
@@ -26,7 +26,7 @@ use retrosync::volume::Volume;
 use retrosync_protocol::{Changes, SaveId, Token, WriterId};
 
 use crate::bug::Bug;
-use crate::fat::Fat;
+use crate::fat::{Alone, Fat};
 use crate::handheld::{Handheld, ROOT, SECOND, Shared, Stage, Watched};
 use crate::link::{Link, Weather};
 use crate::server::Server;
@@ -54,11 +54,13 @@ pub struct Kind {
 pub struct Device {
     number: usize,
     kind: Arc<Kind>,
-    server: Arc<Mutex<Server>>,
+    server: Arc<Alone<Server>>,
     /// Its card, clock and game.
     pub handheld: Shared,
+    /// The same as its daemon asks it.
+    stage: Arc<Stage>,
     /// What goes wrong on its network.
-    pub weather: Arc<Mutex<Weather>>,
+    pub weather: Arc<Alone<Weather>>,
     /// What tells this device from others; empty if nothing does.
     pub hardware: String,
     /// What a long poll brought, and since which cursor.
@@ -82,18 +84,20 @@ impl Device {
     pub fn new(
         number: usize,
         kind: &Arc<Kind>,
-        server: &Arc<Mutex<Server>>,
+        server: &Arc<Alone<Server>>,
         bug: Option<Bug>,
         seed: u64,
     ) -> Device {
         let fat = new_card();
         let paths = kind.places.iter().map(|(root, place)| kind.site.roots[*root].join(place)).collect();
         let handheld = Shared::new(Handheld::new(fat, seed, bug, paths));
+        let stage = Arc::new(Stage(handheld.clone()));
         let mut device = Device {
             number,
             kind: Arc::clone(kind),
             server: Arc::clone(server),
             handheld,
+            stage,
             weather: Arc::default(),
             hardware: String::new(),
             news: None,
@@ -109,7 +113,8 @@ impl Device {
 
     /// In this thread the machine is this device.
     fn play<T>(&mut self, act: impl FnOnce(&mut Device) -> T) -> T {
-        let before = machine::play(Some(Arc::new(Stage(self.handheld.clone()))));
+        let stage = Arc::clone(&self.stage);
+        let before = machine::play(Some(stage));
         let done = act(self);
         machine::play(before);
         done
@@ -146,7 +151,7 @@ impl Device {
         }
         self.lives += 1;
         (self.news, self.current) = (None, false);
-        self.weather.lock().unwrap().put_off.clear();
+        self.weather.get().put_off.clear();
         self.handheld.get().put_off.clear();
     }
 
@@ -173,7 +178,7 @@ impl Device {
             let begun = parts.identity.save();
             own.handheld.get().pairs = false;
             begun?;
-            own.server.lock().unwrap().learns(own.number, token.clone());
+            own.server.get().learns(own.number, token.clone());
             parts.journal.record(Entry::Distrusted)?;
             parts.journal.sync()?;
             (parts.identity.facts.token, parts.identity.facts.begun) = (Some(token), None);
@@ -183,7 +188,7 @@ impl Device {
 
     /// Does its card hold the token by which the server knows it?
     pub fn has_its_token(&mut self) -> bool {
-        let server = self.server.lock().unwrap();
+        let server = self.server.get();
         let Some(token) = server.token_of(self.number) else { return true };
         self.parts.as_ref().is_none_or(|parts| {
             let facts = &parts.identity.facts;
@@ -236,7 +241,7 @@ impl Device {
             weather: Arc::clone(&self.weather),
             saves: Arc::clone(&self.kind.saves),
         };
-        let folder = self.server.lock().unwrap().share().map(Share::open);
+        let folder = self.server.get().share().map(Share::open);
         let remote: Box<dyn Remote> = match folder {
             Some(folder) => Box::new(ShareLink { link, folder }),
             None => Box::new(link),
@@ -308,10 +313,8 @@ impl Device {
 
     /// Does something with the parts, on this device's machine.
     pub fn with_parts<T>(&mut self, act: impl FnOnce(&mut Parts) -> T) -> Option<T> {
-        let mut parts = self.parts.take()?;
-        let done = self.play(|_| act(&mut parts));
-        self.parts = Some(parts);
-        Some(done)
+        self.parts.as_ref()?;
+        self.play(|own| own.parts.as_mut().map(act))
     }
 
     /// The watcher names a save's file.

@@ -4,9 +4,10 @@
 
 mod watched;
 
+use std::cell::RefMut;
 use std::io;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, MutexGuard};
+use std::sync::Arc;
 
 use retrosync::machine::Machine;
 use retrosync::playing::{Game, Playing, Signs};
@@ -15,7 +16,7 @@ use retrosync_protocol::Digest;
 
 use crate::bug::Bug;
 use crate::dice::Dice;
-use crate::fat::{Extent, Fat, Fate};
+use crate::fat::{Alone, Extent, Fat, Fate};
 use crate::story::SAVES;
 
 pub use watched::Watched;
@@ -120,17 +121,17 @@ pub struct Wall {
 
 /// A handheld, shared.
 #[derive(Clone)]
-pub struct Shared(Arc<Mutex<Handheld>>);
+pub struct Shared(Arc<Alone<Handheld>>);
 
 impl Shared {
     /// Shares a handheld.
     pub fn new(handheld: Handheld) -> Shared {
-        Shared(Arc::new(Mutex::new(handheld)))
+        Shared(Arc::new(Alone::new(handheld)))
     }
 
     /// The handheld.
-    pub fn get(&self) -> MutexGuard<'_, Handheld> {
-        self.0.lock().unwrap()
+    pub fn get(&self) -> RefMut<'_, Handheld> {
+        self.0.get()
     }
 }
 
@@ -234,7 +235,7 @@ impl Handheld {
         self.fat.undisturbed(|fat| put(fat, &self.paths[game.save], bytes, truncates))?;
         self.fat.settle();
         self.written_unix_s[game.save] = self.wall_unix_s();
-        let digest = Digest::of(bytes);
+        let digest = self.digest_on_card(game.save).unwrap_or_else(|| Digest::of(bytes));
         let could_be_known = !game.was_replaced || (game.is_known && !game.is_forgotten);
         let Running { save, loaded: saw, .. } = game;
         self.written.push(Written { save, digest, saw, over, could_be_known });

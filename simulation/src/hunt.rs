@@ -44,6 +44,8 @@ pub struct Hunted {
     pub failing: Option<History>,
     /// What was tried.
     pub coverage: Coverage,
+    /// The sum of what they left behind: two builds that tell the same number played the same.
+    pub traces: u64,
 }
 
 impl Hunt {
@@ -85,6 +87,7 @@ impl Hunt {
             own.histories += 1;
             let is_twice = history.seed.is_multiple_of(self.twice_every);
             own.twice += u64::from(is_twice);
+            own.traces = own.traces.wrapping_add(*ran.as_ref().unwrap_or(&0));
             if ran.is_err() || (is_twice && theatre.run(&history, self.bug) != ran) {
                 end.fetch_min(number, Ordering::Relaxed);
                 own.failing = Some(history);
@@ -99,6 +102,7 @@ impl Hunted {
         self.histories += other.histories;
         self.twice += other.twice;
         self.coverage.add(&other.coverage);
+        self.traces = self.traces.wrapping_add(other.traces);
         let seeds = |history: &History| history.seed;
         if other
             .failing

@@ -51,7 +51,7 @@ impl World {
 
     /// Looks at all that may have changed: the server, the cards.
     pub(crate) fn look(&mut self) {
-        self.ledger.read(&self.server.lock().unwrap(), &self.kind.saves);
+        self.ledger.read(&self.server.get(), &self.kind.saves);
         for (number, device) in self.devices.iter_mut().enumerate() {
             if let Err(copy) = self.shelves[number].look(device) {
                 let broken = format!("{}: kept copy {copy} is not whole", name(number));
@@ -130,7 +130,7 @@ impl World {
                     return Err(format!("{}: {title} holds bytes that nobody wrote", name(number)));
                 }
             }
-            if device.weather.lock().unwrap().reused && !self.copied {
+            if device.weather.get().reused && !self.copied {
                 return Err(format!("{}: used a number twice", name(number)));
             }
         }
@@ -159,8 +159,7 @@ impl World {
             let is_choice = record.writer == dashboard
                 || record.note.is_some()
                 || self.truth.chosen.contains(&digest)
-                || (record.parents.len() > 1
-                    && self.is_newest(record, &self.server.lock().unwrap().history(save)));
+                || (record.parents.len() > 1 && self.is_newest(record, &self.server.get().history(save)));
             for parent in record.parents.iter().filter_map(|parent| self.ledger.content(number, parent)) {
                 if is_choice {
                     // Whoever plays on from what was chosen goes on from all that it was chosen over.
@@ -275,7 +274,7 @@ impl World {
 
     fn judge_quiet(&self, device: usize, report: &CycleReport) -> Result<(), String> {
         let changes = self.devices[device].handheld.get().changes;
-        let weather = self.devices[device].weather.lock().unwrap().clone();
+        let weather = self.devices[device].weather.get().clone();
         if let Some(error) = &report.failed {
             return Err(format!("{}: never reaches the server again: {error}", name(device)));
         }
@@ -322,9 +321,9 @@ impl World {
 
     /// What the server speaks of, it can send.
     fn judge_bytes(&self) -> Result<(), String> {
-        let server = self.server.lock().unwrap();
-        for (save, contents) in server.contents(&self.kind.saves) {
-            for digest in contents {
+        let server = self.server.get();
+        for save in self.kind.saves.iter() {
+            for digest in server.contents(save) {
                 if !server.bytes(digest).is_ok_and(|bytes| Digest::of(&bytes) == digest) {
                     return Err(format!("{save}: the server cannot send {}", self.truth.name(&digest)));
                 }

@@ -7,7 +7,7 @@ use retrosync_protocol::{Digest, HistoryEntry, SaveId, VersionId};
 use crate::server::Server;
 
 /// So many of a save's newest versions are asked for first.
-const FIRST: u32 = 8;
+const FIRST: u32 = 4;
 /// And then so many at once.
 const MOST: u32 = 1_000;
 

@@ -1,6 +1,6 @@
 //! What lies between a daemon and the server: the daemon's `Remote`, with the faults of a network.
 
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 
 use bytes::Bytes;
 use retrosync::error::{Error, Kind, Result};
@@ -11,6 +11,7 @@ use retrosync_protocol::{
 use retrosync_server::refusal::Refusal;
 
 use crate::bug::Bug;
+use crate::fat::Alone;
 use crate::handheld::Shared;
 use crate::mistakes;
 use crate::server::Server;
@@ -113,11 +114,11 @@ pub struct Link {
     /// Which device.
     pub device: usize,
     /// The server.
-    pub server: Arc<Mutex<Server>>,
+    pub server: Arc<Alone<Server>>,
     /// The handheld.
     pub handheld: Shared,
     /// What goes wrong.
-    pub weather: Arc<Mutex<Weather>>,
+    pub weather: Arc<Alone<Weather>>,
     /// The saves, by number.
     pub saves: Arc<Vec<SaveId>>,
 }
@@ -138,7 +139,7 @@ impl Link {
     /// A call begins: what happens meanwhile happens; the fault of this call, if it has one.
     pub(crate) fn begin(&self) -> Result<Option<Fault>> {
         let (fault, meanwhile) = {
-            let mut weather = self.weather.lock().unwrap();
+            let mut weather = self.weather.get();
             let call = weather.calls;
             weather.calls += 1;
             let meanwhile = weather.meanwhile.take_if(|(at, _)| *at == call).map(|(_, act)| act);
@@ -170,7 +171,7 @@ impl Link {
                 }
             }
             Meanwhile::Restores { save } => {
-                let server = self.server.lock().unwrap();
+                let server = self.server.get();
                 let save = &self.saves[save];
                 let oldest = server.history(save).into_iter().rev();
                 let oldest = oldest.filter(|entry| entry.record.content.is_some()).map(|entry| entry.version);
@@ -199,7 +200,7 @@ impl Link {
             Some(Fault::TooMany) => (Code::SlowDown, Some(RETRY_AFTER_S)),
             _ => return Ok(()),
         };
-        self.weather.lock().unwrap().retry_after_s = retry_after_s;
+        self.weather.get().retry_after_s = retry_after_s;
         Err(Error::new(Kind::Offline, "the server refused", code.title()))
     }
 
@@ -224,7 +225,7 @@ impl Link {
 
     /// One request with frames, on whatever way it takes.
     pub(crate) fn send(&self, frames: Vec<Frame>, fault: Option<Fault>) -> Result<Vec<StoreResult>> {
-        let mut server = self.server.lock().unwrap();
+        let mut server = self.server.get();
         let again = frames.clone();
         match fault {
             Some(Fault::Late) => {
@@ -248,7 +249,7 @@ impl Link {
     }
 
     fn try_store(&mut self, offers: &[Version], source: &Source<'_>) -> Result<Vec<StoreResult>> {
-        self.weather.lock().unwrap().stores += 1;
+        self.weather.get().stores += 1;
         let fault = self.begin()?;
         self.turned_away(fault).or_else(|error| mistakes::turned_away(self.bug(), fault, error))?;
         if fault == Some(Fault::Portal) {
@@ -259,7 +260,7 @@ impl Link {
     }
 
     pub(crate) fn note(&self, offers: &[Version], results: &[StoreResult]) {
-        let mut weather = self.weather.lock().unwrap();
+        let mut weather = self.weather.get();
         for (version, result) in offers.iter().zip(results) {
             match (result, version.content) {
                 (StoreResult::Refused { problem: Problem { code: Code::WriterReused, .. } }, _) => {
@@ -284,7 +285,7 @@ impl Remote for Link {
         let fault = self.begin()?;
         self.turned_away(fault)?;
         let request = mistakes::request(self.bug(), request);
-        let mut changes = self.server.lock().unwrap().changes(self.device, &request).map_err(failed)?;
+        let mut changes = self.server.get().changes(self.device, &request).map_err(failed)?;
         mistakes::changes(self, &mut changes);
         match self.end(fault, ()) {
             Err(_) if self.bug() == Some(Bug::CursorBeforeNews) => changes.saves.clear(),
@@ -302,7 +303,7 @@ impl Remote for Link {
             if at > 0 && fault == Some(Fault::ReplyLost) {
                 return Err(lost("the answer broke off"));
             }
-            let bytes = self.server.lock().unwrap().bytes(content.digest);
+            let bytes = self.server.get().bytes(content.digest);
             let taken = match bytes {
                 Ok(bytes) if fault == Some(Fault::CutOff) => {
                     return sink(content, &mut &bytes[..bytes.len() / 2]).map(|()| missing);
@@ -328,11 +329,11 @@ impl Remote for Link {
     fn history(&mut self, save: &SaveId, before: Option<VersionId>) -> Result<History> {
         let fault = self.begin()?;
         self.turned_away(fault)?;
-        let history = self.server.lock().unwrap().history_for(self.device, save, before);
+        let history = self.server.get().history_for(self.device, save, before);
         self.end(fault, history.map_err(failed)?)
     }
 
     fn heard(&self) -> Heard {
-        Heard { server_time_unix_s: None, retry_after_s: self.weather.lock().unwrap().retry_after_s }
+        Heard { server_time_unix_s: None, retry_after_s: self.weather.get().retry_after_s }
     }
 }

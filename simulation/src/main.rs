@@ -17,10 +17,14 @@ mod memory;
 #[global_allocator]
 static MEMORY: Memory = Memory;
 
+/// In so many histories each planted bug is found.
+const BUG_MOST: u64 = 2_000;
+
 struct Asked {
     hunt: Hunt,
     table: bool,
     exhaustive: Option<usize>,
+    all_bugs: bool,
 }
 
 const HELP: &str = "\
@@ -37,7 +41,7 @@ Hunts for a history of devices, cards, games and faults that breaks a promise.
   --twice-every N  run every N-th history twice and compare what it left behind (64)
   --exhaustive N  no dice: all histories of two devices, one save and up to N events, with every crash point
   --table      print how often each step met each fault
-  --bug NAME   plant a bug; `--bug list` names them
+  --bug NAME   plant a bug; `--bug list` names them, `--bug all` plants one after the other, and finds each in 2,000 histories
 ";
 
 fn main() -> ExitCode {
@@ -54,6 +58,9 @@ fn main() -> ExitCode {
     if let Some(most) = asked.exhaustive {
         return exhaustively(most, &asked.hunt);
     }
+    if asked.all_bugs {
+        return find_all_bugs(&asked.hunt);
+    }
     let hunted = asked.hunt.run();
     if let Some(history) = &hunted.failing {
         tell(history, &asked.hunt, hunted.histories);
@@ -62,7 +69,7 @@ fn main() -> ExitCode {
     let (count, steps) = (hunted.histories, asked.hunt.steps);
     let each_s = count as f64 / began.elapsed().as_secs_f64();
     if asked.table {
-        print!("{}", hunted.coverage);
+        println!("{}what they left behind: {:016x}", hunted.coverage, hunted.traces);
     }
     let first = asked.hunt.first;
     println!(
@@ -93,6 +100,29 @@ fn exhaustively(most: usize, hunt: &Hunt) -> ExitCode {
     }
 }
 
+/// Each planted bug from the first seed on; what finds it breaks no promise without it.
+fn find_all_bugs(hunt: &Hunt) -> ExitCode {
+    let most = hunt.most.min(BUG_MOST);
+    let mut missed = 0;
+    for bug in Bug::ALL.iter().copied() {
+        let hunted = Hunt { most, bug: Some(bug), until: Duration::MAX, ..hunt.clone() }.run();
+        let sound = |history: &History| hunt.theatre().run(history, None).is_ok();
+        match hunted.failing {
+            Some(history) if sound(&history) => println!("{bug:?}: seed {}", history.seed),
+            Some(history) => {
+                missed += 1;
+                println!("{bug:?}: seed {} breaks a promise without it too", history.seed);
+            }
+            None => {
+                missed += 1;
+                println!("{bug:?}: not found in {most} histories");
+            }
+        }
+    }
+    println!("{} of {} planted bugs are found", Bug::ALL.len() - missed, Bug::ALL.len());
+    ExitCode::from(u8::from(missed > 0))
+}
+
 fn tell(history: &History, hunt: &Hunt, count: u64) {
     let theatre = hunt.theatre();
     let (short, broken) = theatre.shorten(history, hunt.bug);
@@ -117,7 +147,7 @@ fn asked() -> Result<Asked, String> {
         threads,
         shares: false,
     };
-    let (mut table, mut is_timed, mut exhaustive) = (false, false, None);
+    let (mut table, mut is_timed, mut exhaustive, mut all_bugs) = (false, false, None, false);
     let mut words = std::env::args().skip(1);
     while let Some(word) = words.next() {
         if word == "--table" {
@@ -143,6 +173,7 @@ fn asked() -> Result<Asked, String> {
                 hunt.among =
                     Classes::named(&value).ok_or_else(|| format!("`{value}` names no kinds of faults\n"))?;
             }
+            "--bug" if value == "all" => all_bugs = true,
             "--bug" => hunt.bug = Some(Bug::named(&value).ok_or_else(|| format!("{:?}\n", Bug::ALL))?),
             _ => return Err(HELP.to_owned()),
         }
@@ -150,7 +181,7 @@ fn asked() -> Result<Asked, String> {
     if hunt.most < u64::MAX && !is_timed {
         hunt.until = Duration::MAX;
     }
-    Ok(Asked { hunt, table, exhaustive })
+    Ok(Asked { hunt, table, exhaustive, all_bugs })
 }
 
 /// `60s`, `10m`, `1h`.

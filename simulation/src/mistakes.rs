@@ -31,7 +31,7 @@ pub(crate) fn turned_away(bug: Option<Bug>, fault: Option<Fault>, error: Error) 
 pub(crate) fn frames(link: &Link, mut frames: Vec<Frame>) -> Vec<Frame> {
     let bug = link.bug();
     if bug == Some(Bug::SettlesBeforeStored) {
-        link.weather.lock().unwrap().put_off.append(&mut frames);
+        link.weather.get().put_off.append(&mut frames);
     }
     if bug == Some(Bug::SkipsBranchUpload) {
         frames.retain(|(version, _)| {
@@ -53,7 +53,7 @@ pub(crate) fn frames(link: &Link, mut frames: Vec<Frame>) -> Vec<Frame> {
 }
 
 fn heads(link: &Link, of: &Version) -> Vec<VersionId> {
-    let history = link.server.lock().unwrap().history(&of.save);
+    let history = link.server.get().history(&of.save);
     let mut heads: Vec<VersionId> =
         history.iter().filter(|entry| entry.head).map(|entry| entry.version).collect();
     heads.sort();
@@ -62,7 +62,7 @@ fn heads(link: &Link, of: &Version) -> Vec<VersionId> {
 
 /// Is the file younger than every head, by its own time?
 fn is_written_later(link: &Link, of: &Version) -> bool {
-    let history = link.server.lock().unwrap().history(&of.save);
+    let history = link.server.get().history(&of.save);
     let written_unix_s = {
         let handheld = link.handheld.get();
         link.saves.iter().position(|save| *save == of.save).map_or(0, |save| handheld.written_unix_s[save])
@@ -128,7 +128,7 @@ fn retried(link: &Link, offers: &[Version], mut results: Vec<StoreResult>) -> Ve
 
 /// What was called stored goes out at last.
 pub(crate) fn deliver(link: &Link) {
-    let put_off = std::mem::take(&mut link.weather.lock().unwrap().put_off);
+    let put_off = std::mem::take(&mut link.weather.get().put_off);
     if !put_off.is_empty() {
         let _ = link.send(put_off, None);
     }

@@ -297,13 +297,10 @@ impl Server {
         .map(|reply| reply.version)
     }
 
-    /// The contents of all versions, by save.
-    pub fn contents(&self, saves: &[SaveId]) -> BTreeMap<SaveId, BTreeSet<Digest>> {
-        let of = |save: &SaveId| {
-            let entries = self.history(save).into_iter();
-            entries.filter_map(|entry| entry.record.content).map(|content| content.digest).collect()
-        };
-        saves.iter().map(|save| (save.clone(), of(save))).collect()
+    /// The contents of all versions of a save.
+    pub fn contents(&self, save: &SaveId) -> BTreeSet<Digest> {
+        let entries = self.history(save).into_iter();
+        entries.filter_map(|entry| entry.record.content).map(|content| content.digest).collect()
     }
 
     /// A backup of all that is stored.

@@ -5,16 +5,17 @@
 
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use retrosync::remote::{Folder, Remote as _, RemoteSettings};
 use retrosync_protocol::{Digest, HistoryEntry, SaveId};
 
+use crate::fat::Alone;
+
 /// See the module.
 pub struct Share {
     dir: PathBuf,
-    reader: Mutex<Folder>,
+    reader: Alone<Folder>,
 }
 
 /// Tells the shares of one process apart.
@@ -32,7 +33,7 @@ impl Share {
         let dir = under.join(format!("retrosync-simulation-{}-{number}", std::process::id()));
         fs::create_dir_all(&dir).unwrap();
         Folder::create(&dir).unwrap();
-        let reader = Mutex::new(open(&dir));
+        let reader = Alone::new(open(&dir));
         Share { dir, reader }
     }
 
@@ -43,7 +44,7 @@ impl Share {
 
     /// A save's versions, newest first.
     pub fn history(&self, save: &SaveId) -> Vec<HistoryEntry> {
-        let mut reader = self.reader.lock().unwrap();
+        let mut reader = self.reader.get();
         let (mut entries, mut before): (Vec<HistoryEntry>, _) = (Vec::new(), None);
         while let Ok(page) = reader.history(save, before) {
             entries.extend(page.versions);
@@ -77,7 +78,7 @@ impl Share {
             fs::remove_file(self.store().join("store.json")).unwrap();
             Folder::create(&self.dir).unwrap();
         }
-        *self.reader.lock().unwrap() = open(&self.dir);
+        *self.reader.get() = open(&self.dir);
     }
 
     fn store(&self) -> PathBuf {

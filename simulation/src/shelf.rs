@@ -27,15 +27,15 @@ impl Shelf {
     pub fn look(&mut self, device: &mut Device) -> Result<bool, u64> {
         let (fat, saves) = {
             let mut handheld = device.handheld.get();
-            let (fat, life) = (handheld.fat.clone(), device.lives);
-            let now = (fat.generation(), life);
-            let is_known =
-                |(card, generation, life): &(Fat, u64, u64)| card.is(&fat) && (*generation, *life) == now;
+            let now = (handheld.fat.generation(), device.lives);
+            let is_known = |(card, generation, life): &(Fat, u64, u64)| {
+                card.is(&handheld.fat) && (*generation, *life) == now
+            };
             if self.looked_at.as_ref().is_some_and(is_known) {
                 return Ok(false);
             }
             let saves = (0..handheld.paths.len()).map(|save| handheld.digest_on_card(save)).collect();
-            (fat, saves)
+            (handheld.fat.clone(), saves)
         };
         self.saves = saves;
         self.look_into_attic(device, &fat)?;

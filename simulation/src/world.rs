@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 use std::hash::DefaultHasher;
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 
 use retrosync::attic::Reason;
 use retrosync::choice::{self, Keep, Wish};
@@ -14,7 +14,7 @@ use crate::bug::Bug;
 use crate::coverage::Coverage;
 use crate::device::{Device, Kind};
 use crate::dice::Dice;
-use crate::fat::Fat;
+use crate::fat::{Alone, Fat};
 use crate::handheld::Everything;
 use crate::judge::held_by;
 use crate::ledger::Ledger;
@@ -37,7 +37,7 @@ pub(crate) type Deleted = [Option<Digest>; SAVES];
 /// See the module.
 pub struct World {
     pub(crate) kind: Arc<Kind>,
-    pub(crate) server: Arc<Mutex<Server>>,
+    pub(crate) server: Arc<Alone<Server>>,
     pub(crate) devices: Vec<Device>,
     pub(crate) truth: Truth,
     /// What the server holds.
@@ -76,7 +76,7 @@ impl World {
     /// A world before its first event.
     pub fn new(kind: &Arc<Kind>, devices: usize, seed: u64, bug: Option<Bug>) -> World {
         let server = if kind.shares { Server::folder() } else { Server::new() };
-        let server = Arc::new(Mutex::new(server));
+        let server = Arc::new(Alone::new(server));
         let mut dice = Dice::new(seed ^ 0x0077_0077);
         let devices: Vec<Device> =
             (0..devices).map(|number| Device::new(number, kind, &server, bug, dice.throw())).collect();
@@ -154,21 +154,20 @@ impl World {
             }
             Event::Cycle { device, trigger, fault, meanwhile, mishap } => {
                 let meanwhile = meanwhile.map(|(call, act, save)| (call, self.meanwhile(act, save)));
-                *self.devices[device].weather.lock().unwrap() =
-                    Weather { fault, meanwhile, ..self.calm(device) };
+                *self.devices[device].weather.get() = Weather { fault, meanwhile, ..self.calm(device) };
                 self.cycle(device, trigger, mishap);
-                *self.devices[device].weather.lock().unwrap() = self.calm(device);
+                *self.devices[device].weather.get() = self.calm(device);
             }
             Event::Polls { device } => self.polls(device),
             Event::Restarts { device } => self.start(device),
             Event::PowerGoes { device } => self.power_goes(device),
             Event::Deletes { device, save } => self.deletes(device, save),
             Event::Retires { save } => {
-                let tombstone = self.server.lock().unwrap().choose(&self.kind.saves[save], None);
+                let tombstone = self.server.get().choose(&self.kind.saves[save], None);
                 self.truth.retired.extend(tombstone.map(|tombstone| (tombstone, BTreeSet::new())));
             }
             Event::Restores { save, nth } => {
-                let server = self.server.lock().unwrap();
+                let server = self.server.get();
                 let history = server.history(&self.kind.saves[save]);
                 let mut with_bytes = history.iter().filter(|entry| entry.record.content.is_some());
                 if let Some(entry) = with_bytes.nth(nth) {
@@ -211,7 +210,7 @@ impl World {
                 }
                 self.start(device);
             }
-            Event::BacksUp => self.backup = Some(self.server.lock().unwrap().back_up()),
+            Event::BacksUp => self.backup = Some(self.server.get().back_up()),
             Event::RestoresServer => self.restores_server(),
             Event::ClonesCard { .. } => {}
             _ => self.act(event),
@@ -224,7 +223,7 @@ impl World {
     }
 
     pub(crate) fn pass(&mut self, seconds: u64) {
-        self.server.lock().unwrap().now_ms += seconds * 1_000;
+        self.server.get().now_ms += seconds * 1_000;
         for device in &self.devices {
             let mut handheld = device.handheld.get();
             handheld.clock_ms += seconds * 1_000;
@@ -298,7 +297,7 @@ impl World {
             handheld.boots();
             std::mem::replace(&mut handheld.fat, card)
         };
-        self.server.lock().unwrap().forgets_token(device);
+        self.server.get().forgets_token(device);
         let old = (old, std::mem::replace(&mut self.deleted[device], deleted));
         self.start(device);
         old
@@ -306,7 +305,7 @@ impl World {
 
     fn restores_server(&mut self) {
         let Some(backup) = &self.backup else { return };
-        let mut server = self.server.lock().unwrap();
+        let mut server = self.server.get();
         server.restore(backup, self.bug != Some(Bug::RestoresWithoutEpoch));
         drop(server);
         self.ledger.begin_anew();
@@ -336,7 +335,7 @@ impl World {
             for (save, digest) in taken.into_iter().enumerate().filter(|(_, digest)| digest.is_some()) {
                 self.deleted[device][save] = digest;
             }
-            let told = std::mem::take(&mut self.devices[device].weather.lock().unwrap().told);
+            let told = std::mem::take(&mut self.devices[device].weather.get().told);
             self.told.extend(told);
         }
     }

@@ -16,6 +16,8 @@
 //! and an inode that the kernel writes back by itself brings its links along: that it is cut in between, in the instant
 //! between a write and our `fsync`, is left out.
 
+#[path = "fat/alone.rs"]
+mod alone;
 #[path = "fat/calls.rs"]
 mod calls;
 #[path = "fat/card.rs"]
@@ -23,12 +25,14 @@ mod card;
 #[path = "fat/crash.rs"]
 mod crash;
 
+use std::cell::RefMut;
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, MutexGuard};
+use std::sync::Arc;
 
 use retrosync::volume::Volume;
 
+pub(crate) use alone::Alone;
 pub(crate) use card::Extent;
 use card::{Card, Dirent, EMPTY};
 
@@ -36,7 +40,7 @@ pub(crate) const SECTOR: usize = 512;
 
 /// The card.
 #[derive(Clone)]
-pub(crate) struct Fat(Arc<Mutex<Card>>);
+pub(crate) struct Fat(Arc<Alone<Card>>);
 
 /// A file on the card.
 #[allow(dead_code, reason = "held against real vfat")]
@@ -65,8 +69,8 @@ impl Fat {
         Fat(Arc::default())
     }
 
-    fn card(&self) -> MutexGuard<'_, Card> {
-        self.0.lock().unwrap()
+    fn card(&self) -> RefMut<'_, Card> {
+        self.0.get()
     }
 
     pub(crate) fn volume(&self) -> Arc<dyn Volume> {
@@ -167,7 +171,7 @@ impl Fat {
     pub(crate) fn crash(&self, fate: &mut dyn Fate) -> Fat {
         let mut card = self.card().clone();
         card.crash(fate);
-        Fat(Arc::new(Mutex::new(card)))
+        Fat(Arc::new(Alone::new(card)))
     }
 
     /// What no file system should have been made to do.

@@ -1,14 +1,14 @@
 //! The card as the daemon reaches it: each change is counted, and judged; what planted bugs forget is forgotten here.
 
+use std::cell::RefMut;
 use std::io;
 use std::path::{Path, PathBuf};
 
 use retrosync::snapshot::Stamp;
 use retrosync::volume::{Entry, Volume, VolumeFile};
 
-use super::{ROOT, Running, SECOND, Shared};
+use super::{Handheld, ROOT, Running, SECOND, Shared};
 use crate::bug::Bug;
-use crate::fat::Fat;
 
 /// The card as the daemon reaches it: each change is counted, and judged.
 pub struct Watched(pub Shared);
@@ -30,20 +30,20 @@ impl Watched {
     }
 
     /// Is the card there to look at?
-    fn look(&self, path: &Path) -> io::Result<Fat> {
+    fn look(&self, path: &Path) -> io::Result<RefMut<'_, Handheld>> {
         let handheld = self.0.get();
         let is_believed = handheld.bug == Some(Bug::MarkerRecreated) && path.ends_with(".retrosync/root");
         if handheld.is_away(path) && !is_believed {
             return Err(io::ErrorKind::NotFound.into());
         }
-        Ok(handheld.fat.clone())
+        Ok(handheld)
     }
 
     /// Is the card there to be changed? What is written into the empty folder in its place is a violation.
-    fn touch(&self, path: &Path, makes_parents: bool) -> io::Result<Fat> {
+    fn touch(&self, path: &Path, makes_parents: bool) -> io::Result<()> {
         let mut handheld = self.0.get();
         if !handheld.is_away(path) {
-            return Ok(handheld.fat.clone());
+            return Ok(());
         }
         // Where the card was is an empty folder: what lies deeper cannot be made there by itself.
         let is_in_root = path.parent().is_some_and(is_root);
@@ -67,26 +67,26 @@ impl Watched {
 
 impl Volume for Watched {
     fn open(&self, path: &Path) -> io::Result<Box<dyn VolumeFile>> {
-        Ok(self.file(self.look(path)?.open(path)?, path))
+        Ok(self.file(self.look(path)?.fat.open(path)?, path))
     }
 
     fn open_write(&self, path: &Path) -> io::Result<Box<dyn VolumeFile>> {
-        Ok(self.file(self.look(path)?.open_write(path)?, path))
+        Ok(self.file(self.look(path)?.fat.open_write(path)?, path))
     }
 
     fn create_new(&self, path: &Path) -> io::Result<Box<dyn VolumeFile>> {
-        let fat = self.touch(path, false)?;
+        self.touch(path, false)?;
         self.changes(path);
-        Ok(self.file(fat.create_new(path)?, path))
+        Ok(self.file(self.0.get().fat.create_new(path)?, path))
     }
 
     fn rename(&self, from: &Path, to: &Path) -> io::Result<()> {
-        let fat = self.touch(to, false)?;
+        self.touch(to, false)?;
         self.changes(from);
         self.changes(to);
-        let leaves = self.0.get().leaves(from);
-        fat.rename(from, to)?;
         let mut handheld = self.0.get();
+        let leaves = handheld.leaves(from);
+        handheld.fat.rename(from, to)?;
         if let Some((save, digest)) = leaves {
             handheld.taken[save] = digest;
         }
@@ -94,35 +94,36 @@ impl Volume for Watched {
             handheld.taken[save] = None;
         }
         if handheld.is_save(to) && std::mem::take(&mut handheld.flips) {
-            fat.undisturbed(|fat| fat.open_write(to)?.write_all_at(b"?", 0))?;
+            handheld.fat.undisturbed(|fat| fat.open_write(to)?.write_all_at(b"?", 0))?;
         }
         Ok(())
     }
 
     fn remove(&self, path: &Path) -> io::Result<()> {
-        let fat = self.look(path)?;
+        drop(self.look(path)?);
         self.changes(path);
-        fat.remove(path)
+        self.0.get().fat.remove(path)
     }
 
     fn create_folder(&self, path: &Path) -> io::Result<()> {
-        self.touch(path, true)?.create_folder(path)
+        self.touch(path, true)?;
+        self.0.get().fat.create_folder(path)
     }
 
     fn sync_folder(&self, path: &Path) -> io::Result<()> {
-        self.look(path)?.sync_folder(path)
+        self.look(path)?.fat.sync_folder(path)
     }
 
     fn list(&self, path: &Path) -> io::Result<Vec<Entry>> {
         match self.look(path) {
             // An empty folder is mounted, or left, where the card was.
             Err(_) if is_root(path) => Ok(Vec::new()),
-            fat => fat?.list(path),
+            handheld => handheld?.fat.list(path),
         }
     }
 
     fn stamp(&self, path: &Path) -> io::Result<Stamp> {
-        self.look(path)?.stamp(path)
+        self.look(path)?.fat.stamp(path)
     }
 }
 

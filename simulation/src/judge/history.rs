@@ -1,26 +1,24 @@
 //! What the judge asks of whole histories, once all has come to rest.
 
 use retrosync::plan::ConflictPolicy;
-use retrosync_protocol::{Digest, HistoryEntry, Version};
+use retrosync_protocol::{HistoryEntry, Version};
 
 use crate::server::name;
-use crate::story::SAVES;
 use crate::world::World;
 
 impl World {
     /// What both sides agreed on both sides have, as soon as they have spoken: a server that was set back is offered again
     /// what it lost.
     pub(crate) fn judge_contact(&mut self, device: usize) -> Result<(), String> {
-        let stored = self.server.lock().unwrap().contents(&self.kind.saves);
+        let handheld = self.devices[device].handheld.clone();
         let Some(parts) = self.devices[device].parts() else { return Ok(()) };
-        let base = parts.journal.base().clone();
-        for save in 0..SAVES {
-            let id = &self.kind.saves[save];
-            let here = self.devices[device].handheld.get().on_card(save).map(|bytes| Digest::of(&bytes));
+        let base = parts.journal.base();
+        for (save, id) in self.kind.saves.iter().enumerate() {
+            let here = handheld.get().digest_on_card(save);
             let agreed = base.saves.get(id).filter(|entry| entry.trusted).and_then(|entry| entry.content);
             if let Some(agreed) = agreed.map(|content| content.digest)
                 && Some(agreed) == here
-                && !stored[id].contains(&agreed)
+                && !self.server.get().contents(id).contains(&agreed)
             {
                 let content = self.truth.name(&agreed);
                 return Err(format!("{}: {content} is agreed on and is not stored", name(device)));
@@ -48,7 +46,7 @@ impl World {
     /// Damage never stands in the place of a save that was played, unless a person put it there.
     pub(crate) fn judge_damage(&self) -> Result<(), String> {
         for save in self.kind.saves.iter() {
-            let history = self.server.lock().unwrap().history(save);
+            let history = self.server.get().history(save);
             let digest = |record: &Version| record.content.map(|content| content.digest);
             let is_damage =
                 |record: &Version| digest(record).is_some_and(|digest| self.truth.damage.contains(&digest));
@@ -75,7 +73,7 @@ impl World {
     /// What was said once is stored once, however often it arrived.
     pub(crate) fn judge_echoes(&self) -> Result<(), String> {
         for save in self.kind.saves.iter().filter(|_| !self.copied) {
-            let history = self.server.lock().unwrap().history(save);
+            let history = self.server.get().history(save);
             for (at, one) in history.iter().enumerate() {
                 let (one, older) = (&one.record, &history[at + 1..]);
                 let is_echo = |other: &Version| one.says_the_same_as(other);

@@ -47,14 +47,14 @@ impl World {
                 self.devices[device]
                     .with_parts(|parts| choice::carry_out(parts, &Wish::AcceptMassChange).is_ok());
             }
-            Event::LateArrive => self.server.lock().unwrap().late_arrive(),
+            Event::LateArrive => self.server.get().late_arrive(),
             _ => {}
         }
     }
 
     /// All trouble is over: cards are in their slots and have room, what was on its way has arrived.
     pub(crate) fn trouble_ends(&mut self) {
-        self.server.lock().unwrap().late_arrive();
+        self.server.get().late_arrive();
         for device in 0..self.devices.len() {
             let mut handheld = self.devices[device].handheld.get();
             handheld.fat.set_room(None);
@@ -66,7 +66,7 @@ impl World {
 
     /// Devices look at their clocks, and their cards get the time from them.
     pub(crate) fn tell_time(&mut self) {
-        let now_unix_s = self.server.lock().unwrap().now_unix_s();
+        let now_unix_s = self.server.get().now_unix_s();
         for device in &self.devices {
             let mut handheld = device.handheld.get();
             handheld.true_unix_s = now_unix_s;
@@ -184,7 +184,7 @@ impl World {
 
     fn restores_here(&mut self, device: usize, save: usize, nth: usize) {
         let save = self.kind.saves[save].clone();
-        let history = self.server.lock().unwrap().history(&save);
+        let history = self.server.get().history(&save);
         let Some(entry) = history.iter().filter(|entry| entry.record.content.is_some()).nth(nth) else {
             return;
         };

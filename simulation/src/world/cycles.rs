@@ -1,6 +1,8 @@
 //! Cycles of daemons, and how daemons start and end.
 
-use std::hash::Hash as _;
+use std::borrow::Cow;
+use std::fmt::{self, Write as _};
+use std::hash::{DefaultHasher, Hasher as _};
 use std::sync::Arc;
 
 use retrosync::apply::Deed;
@@ -23,7 +25,7 @@ const STARTS: usize = 4;
 impl World {
     /// The weather of a device when nothing goes wrong; what was noted is kept.
     pub(super) fn calm(&self, device: usize) -> Weather {
-        let weather = self.devices[device].weather.lock().unwrap().clone();
+        let weather = self.devices[device].weather.get().clone();
         Weather { fault: None, meanwhile: None, calls: 0, stores: 0, ..weather }
     }
 
@@ -57,7 +59,7 @@ impl World {
         (request.news, request.current) = (of.news.take(), of.current);
         let report = of.cycle(request);
         of.current = report.as_ref().is_some_and(|report| report.failed.is_none());
-        let calls = self.devices[device].weather.lock().unwrap().calls;
+        let calls = self.devices[device].weather.get().calls;
         if calls > MOST_CALLS {
             self.broken
                 .get_or_insert(format!("{}: {calls} requests in one cycle", crate::server::name(device)));
@@ -67,7 +69,9 @@ impl World {
         if let Some(report) = report {
             // Most do nothing and ask nothing.
             if !(report.deeds.is_empty() && report.questions.is_empty()) {
-                format!("{:?}{:?}", report.deeds, report.questions).hash(&mut self.trace);
+                let mut trace = Trace(&mut self.trace);
+                let _ = write!(trace, "{:?}{:?}", report.deeds, report.questions);
+                trace.0.write_u8(0xff);
             }
         }
         fat.cut_at(usize::MAX);
@@ -92,19 +96,16 @@ impl World {
 
     /// Which steps met which fault.
     pub(super) fn count(&mut self, device: usize, report: Option<&CycleReport>, mishap: Option<Mishap>) {
-        let (fat, weather) = {
-            let of = &self.devices[device];
-            (of.handheld.get().fat.clone(), of.weather.lock().unwrap().clone())
-        };
-        let mut faults = Vec::new();
-        faults.extend(
-            weather.fault.filter(|(at, _)| *at < weather.calls).map(|(_, fault)| format!("{fault:?}")),
-        );
+        let mut faults: Vec<Cow<'_, str>> = Vec::new();
+        let weather = self.devices[device].weather.get();
+        let fault = weather.fault.filter(|(at, _)| *at < weather.calls);
+        faults.extend(fault.map(|(_, fault)| format!("{fault:?}").into()));
+        let fat = &self.devices[device].handheld.get().fat;
         let came = mishap.filter(|mishap| match mishap {
             Mishap::CallFails(_) => fat.has_failed(),
             _ => fat.is_off(),
         });
-        faults.extend(came.map(|mishap| format!("{mishap:?}")));
+        faults.extend(came.map(|mishap| format!("{mishap:?}").into()));
         if faults.is_empty() {
             faults.push("none".into());
         }
@@ -126,7 +127,7 @@ impl World {
                 .parts()
                 .and_then(|parts| parts.journal.base().saves.get(id).map(|entry| entry.content.is_some()));
             if is_absent && is_known == Some(true) {
-                self.server.lock().unwrap().choose(id, None);
+                self.server.get().choose(id, None);
             }
         }
     }
@@ -135,7 +136,7 @@ impl World {
         let of = &mut self.devices[device];
         let (handheld, weather) = (of.handheld.clone(), Arc::clone(&of.weather));
         // A folder is looked at, not listened to.
-        let is_folder = self.server.lock().unwrap().share().is_some();
+        let is_folder = self.server.get().share().is_some();
         let Some(parts) = of.parts().filter(|_| !is_folder) else { return };
         let base = parts.journal.base();
         let request =
@@ -203,12 +204,22 @@ impl World {
             self.start(device);
         }
         self.about_to_sync(device);
-        *self.devices[device].weather.lock().unwrap() = self.calm(device);
+        *self.devices[device].weather.get() = self.calm(device);
         self.devices[device].handheld.get().changes = 0;
         let report = self.devices[device].cycle(Request::new(trigger));
         self.take_in();
         self.say(device, report.as_ref());
         report
+    }
+}
+
+/// Texts go into the trace as they are made, as if they were hashed whole.
+struct Trace<'a>(&'a mut DefaultHasher);
+
+impl fmt::Write for Trace<'_> {
+    fn write_str(&mut self, text: &str) -> fmt::Result {
+        self.0.write(text.as_bytes());
+        Ok(())
     }
 }
 

@@ -34,7 +34,7 @@ impl World {
         let mut text = String::new();
         for save in self.kind.saves.iter() {
             for HistoryEntry { version, record, device_name, .. } in
-                self.server.lock().unwrap().history(save).iter().rev()
+                self.server.get().history(save).iter().rev()
             {
                 let short = |version: &VersionId| version.to_string()[..6].to_owned();
                 let content = record.content.map_or("deleted".into(), |c| self.truth.name(&c.digest));

@@ -141,7 +141,7 @@ struct FatFile {
 
 impl Drop for FatFile {
     fn drop(&mut self) {
-        let Ok(mut card) = self.fat.0.lock() else { return };
+        let Some(mut card) = self.fat.0.get_free() else { return };
         card.nodes[self.node].opens -= 1;
         // Once the power is off nothing more reaches the card.
         if !card.off {

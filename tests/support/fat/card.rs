@@ -68,8 +68,9 @@ impl Chain {
         self.remember(sectors.clone());
         let now = Arc::make_mut(&mut self.now);
         if now.len() == sectors.start && offset.is_multiple_of(SECTOR) {
-            // Most of it is room for a log, and long.
+            // Most of it is room for a log, long, and followed by more.
             let (whole, rest) = bytes.as_chunks();
+            now.reserve(2 * whole.len());
             now.extend_from_slice(whole);
             now.resize(sectors.end, GARBAGE);
             now.as_flattened_mut()[offset + bytes.len() - rest.len()..][..rest.len()].copy_from_slice(rest);

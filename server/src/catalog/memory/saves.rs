@@ -140,11 +140,9 @@ impl Saves for MemoryTx {
     }
 
     async fn history(&mut self, row: SaveRow, before: u64, limit: u32) -> Result<Vec<StoredVersion>> {
-        let mut older: Vec<_> =
-            self.versions_of(row).filter(|version| version.change < before).cloned().collect();
+        let mut older: Vec<_> = self.versions_of(row).filter(|version| version.change < before).collect();
         older.sort_by_key(|version| std::cmp::Reverse(version.change));
-        older.truncate(limit as usize);
-        Ok(older)
+        Ok(older.into_iter().take(limit as usize).cloned().collect())
     }
 
     async fn were_contents(&mut self, user: UserId, of: &[(&SaveId, Digest)]) -> Result<Vec<bool>> {
