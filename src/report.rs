@@ -147,13 +147,16 @@ pub fn count(number: usize, noun: &str) -> String {
     if number == 1 { format!("1 {noun}") } else { format!("{number} {noun}s") }
 }
 
-/// A size for people: `8 KiB`, `1.5 MiB`.
+/// A size for people: `8 KiB`, `1.5 MiB`, `16.4 GiB`.
 pub fn size(size_bytes: u64) -> String {
     match size_bytes {
         0..=1023 => format!("{size_bytes} B"),
         1024..=1_048_575 if size_bytes.is_multiple_of(1024) => format!("{} KiB", size_bytes / 1024),
         1024..=1_048_575 => format!("{}.{} KiB", size_bytes / 1024, size_bytes % 1024 * 10 / 1024),
-        _ => format!("{}.{} MiB", size_bytes >> 20, ((size_bytes & 0xf_ffff) * 10) >> 20),
+        0x10_0000..=0x3fff_ffff => {
+            format!("{}.{} MiB", size_bytes >> 20, ((size_bytes & 0xf_ffff) * 10) >> 20)
+        }
+        _ => format!("{}.{} GiB", size_bytes >> 30, ((size_bytes & 0x3fff_ffff) * 10) >> 30),
     }
 }
 
@@ -204,8 +207,8 @@ mod tests {
     #[test]
     fn sizes_read_as_people_say_them() {
         assert_eq!(
-            [size(0), size(8192), size(1536), size(1_572_864)],
-            ["0 B", "8 KiB", "1.5 KiB", "1.5 MiB"]
+            [size(0), size(8192), size(1536), size(1_572_864), size(17_660_643_840)],
+            ["0 B", "8 KiB", "1.5 KiB", "1.5 MiB", "16.4 GiB"]
         );
     }
 }

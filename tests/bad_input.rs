@@ -12,6 +12,7 @@ use std::time::{Duration, SystemTime};
 use support::card::{Card, Firmware};
 use support::counter_rom;
 use support::device::{Bytes, Device, bytes, read};
+use support::not_allowed;
 use support::server::Server;
 use support::wait_for;
 
@@ -148,7 +149,7 @@ fn a_full_card_keeps_its_save_and_gets_the_new_one_when_there_is_room() {
     let aside = b.folder().join("aside");
     std::fs::rename(&b.card.root, &aside).unwrap();
     let Some(_card) = SmallCard::mount(&b.card.root, "2m") else {
-        println!("skipped: this machine lets us mount nothing");
+        not_allowed("a full card", "mount");
         return;
     };
     let copied = Command::new("cp").arg("-a").arg(aside.join(".")).arg(&b.card.root).status().unwrap();
@@ -184,7 +185,7 @@ fn a_save_that_cannot_be_read_stops_no_other() {
     let works =
         strace(Path::new("/nonexistent")).arg("true").output().is_ok_and(|output| output.status.success());
     if !works || std::env::var_os("RETROSYNC_RUNNER").is_some() {
-        println!("skipped: strace cannot break a read here");
+        not_allowed("a save that cannot be read", "trace a process");
         return;
     }
     let program = a.program().into_command();

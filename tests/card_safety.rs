@@ -13,6 +13,7 @@ use retrosync::durable::seal;
 use serde_json::{Value, json};
 use support::card::{Card, Firmware};
 use support::device::{Bytes, Device, bytes};
+use support::not_allowed;
 use support::server::Server;
 
 const GAME: &str = "Tetris (World)";
@@ -263,7 +264,7 @@ fn doctor_says_what_is_wrong_with_a_card_and_what_to_do() {
     fs::rename(&b.card.root, &aside).unwrap();
     fs::create_dir(&b.card.root).unwrap();
     let Some(card) = Mounted::on(&b.card.root, "4m") else {
-        println!("skipped: this machine lets us mount nothing");
+        not_allowed("doctor on a full and on a read-only card", "mount");
         return;
     };
     let found = wrong(&b);

@@ -103,6 +103,25 @@ fn a_card_that_was_never_paired_says_so() {
     assert_eq!((recover.code, recover.out.as_str(), recover.err.as_str()), (0, "", ""));
 }
 
+/// What the doctor says under this name.
+fn fact<'a>(out: &'a str, name: &str) -> &'a str {
+    let rest = |line: &'a str| line.strip_prefix(name).filter(|rest| rest.starts_with(' '));
+    out.lines().find_map(rest).unwrap_or_else(|| panic!("no `{name}` in\n{out}")).trim_start()
+}
+
+#[test]
+fn a_device_that_is_not_paired_says_so_as_its_status() {
+    let device = Device::new(Firmware::Minui, "Tetris (World)");
+    let status = device.run(&["status"]);
+    assert_eq!(status.code, 3, "{status:?}");
+    assert!(
+        status.err.contains("it is not paired yet") && status.err.contains("retrosync pair"),
+        "{status:?}"
+    );
+    let told = device.program().run(["status", "--json"]);
+    assert_eq!((told.code, &told.json()["paired"]), (3, &serde_json::json!(false)), "{told:?}");
+}
+
 #[test]
 fn the_doctor_explains_where_each_value_came_from_and_how_a_path_is_read() {
     let device = Device::new(Firmware::Minui, "Tetris (World)");
@@ -110,15 +129,18 @@ fn the_doctor_explains_where_each_value_came_from_and_how_a_path_is_read() {
     let doctor = device.program().env("RETROSYNC_WATCH", "poll").run(["doctor", "--settle-ms", "7"]);
     assert_eq!(doctor.code, 3, "it is not paired: {}", doctor.out);
     let config = device.folder().join("retrosync.toml");
-    for line in [
-        format!("  profile        minui  ({} line 1)", config.display()),
-        "  watch          poll  (RETROSYNC_WATCH)".to_owned(),
-        "  settle_ms      7  (--settle-ms)".to_owned(),
-        "  conflict       ask  (default)".to_owned(),
-        "saves            1 in 1 known game".to_owned(),
+    for (name, text) in [
+        ("  profile", format!("minui  ({} line 1)", config.display())),
+        ("  watch", "poll  (RETROSYNC_WATCH)".to_owned()),
+        ("  settle_ms", "7  (--settle-ms)".to_owned()),
+        ("  conflict", "ask  (default)".to_owned()),
+        ("saves", "1 in 1 known game".to_owned()),
     ] {
-        assert!(doctor.out.contains(&format!("{line}\n")), "{line} is not in\n{}", doctor.out);
+        assert_eq!(fact(&doctor.out, name), text, "{}", doctor.out);
     }
+    let column =
+        |name| doctor.out.find(fact(&doctor.out, name)).map(|at| at - doctor.out[..at].rfind('\n').unwrap());
+    assert_eq!(column("  sync_while_playing"), column("configuration"), "one column:\n{}", doctor.out);
     let explained = device.run(&["doctor", "--explain", device.card.save().to_str().unwrap()]);
     let begins = "`Saves/GB/Tetris (World).gb.sav` of root 0 is the save `gb/sram/Tetris (World)`\n\x20 \
                   device           MinUI (`minui`): you named it\n\x20 \
@@ -149,8 +171,8 @@ fn a_file_that_may_be_a_save_and_is_not_synced_is_told() {
     std::fs::create_dir_all(device.card.root.join(odd).parent().unwrap()).unwrap();
     std::fs::write(device.card.root.join(odd), b"x").unwrap();
     let doctor = device.run(&["doctor"]);
-    let line = format!("  not synced     `{odd}`: no game called `Nobody` is here that tells its system\n");
-    assert!(doctor.out.contains(&line), "{}", doctor.out);
+    let text = format!("`{odd}`: no game called `Nobody` is here that tells its system");
+    assert_eq!(fact(&doctor.out, "  not synced"), text);
 }
 
 #[test]
@@ -159,7 +181,7 @@ fn saves_of_a_player_that_takes_no_others_are_told() {
     std::fs::create_dir_all(card.path().join("MUOS/save/pickles/sram")).unwrap();
     let root = card.path().to_str().unwrap();
     let told = Program::new().run(["doctor", "--root", root]).out;
-    assert!(told.contains("not synced     `MUOS/save/pickles`: the player Pickles"), "{told}");
+    assert!(fact(&told, "  not synced").starts_with("`MUOS/save/pickles`: the player Pickles"), "{told}");
     std::fs::remove_dir_all(card.path().join("MUOS/save/pickles")).unwrap();
     let told = Program::new().run(["doctor", "--root", root]).out;
     assert!(!told.contains("Pickles"), "{told}");

@@ -45,8 +45,9 @@ fn run(call: &Call) -> Result<Exit> {
         })).collect::<Vec<_>>(),
         "problems": report::problem_values(&checkup.problems),
     }));
+    let width = checkup.facts.iter().map(|(name, _)| name.len()).max().unwrap_or_default();
     for (name, text) in &checkup.facts {
-        call.output.line(format!("{name:<16} {text}"));
+        call.output.line(format!("{name:<width$} {text}"));
     }
     call.output.problems(&checkup.problems);
     if checkup.problems.is_empty() {
@@ -90,7 +91,8 @@ impl Checkup {
         );
         let now = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |past| past.as_secs());
         let now_unix_s = i64::try_from(now).unwrap_or_default();
-        self.fact("clock", clock(now_unix_s));
+        self.fact("clock", format!("{} UTC; saves do not depend on it", report::time(now_unix_s)));
+        self.problems.extend(clock(now_unix_s).map(Problem::from));
         self.problems.extend(ground.problems.iter().cloned());
     }
 
@@ -212,15 +214,16 @@ impl Checkup {
     }
 }
 
-/// What the device's clock says, and whether that matters.
-fn clock(now_unix_s: i64) -> String {
-    let word = match remote::is_plausible(now_unix_s) {
-        true => "saves do not depend on it",
-        false => {
-            "is not set; saves and certificates do not depend on it, the times that people see do: set the date"
-        }
-    };
-    format!("{} UTC; {word}", report::time(now_unix_s))
+/// What is wrong with the device's clock, which costs no save.
+fn clock(now_unix_s: i64) -> Option<Error> {
+    if remote::is_plausible(now_unix_s) {
+        return None;
+    }
+    let text = format!("it shows {} UTC, which cannot be", report::time(now_unix_s));
+    Some(Error::new(Kind::Busy, "cannot believe the clock", text).help(
+        "set the date in the firmware's menu, or let it ask the network; no save and no certificate depends on it, \
+         only the times that you are shown do",
+    ))
 }
 
 /// Each setting as it counts here, and where it came from: what pairing has kept stands where nobody said otherwise.
@@ -249,19 +252,17 @@ fn settings(ground: &Ground) -> Vec<(&'static str, String, String)> {
 
 #[cfg(test)]
 mod tests {
+    #![allow(clippy::unwrap_used)]
     use super::*;
 
     #[test]
-    fn a_clock_that_was_never_set_is_told_and_costs_no_save() {
-        for (year, now_unix_s) in [("1970", 60), ("2099", 4_082_244_000)] {
-            let said = clock(now_unix_s);
-            assert!(
-                said.starts_with(year) && said.contains("UTC; is not set; saves and certificates"),
-                "{said}"
-            );
+    fn a_clock_that_was_never_set_or_is_decades_ahead_is_told_with_what_to_do() {
+        for (shown, now_unix_s) in [("1970-01-01 00:01", 60), ("2099-05-12 08:00", 4_082_256_000)] {
+            let error = clock(now_unix_s).unwrap();
+            assert_eq!(error.cause, format!("it shows {shown} UTC, which cannot be"));
+            assert!(error.help.unwrap().starts_with("set the date"));
         }
         let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs();
-        let said = clock(i64::try_from(now).unwrap_or_default());
-        assert!(said.ends_with("UTC; saves do not depend on it"), "{said}");
+        assert!(clock(i64::try_from(now).unwrap_or_default()).is_none());
     }
 }

@@ -3,7 +3,7 @@
 use serde_json::json;
 
 use crate::cli::{Call, Command, questions, saves, start};
-use crate::error::Result;
+use crate::error::{Error, Kind, Problem, Result};
 use crate::parts::Ground;
 use crate::report::{self, Exit};
 use crate::survey::{self, Survey, Unsafe};
@@ -19,7 +19,11 @@ pub const COMMAND: Command = Command {
 
 fn run(call: &Call) -> Result<Exit> {
     let ground = Ground::find(call.config()?)?;
-    let survey = Survey::of(&ground)?;
+    let survey = match Survey::of(&ground) {
+        // A card that is new, or is another one: that is this device's status, and no failure to tell it.
+        Err(error) if error.kind == Kind::Unpaired => return Ok(unpaired(call, error)),
+        found => found?,
+    };
     let (queued, incoming) = (survey.queued(), survey.incoming());
     let facts = &survey.looked.identity.facts;
     let paired = survey::is_paired(&ground, &survey.looked);
@@ -99,6 +103,17 @@ fn run(call: &Call) -> Result<Exit> {
         && survey.plan.halts.is_empty()
         && survey.problems.is_empty();
     Ok(if quiet { Exit::Well } else { Exit::Problems })
+}
+
+/// Tells of a card without our marker: nothing on it is known to be anywhere else.
+fn unpaired(call: &Call, error: Error) -> Exit {
+    let problems = [Problem::from(error)];
+    call.output.value(&json!({
+        "paired": false, "safe_to_switch_off": false, "unsafe_because": problems[0].error.cause,
+        "problems": report::problem_values(&problems),
+    }));
+    call.output.problems(&problems);
+    Exit::Problems
 }
 
 /// Why it should stay on, in words.

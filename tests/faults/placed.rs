@@ -7,7 +7,7 @@ use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant, SystemTime};
 
 use crate::support::device::Device;
-use crate::support::wait_for;
+use crate::support::{not_allowed, wait_for};
 
 /// How long a program may take that is stopped at every call.
 const PATIENCE: Duration = Duration::from_secs(120);
@@ -30,7 +30,7 @@ pub(crate) fn can_place() -> bool {
     let can =
         tried.is_ok_and(|output| output.status.success()) && std::env::var_os("RETROSYNC_RUNNER").is_none();
     if !can {
-        println!("skipped: strace cannot place faults here");
+        not_allowed("a fault in the k-th system call", "trace a process");
     }
     can
 }
@@ -150,7 +150,7 @@ pub(crate) fn kill_at(pid: u32, call: &str, number: usize, file: Option<&Path>) 
         tasks.flatten().all(held).then_some(true)
     });
     if !held {
-        println!("skipped: a running process may not be traced here");
+        not_allowed("a server killed between bytes and record", "trace a running process");
     }
     held.then_some(hand)
 }

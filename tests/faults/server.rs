@@ -9,6 +9,7 @@ use serde_json::json;
 
 use crate::support::card::Firmware;
 use crate::support::device::{Bytes, Device, bytes};
+use crate::support::not_allowed;
 use crate::support::server::Server;
 use crate::world::contents;
 
@@ -72,7 +73,7 @@ impl SmallDisk {
         let mounted =
             Command::new("mount").args(["-t", "tmpfs", "-o", "size=4m", "tmpfs"]).arg(&data).output();
         if !mounted.is_ok_and(|output| output.status.success()) {
-            println!("skipped: this machine lets us mount nothing");
+            not_allowed("a server whose disk is full", "mount");
             return None;
         }
         let disk = SmallDisk(data.clone());

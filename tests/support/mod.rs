@@ -26,6 +26,16 @@ pub fn not_tried(what: &str, want: &str) {
     assert!(std::env::var_os("RETROSYNC_NO_SKIPS").is_none(), "{what}: not tried, for want of {want}");
 }
 
+/// Says that something is not shown because this machine does not let us: to mount, to trace, to have a kernel of one's own. No
+/// set-up gives such a right, so it is no failure; but `scripts/check` ends with a list of what was left out.
+pub fn not_allowed(what: &str, want: &str) {
+    println!("{what}: not tried, this machine does not let us {want}");
+    if let Some(list) = std::env::var_os("RETROSYNC_LEFT_OUT") {
+        let mut file = std::fs::OpenOptions::new().append(true).create(true).open(list).unwrap();
+        std::io::Write::write_all(&mut file, format!("{what}: {want}\n").as_bytes()).unwrap();
+    }
+}
+
 /// Asks again and again until the condition gives a value; fails with `what` after `limit_s`.
 pub fn wait_for<T>(what: &str, limit_s: u64, mut condition: impl FnMut() -> Option<T>) -> T {
     let began = Instant::now();
