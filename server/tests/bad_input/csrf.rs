@@ -11,7 +11,7 @@ use crate::support::browser::{Browser, attribute, parts, registered};
 const ROUTER: &str = include_str!("../../src/web/mod.rs");
 
 /// Every path that takes a form: what the router says.
-fn routes() -> BTreeSet<String> {
+pub fn routes() -> BTreeSet<String> {
     let lines = ROUTER.lines().filter(|line| line.contains(".route(") && line.contains("post("));
     lines.map(|line| line.split('"').nth(1).unwrap().to_owned()).collect()
 }

@@ -1,6 +1,8 @@
 //! Forms of the dashboard, rightly sent, whose fields are wrong, missing or odd: a page that says so or a field that is borne, never a
 //! fault, and nothing of it can be seen as anything but text.
 
+use std::collections::BTreeSet;
+
 use serde_json::Value;
 
 use crate::held::is_whole;
@@ -37,6 +39,7 @@ fn forms(device: &Device<'_>, head: &str) -> Vec<(String, Vec<(&'static str, Str
             "/admin/limits".into(),
             fields(&[("id", "99"), ("quota_gib", "1"), ("quota_devices", "2"), ("admin", "")]),
         ),
+        ("/admin/password".into(), fields(&[("id", "99")])),
         ("/admin/remove".into(), fields(&[("id", "99"), ("name", "nobody")])),
         ("/login".into(), fields(&[("name", "nobody"), ("password", "wrong horse battery"), ("next", "/")])),
         ("/register".into(), fields(&[("name", "nobody"), ("password", "short"), ("invitation", "")])),
@@ -80,6 +83,9 @@ fn is_borne(what: &str, browser: &Browser<'_>, path: &str, kind: &str, body: &[u
     }
 }
 
+/// Forms without a field of their own.
+const BARE: &[&str] = &["/logout", "/devices/{device}/revoke", "/pair/code"];
+
 #[test]
 fn every_field_of_every_form_wrong_missing_or_odd_is_refused_by_a_page_or_borne() {
     let server = Server::start();
@@ -88,7 +94,12 @@ fn every_field_of_every_form_wrong_missing_or_odd_is_refused_by_a_page_or_borne(
     let stored = device.store("op-1", &version("gb/sram/Tetris", Some(b"kept"), &[], 1, 1), Some(b"kept"));
     let head = stored["version"].as_str().unwrap();
     let token = attribute(browser.page("/").split("form_token\"").nth(1).unwrap(), "value");
-    for (path, fields) in forms(&device, head) {
+    let forms = forms(&device, head);
+    let tried: BTreeSet<String> = (forms.iter().map(|(path, _)| path.replace(&device.id, "{device}")))
+        .chain(BARE.iter().map(|path| (*path).to_owned()))
+        .collect();
+    assert_eq!(tried, crate::csrf::routes(), "a new form has a row here");
+    for (path, fields) in forms {
         for wrong in 0..fields.len() {
             let others: Vec<(&str, &str)> = (fields.iter().enumerate())
                 .filter(|(place, _)| *place != wrong)

@@ -61,7 +61,8 @@ impl Half {
         headers: Vec<(&'static str, String)>,
     ) -> Half {
         let sent = whole[..whole.len() / 2].to_vec();
-        Half { what, voice, path: path.to_owned(), headers, whole_bytes: whole.len(), sent }
+        // So much that no dribbling makes it whole.
+        Half { what, voice, path: path.to_owned(), headers, whole_bytes: whole.len() + 10_000, sent }
     }
 
     /// Sends the first half.
@@ -72,7 +73,8 @@ impl Half {
         let host = server.url.trim_start_matches("http://");
         write!(stream, "POST {} HTTP/1.1\r\nhost: {host}\r\n{headers}", self.path).unwrap();
         write!(stream, "content-length: {}\r\n\r\n", self.whole_bytes).unwrap();
-        stream.write_all(&self.sent).unwrap();
+        // On a busy machine, this half may be too slow already.
+        let _ = stream.write_all(&self.sent);
         stream
     }
 }
@@ -165,7 +167,7 @@ fn halves(device: &Device<'_>, browser: &Browser<'_>, key: &str) -> Vec<Half> {
 
 #[test]
 fn who_falls_silent_within_a_body_is_told_so_and_nothing_came_of_it() {
-    let server = Server::start_with(&["--open-registration", "--set", "limits.silence_s=2"]);
+    let server = Server::start_with(&["--open-registration", "--set", "limits.silence_s=5"]);
     let browser = registered(&server);
     let device = server.pair("Miyoo", "ada");
     let key = foreign_key(&server);
@@ -177,7 +179,7 @@ fn who_falls_silent_within_a_body_is_told_so_and_nothing_came_of_it() {
     for (half, stream) in halves.iter().zip(&mut streams) {
         half.voice.says_too_slow(half.what, &answer(stream));
     }
-    assert!(began.elapsed() >= Duration::from_secs(2), "no sooner than the owner said");
+    assert!(began.elapsed() >= Duration::from_secs(5), "no sooner than the owner said");
     assert_eq!(held(&device), before);
     let saves = server.bare("GET", "/api/sync/manifest", &[("x-api-key", &key)], None);
     assert_eq!(saves.json()["data"]["manifest"], json!([]), "nor of theirs");
@@ -186,7 +188,7 @@ fn who_falls_silent_within_a_body_is_told_so_and_nothing_came_of_it() {
 
 #[test]
 fn who_dribbles_has_so_long_for_the_whole_and_is_told_so() {
-    let server = Server::start_with(&["--open-registration", "--set", "limits.body_s=2"]);
+    let server = Server::start_with(&["--open-registration", "--set", "limits.body_s=6"]);
     let browser = registered(&server);
     let device = server.pair("Miyoo", "ada");
     let key = foreign_key(&server);
@@ -214,7 +216,7 @@ fn who_dribbles_has_so_long_for_the_whole_and_is_told_so() {
 
 #[test]
 fn of_two_saves_of_which_one_came_too_slowly_each_is_kept_once_when_they_are_sent_again() {
-    let server = Server::start_with(&["--set", "limits.silence_s=1"]);
+    let server = Server::start_with(&["--set", "limits.silence_s=5"]);
     server.add_user("ada");
     let device = server.pair("Miyoo", "ada");
     let store = |number: u64| {
