@@ -93,7 +93,7 @@ fn a_card_that_was_never_paired_says_so() {
     assert_eq!(
         status.err,
         format!(
-            "error: cannot use the card `{}`\n  cause: it is not paired yet\n  help: run `retrosync pair \
+            "problem: cannot use the card `{}`\n  cause: it is not paired yet\n  help: run `retrosync pair \
              https://your.server`; if it was paired before, another card is in its place\n",
             device.card.root.display()
         )
