@@ -3,6 +3,8 @@
 //! The server is its real program in a process of its own; everything stays on loopback and in a temporary folder, is bounded in
 //! count and time, and is ended by its id. Exit codes: 0 every budget is kept, 1 one is missed, 2 it could not be measured.
 
+mod backends;
+mod busy;
 mod crowd;
 mod hour;
 mod measures;
@@ -23,6 +25,9 @@ use retrosync_server::parts::Parts;
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use tokio::signal::unix::{SignalKind, signal};
 
+use crate::backends::Backends;
+use crate::busy::Storing;
+use crate::crowd::Crowd;
 use crate::measures::Scene;
 use crate::options::Options;
 use crate::report::{Budget, Report};
@@ -71,20 +76,21 @@ async fn measure(options: &Options) -> Outcome<Report> {
     room_for(options.devices)?;
     let folder = tempfile::Builder::new().prefix("retrosync-load").tempdir()?;
     let mut report = Report::default();
+    let backends = Backends::start(options).await?;
     println!("{} users with two devices each move in", users(options));
-    let (epoch, backend) = prepare(options, folder.path(), users(options) * 2).await?;
-    introduce(&backend, &mut report);
-    let running = server::start(&options.server, folder.path(), options.config.as_deref())?;
+    let (epoch, kept_in) = prepare(options, folder.path(), &backends).await?;
+    introduce(&kept_in, &mut report);
+    let running = server::start(options, folder.path(), &backends)?;
     report.figure("memory of the server before anybody comes", mib(&running)?, "MiB", Budget::None);
-    if options.long_minutes == 0 {
-        alone(options, &mut report, &running, &epoch).await?;
-        beside(options, &mut report, folder.path()).await?;
-    }
-    let running = with_crowd(options, &mut report, running, folder.path(), &epoch).await?;
-    if options.long_minutes == 0 {
+    let world = World { options, folder: folder.path(), backends: &backends, epoch: &epoch };
+    if options.long_minutes > 0 {
+        world.for_long(&mut report, running).await?;
+    } else {
+        world.alone(&mut report, &running).await?;
+        world.beside(&mut report).await?;
+        let running = world.with_crowd(&mut report, running).await?;
         println!("clients that dawdle");
-        let mut scene = Scene { server: &running, epoch: &epoch, report: &mut report };
-        measures::dawdlers(&mut scene, 3000).await?;
+        measures::dawdlers(&mut world.scene(&running, &mut report), 3000).await?;
         report.figure("memory of the server at the end", mib(&running)?, "MiB", Budget::None);
     }
     report.note(format!("Load of the machine at the end: {}.", words_of("/proc/loadavg", 3)));
@@ -101,7 +107,7 @@ fn users(options: &Options) -> usize {
     options.devices.div_ceil(2) + options.clients * 2 + 1100
 }
 
-fn introduce(backend: &str, report: &mut Report) {
+fn introduce(kept_in: &str, report: &mut Report) {
     let cpu = std::fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
     let model = cpu.lines().find_map(|line| line.strip_prefix("model name")).unwrap_or_default();
     let cores = std::thread::available_parallelism().map_or(0, usize::from);
@@ -111,7 +117,7 @@ fn introduce(backend: &str, report: &mut Report) {
         words_of("/proc/loadavg", 3)
     ));
     report.note(format!(
-        "Records and bytes: {backend}. Devices were written into the catalog by the server's own code before it started, not paired over HTTP."
+        "Records and bytes: {kept_in}. Devices were written into the catalog by the server's own code before it started, not paired over HTTP."
     ));
     report.note(format!(
         "A waiting device asks again after {} s, as the daemon does; CPU is told in parts of one core.",
@@ -120,10 +126,11 @@ fn introduce(backend: &str, report: &mut Report) {
 }
 
 /// Before the server starts: who there is, and a word for where the server keeps it.
-async fn prepare(options: &Options, folder: &Path, devices: usize) -> Outcome<(Epoch, String)> {
+async fn prepare(options: &Options, folder: &Path, backends: &Backends) -> Outcome<(Epoch, String)> {
+    let started = backends.environment().into_iter().map(|(name, value)| (name.into(), value.into()));
     let given = Given {
         file: options.config.clone(),
-        environment: std::env::vars_os().collect(),
+        environment: std::env::vars_os().chain(started).collect(),
         flags: vec![("data".into(), server::data(folder).display().to_string())],
     };
     let opened = async {
@@ -133,82 +140,118 @@ async fn prepare(options: &Options, folder: &Path, devices: usize) -> Outcome<(E
     };
     let (config, parts) = opened.await.map_err(|why| why.to_string())?;
     let now_unix_s = SystemTime::now().duration_since(UNIX_EPOCH)?.as_secs().cast_signed();
-    let epoch = people::pair(parts.catalog.as_ref(), devices, now_unix_s).await?;
+    let epoch = people::pair(parts.catalog.as_ref(), users(options) * 2, now_unix_s).await?;
     parts.close().await;
     let records = if config.database == Database::Sqlite { "SQLite" } else { "PostgreSQL" };
-    let bytes = if config.s3_bucket.is_some() { "S3" } else { "a folder" };
+    let bytes = match config.s3_bucket {
+        Some(_) if options.s3 => "S3 (moto, in memory)",
+        Some(_) => "S3",
+        None => "a folder",
+    };
     Ok((epoch, format!("{records} and {bytes}")))
 }
 
-/// What the server does when nobody waits.
-async fn alone(
-    options: &Options,
-    report: &mut Report,
-    running: &server::Running,
-    epoch: &Epoch,
-) -> Outcome<()> {
-    let first = options.devices.div_ceil(2);
-    println!("quiet questions from {} devices", options.clients);
-    let each_second =
-        measures::polls(running.address, epoch, first, options.clients, options.seconds).await?;
-    report.figure("quiet questions", each_second, "a second", Budget::AtLeast(5000.0));
-    println!("saves of 32 KiB from {} devices", options.clients);
-    let stored = measures::stores(running.address, first, options.clients, options.seconds).await?;
-    report.figure(
-        "stores of 32 KiB, each durable when answered",
-        stored.each_second,
-        "a second",
-        Budget::AtLeast(500.0),
-    );
-    report.figure("one of them, 95 of 100", stored.late_ms, "ms", Budget::None);
-    Ok(())
+/// What all measurements are made in.
+struct World<'a> {
+    options: &'a Options,
+    folder: &'a Path,
+    backends: &'a Backends,
+    epoch: &'a Epoch,
 }
 
-/// Stores, and the same files into a plain WebDAV server on the same disk.
-async fn beside(options: &Options, report: &mut Report, folder: &Path) -> Outcome<()> {
-    let Some(root) = rival::root() else {
-        report.note("No WebDAV server beside it: nginx with dav-ext is not installed.");
-        return Ok(());
-    };
-    println!("a plain WebDAV server takes the same files from {} clients", options.clients);
-    let rival_folder = folder.join("webdav");
-    let running = rival::start(&root, &rival_folder).await?;
-    let each_second = rival::puts(running.address, options.clients, options.seconds).await?;
-    drop(running);
-    std::fs::remove_dir_all(&rival_folder)?;
-    report.beside("stores of 32 KiB", format!("{each_second:.0} a second into nginx, none of them durable"));
-    Ok(())
-}
-
-/// What needs the crowd: its cost, its news, and stores beside it. Answers the server as it goes on, after a kill.
-async fn with_crowd(
-    options: &Options,
-    report: &mut Report,
-    running: server::Running,
-    folder: &Path,
-    epoch: &Epoch,
-) -> Outcome<server::Running> {
-    println!("{} devices come to wait", options.devices);
-    let first_free = options.devices.div_ceil(2) + options.clients;
-    let mut scene = Scene { server: &running, epoch, report };
-    let mut crowd = measures::waiting(&mut scene, options.devices, options.seconds).await?;
-    if options.long_minutes > 0 {
-        println!("all of it for {} minutes", options.long_minutes);
-        hour::run(&mut scene, &mut crowd, first_free, options.long_minutes).await?;
+impl World<'_> {
+    fn scene<'a>(&'a self, server: &'a server::Running, report: &'a mut Report) -> Scene<'a> {
+        Scene { server, epoch: self.epoch, report }
     }
-    println!("saves, for sisters that wait");
-    measures::sisters(&mut scene, &mut crowd, options.devices, options.seconds).await?;
-    let few = options.clients.min(100);
-    let beside = measures::stores(running.address, first_free, few, options.seconds).await?;
-    report.figure("stores, durable, while they wait", beside.each_second, "a second", Budget::None);
-    crowd.is_whole()?;
-    crowd.leave().await;
-    println!("the server is killed and started again");
-    running.kill();
-    let running = server::start(&options.server, folder, options.config.as_deref())?;
-    let kept = measures::all_there(running.address, epoch, &beside).await?;
-    report.note(format!("After SIGKILL all {kept} saves were there that it had answered while they waited."));
-    Ok(running)
+
+    /// What is promised for a server with its usual configuration; elsewhere it is only told.
+    fn promised(&self, budget: Budget) -> Budget {
+        let usual = self.options.config.is_none() && !self.options.postgres && !self.options.s3;
+        if usual { budget } else { Budget::None }
+    }
+
+    /// What the server does when nobody waits.
+    async fn alone(&self, report: &mut Report, running: &server::Running) -> Outcome<()> {
+        let Options { clients, seconds, devices, .. } = *self.options;
+        let first = devices.div_ceil(2);
+        println!("quiet questions from {clients} devices");
+        let each_second = measures::polls(running.address, self.epoch, first, clients, seconds).await?;
+        let budget = self.promised(Budget::AtLeast(5000.0));
+        report.figure("quiet questions", each_second, "a second", budget);
+        println!("saves of 32 KiB from {clients} devices");
+        let stored = measures::stores(running.address, self.epoch, first, clients, seconds).await?;
+        let figure = "stores of 32 KiB, each durable when answered";
+        report.figure(figure, stored.each_second, "a second", self.promised(Budget::AtLeast(500.0)));
+        report.figure("one of them, 95 of 100", stored.late_ms, "ms", Budget::None);
+        Ok(())
+    }
+
+    /// Stores, and the same files into a plain WebDAV server on the same disk.
+    async fn beside(&self, report: &mut Report) -> Outcome<()> {
+        let Some(root) = rival::root() else {
+            report.note("No WebDAV server beside it: nginx with dav-ext is not installed.");
+            return Ok(());
+        };
+        let Options { clients, seconds, .. } = *self.options;
+        println!("a plain WebDAV server takes the same files from {clients} clients");
+        let rival_folder = self.folder.join("webdav");
+        let running = rival::start(&root, &rival_folder).await?;
+        let each_second = rival::puts(running.address, clients, seconds).await?;
+        drop(running);
+        std::fs::remove_dir_all(&rival_folder)?;
+        report.beside(
+            "stores of 32 KiB",
+            format!("{each_second:.0} a second into nginx, none of them durable"),
+        );
+        Ok(())
+    }
+
+    /// What needs the crowd: its cost, its news, and stores beside it. Answers the server as it goes on, after a kill.
+    async fn with_crowd(&self, report: &mut Report, running: server::Running) -> Outcome<server::Running> {
+        let Options { clients, seconds, devices, .. } = *self.options;
+        println!("{devices} devices come to wait");
+        let mut scene = self.scene(&running, report);
+        let mut crowd = measures::waiting(&mut scene, devices, seconds).await?;
+        println!("saves, for sisters that wait");
+        measures::sisters(&mut scene, &mut crowd, devices, seconds).await?;
+        let first_free = devices.div_ceil(2) + clients;
+        let beside =
+            measures::stores(running.address, self.epoch, first_free, clients.min(100), seconds).await?;
+        report.figure("stores, durable, while they wait", beside.each_second, "a second", Budget::None);
+        crowd.is_whole()?;
+        crowd.leave().await;
+        self.kill(report, running, &beside.clients).await
+    }
+
+    /// Everything at once, for long.
+    async fn for_long(&self, report: &mut Report, running: server::Running) -> Outcome<()> {
+        let Options { devices, long_minutes, .. } = *self.options;
+        println!("{devices} devices come to wait");
+        let mut crowd = Crowd::gather(running.address, self.epoch, devices).await?;
+        println!("all of it for {long_minutes} minutes");
+        let mut scene = self.scene(&running, report);
+        let stored = hour::run(&mut scene, &mut crowd, devices.div_ceil(2), long_minutes).await?;
+        crowd.is_whole()?;
+        crowd.leave().await;
+        self.kill(report, running, &stored).await.map(drop)
+    }
+
+    /// As a power cut ends it; the server that is started then must know all that these have stored.
+    async fn kill(
+        &self,
+        report: &mut Report,
+        running: server::Running,
+        stored: &[Storing],
+    ) -> Outcome<server::Running> {
+        println!("the server is killed and started again");
+        running.kill();
+        let running = server::start(self.options, self.folder, self.backends)?;
+        let kept = measures::all_there(running.address, self.epoch, stored).await?;
+        report.note(format!(
+            "After SIGKILL all {kept} saves were there that it had answered while they waited."
+        ));
+        Ok(running)
+    }
 }
 
 fn mib(running: &server::Running) -> Outcome<f64> {

@@ -1,8 +1,6 @@
 //! The measurements over a crowd and over a server alone. Each is bounded in time and count, and adds its rows.
 
 use std::net::{Ipv4Addr, SocketAddr};
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use retrosync_protocol::{Changes, Epoch};
@@ -10,30 +8,18 @@ use tokio::task::JoinSet;
 use tokio::time::{sleep, timeout};
 
 use crate::Outcome;
+use crate::busy::{self, ANSWER_TIME, Asking, Done, Storing, ask, ms};
 use crate::crowd::Crowd;
 use crate::people::{Device, is_stored};
 use crate::report::{Budget, Report, percentile};
 use crate::server::Running;
-use crate::wire::{Answer, Wire};
-
-/// No answer takes longer than this, under any load.
-const ANSWER_TIME: Duration = Duration::from_secs(60);
+use crate::wire::Wire;
 
 /// What all of them go over.
 pub(crate) struct Scene<'a> {
     pub(crate) server: &'a Running,
     pub(crate) epoch: &'a Epoch,
     pub(crate) report: &'a mut Report,
-}
-
-/// Asks; an answer that does not come, or is not 200, ends the measurement.
-pub(crate) async fn ask(wire: &mut Wire, request: &[u8]) -> Outcome<Answer> {
-    let answer = timeout(ANSWER_TIME, wire.ask(request)).await.map_err(|_| "no answer for a minute")??;
-    if answer.status != 200 {
-        let said = String::from_utf8_lossy(&answer.body);
-        return Err(format!("the server answered {}: {said}", answer.status).into());
-    }
-    Ok(answer)
 }
 
 /// What a waiting device costs: memory, and CPU time while nothing happens.
@@ -107,56 +93,21 @@ pub(crate) async fn sisters(
     Ok(())
 }
 
-/// What many stores came to.
-pub(crate) struct Stored {
-    pub(crate) each_second: f64,
-    pub(crate) late_ms: f64,
-    devices: Vec<Device>,
-}
-
 /// As many saves as fit: each device sends its next as soon as the last is stored.
 pub(crate) async fn stores(
     server: SocketAddr,
+    epoch: &Epoch,
     from_user: usize,
     devices: usize,
     seconds: u64,
-) -> Outcome<Stored> {
-    let over = Arc::new(AtomicBool::new(false));
-    let mut tasks = JoinSet::new();
-    for user in from_user..from_user + devices {
-        let over = over.clone();
-        tasks.spawn(async move {
-            let mut device = Device::new(user * 2);
-            let mut wire = Wire::connect(server, device.home()).await?;
-            let mut took_ms = Vec::new();
-            while !over.load(Ordering::Relaxed) {
-                let request = device.save()?;
-                let sent = Instant::now();
-                is_stored(&ask(&mut wire, &request).await?)?;
-                took_ms.push(ms(sent.elapsed()));
-            }
-            Outcome::Ok((device, took_ms))
-        });
-    }
-    let began = Instant::now();
-    sleep(Duration::from_secs(seconds)).await;
-    over.store(true, Ordering::Relaxed);
-    let mut stored = Stored { each_second: 0.0, late_ms: 0.0, devices: Vec::new() };
-    let mut took_ms = Vec::new();
-    while let Some(ended) = tasks.join_next().await {
-        let (device, took) = ended??;
-        took_ms.extend(took);
-        stored.devices.push(device);
-    }
-    stored.each_second = took_ms.len() as f64 / began.elapsed().as_secs_f64();
-    stored.late_ms = percentile(&mut took_ms, 0.95);
-    Ok(stored)
+) -> Outcome<Done<Storing>> {
+    busy::at_once(Storing::of(server, epoch, from_user..from_user + devices).await?, seconds).await
 }
 
 /// After the server was killed and started anew: is all there that it had answered?
-pub(crate) async fn all_there(server: SocketAddr, epoch: &Epoch, stored: &Stored) -> Outcome<u64> {
+pub(crate) async fn all_there(server: SocketAddr, epoch: &Epoch, stored: &[Storing]) -> Outcome<u64> {
     let mut count = 0;
-    for device in &stored.devices {
+    for Storing { device, .. } in stored {
         let mut wire = Wire::connect(server, device.home()).await?;
         let changes: Changes =
             serde_json::from_slice(&ask(&mut wire, &device.poll(epoch, 0, 0)).await?.body)?;
@@ -181,32 +132,8 @@ pub(crate) async fn polls(
     devices: usize,
     seconds: u64,
 ) -> Outcome<f64> {
-    let over = Arc::new(AtomicBool::new(false));
-    let mut tasks = JoinSet::new();
-    for user in from_user..from_user + devices {
-        let (over, epoch) = (over.clone(), epoch.clone());
-        tasks.spawn(async move {
-            let device = Device::new(user * 2 + 1);
-            let mut wire = Wire::connect(server, device.home()).await?;
-            let changes: Changes =
-                serde_json::from_slice(&ask(&mut wire, &device.poll(&epoch, 0, 0)).await?.body)?;
-            let request = device.poll(&epoch, changes.cursor, 0);
-            let mut count = 0_u64;
-            while !over.load(Ordering::Relaxed) {
-                ask(&mut wire, &request).await?;
-                count += 1;
-            }
-            Outcome::Ok(count)
-        });
-    }
-    let began = Instant::now();
-    sleep(Duration::from_secs(seconds)).await;
-    over.store(true, Ordering::Relaxed);
-    let mut count = 0;
-    while let Some(ended) = tasks.join_next().await {
-        count += ended??;
-    }
-    Ok(count as f64 / began.elapsed().as_secs_f64())
+    let asking = Asking::of_each(server, epoch, from_user..from_user + devices).await?;
+    Ok(busy::at_once(asking, seconds).await?.each_second)
 }
 
 /// Thousands of clients of one address that begin a request and never end it: how many are let in, and whether others notice.
@@ -255,8 +182,4 @@ pub(crate) async fn dawdlers(scene: &mut Scene<'_>, count: usize) -> Outcome<()>
     let gone = timeout(Duration::from_secs(30), async { while tasks.join_next().await.is_some() {} }).await;
     gone.map_err(|_| "who never ends a request is never cut off")?;
     Ok(())
-}
-
-pub(crate) fn ms(time: Duration) -> f64 {
-    time.as_secs_f64() * 1000.0
 }

@@ -18,6 +18,10 @@ pub(crate) struct Options {
     pub(crate) server: PathBuf,
     /// The server's configuration, if it is not the usual one.
     pub(crate) config: Option<PathBuf>,
+    /// Its records in a PostgreSQL that is started for it.
+    pub(crate) postgres: bool,
+    /// Its bytes in a bucket of an S3 server that is started for it.
+    pub(crate) s3: bool,
     /// Where to write the report.
     pub(crate) report: PathBuf,
 }
@@ -33,6 +37,8 @@ pub(crate) fn read(mut words: lexopt::Parser) -> Outcome<Option<Options>> {
         long_minutes: 0,
         server: "target/release/retrosync-server".into(),
         config: None,
+        postgres: false,
+        s3: false,
         report: "target/load.md".into(),
     };
     while let Some(word) = words.next()? {
@@ -45,9 +51,17 @@ pub(crate) fn read(mut words: lexopt::Parser) -> Outcome<Option<Options>> {
             Long("minutes") => options.long_minutes = words.value()?.parse()?,
             Long("server") => options.server = words.value()?.into(),
             Long("config") => options.config = Some(words.value()?.into()),
+            Long("postgres") => options.postgres = true,
+            Long("s3") => options.s3 = true,
             Long("report") => options.report = words.value()?.into(),
             other => return Err(other.unexpected().into()),
         }
+    }
+    if options.config.is_some() && (options.postgres || options.s3) {
+        return Err(
+            "`--config` names a database and a bucket, `--postgres` and `--s3` start others: either or"
+                .into(),
+        );
     }
     let fits = (4..=50_000).contains(&options.devices)
         && (1..=600).contains(&options.seconds)

@@ -7,14 +7,13 @@ use std::fs;
 use std::net::{SocketAddr, TcpListener};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
-use tokio::task::JoinSet;
+use rustix::process::Signal;
 use tokio::time::{sleep, timeout};
 
 use crate::Outcome;
+use crate::busy::{self, ANSWER_TIME, Client};
 use crate::people::Device;
 use crate::server::Running;
 use crate::wire::Wire;
@@ -52,7 +51,7 @@ pub(crate) async fn start(root: &Path, folder: &Path) -> Outcome<Running> {
         .stdout(Stdio::null())
         .stderr(fs::File::create(folder.join("says"))?)
         .spawn()?;
-    let running = Running::watch(child, address);
+    let running = Running::watch(child, address, Signal::TERM);
     for _ in 0..500 {
         if Wire::connect(address, [127, 0, 0, 1].into()).await.is_ok() {
             return Ok(running);
@@ -63,38 +62,39 @@ pub(crate) async fn start(root: &Path, folder: &Path) -> Outcome<Running> {
         .into())
 }
 
-/// Files a second that it takes, as `measures::stores` counts saves.
+/// A client that puts its next file.
+struct Putting {
+    device: Device,
+    wire: Wire,
+    count: u64,
+}
+
+impl Client for Putting {
+    async fn once(&mut self) -> Outcome<()> {
+        let bytes = self.device.bytes();
+        self.count += 1;
+        let head = format!(
+            "PUT /{}/{} HTTP/1.1\r\nhost: localhost\r\ncontent-length: {}\r\n\r\n",
+            self.device.number,
+            self.count,
+            bytes.len()
+        );
+        let request = [head.as_bytes(), &bytes].concat();
+        let answer = timeout(ANSWER_TIME, self.wire.ask(&request)).await??;
+        match answer.status {
+            201 => Ok(()),
+            other => Err(format!("nginx answered {other}").into()),
+        }
+    }
+}
+
+/// Files a second that it takes, as saves are counted.
 pub(crate) async fn puts(server: SocketAddr, clients: usize, seconds: u64) -> Outcome<f64> {
-    let over = Arc::new(AtomicBool::new(false));
-    let mut tasks = JoinSet::new();
+    let mut all = Vec::new();
     for number in 0..clients {
-        let over = over.clone();
-        tasks.spawn(async move {
-            let mut device = Device::new(number);
-            let mut wire = Wire::connect(server, device.home()).await?;
-            let mut count = 0_u64;
-            while !over.load(Ordering::Relaxed) {
-                let bytes = device.bytes();
-                let head = format!(
-                    "PUT /{number}/{count} HTTP/1.1\r\nhost: localhost\r\ncontent-length: {}\r\n\r\n",
-                    bytes.len()
-                );
-                let request = [head.as_bytes(), &bytes].concat();
-                let answer = timeout(Duration::from_secs(60), wire.ask(&request)).await??;
-                if answer.status != 201 {
-                    return Err(format!("nginx answered {}", answer.status).into());
-                }
-                count += 1;
-            }
-            Outcome::Ok(count)
-        });
+        let device = Device::new(number);
+        let wire = Wire::connect(server, device.home()).await?;
+        all.push(Putting { device, wire, count: 0 });
     }
-    let began = Instant::now();
-    sleep(Duration::from_secs(seconds)).await;
-    over.store(true, Ordering::Relaxed);
-    let mut count = 0;
-    while let Some(ended) = tasks.join_next().await {
-        count += ended??;
-    }
-    Ok(count as f64 / began.elapsed().as_secs_f64())
+    Ok(busy::at_once(all, seconds).await?.each_second)
 }

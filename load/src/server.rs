@@ -12,6 +12,8 @@ use std::time::{Duration, Instant};
 use rustix::process::{Pid, Signal, kill_process};
 
 use crate::Outcome;
+use crate::backends::Backends;
+use crate::options::Options;
 
 /// How long a start may take.
 const START_TIME: Duration = Duration::from_secs(60);
@@ -23,14 +25,15 @@ const TICKS_PER_S: f64 = 100.0;
 /// A program that runs until it is dropped.
 pub(crate) struct Running {
     child: Child,
-    /// Has it children of its own, which only it can end?
-    ask_first: bool,
+    /// What it is asked by to end; none where it has no children of its own, which only it can end.
+    asked_by: Option<Signal>,
     /// Where it listens.
     pub(crate) address: SocketAddr,
 }
 
-/// A RetroSync server on a data folder, with a configuration if it is not the usual one.
-pub(crate) fn start(program: &Path, folder: &Path, config: Option<&Path>) -> Outcome<Running> {
+/// A RetroSync server on a data folder, with what is asked for of database and bucket.
+pub(crate) fn start(options: &Options, folder: &Path, backends: &Backends) -> Outcome<Running> {
+    let (program, config) = (&options.server, options.config.as_deref());
     let ready = folder.join("ready");
     let _ = fs::remove_file(&ready);
     let log = fs::File::options().create(true).append(true).open(folder.join("server.log"))?;
@@ -40,12 +43,13 @@ pub(crate) fn start(program: &Path, folder: &Path, config: Option<&Path>) -> Out
         .arg("--ready-file")
         .arg(&ready)
         .args(config.into_iter().flat_map(|file| [OsStr::new("--config"), file.as_os_str()]))
+        .envs(backends.environment())
         .stdin(Stdio::null())
         .stdout(Stdio::null())
         .stderr(log)
         .spawn()
         .map_err(|why| format!("cannot start `{}`: {why}", program.display()))?;
-    let mut running = Running { child, ask_first: false, address: SocketAddr::from(([127, 0, 0, 1], 0)) };
+    let mut running = Running { child, asked_by: None, address: SocketAddr::from(([127, 0, 0, 1], 0)) };
     let began = Instant::now();
     while began.elapsed() < START_TIME {
         if let Ok(url) = fs::read_to_string(&ready) {
@@ -74,9 +78,9 @@ pub(crate) fn log_of(folder: &Path) -> String {
 }
 
 impl Running {
-    /// Watches over a program that was started already, listens there, and ends its own children when it is asked to end.
-    pub(crate) fn watch(child: Child, address: SocketAddr) -> Running {
-        Running { child, ask_first: true, address }
+    /// Watches over a program that was started already, listens there, and ends its own children when this signal asks it to end.
+    pub(crate) fn watch(child: Child, address: SocketAddr, asked_by: Signal) -> Running {
+        Running { child, asked_by: Some(asked_by), address }
     }
 
     /// Kills it, as a power cut would end it, and waits until it is gone.
@@ -85,10 +89,10 @@ impl Running {
     }
 
     fn end(&mut self) {
-        if self.ask_first
+        if let Some(signal) = self.asked_by
             && let Some(id) = Pid::from_raw(self.child.id().cast_signed())
         {
-            let _ = kill_process(id, Signal::TERM);
+            let _ = kill_process(id, signal);
             let began = Instant::now();
             while began.elapsed() < END_TIME && matches!(self.child.try_wait(), Ok(None)) {
                 std::thread::sleep(Duration::from_millis(10));

@@ -84,6 +84,22 @@ impl<S> Patient<S> {
             none => *none = Some(Box::pin(sleep(time))),
         }
     }
+
+    /// Has an answer begun to be made, or is it there?
+    fn look(&mut self) {
+        match (self.busy.is_set(), self.phase) {
+            (true, Phase::Answering) | (false, Phase::Head | Phase::Idle) => {}
+            (true, _) => self.enter(Phase::Answering),
+            (false, Phase::Answering) => self.enter(Phase::Idle),
+        }
+    }
+
+    /// Bytes of an answer went out. A quick one is there before anybody has asked us to read while it was made.
+    fn wrote(&mut self) {
+        if self.phase != Phase::Answering {
+            self.enter(Phase::Idle);
+        }
+    }
 }
 
 impl<S: AsyncRead + Unpin> AsyncRead for Patient<S> {
@@ -93,11 +109,7 @@ impl<S: AsyncRead + Unpin> AsyncRead for Patient<S> {
         buffer: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
         let this = self.get_mut();
-        match (this.busy.is_set(), this.phase) {
-            (true, Phase::Answering) | (false, Phase::Head | Phase::Idle) => {}
-            (true, _) => this.enter(Phase::Answering),
-            (false, Phase::Answering) => this.enter(Phase::Idle),
-        }
+        this.look();
         let before = buffer.filled().len();
         if let Poll::Ready(read) = Pin::new(&mut this.stream).poll_read(context, buffer) {
             if this.phase == Phase::Idle && buffer.filled().len() > before {
@@ -115,9 +127,7 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for Patient<S> {
     fn poll_write(self: Pin<&mut Self>, context: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
         let this = self.get_mut();
         let written = ready!(Pin::new(&mut this.stream).poll_write(context, bytes));
-        if this.phase == Phase::Idle {
-            this.enter(Phase::Idle);
-        }
+        this.wrote();
         Poll::Ready(written)
     }
 
@@ -128,9 +138,7 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for Patient<S> {
     ) -> Poll<io::Result<usize>> {
         let this = self.get_mut();
         let written = ready!(Pin::new(&mut this.stream).poll_write_vectored(context, parts));
-        if this.phase == Phase::Idle {
-            this.enter(Phase::Idle);
-        }
+        this.wrote();
         Poll::Ready(written)
     }
 
@@ -139,7 +147,10 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for Patient<S> {
     }
 
     fn poll_flush(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.get_mut().stream).poll_flush(context)
+        let this = self.get_mut();
+        // Asked each time, also when there is nothing to send: while an answer is being made nobody may ask us to read.
+        this.look();
+        Pin::new(&mut this.stream).poll_flush(context)
     }
 
     fn poll_shutdown(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
@@ -189,5 +200,24 @@ mod tests {
         client.write_all(b"G").await.unwrap();
         assert_eq!(stream.read_u8().await.unwrap(), b'G');
         assert_eq!(patience(&mut stream).await.as_secs(), 15);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn after_a_quick_answer_the_connection_is_kept_as_after_a_slow_one() {
+        let (mut client, server) = duplex(64);
+        let busy = Busy::default();
+        let mut stream = Patient::new(server, busy.clone(), HEAD);
+        client.write_all(b"GG").await.unwrap();
+        // So quick that nobody saw that it was being made; then one that was only seen by a flush.
+        assert_eq!(stream.read_u8().await.unwrap(), b'G');
+        stream.write_all(b"H").await.unwrap();
+        assert_eq!(stream.read_u8().await.unwrap(), b'G');
+        busy.set(true);
+        stream.flush().await.unwrap();
+        assert!(stream.timer.is_none(), "who waits for an answer has no timer");
+        busy.set(false);
+        stream.write_all(b"H").await.unwrap();
+        stream.flush().await.unwrap();
+        assert_eq!(patience(&mut stream).await.as_secs(), 300);
     }
 }

@@ -105,7 +105,7 @@ impl Catalog for MemoryCatalog {
     async fn begin(&self, access: Access) -> Result<Box<dyn Tx>> {
         let writing = match access {
             Access::Read | Access::Glance => None,
-            Access::Write => Some(Arc::clone(&self.writing).lock_owned().await),
+            Access::WriteOf(_) | Access::Write => Some(Arc::clone(&self.writing).lock_owned().await),
         };
         let state = Arc::clone(&self.state.lock().unwrap_or_else(PoisonError::into_inner));
         Ok(Box::new(MemoryTx { state, home: Arc::clone(&self.state), writing }))

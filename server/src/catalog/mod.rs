@@ -1,6 +1,6 @@
 //! The catalog: records in transactions. What every database must do, and nothing of how.
 //!
-//! A transaction sees one state of everything and, if it writes, is the only writer. What `commit` has answered
+//! A transaction sees one state of everything and, if it writes, is the only writer, of all or of one user's. What `commit` has answered
 //! is durable; what was dropped without it never happened. The verbs are about single records; what may be
 //! recorded when is decided in `library` and `access`. Never draws a random number; reads no clock but the one that several servers
 //! share.
@@ -76,6 +76,9 @@ pub enum Access {
     Read,
     /// Look at single records, each as it is in its moment: not one state of everything, and half as dear.
     Glance,
+    /// Look and change what is one user's, as the only one who changes that. A database that serves several servers lets those of
+    /// other users go on beside it; a [`Access::Write`] never.
+    WriteOf(UserId),
     /// Look and change, as the only one.
     Write,
 }

@@ -1,7 +1,8 @@
 //! The catalog in PostgreSQL, for several servers over one database.
 //!
-//! A writer holds one lock of the database (`WRITERS`) to its end, whichever server it is of, so that change numbers become
-//! visible in their order; readers see a snapshot and wait for nobody. A commit tells the other servers, with the same
+//! A writer holds a lock of the database (`WRITERS`) to its end, whichever server it is of: alone, or, if it changes nothing but what
+//! is one user's, with others of its kind and its user's lock beside. So each user's change numbers become visible in their order,
+//! and who removes what nobody needs meets no store half way; readers see a snapshot and wait for nobody. A commit tells the other servers, with the same
 //! commit (`rings`). A lost connection, a restart or a timeout is an error that clients try again after; nothing half-written is
 //! left. May assume that a commit that PostgreSQL answers is durable, and asks it for that. Never holds a rule.
 
@@ -35,6 +36,8 @@ use super::{Access, Catalog, CatalogError, Heard, Result, Tx, sqlite::SqliteCata
 const PROGRAM: &str = "retrosync-server ";
 /// The advisory lock of the one who writes; of this database only.
 const WRITERS: i64 = 0x5265_7472_6f53_7901;
+/// The advisory locks of those who change what is one user's; the second number is the user's.
+const WRITERS_OF_USER: i32 = 0x5265_7472;
 /// The advisory lock of the one who changes the schema.
 const SCHEMA: i64 = 0x5265_7472_6f53_7902;
 
@@ -130,12 +133,16 @@ impl PostgresCatalog {
                 let begin = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY";
                 self.readers.begin_with(begin).await.map_err(failed)
             }
-            Access::Write => {
+            Access::WriteOf(_) | Access::Write => {
                 // Each statement sees what was committed before it, and the lock is given up after the commit: so whoever has
                 // the lock sees everything that was written before. A snapshot would be of the time before the wait.
                 let mut tx =
                     self.writers.begin_with("BEGIN ISOLATION LEVEL READ COMMITTED").await.map_err(failed)?;
-                schema::lock_to_write(&mut tx).await?;
+                let of = match access {
+                    Access::WriteOf(user) => Some(user),
+                    _ => None,
+                };
+                schema::lock_to_write(&mut tx, of).await?;
                 Ok(tx)
             }
         }

@@ -82,7 +82,7 @@ impl SqliteCatalog {
         let tx = match access {
             Access::Read => Held::Reading(self.readers.begin().await.map_err(failed)?),
             Access::Glance => Held::Glancing(self.glances.lend().await),
-            Access::Write => {
+            Access::WriteOf(_) | Access::Write => {
                 self.place.check()?;
                 Held::Writing(self.writers.turn().await?)
             }
@@ -202,6 +202,15 @@ mod dialect {
 
     /// A JSON list of digests in hex, as `digest`.
     pub(super) const DIGESTS: &str = "(SELECT unhex(value) AS digest FROM json_each($1))";
+
+    /// What a new version brings with it, for a save ($1), a user ($2), a change ($3) and a JSON list of versions in hex that it
+    /// supersedes ($4).
+    pub(super) const FOLLOWS_A_VERSION: &[&str] = &[
+        "UPDATE versions SET leaf = 0 WHERE save_id = $1 AND leaf = 1
+         AND version IN (SELECT unhex(value) FROM json_each($4))",
+        "UPDATE saves SET change = $3 WHERE id = $1",
+        "UPDATE users SET last_change = $3 WHERE id = $2",
+    ];
 
     /// A JSON list of pairs: a device, and when it was last seen.
     pub(super) const PUT_SEEN: &str =

@@ -13,7 +13,7 @@
 //! found ──30 days──▶ condemned ──▶ (bytes are deleted) ──▶ removed ──1 day──▶ forgotten
 //! ```
 //!
-//!   1. *condemned* is written in a transaction that sees no record of anybody. Writers are one at a time, so every store either
+//!   1. *condemned* is written in a transaction that sees no record of anybody. It is written alone (`Access::Write`), so every store either
 //!      recorded before (and is seen) or comes after, and then `add_content` refuses it: it cannot know whether the bytes that it
 //!      published were put before the deletion or after it. It answers "send them again in a moment" (503).
 //!   2. Bytes are deleted only while *condemned*, only by the holder of the one turn (`catalog::turn`), and only well within it.

@@ -89,7 +89,7 @@ impl Batch {
         }
         self.publish().await?;
         let lost = self.lost().await?;
-        let mut tx = self.library.catalog.begin(Access::Write).await?;
+        let mut tx = self.library.catalog.begin(Access::WriteOf(self.asker.user)).await?;
         // Asked again inside: the same request may have been under way twice at once.
         if let Some(reply) = asked.recall(tx.as_mut()).await? {
             // What the other wrote may not be durable yet; an empty commit is answered when it is.

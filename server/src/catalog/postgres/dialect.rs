@@ -21,6 +21,14 @@ pub(super) const WERE_CONTENTS: &str =
 pub(super) const DIGESTS: &str =
     "(SELECT decode(list.name, 'hex') AS digest FROM jsonb_array_elements_text($1::jsonb) AS list (name))";
 
+/// What a new version brings with it, for a save ($1), a user ($2), a change ($3) and a JSON list of versions in hex that it
+/// supersedes ($4): one statement, for each is a way to the database and back.
+pub(super) const FOLLOWS_A_VERSION: &[&str] = &["WITH superseded AS (
+         UPDATE versions SET leaf = 0 WHERE save_id = $1 AND leaf = 1 AND version IN
+         (SELECT decode(list.name, 'hex') FROM jsonb_array_elements_text($4::jsonb) AS list (name))),
+     of_save AS (UPDATE saves SET change = $3 WHERE id = $1)
+     UPDATE users SET last_change = $3 WHERE id = $2"];
+
 /// A JSON list of pairs: a device, and when it was last seen.
 pub(super) const PUT_SEEN: &str = "UPDATE devices SET last_seen_unix_s = (seen.pair ->> 1)::bigint
      FROM jsonb_array_elements($1::jsonb) AS seen (pair) WHERE devices.device = seen.pair ->> 0";

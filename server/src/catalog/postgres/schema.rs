@@ -8,8 +8,8 @@
 use retrosync_protocol::Epoch;
 use sqlx::{PgPool, Row as _};
 
-use super::{Held, SCHEMA, WRITERS, failed};
-use crate::catalog::{CatalogError, Result};
+use super::{Held, SCHEMA, WRITERS, WRITERS_OF_USER, failed};
+use crate::catalog::{CatalogError, Result, UserId};
 
 /// A numbered change; its number is its place in the list, from 1.
 pub(super) struct Migration {
@@ -67,9 +67,13 @@ pub(super) async fn bring_up(pool: &PgPool, migrations: &[Migration], first_epoc
     tx.commit().await.map_err(failed)
 }
 
-/// Waits to be the only one who writes; refuses if the schema has become too new for this server meanwhile.
-pub(super) async fn lock_to_write(tx: &mut Held) -> Result<()> {
-    lock(tx, WRITERS).await?;
+/// Waits to be the only one who writes, or who writes what is this user's; refuses if the schema has become too new for this server
+/// meanwhile.
+pub(super) async fn lock_to_write(tx: &mut Held, of: Option<UserId>) -> Result<()> {
+    match of {
+        None => lock(tx, WRITERS).await?,
+        Some(user) => lock_of_user(tx, user).await?,
+    }
     // A statement of its own: what it sees is of after the wait.
     refuse_older(state(tx).await?, number(MIGRATIONS.len()))
 }
@@ -96,6 +100,15 @@ fn refuse_older(state: Option<State>, known: i64) -> Result<()> {
 
 async fn lock(tx: &mut Held, which: i64) -> Result<()> {
     let query = sqlx::query("SELECT pg_advisory_xact_lock($1)").bind(which);
+    query.execute(&mut **tx).await.map_err(failed).map(drop)
+}
+
+/// Whoever wants to be the only one of all is not overtaken: PostgreSQL's locks are given in the order in which they are asked for.
+async fn lock_of_user(tx: &mut Held, user: UserId) -> Result<()> {
+    // Its lower half is enough of a number: two users who share it only wait for each other.
+    let lower_half = user.0 as i32;
+    let query = sqlx::query("SELECT pg_advisory_xact_lock_shared($1), pg_advisory_xact_lock($2, $3)");
+    let query = query.bind(WRITERS).bind(WRITERS_OF_USER).bind(lower_half);
     query.execute(&mut **tx).await.map_err(failed).map(drop)
 }
 

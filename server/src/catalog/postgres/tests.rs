@@ -199,12 +199,48 @@ async fn a_writer_that_waits_too_long_is_told_to_try_again_and_spoils_nothing() 
     let other = PostgresCatalog::connect(&impatient, PostgresOptions::default()).unwrap();
     let mut tx = other.writers.begin().await.unwrap();
     sqlx::query("SET LOCAL lock_timeout = 100").execute(&mut *tx).await.unwrap();
-    let why = schema::lock_to_write(&mut tx).await.unwrap_err();
+    let why = schema::lock_to_write(&mut tx, None).await.unwrap_err();
     assert!(matches!(why, CatalogError::Busy(_)), "{why}");
     drop(tx);
     first.commit().await.unwrap();
     let mut tx = other.begin(Access::Write).await.unwrap();
     assert_eq!(tx.users().await.unwrap().len(), 1, "the same connection is well again");
+}
+
+/// Does it still wait for its turn, once PostgreSQL says that it does?
+async fn waits(catalog: &PostgresCatalog, writer: &tokio::task::JoinHandle<Result<Box<dyn Tx>>>) -> bool {
+    let waiting = "SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND NOT granted
+         AND database = (SELECT oid FROM pg_database WHERE datname = current_database())";
+    let began = tokio::time::Instant::now();
+    while began.elapsed() < WAIT && !writer.is_finished() {
+        let query = sqlx::query_scalar::<_, i64>(waiting).fetch_one(&catalog.readers);
+        if query.await.unwrap() > 0 {
+            return true;
+        }
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+    false
+}
+
+#[tokio::test]
+async fn a_store_waits_for_one_of_the_same_user_and_for_upkeep_and_for_nobody_else() {
+    let Some(url) = cluster::database() else { return };
+    let catalog = Arc::new(open(&url).await);
+    let one = Access::WriteOf(UserId(1));
+    for (row, first, second, beside) in [
+        ("two users' stores", one, Access::WriteOf(UserId(2)), true),
+        ("one user's stores", one, one, false),
+        ("upkeep after a store", one, Access::Write, false),
+        ("a store after upkeep", Access::Write, one, false),
+        ("upkeep twice", Access::Write, Access::Write, false),
+    ] {
+        let first = catalog.begin(first).await.unwrap();
+        let again = catalog.clone();
+        let second = tokio::spawn(async move { again.begin(second).await });
+        assert_ne!(waits(&catalog, &second).await, beside, "{row}");
+        first.commit().await.unwrap();
+        second.await.unwrap().unwrap().commit().await.unwrap();
+    }
 }
 
 #[tokio::test]

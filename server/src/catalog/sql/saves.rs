@@ -121,20 +121,12 @@ impl Saves for SqlTx {
         .execute(&mut *self.tx)
         .await
         .map_err(failed)?;
-        for parent in superseded {
-            let query =
-                sqlx::query("UPDATE versions SET leaf = 0 WHERE save_id = $1 AND version = $2 AND leaf = 1")
-                    .bind(row.0)
-                    .bind(raw(parent));
-            query.execute(&mut *self.tx).await.map_err(failed)?;
+        let superseded = json(&superseded.iter().map(VersionId::to_string).collect::<Vec<_>>())?;
+        for follows in dialect::FOLLOWS_A_VERSION {
+            let query = sqlx::query(*follows).bind(row.0).bind(user.0).bind(int(version.change));
+            query.bind(&superseded).execute(&mut *self.tx).await.map_err(failed)?;
         }
-        let save =
-            sqlx::query("UPDATE saves SET change = $1 WHERE id = $2").bind(int(version.change)).bind(row.0);
-        save.execute(&mut *self.tx).await.map_err(failed)?;
-        let last = sqlx::query("UPDATE users SET last_change = $1 WHERE id = $2")
-            .bind(int(version.change))
-            .bind(user.0);
-        last.execute(&mut *self.tx).await.map_err(failed).map(drop)
+        Ok(())
     }
 
     async fn version(&mut self, row: SaveRow, id: VersionId) -> Result<Option<StoredVersion>> {
