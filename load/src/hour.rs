@@ -159,11 +159,12 @@ mod tests {
 
     #[test]
     fn a_leak_is_told_from_memory_that_only_goes_up_and_down() {
-        let looks = |memory_mib: fn(f64) -> f64| -> Vec<Look> {
+        type Memory = fn(f64) -> f64;
+        let looks = |memory_mib: Memory| -> Vec<Look> {
             let at = (1..=100).map(|number| f64::from(number) * 10.0);
             at.map(|at_s| Look { at_s, memory_mib: memory_mib(at_s) }).collect()
         };
-        let rows: [(&str, fn(f64) -> f64, f64); 4] = [
+        let rows: [(&str, Memory, f64); 4] = [
             ("it never changes", |_| 200.0, 0.0),
             ("it leaks", |at_s| 200.0 + at_s / 100.0, 0.01),
             ("it leaks, and goes up and down", |at_s| 200.0 + at_s / 100.0 + (at_s / 10.0 % 2.0) * 5.0, 0.01),
