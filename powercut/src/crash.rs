@@ -8,7 +8,7 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use crate::fat32::Geometry;
-use crate::image::{Crash, Image, SECTOR};
+use crate::image::{ByNumber, Crash, Image, SECTOR};
 use crate::log::Entry;
 
 /// A state, and how it came about.
@@ -21,6 +21,26 @@ pub(crate) struct State {
     pub(crate) flushed: usize,
     /// Which one it is: the log's entry, and the order drawn (0: the log's own).
     pub(crate) at: (usize, u64),
+    /// No card of this log was like it; else it was dealt out with fewer steps reported done.
+    pub(crate) is_new: bool,
+}
+
+/// What is dealt out, each once.
+struct Dealt<'a> {
+    /// The steps, reported and flushed, with which a card was dealt out last, by its fingerprint.
+    cards: ByNumber<u64, (usize, usize)>,
+    steps: (usize, usize),
+    each: &'a mut dyn FnMut(State) -> bool,
+}
+
+impl Dealt<'_> {
+    /// Says whether to go on.
+    fn deal(&mut self, crash: Crash, at: (usize, u64)) -> bool {
+        let before = self.cards.insert(crash.fingerprint(), self.steps);
+        let (acked, flushed) = self.steps;
+        before == Some(self.steps)
+            || (self.each)(State { crash, acked, flushed, at, is_new: before.is_none() })
+    }
 }
 
 /// The first mark: what stands before is not looked at.
@@ -32,27 +52,22 @@ const EXHAUSTIVE: usize = 8;
 
 struct Epoch<'a> {
     writes: Vec<(u64, &'a [u8])>,
-    marks: Vec<usize>,
 }
 
 /// Deals the states of a log out, `orders` for each epoch besides its prefixes; sectors with files' bytes are torn if `tears`.
-/// `each` says whether to go on.
+/// A card comes again only where more was reported done than before. `each` says whether to go on.
 pub(crate) fn states(entries: &[Entry], orders: u64, tears: bool, each: &mut dyn FnMut(State) -> bool) {
-    let (mut durable, mut begun, mut acked) = (Arc::new(Image::default()), false, 0);
-    let mut flushed = 0;
-    let mut epoch = Epoch { writes: Vec::new(), marks: Vec::new() };
-    let mut first = true;
+    let (mut durable, mut begun) = (Arc::new(Image::default()), false);
+    let mut epoch = Epoch { writes: Vec::new() };
+    let mut dealt = Dealt { cards: ByNumber::default(), steps: (0, 0), each };
     for (at, entry) in entries.iter().enumerate() {
         match entry {
             Entry::Mark(text) if text == BEGIN => begun = true,
-            Entry::Mark(text) if text.starts_with(DID) => {
-                acked += 1;
-                epoch.marks.push(at);
-            }
+            Entry::Mark(text) if text.starts_with(DID) => dealt.steps.0 += 1,
             Entry::Mark(_) => {}
             Entry::Write { sector, bytes, forced } => {
                 epoch.writes.push((*sector, bytes));
-                if begun && !each(State { crash: epoch.whole(&durable), acked, flushed, at: (at, 0) }) {
+                if begun && !dealt.deal(epoch.whole(&durable), (at, 0)) {
                     return;
                 }
                 if *forced {
@@ -60,30 +75,23 @@ pub(crate) fn states(entries: &[Entry], orders: u64, tears: bool, each: &mut dyn
                 }
             }
             Entry::Flush => {
-                if begun
-                    && !epoch.shuffle(&durable, orders, tears, &mut |crash, order| {
-                        each(State { crash, acked, flushed, at: (at, order) })
-                    })
-                {
-                    return;
-                }
-                if begun
-                    && std::mem::take(&mut first)
-                    && !each(State { crash: Crash::of(&durable), acked, flushed, at: (at, 0) })
-                {
+                let goes_on = !begun
+                    || dealt.deal(Crash::of(&durable), (at, 0))
+                        && epoch.shuffle(&durable, orders, tears, &mut |crash, order| {
+                            dealt.deal(crash, (at, order))
+                        });
+                if !goes_on {
                     return;
                 }
                 for (sector, bytes) in epoch.writes.drain(..) {
                     Arc::make_mut(&mut durable).write(sector, bytes);
                 }
-                epoch.marks.clear();
-                flushed = acked;
+                dealt.steps.1 = dealt.steps.0;
             }
         }
     }
-    epoch.shuffle(&durable, orders, tears, &mut |crash, order| {
-        each(State { crash, acked, flushed, at: (entries.len(), order) })
-    });
+    let at = entries.len();
+    epoch.shuffle(&durable, orders, tears, &mut |crash, order| dealt.deal(crash, (at, order)));
 }
 
 /// How many epochs with writes stand after the beginning.
@@ -122,7 +130,6 @@ impl Epoch<'_> {
             return true;
         }
         let is_meta = self.folders(durable);
-        let mut seen = BTreeSet::new();
         let all = 1u64 << sectors.len().min(EXHAUSTIVE + 1);
         let (exhaustive, count) =
             if sectors.len() <= EXHAUSTIVE { (all, all + orders.min(all)) } else { (0, orders) };
@@ -137,7 +144,7 @@ impl Epoch<'_> {
             } else {
                 self.deal(&mut dice, &|sector| !tears || is_meta(sector), &mut crash);
             }
-            if seen.insert(crash.fingerprint()) && !each(crash, order + 1) {
+            if !each(crash, order + 1) {
                 return false;
             }
         }

@@ -47,8 +47,8 @@ pub(crate) fn compare(
     let neighbours: Vec<_> = make.beside().into_iter().map(|(path, _)| path).collect();
     let mut compared = Compared::default();
     let mut wrong = None;
-    states(entries, orders, false, &mut |State { crash, acked, flushed, at }| {
-        compared.states += 1;
+    states(entries, orders, false, &mut |State { crash, acked, flushed, at, is_new }| {
+        compared.states += u64::from(is_new);
         let Some(card) = Mounted::new(crash, Path::new(ROOT)) else {
             wrong = Some("the card is no FAT32 any more".to_owned());
             return false;

@@ -12,13 +12,15 @@ use std::sync::Arc;
 use retrosync::identity::Identity;
 use retrosync::root::Root;
 use retrosync::volume::{Os, Volume};
+use retrosync::whole;
 use retrosync_protocol::Digest;
 
 use crate::calls::{Hands, Sequence, path, sequences};
 use crate::crash::{BEGIN, DID};
 use crate::judge::judge;
 use crate::plan::{CARD_BYTES, Job, LOG_BYTES, Make, Plan, Seen, Task, answer};
-use crate::story::{Parts, ROOT, Step, bytes, endless, endless_after, save};
+use crate::saves::{files, save};
+use crate::story::{Parts, ROOT, Step, endless, endless_after};
 
 type Failed = Box<dyn std::error::Error>;
 
@@ -108,8 +110,10 @@ pub(crate) fn live(kind: &str, acked: usize) -> Result<(), Failed> {
     // What was on its way when the power went may have been done.
     let is_done = |step: Step| match step {
         Step::Bring(number, _) => {
-            fs::read(save(number).1.under(Path::new(ROOT))).ok()
-                == endless_after(acked + 1).saves[number].bytes(number)
+            let mut here = Vec::new();
+            let path = save(number).1.under(Path::new(ROOT));
+            let read = whole::open(&Os, &path).and_then(|mut save| save.read_to_end(&mut here));
+            read.is_ok() && Some(here) == endless_after(acked + 1).saves[number].bytes(number)
         }
         Step::Learn => parts.journal().base().cursor > now.cycles,
         _ => false,
@@ -142,7 +146,9 @@ fn populate(make: &Make) -> Result<(), Failed> {
         write(&root.join(path), &bytes)?;
     }
     for (number, size) in make.story().begins {
-        write(&save(number).1.under(root), &bytes(number, 1, size))?;
+        for (path, bytes) in files(number, 1, size) {
+            write(&path, &bytes)?;
+        }
     }
     let root = Root::create(Arc::new(Os), root).map_err(|error| error.to_string())?;
     Identity::open(Arc::new(Os), &root.state_dir(), "serial:1")

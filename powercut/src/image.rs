@@ -39,6 +39,20 @@ pub(crate) type ByNumber<K, V> = HashMap<K, V, BuildHasherDefault<Spread>>;
 #[derive(Clone, Default)]
 pub(crate) struct Image {
     pages: ByNumber<u64, Box<[u8]>>,
+    /// Of all its sectors: see `mark`.
+    sum: u64,
+}
+
+/// Tells a sector from any other; 0 where it is all zero. Added up for a card, whatever the order, and taken away again.
+fn mark(number: u64, sector: &[u8]) -> u64 {
+    let words = sector.as_chunks::<8>().0;
+    if words.iter().all(|word| *word == [0; 8]) {
+        return 0;
+    }
+    let mut spread = Spread(number);
+    words.iter().for_each(|word| spread.write_u64(u64::from_le_bytes(*word)));
+    spread.write_u64(number);
+    spread.finish()
 }
 
 impl Image {
@@ -53,6 +67,8 @@ impl Image {
     pub(crate) fn write(&mut self, first: u64, bytes: &[u8]) {
         for (number, sector) in (first..).zip(bytes.chunks(SECTOR)) {
             let at = (number % PAGE_SECTORS) as usize * SECTOR;
+            let (before, after) = (mark(number, self.sector(number)), mark(number, sector));
+            self.sum = self.sum.wrapping_sub(before).wrapping_add(after);
             let number = number / PAGE_SECTORS;
             if sector.iter().all(|byte| *byte == 0) && !self.pages.contains_key(&number) {
                 continue;
@@ -94,20 +110,12 @@ impl Crash {
         self.over.get(&number).map_or_else(|| self.durable.sector(number), |sector| &sector[..])
     }
 
-    /// Tells two crashes of one durable image apart.
+    /// Tells any two cards apart, however they came about.
     pub(crate) fn fingerprint(&self) -> u64 {
-        let mut sum = 0u64;
-        for (number, sector) in &self.over {
-            if sector == self.durable.sector(*number) {
-                continue;
-            }
-            let mut spread = Spread(*number);
-            for word in sector.chunks_exact(8) {
-                spread.write_u64(word.iter().fold(0, |word, byte| word << 8 | u64::from(*byte)));
-            }
-            sum = sum.wrapping_add(spread.finish() | 1);
-        }
-        sum
+        self.over.iter().fold(self.durable.sum, |sum, (number, sector)| {
+            let before = mark(*number, self.durable.sector(*number));
+            sum.wrapping_sub(before).wrapping_add(mark(*number, sector))
+        })
     }
 
     /// The whole of it, to be written to a real card.

@@ -11,9 +11,11 @@ use std::sync::Arc;
 use retrosync::error::{Error, Problem};
 use retrosync::root::STATE_FOLDER;
 use retrosync::volume::{EntryKind, Volume};
+use retrosync::whole;
 
 use crate::mounted::Mounted;
-use crate::story::{Expected, Parts, ROOT, SAVES, bytes, content, learnt, save, token};
+use crate::saves::{SAVES, SET, bytes, content, save};
+use crate::story::{Expected, Held, Parts, ROOT, learnt, token};
 
 /// Neighbours of the saves, whom no step concerns: path below the root and bytes.
 pub(crate) type Neighbours = [(String, Vec<u8>)];
@@ -83,6 +85,8 @@ fn judge_names(volume: &dyn Volume, neighbours: &Neighbours) -> Result<(), Strin
     let saves = SAVES.iter().map(|(_, path)| *path);
     let known: BTreeSet<_> =
         saves.chain(neighbours.iter().map(|(path, _)| &**path)).map(str::to_lowercase).collect();
+    // What is there of several files was judged as a whole; it knows nothing of files that begin with a point.
+    let is_of_set = |name: &str| name.starts_with(SAVES[SET].1.trim_end_matches('*')) && !name.contains("/.");
     let mut folders = vec![String::new()];
     while let Some(folder) = folders.pop() {
         let listed = volume.list(&Path::new(ROOT).join(&folder)).map_err(|error| error.to_string())?;
@@ -91,7 +95,7 @@ fn judge_names(volume: &dyn Volume, neighbours: &Neighbours) -> Result<(), Strin
             match entry.kind {
                 EntryKind::Folder if name == STATE_FOLDER => {}
                 EntryKind::Folder => folders.push(name + "/"),
-                _ if known.contains(&name.to_lowercase()) => {}
+                _ if known.contains(&name.to_lowercase()) || is_of_set(&name) => {}
                 _ => return Err(format!("`{name}` is there, which nobody made")),
             }
         }
@@ -101,7 +105,7 @@ fn judge_names(volume: &dyn Volume, neighbours: &Neighbours) -> Result<(), Strin
 
 fn read(volume: &dyn Volume, path: &str) -> Result<Option<Vec<u8>>, String> {
     let mut bytes = Vec::new();
-    match volume.open(&Path::new(ROOT).join(path)) {
+    match whole::open(volume, &Path::new(ROOT).join(path)) {
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
         Err(error) => return Err(format!("`{path}` cannot be opened: {error}")),
         Ok(mut file) => {
@@ -121,7 +125,7 @@ fn judge_save(
     let (id, path) = save(number);
     let [old, new] = [&acked.saves[number], &begun.saves[number]];
     let here = read(volume, path.as_str())?;
-    let is = |held: &crate::story::Held| here == held.bytes(number);
+    let is = |held: &Held| here == held.bytes(number);
     let held = match (is(old), is(new)) {
         (_, true) => new,
         (true, false) => old,
@@ -160,7 +164,7 @@ fn judge_save(
 }
 
 fn describe(here: &[u8], number: usize, newest: u64) -> String {
-    for round in (1..=newest).rev() {
+    for round in (1..=newest).rev().filter(|_| number != SET) {
         if here == bytes(number, round, here.len()) {
             return format!("round {round}, {} bytes", here.len());
         }

@@ -4,6 +4,7 @@ mod calls;
 mod course;
 mod crash;
 mod differ;
+mod drawn;
 #[allow(dead_code, clippy::unwrap_used, reason = "shared with the tests, which make use of all of it")]
 #[path = "../../tests/support/fat.rs"]
 mod fat;
@@ -16,6 +17,8 @@ mod log;
 mod mounted;
 mod plan;
 mod qemu;
+mod rounds;
+mod saves;
 mod story;
 mod sweep;
 mod uml;
@@ -29,6 +32,7 @@ Cuts the power of a real FAT card at every point of what the daemon writes, and 
   scripts/powercut             the short form, about a minute; what scripts/check runs
   scripts/powercut --long      every write path, sizes, clusters, full folders; a million states and 200 real kills
   scripts/powercut --long --states 200000 --kills 20 --exfat-kills 5
+  scripts/powercut --long --from 7        goes on with round 7, where a run was interrupted
 
 How: a kernel in a process (user-mode Linux) mounts its own vfat on a file. The daemon's own code replaces, retires and
 adds saves there, keeps copies, writes journal and identity, and recovers from earlier cuts; dm-log-writes records every

@@ -4,6 +4,8 @@ use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
+use crate::drawn;
+use crate::saves::bytes;
 use crate::story::{Story, stories, textbook_story};
 
 /// Bytes of a slice of the disk of cards.
@@ -11,12 +13,23 @@ pub(crate) const CARD_BYTES: u64 = 2304 << 20;
 /// Bytes of a slice of the disk of logs.
 pub(crate) const LOG_BYTES: u64 = 512 << 20;
 
+/// Which story is played.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) enum Which {
+    /// The one of this number in `stories`.
+    Written(usize),
+    /// The one of this number that is drawn.
+    Drawn(u64),
+    /// The textbook's: its failing is the point.
+    Textbook,
+}
+
 /// The card that is made for a job.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Make {
-    /// The number of the story in `stories`; past its end: the textbook's.
-    pub(crate) story: usize,
-    /// The size of its saves.
+    /// The story.
+    pub(crate) story: Which,
+    /// The size of its saves, if it was written.
     pub(crate) size_bytes: usize,
     /// Other files in the saves' folder.
     pub(crate) neighbours: usize,
@@ -31,13 +44,11 @@ pub(crate) struct Make {
 impl Make {
     /// The story.
     pub(crate) fn story(&self) -> Story {
-        let mut all = stories(self.size_bytes);
-        if self.story < all.len() { all.swap_remove(self.story) } else { textbook_story(self.size_bytes) }
-    }
-
-    /// Is its failing the point?
-    pub(crate) fn is_textbook(&self) -> bool {
-        self.story >= stories(self.size_bytes).len()
+        match self.story {
+            Which::Written(number) => stories(self.size_bytes).swap_remove(number),
+            Which::Drawn(number) => drawn::story(number),
+            Which::Textbook => textbook_story(self.size_bytes),
+        }
     }
 
     /// Are the folders of a sequence of calls younger than the last sync of the folder that they are in?
@@ -50,11 +61,11 @@ impl Make {
         let Make { size_bytes, neighbours, cluster_sectors, .. } = self;
         let eager = if self.eager { ", eager" } else { "" };
         let options = if self.options.is_empty() { String::new() } else { format!(", {}", self.options) };
-        let name = self.story().name;
-        format!(
-            "{name}, {size_bytes} B, {neighbours} files, {} B clusters{eager}{options}",
-            cluster_sectors * 512
-        )
+        let name = match self.story {
+            Which::Drawn(number) => format!("drawn {number}"),
+            _ => format!("{}, {size_bytes} B", self.story().name),
+        };
+        format!("{name}, {neighbours} files, {} B clusters{eager}{options}", cluster_sectors * 512)
     }
 
     /// The files that lie beside the saves.
@@ -64,7 +75,7 @@ impl Make {
             1 => format!("Saves/Another Game With a Longer Name {number:03} (USA, Europe).srm"),
             _ => format!("Saves/G{number:03}.sav"),
         };
-        (0..self.neighbours).map(|number| (name(number), crate::story::bytes(100 + number, 1, 600))).collect()
+        (0..self.neighbours).map(|number| (name(number), bytes(100 + number, 1, 600))).collect()
     }
 }
 

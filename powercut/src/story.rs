@@ -1,6 +1,6 @@
 //! What is done to a card: stories of steps, carried out by the daemon's own code on any volume, and the bytes they move.
 //!
-//! The same story is played on a real card and told to the judge: all bytes follow from the numbers alone.
+//! The same story is played on a real card and told to the judge: what is there after each step follows from the steps alone.
 
 use std::collections::VecDeque;
 use std::path::Path;
@@ -12,25 +12,16 @@ use retrosync::error::{Problem, Result};
 use retrosync::identity::Identity;
 use retrosync::journal::{Entry, Journal};
 use retrosync::root::Root;
-use retrosync::snapshot::{BaseEntry, Place, RelativePath, Stamp};
+use retrosync::snapshot::{BaseEntry, Place, Stamp};
 use retrosync::volume::Volume;
-use retrosync_protocol::{Content, Digest, Epoch, SaveId, Token};
+use retrosync_protocol::{Digest, Epoch, Token};
+
+use crate::saves::{SAVES, SET, bytes, content, save};
 
 /// Where the card is mounted, there and here.
 pub(crate) const ROOT: &str = "/mnt/card";
 /// How many sequence numbers a step takes: one reservation at most.
 pub(crate) const TAKEN: u64 = 40;
-/// How many saves a story may speak of.
-pub(crate) const SAVES: [(&str, &str); 4] = [
-    ("gb/sram/Tetris", "Saves/Tetris.srm"),
-    (
-        "gba/sram/A Very Long Name of a Game - With a Subtitle (Europe) (En,Fr,De)",
-        "Saves/mGBA/A Very Long Name of a Game - With a Subtitle (Europe) (En,Fr,De).srm",
-    ),
-    ("snes/sram/Mixed Case", "Saves/Mixed Case.srm"),
-    ("nes/sram/Elsewhere", "Saves/New/Deep/Elsewhere.sav"),
-];
-
 /// One thing the daemon does. The numbers of a save's rounds grow by one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Step {
@@ -59,37 +50,6 @@ pub(crate) struct Story {
     pub(crate) begins: Vec<(usize, usize)>,
     /// What is done.
     pub(crate) steps: Vec<Step>,
-}
-
-/// The bytes of a save in a round; round 0 is none.
-pub(crate) fn bytes(save: usize, round: u64, size: usize) -> Vec<u8> {
-    let mut seed =
-        (save as u64 + 1).wrapping_mul(0x9e37_79b9_7f4a_7c15) ^ round.wrapping_mul(0xd134_2543_de82_ef95);
-    let mut bytes = Vec::with_capacity(size + 8);
-    while bytes.len() < size {
-        seed ^= seed << 13;
-        seed ^= seed >> 7;
-        seed ^= seed << 17;
-        bytes.extend_from_slice(&seed.to_le_bytes());
-    }
-    bytes.truncate(size);
-    bytes
-}
-
-/// What is told of bytes.
-pub(crate) fn content(bytes: &[u8]) -> Content {
-    Content { digest: Digest::of(bytes), size_bytes: bytes.len() as u64 }
-}
-
-/// The save of a number and where it is.
-pub(crate) fn save(number: usize) -> (SaveId, RelativePath) {
-    let (save, path) = SAVES[number];
-    (known(save.parse().ok()), known(RelativePath::new(path)))
-}
-
-/// What is written in this program and cannot be wrong.
-fn known<T>(value: Option<T>) -> T {
-    value.unwrap_or_else(|| unreachable!("a name in this program is wrong"))
 }
 
 /// The token of a pairing.
@@ -345,6 +305,11 @@ pub(crate) fn stories(size: usize) -> Vec<Story> {
             ],
         ),
         story("large", &[(0, 1_200_000)], vec![Bring(0, 1_200_000), Bring(0, 1_100_000)]),
+        story(
+            "several files",
+            &[(SET, size), (0, 700)],
+            vec![Bring(SET, size), Bring(SET, size / 2 + 9), Learn, Retire(SET), Bring(SET, 300)],
+        ),
     ]
 }
 
@@ -355,13 +320,14 @@ pub(crate) fn textbook_story(size: usize) -> Story {
 
 /// What goes on for ever, until the kernel is killed: the step of this number.
 pub(crate) fn endless(at: usize) -> Step {
-    match at % 7 {
+    match at % 8 {
         0 => Step::Bring(0, 32 * 1024),
         1 => Step::Learn,
         2 => Step::Bring(1, 3000 + at % 5 * 700),
         3 => Step::Count,
         4 => Step::Bring(0, 20_000 + at % 3 * 4096),
         5 => Step::Bring(0, 32 * 1024),
+        6 => Step::Bring(SET, 2000 + at % 3 * 1500),
         _ => Step::Thin,
     }
 }

@@ -48,19 +48,19 @@ pub(crate) struct Kept {
 pub(crate) struct Outcome {
     /// The recording's name.
     pub(crate) name: String,
-    /// Different crash states that were judged.
+    /// Cards that differ from each other, each judged at least once.
     pub(crate) states: u64,
     /// How many were wrong.
     pub(crate) failures: u64,
     /// The first of each kind: what, where, how often.
     pub(crate) kinds: BTreeMap<String, (String, u64)>,
-    /// States that only a check of the card can mend, by the folder that cannot be listed: not judged.
+    /// Cards that only a check can mend, by the folder that cannot be listed: not judged, and not among `states`.
     pub(crate) torn: BTreeMap<PathBuf, u64>,
     /// One for each different course that the recovery took.
     pub(crate) courses: BTreeMap<Vec<&'static str>, Kept>,
     /// A few at random.
     pub(crate) samples: Vec<Kept>,
-    /// Seconds on one core.
+    /// How long it took.
     pub(crate) seconds: f64,
 }
 
@@ -95,7 +95,6 @@ fn sweep_one(recording: &Recording) -> Outcome {
     states(&recording.entries, recording.orders, true, &mut |state| {
         let acked = recording.acked.unwrap_or(state.acked);
         let begun = (acked + 1).min(story.steps.len());
-        outcome.states += 1;
         let kept = |state: &State| Kept {
             make: recording.make.clone(),
             acked,
@@ -107,9 +106,10 @@ fn sweep_one(recording: &Recording) -> Outcome {
             return true;
         };
         if let Some(folder) = card.torn() {
-            *outcome.torn.entry(folder).or_default() += 1;
+            *outcome.torn.entry(folder).or_default() += u64::from(state.is_new);
             return true;
         }
+        outcome.states += u64::from(state.is_new);
         let volume: Arc<dyn Volume> = Arc::new(card.clone());
         let judged =
             judge(&volume, &expected[acked], &expected[begun], &beside).and_then(|()| judge_mounted(&card));
@@ -120,7 +120,7 @@ fn sweep_one(recording: &Recording) -> Outcome {
             let course = card.trace();
             outcome.courses.entry(course).or_insert_with(|| kept(&state));
         }
-        if outcome.states % SAMPLE_EVERY == 1 && outcome.samples.len() < MOST_SAMPLES {
+        if state.is_new && outcome.states % SAMPLE_EVERY == 1 && outcome.samples.len() < MOST_SAMPLES {
             outcome.samples.push(kept(&state));
         }
         true

@@ -1,0 +1,61 @@
+//! Stories that nobody wrote, and their cards: each follows from a number, and no two are alike. They take what is written in
+//! `story.rs` into every order, size and neighbourhood.
+
+use crate::crash::Dice;
+use crate::plan::{Make, Which};
+use crate::saves::SAVES;
+use crate::story::{Expected, Step, Story};
+
+/// Around sectors and clusters, and what games have.
+const SIZES: [u64; 12] = [7, 511, 512, 513, 2048, 4096, 4097, 8192, 12_345, 32_768, 65_536, 131_088];
+
+/// A card and, by its number, the story that is played on it.
+pub(crate) fn make(number: u64) -> Make {
+    let mut dice = Dice::new(number);
+    Make {
+        story: Which::Drawn(number),
+        size_bytes: 0,
+        neighbours: dice.below(90) as usize,
+        cluster_sectors: [1, 1, 2, 8, 8, 64][dice.below(6) as usize],
+        eager: false,
+        options: if dice.below(6) == 0 { "flush".into() } else { String::new() },
+    }
+}
+
+/// The story of this number.
+pub(crate) fn story(number: u64) -> Story {
+    let mut dice = Dice::new(number ^ 0x5707_1e5);
+    let size = |dice: &mut Dice| match dice.below(4) {
+        0 => dice.below(50_000) as usize + 1,
+        _ => SIZES[dice.below(SIZES.len() as u64) as usize] as usize,
+    };
+    let mut story = Story { name: "drawn", begins: Vec::new(), steps: Vec::new() };
+    for save in 0..SAVES.len() {
+        if dice.below(3) > 0 {
+            story.begins.push((save, size(&mut dice)));
+        }
+    }
+    let mut now = story.after(0);
+    for _ in 0..6 + dice.below(8) {
+        let other = size(&mut dice);
+        let step = draw(&mut dice, &now, other);
+        now.take(step);
+        story.steps.push(step);
+    }
+    story
+}
+
+/// A step that can be done now; `size` is that of a save that becomes another.
+fn draw(dice: &mut Dice, now: &Expected, size: usize) -> Step {
+    let save = dice.below(SAVES.len() as u64) as usize;
+    let held = now.saves[save].size;
+    match dice.below(12) {
+        0 if held.is_some() => Step::Retire(save),
+        1 => Step::Learn,
+        2 => Step::Count,
+        3 => Step::Pair,
+        4 => Step::Thin,
+        5..=7 => Step::Bring(save, held.unwrap_or(size)),
+        _ => Step::Bring(save, size),
+    }
+}
