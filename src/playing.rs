@@ -116,6 +116,12 @@ impl Hooks {
         *self.said() = None;
     }
 
+    /// How long it still takes until the game loads its save that a hook says is about to start; nothing if none is.
+    pub fn starts_in_ms(&self) -> Option<u64> {
+        let from_boot_ms = (*self.said())?.from_boot_ms;
+        from_boot_ms.checked_sub(boot_ms()).filter(|left_ms| *left_ms > 0)
+    }
+
     /// Looks at the flag files and at every process, in the light of what was said.
     pub fn look(&self, signs: &Signs) -> Playing {
         machine::ask(|machine| machine.games(signs)).unwrap_or_else(|| {

@@ -5,6 +5,7 @@ mod cycle {
     mod awaited;
     mod daemon;
     mod games;
+    mod halves;
     pub mod rig;
 }
 

@@ -137,4 +137,3 @@ fn kill_all(work: &Path, asked: &Asked) -> Result<(), String> {
     }
     Ok(())
 }
-

@@ -24,7 +24,7 @@ pub(crate) fn make(number: u64) -> Make {
 
 /// The story of this number.
 pub(crate) fn story(number: u64) -> Story {
-    let mut dice = Dice::new(number ^ 0x5707_1e5);
+    let mut dice = Dice::new(number ^ 0x0570_71e5);
     let size = |dice: &mut Dice| match dice.below(4) {
         0 => dice.below(50_000) as usize + 1,
         _ => SIZES[dice.below(SIZES.len() as u64) as usize] as usize,
@@ -57,5 +57,48 @@ fn draw(dice: &mut Dice, now: &Expected, size: usize) -> Step {
         4 => Step::Thin,
         5..=7 => Step::Bring(save, held.unwrap_or(size)),
         _ => Step::Bring(save, size),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::*;
+
+    #[test]
+    fn what_is_drawn_differs_can_be_done_and_meets_every_write_path() {
+        let mut all = BTreeSet::new();
+        let mut kinds = BTreeSet::new();
+        for number in 0..500 {
+            let story = make(number).story();
+            assert_eq!(
+                format!("{story:?}"),
+                format!("{:?}", make(number).story()),
+                "it follows from its number"
+            );
+            assert!(story.steps.len() >= 6, "{story:?}");
+            for (at, step) in story.steps.iter().enumerate() {
+                let now = story.after(at);
+                let kind = match step {
+                    Step::Retire(save) => {
+                        assert!(now.saves[*save].size.is_some(), "{story:?}: step {at} retires nothing");
+                        "retire"
+                    }
+                    Step::Bring(save, size) => match now.saves[*save].size {
+                        None => "new",
+                        Some(old) if old == *size => "same size",
+                        Some(_) => "other size",
+                    },
+                    Step::Learn => "journal",
+                    Step::Count | Step::Pair => "identity",
+                    Step::Thin => "thin",
+                    Step::Textbook(..) => unreachable!("the textbook's is not drawn"),
+                };
+                kinds.insert(kind);
+            }
+            all.insert(format!("{:?} {:?}", make(number).name(), story));
+        }
+        assert_eq!((all.len(), kinds.len()), (500, 7), "{kinds:?}");
     }
 }

@@ -127,3 +127,34 @@ impl Crash {
         image
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn one_card_is_known_again_however_it_came_about_and_no_other_is_taken_for_it() {
+        let (one, two) = ([1; SECTOR], [2; SECTOR]);
+        let card = |writes: &[(u64, &[u8])]| {
+            let mut image = Image::default();
+            writes.iter().for_each(|(number, bytes)| image.write(*number, bytes));
+            Crash::of(&Arc::new(image))
+        };
+        let written = card(&[(7, &one), (9, &two)]).fingerprint();
+        assert_eq!(card(&[(9, &one), (7, &one), (9, &two)]).fingerprint(), written, "in another order");
+        assert_eq!(
+            card(&[(7, &one), (9, &two), (11, &[0; SECTOR])]).fingerprint(),
+            written,
+            "nulls are nothing"
+        );
+        let mut reached = card(&[(7, &two), (9, &two)]);
+        reached.reach(7, &one, SECTOR);
+        assert_eq!(reached.fingerprint(), written, "the last write was on its way");
+        assert_eq!(Crash::of(&Arc::new(reached.flatten())).fingerprint(), written, "written down");
+        for other in [card(&[(7, &two), (9, &one)]), card(&[(7, &one), (8, &two)]), card(&[(7, &one)])] {
+            assert_ne!(other.fingerprint(), written);
+        }
+        reached.reach(7, &two, 1);
+        assert_ne!(reached.fingerprint(), written, "torn");
+    }
+}

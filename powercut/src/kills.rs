@@ -4,13 +4,15 @@ use std::fs::{self, File};
 use std::io::{self, Read};
 use std::path::Path;
 use std::process::Command;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use crate::crash::Dice;
 use crate::uml::Kernel;
 
 const CARD_BYTES: u64 = 300 << 20;
 const PATIENCE: Duration = Duration::from_secs(600);
+/// How long a kernel works at most before it is killed.
+const LONGEST_WORK: Duration = Duration::from_millis(1500);
 
 /// A kernel that can be killed, and its card: the file `cards`.
 pub(crate) struct Machine {
@@ -47,6 +49,7 @@ pub(crate) fn kill(
     for kill in 1..=kills + 1 {
         let before = acked;
         let lost = |output: &str| io::Error::other(format!("kill {kill}, after {before} steps:\n{output}"));
+        let began = Instant::now();
         let mut kernel = (machine.boot)(work, acked)?;
         let output =
             kernel.wait(PATIENCE, &|output| output.contains("\nwhole") || output.contains("\nended"))?;
@@ -54,7 +57,9 @@ pub(crate) fn kill(
             return Err(lost(&output));
         }
         if kill <= kills {
-            std::thread::sleep(Duration::from_millis(dice.below(1500)));
+            // A machine that boots slowly works slowly too.
+            let most = LONGEST_WORK.max(began.elapsed() / 4);
+            std::thread::sleep(Duration::from_millis(dice.below(most.as_millis() as u64)));
         }
         let output = kernel.cut();
         if output.contains("\nerror") {

@@ -113,8 +113,7 @@ impl Rounds<'_> {
         for (part, jobs) in plan.jobs.chunks(PART as usize).enumerate() {
             uml::run(self.work, &Plan { jobs: jobs.to_vec() }).map_err(told)?;
             for (number, job) in jobs.iter().enumerate() {
-                let entries =
-                    log::read(&self.work.join("logs"), number as u64 * LOG_BYTES).map_err(told)?;
+                let entries = log::read(&self.work.join("logs"), number as u64 * LOG_BYTES).map_err(told)?;
                 let acked = acked.get(part * PART as usize + number).copied();
                 let name =
                     format!("{}{}", if acked.is_some() { "recovery of " } else { "" }, job.make.name());
@@ -208,9 +207,8 @@ fn written(long: bool) -> Vec<Make> {
             (6, 32 * 1024, 3, 8),
             (8, 3000, 3, 1),
         ];
-        let few = few.map(|(story, size, neighbours, cluster)| {
-            make(Which::Written(story), size, neighbours, cluster)
-        });
+        let few = few
+            .map(|(story, size, neighbours, cluster)| make(Which::Written(story), size, neighbours, cluster));
         return few.into_iter().chain([textbook]).collect();
     }
     let mut all = vec![textbook];

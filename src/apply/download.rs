@@ -14,6 +14,9 @@ use crate::snapshot::{Place, Stamp};
 /// How old a look may be where nothing is replaced.
 const LATELY_MS: u64 = 500;
 
+/// How long a file of several takes to be replaced: some dozen writes that are waited for, on a card that is not the fastest.
+const FILE_MS: u64 = 250;
+
 /// One `Download` step.
 struct Wanted<'a> {
     save: &'a SaveId,
@@ -127,6 +130,10 @@ fn place(
         return Ok(());
     };
     let bytes = bytes.written(hands.naming.as_new(want.place, want.save));
+    if let Err(error) = looked.has_time_for(disk.files_to_change(&want.place.path, Some(&bytes))) {
+        outcome.problem(want.save, error);
+        return Ok(());
+    }
     let mut guard = || if want.expects.is_some() { looked.now() } else { looked.lately() };
     let stamp = match disk.replace(&want.place.path, want.save, want.expects, bytes, &mut guard) {
         Ok(stamp) => stamp,
@@ -192,7 +199,10 @@ fn retire(
         outcome.problem(save, no_card(place));
         return Ok(false);
     };
-    if let Err(error) = disk.retire(&place.path, save, expects, &mut || looked.now()) {
+    let retired = looked
+        .has_time_for(disk.files_to_change(&place.path, None))
+        .and_then(|()| disk.retire(&place.path, save, expects, &mut || looked.now()));
+    if let Err(error) = retired {
         outcome.problem(save, error);
         return Ok(false);
     }
@@ -222,6 +232,19 @@ impl Looked<'_> {
         }
         self.at_boot_ms = Some(boot_ms());
         Ok(())
+    }
+
+    /// Nobody can stop a game that is about to start: it would load half of a save of several files, and half of another.
+    fn has_time_for(&self, files: usize) -> Result<()> {
+        let takes_ms = FILE_MS * files as u64;
+        match self.hooks.starts_in_ms() {
+            Some(left_ms) if files > 1 && left_ms < takes_ms => Err(Error::new(
+                Kind::Busy,
+                "cannot put a save in place now",
+                format!("a game starts, and {files} files take longer than that"),
+            )),
+            _ => Ok(()),
+        }
     }
 
     /// For a file that is not there yet no game holds bytes: a thousand of them need not look a thousand times.

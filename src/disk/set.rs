@@ -40,6 +40,24 @@ impl Disk {
         record.open.iter().chain(&record.set).map(|intent| &intent.save)
     }
 
+    /// How many files change one after another when these bytes take their place (`None`: it is retired): 1 for a save that is one
+    /// file. While they do, a game would load some of one version and some of the other.
+    pub fn files_to_change(&self, path: &RelativePath, staged: Option<&Staged>) -> usize {
+        let target = path.under(&self.root_dir);
+        let count = || -> io::Result<usize> {
+            let files = match staged {
+                Some(staged) => self.files_of(&self.incoming.join(&staged.name), &target)?,
+                None => Vec::new(),
+            };
+            let here = self.files_here(&target)?;
+            let goes = |(name, _): &&File| !files.iter().any(|((other, _), _)| other == name);
+            let comes = |(file, _): &&(File, Part)| !here.contains(file);
+            Ok(here.iter().filter(goes).count() + files.iter().filter(comes).count())
+        };
+        // What cannot be read is told by whoever replaces it.
+        if Set::of(path.name()).is_some() { count().unwrap_or(1) } else { 1 }
+    }
+
     /// As [`Disk::replace`] and [`Disk::retire`], for a path that stands for several files.
     pub(super) fn replace_set(
         &mut self,

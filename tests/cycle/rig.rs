@@ -19,7 +19,7 @@ use retrosync::journal::{Entry, Journal};
 use retrosync::naming::Naming;
 use retrosync::pace::{Times, Trigger};
 use retrosync::plan::ConflictPolicy;
-use retrosync::playing::{Signs, boot_ms};
+use retrosync::playing::{Hooks, Signs, boot_ms};
 use retrosync::profile::{self, Profile};
 use retrosync::remote::{Folder, Remote, RemoteSettings, Sink, Source};
 use retrosync::root::Root;
@@ -156,7 +156,18 @@ impl Rig {
             fs::write(card.path().join(format!("Roms/GB/{title}.gb")), "rom").unwrap();
         }
         Root::create(Arc::new(Os), card.path()).unwrap();
-        Device::on(card, self.dir())
+        Device::on("onion", card, self.dir())
+    }
+
+    /// A Knulli card with a PSP game, whose emulator keeps a folder for each save.
+    pub fn psp(&self) -> Device {
+        let card = tempfile::tempdir().unwrap();
+        for folder in ["saves/psp/PSP/SAVEDATA", "roms/psp"] {
+            fs::create_dir_all(card.path().join(folder)).unwrap();
+        }
+        fs::write(card.path().join("roms/psp/Patapon.iso"), "image").unwrap();
+        Root::create(Arc::new(Os), card.path()).unwrap();
+        Device::on("knulli", card, self.dir())
     }
 
     fn folder(&self) -> Folder {
@@ -275,12 +286,13 @@ fn settings(writer: Option<WriterId>) -> RemoteSettings {
     RemoteSettings { device_name: "test".into(), writer, client: "test".into(), ..RemoteSettings::default() }
 }
 
-fn onion() -> Profile {
-    profile::built_in().into_iter().find(|profile| profile.name == "onion").unwrap()
+fn known(name: &str) -> Profile {
+    profile::built_in().into_iter().find(|profile| profile.name == name).unwrap()
 }
 
 /// One handheld: its card, and the daemon's parts over it.
 pub struct Device {
+    profile: &'static str,
     card: tempfile::TempDir,
     store: PathBuf,
     line: Arc<Mutex<Line>>,
@@ -305,23 +317,27 @@ impl Drop for Emulator {
 }
 
 impl Device {
-    fn on(card: tempfile::TempDir, store: PathBuf) -> Device {
+    fn on(profile: &'static str, card: tempfile::TempDir, store: PathBuf) -> Device {
         let line = Line { fault: Fault::None, calls: Vec::new(), before_store: None, before_fetch: None };
-        let mut device = Device { card, store, line: Arc::new(Mutex::new(line)), parts: None };
+        let mut device = Device { profile, card, store, line: Arc::new(Mutex::new(line)), parts: None };
         device.reopen();
         device
     }
 
     /// The program starts anew on the same card.
     pub fn restarted(self) -> Device {
-        Device::on(self.card, self.store)
+        Device::on(self.profile, self.card, self.store)
     }
 
     /// The same, in place.
     pub fn reopen(&mut self) {
+        self.reopen_on(Arc::new(Os));
+    }
+
+    /// The same on a card that does more than a card does.
+    pub fn reopen_on(&mut self, volume: Arc<dyn Volume>) {
         self.parts = None;
-        let volume: Arc<dyn Volume> = Arc::new(Os);
-        let profile = onion();
+        let profile = known(self.profile);
         let site = facts::locate(&profile, Path::new("/"), Some(self.card.path())).unwrap();
         let root = Root::open(Arc::clone(&volume), self.card.path()).unwrap();
         let (identity, _) = Identity::open(Arc::clone(&volume), &root.state_dir(), "").unwrap();
@@ -461,9 +477,14 @@ impl Device {
         Emulator(command.spawn().unwrap())
     }
 
+    /// What the firmware's hooks say.
+    pub fn hooks(&mut self) -> Hooks {
+        self.parts().memory.hooks.clone()
+    }
+
     /// From here on a game's path in a command line tells.
     pub fn sees_all_games(&mut self) {
-        let games = self.card.path().join("Roms");
+        let games = self.card.path().join(if self.profile == "onion" { "Roms" } else { "roms" });
         self.parts().signs.game_folders.push(games);
     }
 

@@ -34,6 +34,7 @@
 //! | blob damaged, short, gone | `check` tells, a handheld brings it again | `server::bytes_that_rotted_…` |
 //! | game started before the newer save arrives | two versions, one question; with a hook none | `stale_save::a_game_that_holds_…`, `a_launch_hook_…`, `a_flag_of_the_launcher_…` |
 //! | the same, and nobody sees the game | both kept, in the order of their coming; nobody is asked | `stale_save::a_game_that_nobody_sees_…` |
+//! | game started before or while several files come that are one save | all of one version, or two versions and one question | `cycle/halves::a_game_that_is_about_to_start_…`, `what_a_game_makes_of_half_a_folder_…` |
 //! | 0 bytes, 0x00, 0xFF, shrunk, torn RZIP, blank new card | aside; the played one stays | `suspects::a_save_that_is_probably_damage_…`, `a_blank_save_on_a_new_card_…` |
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
