@@ -87,6 +87,7 @@ fn differ(work: &Path, long: bool) -> Result<(), String> {
         neighbours,
         cluster_sectors: 1,
         eager: false,
+        copied: false,
         options: String::new(),
     };
     let beside = |number: usize| if long { 0..8 } else { number % 4 + 1..number % 4 + 2 };

@@ -18,6 +18,7 @@ pub(crate) fn make(number: u64) -> Make {
         neighbours: dice.below(90) as usize,
         cluster_sectors: [1, 1, 2, 8, 8, 64][dice.below(6) as usize],
         eager: false,
+        copied: dice.below(4) == 0,
         options: if dice.below(6) == 0 { "flush".into() } else { String::new() },
     }
 }

@@ -10,7 +10,7 @@ use std::process::Command;
 use std::sync::Arc;
 
 use retrosync::identity::Identity;
-use retrosync::root::Root;
+use retrosync::root::{Root, STATE_FOLDER};
 use retrosync::volume::{Os, Volume};
 use retrosync::whole;
 use retrosync_protocol::Digest;
@@ -150,13 +150,26 @@ fn populate(make: &Make) -> Result<(), Failed> {
             write(&path, &bytes)?;
         }
     }
-    let root = Root::create(Arc::new(Os), root).map_err(|error| error.to_string())?;
-    Identity::open(Arc::new(Os), &root.state_dir(), "serial:1")
+    let aside = Path::new("/mnt/aside");
+    let made = if make.copied { aside } else { root };
+    if make.copied {
+        let _ = fs::remove_dir_all(aside);
+        fs::create_dir(aside)?;
+    }
+    let state_dir = Root::create(Arc::new(Os), made).map_err(|error| error.to_string())?.state_dir();
+    Identity::open(Arc::new(Os), &state_dir, "serial:1")
         .and_then(|(mut identity, _)| identity.save())
         .map_err(|error| error.to_string())?;
+    if make.copied {
+        fs::create_dir(root.join(STATE_FOLDER))?;
+        for entry in fs::read_dir(&state_dir)? {
+            let entry = entry?;
+            fs::copy(entry.path(), root.join(STATE_FOLDER).join(entry.file_name()))?;
+        }
+    }
     run_program("sync", &["-f", ROOT])?;
     // That wrote all and flushed nothing: a sync of any file flushes.
-    File::open(root.state_dir().join("root"))?.sync_all()?;
+    File::open(root.join(STATE_FOLDER).join("root"))?.sync_all()?;
     Ok(())
 }
 

@@ -10,7 +10,7 @@ use crate::crash::Dice;
 use crate::uml::Kernel;
 
 const CARD_BYTES: u64 = 300 << 20;
-const PATIENCE: Duration = Duration::from_secs(600);
+const PATIENCE: Duration = Duration::from_secs(1800);
 /// How long a kernel works at most before it is killed.
 const LONGEST_WORK: Duration = Duration::from_millis(1500);
 

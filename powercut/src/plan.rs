@@ -37,6 +37,8 @@ pub(crate) struct Make {
     pub(crate) cluster_sectors: u32,
     /// The kernel writes back at every moment, not after seconds.
     pub(crate) eager: bool,
+    /// Our folder was copied onto the card while it was mounted, by somebody who synced nothing.
+    pub(crate) copied: bool,
     /// Mount options, besides the character sets.
     pub(crate) options: String,
 }
@@ -60,12 +62,13 @@ impl Make {
     pub(crate) fn name(&self) -> String {
         let Make { size_bytes, neighbours, cluster_sectors, .. } = self;
         let eager = if self.eager { ", eager" } else { "" };
+        let copied = if self.copied { ", copied" } else { "" };
         let options = if self.options.is_empty() { String::new() } else { format!(", {}", self.options) };
         let name = match self.story {
             Which::Drawn(number) => format!("drawn {number}"),
             _ => format!("{}, {size_bytes} B", self.story().name),
         };
-        format!("{name}, {neighbours} files, {} B clusters{eager}{options}", cluster_sectors * 512)
+        format!("{name}, {neighbours} files, {} B clusters{eager}{copied}{options}", cluster_sectors * 512)
     }
 
     /// The files that lie beside the saves.

@@ -194,6 +194,7 @@ fn written(long: bool) -> Vec<Make> {
         neighbours,
         cluster_sectors,
         eager: false,
+        copied: false,
         options: String::new(),
     };
     let count = stories(512).len();
@@ -219,6 +220,7 @@ fn written(long: bool) -> Vec<Make> {
             all.push(make(story, size, neighbours, cluster));
         }
         all.push(Make { options: "flush".into(), ..make(story, 32 * 1024, 3, 8) });
+        all.push(Make { copied: true, ..make(story, 8192, 3, 8) });
     }
     all
 }
