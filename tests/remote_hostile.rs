@@ -222,6 +222,12 @@ fn each_wrong_answer_has_its_kind_and_says_what_it_was() {
             "because of unavailable",
         ),
         (
+            "a network too slow for the server's patience",
+            problem("408 Request Timeout", "too_slow", ""),
+            Kind::Offline,
+            "because of too_slow",
+        ),
+        (
             "too many tries",
             problem("429 Too Many Requests", "slow_down", "Retry-After: 7\r\n"),
             Kind::Offline,

@@ -116,6 +116,7 @@ fn an_answer_that_is_not_the_servers_own_changes_nothing() {
     let replies = [
         ("500", problem("500 Internal Server Error", "internal", "")),
         ("503 with a time", problem("503 Service Unavailable", "unavailable", "Retry-After: 1\r\n")),
+        ("408", problem("408 Request Timeout", "too_slow", "")),
         ("429 with a time", problem("429 Too Many Requests", "slow_down", "Retry-After: 1\r\n")),
         ("507", problem("507 Insufficient Storage", "disk_full", "")),
         ("409", problem("409 Conflict", "heads_moved", "")),
