@@ -6,7 +6,6 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand};
 use retrosync_protocol::UserCode;
 use retrosync_server::config::{Announce, Config, ConfigError, Given, PublicUrl};
-use retrosync_server::keep::migrate::Place;
 use retrosync_server::parts::BytesAt;
 use retrosync_server::proxies::Network;
 
@@ -51,11 +50,10 @@ pub(crate) enum Command {
     },
     /// Hash every content again and compare it with the records
     #[command(
-        after_help = "Examples:\n  retrosync-server check\n  retrosync-server check --repair     (while no server runs)\n\nExit code 0: all contents are whole. 1: some are missing or damaged; they are named. With --repair what is damaged is moved out\nof the way; a device that still has the save brings its bytes again, at its next start or within a day."
+        after_help = "Examples:\n  retrosync-server check\n  retrosync-server check --repair     (while no server runs)\n\nExit code 0: all contents are whole. 1: some are missing or damaged; they are named. With --repair what is damaged is moved out\nof the way; a device that still has the save brings its bytes again, at its next start or within a day. An orphan is a content that\nno record speaks of (a crash can leave some); it does no harm, and `gc` removes it a month later."
     )]
     Check {
-        /// Set damaged contents aside, so that devices bring them again, and remove contents older than a day that no record
-        /// speaks of (a crash can leave some; they do no harm)
+        /// Set damaged contents aside, so that devices bring them again
         #[arg(long)]
         repair: bool,
         #[command(flatten)]
@@ -99,10 +97,10 @@ pub(crate) enum Command {
     Migrate {
         /// Where the records are: `sqlite:DIR` (a data directory) or `postgres://USER@HOST/NAME`
         #[arg(long, value_name = "DATABASE")]
-        from: Place,
+        from: String,
         /// Where they shall be
         #[arg(long, value_name = "DATABASE")]
-        to: Place,
+        to: String,
         /// Where the bytes are: a data directory, or `s3` for the configured bucket [default: the directory of an SQLite `--from`]
         #[arg(long, value_name = "DIR|s3")]
         bytes_from: Option<BytesAt>,

@@ -46,6 +46,8 @@ mod places;
 #[cfg(feature = "serve")]
 pub mod proxies;
 pub mod refusal;
+#[cfg(test)]
+mod sample;
 #[cfg(feature = "serve")]
 pub mod tls;
 #[cfg(feature = "serve")]

@@ -72,7 +72,8 @@ fn run(command: cli::Command) -> Outcome {
         cli::Command::Restore { folder, settings } => (settings.config()?, Task::Restore { folder }),
         cli::Command::Gc { dry_run, settings } => (settings.config()?, Task::Gc { dry_run }),
         cli::Command::Migrate { from, to, bytes_from, bytes_to, settings } => {
-            (settings.config()?, Task::Migrate(migrate::Move { from, to, bytes_from, bytes_to }))
+            let what = migrate::Move::new(&from, &to, bytes_from, bytes_to)?;
+            (settings.config()?, Task::Migrate(what))
         }
         cli::Command::Health { settings } => (settings.config()?, Task::Health),
         cli::Command::Config { default: true, .. } => return print(&Config::fresh()),
@@ -197,9 +198,6 @@ fn tell_report(report: &keep::Report) -> Outcome {
             "moved {} out of the way; a device that has these saves brings them again",
             report.set_aside
         ))?;
-    }
-    if report.removed > 0 {
-        say(&format!("removed {} that no record speaks of", report.removed))?;
     }
     Ok(if report.is_sound() { ExitCode::SUCCESS } else { ExitCode::from(1) })
 }

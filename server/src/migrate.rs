@@ -7,7 +7,7 @@ use std::sync::Arc;
 use retrosync_server::blobs::Blobs;
 use retrosync_server::catalog::tables::Sum;
 use retrosync_server::catalog::{Access, Catalog};
-use retrosync_server::config::Config;
+use retrosync_server::config::{Config, ConfigError};
 use retrosync_server::keep;
 use retrosync_server::keep::migrate::{Place, Target, copy_records, look_at_target};
 use retrosync_server::parts::{BytesAt, first_epoch, open_bytes};
@@ -22,13 +22,21 @@ pub(crate) struct Move {
     pub(crate) bytes_to: Option<BytesAt>,
 }
 
+impl Move {
+    /// What the arguments say.
+    pub(crate) fn new(
+        from: &str,
+        to: &str,
+        bytes_from: Option<BytesAt>,
+        bytes_to: Option<BytesAt>,
+    ) -> Result<Move, ConfigError> {
+        let (from, to) = (Place::of_argument("--from", from)?, Place::of_argument("--to", to)?);
+        Ok(Move { from, to, bytes_from, bytes_to })
+    }
+}
+
 /// Moves everything, or goes on with a move that was interrupted.
 pub(crate) async fn migrate(config: &Config, what: Move) -> Outcome {
-    for (argument, place) in [("--from", &what.from), ("--to", &what.to)] {
-        if place.has_password() {
-            return Err(Config::password_in(argument).into());
-        }
-    }
     if what.from == what.to {
         return Err("the source and the target are the same".into());
     }
@@ -68,7 +76,7 @@ async fn bytes(
 ) -> Result<Option<Arc<dyn Blobs>>, Box<dyn std::error::Error>> {
     let beside = match &what.from {
         Place::Sqlite(folder) => Some(BytesAt::Folder(folder.clone())),
-        Place::Postgres { .. } => None,
+        Place::Postgres(_) => None,
     };
     let at = what.bytes_from.clone().or(beside);
     // It goes along with the records, so the bytes are of the same before and after.
@@ -106,6 +114,6 @@ async fn verified(to: &dyn Catalog, blobs: Option<&Arc<dyn Blobs>>) -> Outcome {
 fn setting(to: &Place) -> String {
     match to {
         Place::Sqlite(folder) => format!("data = \"{}\"", folder.display()),
-        Place::Postgres { url, .. } => format!("database = \"{url}\""),
+        Place::Postgres(url) => format!("database = \"{url}\""),
     }
 }

@@ -107,7 +107,7 @@ impl From<CatalogError> for Refusal {
                 .help("it will try again by itself")
                 .retry_after_s(5)
                 .caused_by(error),
-            CatalogError::Damaged(_) | CatalogError::Failed(_) => {
+            CatalogError::Damaged(_) | CatalogError::Failed(_) | CatalogError::Unopened { .. } => {
                 Refusal::internal("using its catalog", error)
             }
         }

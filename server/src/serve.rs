@@ -217,6 +217,12 @@ async fn sweep(app: Arc<App>, upkeep: Upkeep, daily: bool) {
             if let Err(refusal) = app.library.note_time(&upkeep, app.now_unix_s()).await {
                 log::warn!("cannot note the time: {refusal}");
             }
+            // What a `gc` by hand began and did not end is refused to who would store it again.
+            match app.library.finish_removal(&holder, || app.now_unix_s()).await {
+                Ok(0) => {}
+                Ok(removed) => log::info!("removed {removed} that a `gc` had begun to remove"),
+                Err(refusal) => log::warn!("cannot remove what a `gc` had begun to remove: {refusal}"),
+            }
             continue;
         }
         match app.library.collect_daily(&upkeep, &holder, || app.now_unix_s()).await {

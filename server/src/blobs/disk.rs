@@ -86,7 +86,7 @@ impl DiskBlobs {
             sync_folder(root)?;
             root.parent().map_or(Ok(()), sync_folder)
         };
-        make().map_err(failed)?;
+        make().map_err(|why| unopened(root, why))?;
         let folder = Folder {
             root: root.into(),
             // Two processes (a server and a check) must not name the same file.
@@ -313,6 +313,18 @@ fn short_is_mismatch(why: io::Error) -> BlobError {
 }
 
 /// What the file system said, by what can be done about it.
+/// Why a folder was not opened, and what to do next.
+fn unopened(root: &Path, why: io::Error) -> BlobError {
+    let told = format!("cannot make `{}`: {why}", root.display());
+    match failed(why) {
+        BlobError::DiskFull(_) => BlobError::DiskFull(told),
+        _ => BlobError::Unavailable {
+            why: told,
+            help: "look whether this user may write there, and at the disk",
+        },
+    }
+}
+
 fn failed(why: io::Error) -> BlobError {
     match why.kind() {
         io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => BlobError::DiskFull(why.to_string()),

@@ -129,9 +129,11 @@ impl ObjectBlobs {
             Ok(got) => {
                 let text = got.bytes().await.map_err(failed)?;
                 let marker = serde_json::from_slice(&text);
-                marker
-                    .map(Some)
-                    .map_err(|why| BlobError::Failed(format!("`{path}` cannot be understood: {why}")))
+                marker.map(Some).map_err(|why| BlobError::Unavailable {
+                    why: format!("`{path}` cannot be understood: {why}"),
+                    help: "name a bucket, or an `s3.prefix`, that no other program uses; if it is this server's own and damaged, \
+                           remove that object, restart the server, and run `retrosync-server check`",
+                })
             }
             Err(why) if is_not_found(&why) => Ok(None),
             Err(why) => Err(failed(why)),

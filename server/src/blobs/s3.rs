@@ -5,7 +5,7 @@
 //! Keys are never shown. Assumes nothing of the bucket but get, put, delete, list and multipart.
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 
 use std::fmt;
 use std::path::PathBuf;

@@ -12,6 +12,7 @@ use retrosync_protocol::{BLOCK_BYTES, Content, Digest};
 
 use super::{BlobError, Blobs, Piece};
 use crate::catalog::UploadId;
+use crate::sample::content;
 
 pub(super) type Case = fn(Arc<dyn Blobs>) -> BoxFuture<'static, ()>;
 
@@ -26,10 +27,6 @@ pub(super) const CASES: &[Case] = &[
     |blobs| pieces_that_do_not_fit_leave_nothing_and_can_be_mended(blobs).boxed(),
     |blobs| a_dropped_upload_is_gone(blobs).boxed(),
 ];
-
-pub(super) fn content(bytes: &[u8]) -> Content {
-    Content { digest: Digest::of(bytes), size_bytes: bytes.len() as u64 }
-}
 
 /// Bytes that look like nothing: `length` of them, others for each seed.
 pub(super) fn noise(seed: u64, length: usize) -> Vec<u8> {

@@ -166,7 +166,7 @@ mod tests {
     #[tokio::test]
     async fn memory_keeps_the_contract_of_a_catalog() {
         for case in suite::CASES {
-            case(Arc::new(MemoryCatalog::new(Epoch::from_random(&[7; 16])))).await;
+            case(Arc::new(MemoryCatalog::new(crate::sample::epoch()))).await;
         }
     }
 }

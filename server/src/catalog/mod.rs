@@ -48,6 +48,13 @@ pub enum CatalogError {
     Gone(String),
     /// A record that cannot be read as what it should be.
     Damaged(String),
+    /// It cannot be opened.
+    Unopened {
+        /// What, and why.
+        why: String,
+        /// What the server's owner can do.
+        help: &'static str,
+    },
     /// Anything else.
     Failed(String),
 }
@@ -59,6 +66,7 @@ impl fmt::Display for CatalogError {
             CatalogError::Busy(text) => write!(f, "the catalog is busy: {text}"),
             CatalogError::Gone(text) => write!(f, "the catalog's database cannot be reached: {text}"),
             CatalogError::Damaged(text) => write!(f, "the catalog holds a damaged record: {text}"),
+            CatalogError::Unopened { why, help } => write!(f, "{why}; help: {help}"),
             CatalogError::Failed(text) => write!(f, "the catalog failed: {text}"),
         }
     }

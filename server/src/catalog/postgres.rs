@@ -12,6 +12,7 @@
 mod sql;
 
 mod dialect;
+mod line;
 mod rings;
 mod schema;
 #[cfg(test)]
@@ -26,8 +27,9 @@ use async_trait::async_trait;
 use futures_util::stream::BoxStream;
 use retrosync_protocol::Epoch;
 use sqlx::postgres::{PgConnectOptions, PgPoolOptions, PgRow as Row};
-use sqlx::{Connection as _, PgPool, Postgres as Db, Transaction};
+use sqlx::{Connection as _, PgPool, Postgres as Db};
 
+use self::line::{Held, in_time};
 use self::sql::SqlTx;
 use super::tables::{self, Rows, Tables};
 use super::{Access, Catalog, CatalogError, Heard, Result, Tx, sqlite::SqliteCatalog};
@@ -41,14 +43,10 @@ const WRITERS_OF_USER: i32 = 0x5265_7472;
 /// The advisory lock of the one who changes the schema.
 const SCHEMA: i64 = 0x5265_7472_6f53_7902;
 
-/// How long the database may take to begin or to commit; more than it may take by its own timeouts. A host that vanished sends nothing,
-/// not even an end.
-const BEGIN_OR_COMMIT: Duration = Duration::from_secs(45);
+/// How long the database may take for an answer; more than it takes by its own timeouts (below: 30 s a statement).
+const ANSWER: Duration = Duration::from_secs(45);
 /// How long a connection that was used may take to say that it can be used again, and all of them to be closed.
 const GOODBYE: Duration = Duration::from_secs(10);
-
-/// The connection of a transaction.
-type Held = Transaction<'static, Db>;
 
 /// How to reach and use the database.
 #[derive(Clone)]
@@ -59,11 +57,13 @@ pub struct PostgresOptions {
     pub connections: u32,
     /// How long a request waits for one of them, or for a database that does not answer.
     pub patience: Duration,
+    /// How long it waits for the answer to a statement. A host that vanished sends nothing, not even an end.
+    pub answer: Duration,
 }
 
 impl Default for PostgresOptions {
     fn default() -> PostgresOptions {
-        PostgresOptions { password: None, connections: 16, patience: Duration::from_secs(5) }
+        PostgresOptions { password: None, connections: 16, patience: Duration::from_secs(5), answer: ANSWER }
     }
 }
 
@@ -73,6 +73,7 @@ pub struct PostgresCatalog {
     writers: PgPool,
     readers: PgPool,
     listeners: PgPool,
+    answer: Duration,
 }
 
 impl PostgresCatalog {
@@ -82,15 +83,17 @@ impl PostgresCatalog {
     /// When the address is none, the database cannot be reached, or it is of a newer server.
     pub async fn open(url: &str, options: PostgresOptions, first_epoch: &Epoch) -> Result<PostgresCatalog> {
         let catalog = PostgresCatalog::connect(url, options)?;
-        schema::bring_up(&catalog.writers, schema::MIGRATIONS, first_epoch).await?;
+        schema::bring_up(&catalog, schema::MIGRATIONS, first_epoch).await.map_err(unopened)?;
         Ok(catalog)
     }
 
     /// Nothing is asked of the database yet.
     fn connect(url: &str, options: PostgresOptions) -> Result<PostgresCatalog> {
         // Not the cause: it may repeat the address, and with it the password.
-        let unfit =
-            || CatalogError::Failed("its address is not `postgres://USER:PASSWORD@HOST/DATABASE`".into());
+        let unfit = || CatalogError::Unopened {
+            why: "its address cannot be understood".into(),
+            help: "write it as `postgres://USER@HOST/DATABASE`",
+        };
         let is_ours = ["postgres://", "postgresql://"].iter().any(|scheme| url.starts_with(scheme));
         let parsed = PgConnectOptions::from_str(url).ok().filter(|_| is_ours);
         let name = format!("{PROGRAM}{}", rings::own_name());
@@ -107,9 +110,10 @@ impl PostgresCatalog {
         let pool = |most: u32| {
             let pool = PgPoolOptions::new().max_connections(most.max(1)).acquire_timeout(options.patience);
             // Without it, a connection to a host that vanished would be waited for for ever, and never be replaced.
-            let pool = pool.after_release(|connection, _| {
-                Box::pin(async {
-                    let answered = tokio::time::timeout(GOODBYE, connection.ping()).await;
+            let goodbye = GOODBYE.min(options.answer);
+            let pool = pool.after_release(move |connection, _| {
+                Box::pin(async move {
+                    let answered = tokio::time::timeout(goodbye, connection.ping()).await;
                     answered.map_err(|_| sqlx::Error::Io(ErrorKind::TimedOut.into()))?.map(|()| true)
                 })
             });
@@ -120,24 +124,29 @@ impl PostgresCatalog {
             writers: pool(writers),
             readers: pool(options.connections.saturating_sub(writers)),
             listeners: pool(1),
+            answer: options.answer,
         })
     }
 
-    async fn transaction(&self, access: Access) -> Result<Held> {
-        in_time(self.begin_transaction(access)).await
+    async fn begin_on(&self, pool: &PgPool, begin: &'static str) -> Result<Held> {
+        in_time(Some(self.answer), async {
+            let tx = pool.begin_with(begin).await.map_err(failed)?;
+            Ok(Held::new(tx, self.answer))
+        })
+        .await
     }
 
-    async fn begin_transaction(&self, access: Access) -> Result<Held> {
+    async fn transaction(&self, access: Access) -> Result<Held> {
         match access {
             Access::Read | Access::Glance => {
                 let begin = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY";
-                self.readers.begin_with(begin).await.map_err(failed)
+                self.begin_on(&self.readers, begin).await
             }
             Access::WriteOf(_) | Access::Write => {
                 // Each statement sees what was committed before it, and the lock is given up after the commit: so whoever has
                 // the lock sees everything that was written before. A snapshot would be of the time before the wait.
-                let mut tx =
-                    self.writers.begin_with("BEGIN ISOLATION LEVEL READ COMMITTED").await.map_err(failed)?;
+                let begin = "BEGIN ISOLATION LEVEL READ COMMITTED";
+                let mut tx = self.begin_on(&self.writers, begin).await?;
                 let of = match access {
                     Access::WriteOf(user) => Some(user),
                     _ => None,
@@ -171,8 +180,9 @@ impl Catalog for PostgresCatalog {
             "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database()
              AND starts_with(application_name, $1) AND application_name <> $1 || $2",
         );
-        let others = query.bind(PROGRAM).bind(rings::own_name()).fetch_one(&self.readers).await;
-        Ok(u64::try_from(others.map_err(failed)?).unwrap_or(0))
+        let asked = query.bind(PROGRAM).bind(rings::own_name()).fetch_one(&self.readers);
+        let others = in_time(Some(self.answer), async { asked.await.map_err(failed) }).await?;
+        Ok(u64::try_from(others).unwrap_or(0))
     }
 
     async fn close(&self) {
@@ -198,14 +208,38 @@ impl Tables for PostgresCatalog {
         // A large catalog takes as long as it takes.
         let patient = "SET LOCAL statement_timeout = 0; SET LOCAL idle_in_transaction_session_timeout = 0";
         sqlx::raw_sql(patient).execute(&mut *tx).await.map_err(failed)?;
+        tx.wait_for_ever();
         Ok(Box::new(SqlTx::new(tx)))
     }
 }
 
-/// What is answered in time; who waits for longer is told that the database is gone.
-async fn in_time<T>(asked: impl Future<Output = Result<T>> + Send) -> Result<T> {
-    let late = || Err(CatalogError::Gone("the database does not answer".into()));
-    tokio::time::timeout(BEGIN_OR_COMMIT, asked).await.unwrap_or_else(|_| late())
+/// Why a database was not opened, and what to do next. Who opens it says which: there may be a password in its address.
+fn unopened(why: CatalogError) -> CatalogError {
+    let (why, help) = match why {
+        CatalogError::Unopened { why, help } => (why, help),
+        CatalogError::Gone(text) => {
+            (text, "look whether it runs and can be reached from here, and at the host in its address")
+        }
+        CatalogError::Busy(text) => {
+            (text, "another server holds its tables, or changes them: try again in a minute")
+        }
+        CatalogError::DiskFull(text) => {
+            (format!("there is no room: {text}"), "free some space there, and try again")
+        }
+        CatalogError::Damaged(text) => (
+            format!("it is damaged: {text}"),
+            "make a new database and put a backup into it: `retrosync-server restore BACKUP`, then `retrosync-server check`",
+        ),
+        CatalogError::Failed(text) if text.contains("already exists") => (
+            format!("it holds the tables of another program: {text}"),
+            "name a database of its own for each program",
+        ),
+        CatalogError::Failed(text) => (
+            text,
+            "look at the user and the database in its address, at `database_password`, and at what the user may do there",
+        ),
+    };
+    CatalogError::Unopened { why, help }
 }
 
 /// What PostgreSQL said, or that it said nothing, by what can be done about it.

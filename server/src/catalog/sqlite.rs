@@ -10,6 +10,8 @@ mod place;
 #[allow(clippy::duplicate_mod)]
 #[path = "sql/mod.rs"]
 mod sql;
+#[cfg(test)]
+mod tests;
 
 use std::ops::{Deref, DerefMut};
 use std::path::Path;
@@ -54,8 +56,12 @@ impl SqliteCatalog {
     /// Opens the catalog, or makes it with this epoch if the file is not there.
     ///
     /// # Errors
-    /// When the file cannot be opened, is no catalog, or is of a newer server.
+    /// When the file cannot be opened, is no catalog, or is of a newer server: told with the file and the next step.
     pub async fn open(file: &Path, first_epoch: &Epoch) -> Result<SqliteCatalog> {
+        SqliteCatalog::open_as_it_is(file, first_epoch).await.map_err(|why| unopened(file, why))
+    }
+
+    async fn open_as_it_is(file: &Path, first_epoch: &Epoch) -> Result<SqliteCatalog> {
         let options = SqliteConnectOptions::new()
             .filename(file)
             .create_if_missing(true)
@@ -95,11 +101,18 @@ async fn migrate(writer: &mut SqliteConnection, first_epoch: &Epoch) -> Result<(
     let mut tx = writer.begin_with("BEGIN IMMEDIATE").await.map_err(failed)?;
     let row = sqlx::query("PRAGMA user_version").fetch_one(&mut *tx).await.map_err(failed)?;
     let had = usize::try_from(row.try_get::<i64, _>(0).map_err(failed)?).unwrap_or(usize::MAX);
+    let tables = sqlx::query("SELECT count(*), coalesce(sum(name = 'server'), 0) FROM sqlite_master");
+    let tables = tables.fetch_one(&mut *tx).await.map_err(failed)?;
+    let is_ours = tables.try_get::<i64, _>(1).map_err(failed)? > 0;
+    let is_new = had == 0 && tables.try_get::<i64, _>(0).map_err(failed)? == 0;
+    if !is_ours && !is_new {
+        return Err(CatalogError::Damaged("it holds the tables of another program".into()));
+    }
     if had > MIGRATIONS.len() {
-        return Err(CatalogError::Failed(format!(
-            "it is of a newer server (schema {had}, this one knows {}); update retrosync-server",
-            MIGRATIONS.len()
-        )));
+        return Err(CatalogError::Unopened {
+            why: format!("it is of a newer server (schema {had}, this one knows {})", MIGRATIONS.len()),
+            help: "update retrosync-server",
+        });
     }
     for migration in &MIGRATIONS[had..] {
         sqlx::raw_sql(*migration).execute(&mut *tx).await.map_err(failed)?;
@@ -131,6 +144,12 @@ impl Catalog for SqliteCatalog {
         sqlx::query("VACUUM INTO ?").bind(name).execute(&mut connection).await.map_err(failed)?;
         connection.close().await.map_err(failed)?;
         Ok(true)
+    }
+
+    async fn answers(&self) -> Result<()> {
+        // What is open goes on to be read when its file is gone, and takes nothing in.
+        self.place.check()?;
+        self.begin(Access::Read).await?.epoch().await.map(drop)
     }
 
     async fn close(&self) {
@@ -262,6 +281,26 @@ mod dialect {
     }
 }
 
+/// Why a file was not opened, and what to do next.
+fn unopened(file: &Path, why: CatalogError) -> CatalogError {
+    let (why, help) = match why {
+        CatalogError::Damaged(text) => (
+            format!("it is damaged, or no catalog of a server: {text}"),
+            "name the right folder with `--data`; if it is this one, move the folder aside and put a backup into a new one: \
+             `retrosync-server restore BACKUP --data FOLDER`, then `retrosync-server check`; devices bring what the backup lacks",
+        ),
+        CatalogError::Busy(text) => (text, "another program holds it: end that one, and try again"),
+        CatalogError::DiskFull(text) => {
+            (format!("there is no room: {text}"), "free some space, and try again")
+        }
+        CatalogError::Unopened { why, help } => (why, help),
+        CatalogError::Gone(text) | CatalogError::Failed(text) => {
+            (text, "look whether this user may read and write it and its folder, and at the disk")
+        }
+    };
+    CatalogError::Unopened { why: format!("cannot open the catalog `{}`: {why}", file.display()), help }
+}
+
 /// What SQLite said, by what can be done about it.
 fn failed(error: sqlx::Error) -> CatalogError {
     let text = error.to_string();
@@ -280,105 +319,5 @@ fn failed(error: sqlx::Error) -> CatalogError {
         Some(8 | 14) => CatalogError::Gone(text),
         Some(11 | 26) => CatalogError::Damaged(text),
         _ => CatalogError::Failed(text),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    #![allow(clippy::unwrap_used, clippy::panic)]
-    use super::*;
-    use crate::catalog::suite;
-
-    fn epoch() -> Epoch {
-        Epoch::from_random(&[7; 16])
-    }
-
-    #[tokio::test]
-    async fn sqlite_keeps_the_contract_of_a_catalog() {
-        let folder = tempfile::tempdir().unwrap();
-        for (number, case) in suite::CASES.iter().enumerate() {
-            let file = folder.path().join(format!("{number}.sqlite"));
-            let catalog = SqliteCatalog::open(&file, &epoch()).await.unwrap();
-            case(std::sync::Arc::new(catalog)).await;
-        }
-    }
-
-    #[tokio::test]
-    async fn what_was_committed_is_there_after_a_start_and_the_first_epoch_stays() {
-        let folder = tempfile::tempdir().unwrap();
-        let file = folder.path().join("catalog.sqlite");
-        let catalog = SqliteCatalog::open(&file, &epoch()).await.unwrap();
-        let mut tx = catalog.begin(Access::Write).await.unwrap();
-        let user = suite::add_user(tx.as_mut(), "ada").await;
-        tx.commit().await.unwrap();
-        // No close: as after a kill.
-        let again = SqliteCatalog::open(&file, &Epoch::from_random(&[9; 16])).await.unwrap();
-        let mut tx = again.begin(Access::Read).await.unwrap();
-        assert_eq!(tx.epoch().await.unwrap(), epoch());
-        assert_eq!(tx.user(user).await.unwrap().unwrap().name, "ada");
-    }
-
-    #[tokio::test]
-    async fn a_catalog_of_a_newer_server_is_left_alone() {
-        let folder = tempfile::tempdir().unwrap();
-        let file = folder.path().join("catalog.sqlite");
-        let catalog = SqliteCatalog::open(&file, &epoch()).await.unwrap();
-        let mut turn = catalog.writers.turn().await.unwrap();
-        sqlx::raw_sql("PRAGMA user_version = 99").execute(&mut *turn).await.unwrap();
-        turn.commit().await.unwrap();
-        catalog.close().await;
-        let Err(refused) = SqliteCatalog::open(&file, &epoch()).await else { panic!("it was opened") };
-        assert_eq!(
-            refused.to_string(),
-            "the catalog failed: it is of a newer server (schema 99, this one knows 4); update retrosync-server"
-        );
-    }
-
-    #[tokio::test]
-    async fn a_file_that_is_no_database_is_refused_and_kept() {
-        let folder = tempfile::tempdir().unwrap();
-        let file = folder.path().join("catalog.sqlite");
-        let text = "a diary, not a database; ".repeat(100);
-        std::fs::write(&file, &text).unwrap();
-        let Err(refused) = SqliteCatalog::open(&file, &epoch()).await else { panic!("it was opened") };
-        assert!(matches!(refused, CatalogError::Damaged(_)), "{refused}");
-        assert_eq!(std::fs::read_to_string(&file).unwrap(), text);
-    }
-
-    #[tokio::test]
-    async fn a_full_disk_is_told_apart_and_nothing_of_the_transaction_stays() {
-        let folder = tempfile::tempdir().unwrap();
-        let catalog = SqliteCatalog::open(&folder.path().join("catalog.sqlite"), &epoch()).await.unwrap();
-        // SQLite's own way to play a full disk: no page more than there are.
-        let mut turn = catalog.writers.turn().await.unwrap();
-        sqlx::raw_sql("PRAGMA max_page_count = 1").execute(&mut *turn).await.unwrap();
-        drop(turn);
-        let mut tx = catalog.begin(Access::Write).await.unwrap();
-        let mut user = suite::user("ada");
-        user.password_hash = "x".repeat(100_000);
-        let refused = tx.add_user(&user).await.unwrap_err();
-        assert!(matches!(refused, CatalogError::DiskFull(_)), "{refused}");
-        drop(tx);
-        let mut tx = catalog.begin(Access::Read).await.unwrap();
-        assert_eq!(tx.users().await.unwrap(), []);
-        // SQLite has rolled back by itself; the next one is not mistaken for a part of that.
-        let mut tx = catalog.begin(Access::Write).await.unwrap();
-        suite::add_user(tx.as_mut(), "ada").await;
-        tx.commit().await.unwrap();
-    }
-
-    #[tokio::test]
-    async fn a_file_that_was_removed_or_replaced_takes_nothing_in() {
-        let folder = tempfile::tempdir().unwrap();
-        let (file, aside) = (folder.path().join("catalog.sqlite"), folder.path().join("aside"));
-        let catalog = SqliteCatalog::open(&file, &epoch()).await.unwrap();
-        std::fs::rename(&file, &aside).unwrap();
-        let refused = catalog.begin(Access::Write).await.err();
-        assert!(matches!(refused, Some(CatalogError::Gone(_))), "{refused:?}");
-        std::fs::write(&file, "another").unwrap();
-        let refused = catalog.begin(Access::Write).await.err();
-        assert!(matches!(refused, Some(CatalogError::Gone(_))), "{refused:?}");
-        std::fs::rename(&aside, &file).unwrap();
-        catalog.begin(Access::Write).await.unwrap();
     }
 }

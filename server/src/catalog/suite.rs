@@ -16,6 +16,8 @@ use super::{
     Access, BlockPlace, Catalog, DeviceRecord, Figures, OperationRecord, Pairing, PairingState, SaveRow,
     SessionRecord, StoredVersion, Tx, Upload, UploadId, User, UserId,
 };
+use crate::sample;
+pub(super) use crate::sample::user;
 
 pub(super) type Case = fn(Arc<dyn Catalog>) -> BoxFuture<'static, ()>;
 
@@ -47,20 +49,6 @@ pub(super) const CASES: &[Case] = &[
     |catalog| upkeep::a_version_outlives_its_bytes(catalog).boxed(),
 ];
 
-pub(super) fn user(name: &str) -> User {
-    User {
-        id: UserId(0),
-        name: name.into(),
-        password_hash: "$argon2id$".into(),
-        admin: false,
-        writer: WriterId::from_random(&[1; 16]),
-        quota_bytes: None,
-        quota_devices: None,
-        email: None,
-        created_unix_s: 1000,
-    }
-}
-
 pub(super) async fn add_user(tx: &mut dyn Tx, name: &str) -> UserId {
     tx.add_user(&user(name)).await.unwrap().unwrap()
 }
@@ -70,22 +58,10 @@ fn device_id(number: u8) -> DeviceId {
 }
 
 fn version(sequence: u64, parents: &[&StoredVersion]) -> StoredVersion {
-    let bytes = sequence.to_le_bytes();
-    let mut parents: Vec<_> = parents.iter().map(|parent| parent.id).collect();
-    parents.sort();
-    let record = Version {
-        save: "gb/sram/Tetris".parse().unwrap(),
-        content: Some(Content { digest: Digest::of(&bytes), size_bytes: 8 }),
-        parents,
-        writer: WriterId::from_random(&[2; 16]),
-        sequence,
-        played: None,
-        suspect: false,
-        client: "test".into(),
-        profile: "onion".into(),
-        core: None,
-        note: Some("ünïcode \"quoted\"".into()),
-    };
+    let parents: Vec<_> = parents.iter().map(|parent| parent.id).collect();
+    let note = Some("ünïcode \"quoted\"".into());
+    let record =
+        Version { note, ..sample::version("gb/sram/Tetris", 2, sequence, &sequence.to_le_bytes(), &parents) };
     StoredVersion {
         id: record.id(),
         record,

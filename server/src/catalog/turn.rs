@@ -105,7 +105,6 @@ mod tests {
     #![allow(clippy::unwrap_used)]
     use super::*;
     use crate::catalog::memory::MemoryCatalog;
-    use retrosync_protocol::Epoch;
 
     #[tokio::test]
     async fn a_turn_is_one_whatever_the_servers_own_clocks_say() {
@@ -122,7 +121,7 @@ mod tests {
 
     #[tokio::test]
     async fn a_clock_that_stands_still_does_not_make_a_turn_longer() {
-        let catalog = MemoryCatalog::new(Epoch::from_random(&[7; 16]));
+        let catalog = MemoryCatalog::new(crate::sample::epoch());
         let mut one = Turn::take(&catalog, "one", 1000).await.unwrap().unwrap();
         assert!(one.lasts(1000));
         let long_ago = Duration::from_secs((LASTS_S - MARGIN_S) as u64);
@@ -134,7 +133,7 @@ mod tests {
 
     #[tokio::test]
     async fn one_at_a_time_removes_and_who_died_is_waited_for() {
-        let catalog = MemoryCatalog::new(Epoch::from_random(&[7; 16]));
+        let catalog = MemoryCatalog::new(crate::sample::epoch());
         let mut one = Turn::take(&catalog, "one", 1000).await.unwrap().unwrap();
         assert!(Turn::take(&catalog, "two", 1000 + LASTS_S - 1).await.unwrap().is_none());
         assert!(one.lasts(1000 + LASTS_S - MARGIN_S - 1) && !one.lasts(1000 + LASTS_S - MARGIN_S));

@@ -70,6 +70,11 @@ impl Config {
             .help("leave it out there, and put it into a file: `--set database_password_file=PATH`, or RETROSYNC_DATABASE_PASSWORD_FILE")
     }
 
+    /// The refusal of an argument, which is not repeated: it may hold a password.
+    pub fn unfit_argument(argument: &str, why: &str) -> ConfigError {
+        ConfigError::new(format!("`{argument}`: {why}"))
+    }
+
     /// Where a key's value came from.
     pub fn source(&self, key: &Key) -> Source {
         self.given.of.get(key.name).cloned().unwrap_or(Source::Default)

@@ -10,9 +10,6 @@ use crate::blobs::{Blobs, Found};
 use crate::catalog::turn::Turn;
 use crate::catalog::{Access, Catalog};
 
-/// Orphans younger than this may be on their way to a record.
-const ORPHAN_AGE_S: i64 = 24 * 3600;
-
 /// What a check found: lines for people, in the order of digests.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Report {
@@ -26,10 +23,8 @@ pub struct Report {
     pub damaged: Vec<String>,
     /// Recorded, and nobody can tell now: the store did not give them. Never changed.
     pub unreadable: Vec<String>,
-    /// There, and no record speaks of them (a crash between bytes and record).
+    /// There, and no record speaks of them (a crash between bytes and record): left to `gc`, which knows when they may go.
     pub orphans: Vec<String>,
-    /// Orphans that were removed.
-    pub removed: u64,
     /// Damaged ones that were taken out of the way, so that a device can bring the bytes again.
     pub set_aside: u64,
 }
@@ -49,8 +44,7 @@ pub async fn check(catalog: &dyn Catalog, blobs: &dyn Blobs) -> Result<Report, K
     look(catalog, blobs, None).await
 }
 
-/// As [`check`]; and damaged ones are set aside, so that a device that has the bytes brings them again, and orphans older than a
-/// day are removed: only while no server runs, for between its bytes and its record every content is an orphan.
+/// As [`check`]; and damaged ones are set aside, so that a device that has the bytes brings them again: only while no server runs.
 ///
 /// # Errors
 /// When somebody else uses the catalog or removes bytes, or the catalog or the blobs cannot be read at all.
@@ -79,8 +73,8 @@ struct Repair<'a> {
 }
 
 impl Repair<'_> {
-    /// Asked before each change: nobody else is here, and the turn is ours. Answers the time.
-    async fn may(&mut self) -> Result<i64, KeepError> {
+    /// Asked before each change: nobody else is here, and the turn is ours.
+    async fn may(&mut self) -> Result<(), KeepError> {
         if self.catalog.others().await? > 0 {
             return Err(KeepError::new(
                 "another server, or a command, uses this database: stop it first, `--repair` works alone",
@@ -88,7 +82,7 @@ impl Repair<'_> {
         }
         let now_unix_s = (self.clock)();
         if self.turn.lasts(now_unix_s) || self.turn.prolong(self.catalog, now_unix_s).await? {
-            return Ok(now_unix_s);
+            return Ok(());
         }
         Err(KeepError::new("another command has begun to remove what is unneeded; try again when it is done"))
     }
@@ -135,7 +129,7 @@ async fn look(
             }
         }
     }
-    report_orphans(catalog, blobs, found, repair, &mut report).await?;
+    report.orphans = orphans(catalog, found).await?;
     Ok(report)
 }
 
@@ -168,28 +162,14 @@ async fn line(catalog: &dyn Catalog, content: Content, fault: &str) -> Result<St
     Ok(format!("content `{}` ({} bytes) {of}: {fault}", content.digest, content.size_bytes))
 }
 
-/// Lists what no record speaks of; removes the old ones where that is to be repaired.
-async fn report_orphans(
-    catalog: &dyn Catalog,
-    blobs: &dyn Blobs,
-    mut left: BTreeMap<Digest, Found>,
-    mut repair: Option<&mut Repair<'_>>,
-    report: &mut Report,
-) -> Result<(), KeepError> {
+/// What no record speaks of.
+async fn orphans(catalog: &dyn Catalog, mut left: BTreeMap<Digest, Found>) -> Result<Vec<String>, KeepError> {
     // Asked again: a server beside us has recorded some of them meanwhile.
     for content in catalog.begin(Access::Read).await?.all_contents().await? {
         left.remove(&content.digest);
     }
-    for orphan in left.into_values() {
-        report.orphans.push(format!(
-            "content `{}` ({} bytes): no record speaks of it",
-            orphan.digest, orphan.size_bytes
-        ));
-        let Some(repair) = &mut repair else { continue };
-        if repair.may().await? - orphan.written_unix_s > ORPHAN_AGE_S {
-            blobs.delete(orphan.digest).await?;
-            report.removed += 1;
-        }
-    }
-    Ok(())
+    let line = |orphan: Found| {
+        format!("content `{}` ({} bytes): no record speaks of it", orphan.digest, orphan.size_bytes)
+    };
+    Ok(left.into_values().map(line).collect())
 }

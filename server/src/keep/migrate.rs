@@ -7,7 +7,6 @@
 use std::fmt;
 use std::fs::File;
 use std::path::{Path, PathBuf};
-use std::str::FromStr;
 
 use retrosync_protocol::Epoch;
 
@@ -16,27 +15,23 @@ use crate::catalog::postgres::{PostgresCatalog, PostgresOptions};
 use crate::catalog::sqlite::SqliteCatalog;
 use crate::catalog::tables::{self, Sum, Tables};
 use crate::catalog::{Access, Catalog as _, CatalogError, Tx};
-use crate::config::{Database, Secret};
+use crate::config::{Config, ConfigError, Database, Secret};
 
-/// A database as it is named on the command line: `sqlite:DIR` (a data directory, or its `catalog.sqlite`) or `postgres://…`. Shown
-/// without its password.
+/// A database as it is named on the command line: `sqlite:DIR` (a data directory, or its `catalog.sqlite`) or `postgres://…`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Place {
     /// The data directory of a server.
     Sqlite(PathBuf),
-    /// A database of a PostgreSQL server.
-    Postgres {
-        /// How it is reached, without a password.
-        url: String,
-        /// The password, if it was there; only to be refused.
-        password: Option<Secret>,
-    },
+    /// A database of a PostgreSQL server: how it is reached, without a password.
+    Postgres(String),
 }
 
-impl FromStr for Place {
-    type Err = String;
-
-    fn from_str(text: &str) -> Result<Place, String> {
+impl Place {
+    /// What an argument names. What it refuses it does not repeat: there may be a password in it.
+    ///
+    /// # Errors
+    /// When it names no database, or has a password in it.
+    pub fn of_argument(argument: &str, text: &str) -> Result<Place, ConfigError> {
         const WANTED: &str = "expected `sqlite:DIR` or `postgres://USER@HOST/NAME`";
         if let Some(path) = text.strip_prefix("sqlite:").filter(|path| !path.is_empty()) {
             let path = Path::new(path);
@@ -45,11 +40,10 @@ impl FromStr for Place {
             return Ok(Place::Sqlite(folder.unwrap_or(Path::new(".")).to_owned()));
         }
         match text.parse() {
-            Ok(Database::Postgres { url, password }) => Ok(Place::Postgres { url, password }),
-            Ok(Database::Sqlite) => Err(WANTED.to_owned()),
-            // What is wrong with an address of the right kind is told; it does not repeat it.
-            Err(why) if text.starts_with("postgres") => Err(why),
-            Err(_) => Err(WANTED.to_owned()),
+            Ok(Database::Postgres { url, password: None }) => Ok(Place::Postgres(url)),
+            Ok(Database::Postgres { password: Some(_), .. }) => Err(Config::password_in(argument)),
+            Err(why) if text.starts_with("postgres") => Err(Config::unfit_argument(argument, &why)),
+            Ok(Database::Sqlite) | Err(_) => Err(Config::unfit_argument(argument, WANTED)),
         }
     }
 }
@@ -58,15 +52,8 @@ impl fmt::Display for Place {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Place::Sqlite(folder) => write!(f, "sqlite:{}", folder.display()),
-            Place::Postgres { url, .. } => f.write_str(url),
+            Place::Postgres(url) => f.write_str(url),
         }
-    }
-}
-
-impl Place {
-    /// Is there a password in its address?
-    pub fn has_password(&self) -> bool {
-        matches!(self, Place::Postgres { password: Some(_), .. })
     }
 }
 
@@ -119,7 +106,7 @@ impl Place {
                 let catalog = SqliteCatalog::open(&catalog_file(folder), epoch).await.map_err(at)?;
                 Ok(Opened { catalog: Box::new(catalog), _alone: Some(alone) })
             }
-            Place::Postgres { url, .. } => {
+            Place::Postgres(url) => {
                 let password = password.map(|password| password.reveal().to_owned());
                 let options = PostgresOptions { password, ..PostgresOptions::default() };
                 let catalog = PostgresCatalog::open(url, options, epoch).await.map_err(at)?;
@@ -203,21 +190,26 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_database_is_shown_without_its_password() {
+    fn what_an_argument_names_is_a_database_and_a_password_is_never_repeated() {
         for (text, shown) in [
             ("sqlite:/srv/saves", "sqlite:/srv/saves"),
             ("sqlite:/srv/saves/catalog.sqlite", "sqlite:/srv/saves"),
             ("sqlite:catalog.sqlite", "sqlite:."),
-            ("postgres://ada:s3cret@db.example:5432/saves", "postgres://ada@db.example:5432/saves"),
+            ("postgres://ada@db.example:5432/saves", "postgres://ada@db.example:5432/saves"),
         ] {
-            let place: Place = text.parse().unwrap();
-            assert_eq!(place.to_string(), shown);
-            assert!(!format!("{place:?}").contains("s3cret"));
+            assert_eq!(Place::of_argument("--to", text).unwrap().to_string(), shown);
         }
-        for bad in ["", "sqlite", "sqlite:", "mysql://x", "/srv/saves", "postgres://db/saves?password=s3cret"]
-        {
-            let why = bad.parse::<Place>().unwrap_err();
-            assert!(!why.contains("s3cret"), "{why}");
+        for bad in [
+            "",
+            "sqlite",
+            "sqlite:",
+            "mysql://ada:s3cret@db/saves",
+            "/srv/saves",
+            "postgres://ada:s3cret@db.example:5432/saves",
+            "postgres://db/saves?password=s3cret",
+        ] {
+            let why = Place::of_argument("--to", bad).unwrap_err().to_string();
+            assert!(why.contains("`--to`") && !why.contains("s3cret"), "{why}");
         }
     }
 }

@@ -1,11 +1,14 @@
-//! The rules, held against README 0 to 6, over the catalog and blobs in memory.
+//! The rules, held against README 0 to 6, over every catalog and store of bytes (`backends`).
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
+mod backends;
 mod histories;
+mod interrupted;
 mod reading;
 mod rules;
 mod speed;
+mod thinning;
 mod upkeep;
 mod uploads;
 
@@ -14,66 +17,52 @@ use std::sync::Arc;
 use bytes::Bytes;
 use futures_util::TryStreamExt as _;
 use retrosync_protocol::{
-    ChangesRequest, Content, DeviceId, Digest, Epoch, Head, Problem, StoreResult, Version, VersionId,
-    WriterId,
+    ChangesRequest, DeviceId, Digest, Head, Problem, StoreResult, Version, VersionId, WriterId,
 };
+use tempfile::TempDir;
 
+use self::backends::{Backend, Parts};
 use super::{Asker, Library};
-use crate::blobs::objects::ObjectBlobs;
-use crate::catalog::memory::MemoryCatalog;
-use crate::catalog::{Access, Catalog, User, UserId};
+use crate::catalog::{Access, User, UserId};
 use crate::notice::Notice;
+use crate::sample::{self, asker, user};
 
 const NOW_UNIX_S: i64 = 1_790_000_000;
 const SAVE: &str = "gb/sram/Tetris";
 
-/// A library in memory with two users.
+/// A library with two users.
 struct World {
     library: Library,
     ada: UserId,
     bob: UserId,
+    _folder: Option<TempDir>,
 }
 
 impl World {
+    /// In memory.
     async fn new() -> World {
-        World::over(Arc::new(MemoryCatalog::new(Epoch::from_random(&[7; 16])))).await
+        Backend::in_memory().unwrap().world().await
     }
 
-    async fn over(catalog: Arc<dyn Catalog>) -> World {
-        World::with_quota(catalog, None).await
-    }
-
-    async fn with_quota(catalog: Arc<dyn Catalog>, quota_bytes: Option<u64>) -> World {
-        let mut tx = catalog.begin(Access::Write).await.unwrap();
+    async fn over(parts: Parts, quota_bytes: Option<u64>) -> World {
+        let mut tx = parts.catalog.begin(Access::Write).await.unwrap();
         let mut ids = Vec::new();
         for name in ["ada", "bob"] {
-            let user = User {
-                id: UserId(0),
-                name: name.into(),
-                password_hash: String::new(),
-                admin: false,
-                writer: WriterId::from_random(&[0xdd; 16]),
-                quota_bytes,
-                quota_devices: None,
-                email: None,
-                created_unix_s: 0,
-            };
+            let user = User { quota_bytes, ..user(name) };
             ids.push(tx.add_user(&user).await.unwrap().unwrap());
         }
         tx.commit().await.unwrap();
-        let blobs = Arc::new(ObjectBlobs::in_memory());
-        let library = Library::new(catalog, blobs, Arc::new(Notice::new()));
-        World { library, ada: ids[0], bob: ids[1] }
+        let library = Library::new(parts.catalog, parts.blobs, Arc::new(Notice::new()));
+        World { library, ada: ids[0], bob: ids[1], _folder: parts.folder }
     }
 
     /// Device `number` of ada.
     fn device(&self, number: u8) -> Asker {
         Asker {
-            user: self.ada,
-            user_name: "ada".into(),
             device: Some(DeviceId::from_random(&[number; 8])),
             device_name: format!("device {number}"),
             writer: WriterId::from_random(&[number | 0x80; 16]),
+            ..asker(self.ada, "ada")
         }
     }
 
@@ -105,22 +94,7 @@ impl World {
 
 /// A version of writer `writer` with these bytes.
 fn version(writer: u8, sequence: u64, bytes: &[u8], parents: &[VersionId]) -> Version {
-    let mut parents = parents.to_vec();
-    parents.sort();
-    parents.dedup();
-    Version {
-        save: SAVE.parse().unwrap(),
-        content: Some(Content { digest: Digest::of(bytes), size_bytes: bytes.len() as u64 }),
-        parents,
-        writer: WriterId::from_random(&[writer; 16]),
-        sequence,
-        played: None,
-        suspect: false,
-        client: "test".into(),
-        profile: "onion".into(),
-        core: None,
-        note: None,
-    }
+    sample::version(SAVE, writer, sequence, bytes, parents)
 }
 
 fn ids(heads: &[Head]) -> Vec<VersionId> {

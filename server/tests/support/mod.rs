@@ -1,11 +1,13 @@
 //! The real server in a folder of its own, a plain HTTP client, and the published document as judge of every reply.
 #![allow(dead_code, unreachable_pub, clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
+pub mod backend;
 pub mod browser;
 pub mod bucket;
 pub mod cluster;
 pub mod document;
 pub mod frames;
+pub mod wire;
 
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
@@ -19,9 +21,9 @@ use ureq::http;
 
 use document::Document;
 
+use crate::support::bucket::Bucket;
+
 const PROGRAM: &str = env!("CARGO_BIN_EXE_retrosync-server");
-/// The test program `postgres` runs tests of others again: there each server has a database of a real PostgreSQL.
-pub const ON_POSTGRES: bool = matches!(env!("CARGO_CRATE_NAME").as_bytes(), b"postgres");
 
 /// A running server and its data directory.
 pub struct Server {
@@ -29,6 +31,8 @@ pub struct Server {
     pub url: String,
     /// The address of its database; `None`: a file in the data directory.
     pub database: Option<String>,
+    /// The bucket of its bytes; `None`: a folder in the data directory.
+    pub bucket: Option<Bucket>,
     child: Option<Child>,
     agent: ureq::Agent,
     document: Option<Document>,
@@ -46,31 +50,46 @@ impl Server {
 
     /// Starts a server with its data in `data` of a folder.
     pub fn start_in(folder: TempDir, arguments: &[&str]) -> Server {
-        let database = if ON_POSTGRES { cluster::database() } else { None };
-        Server::start_on(database, folder, arguments)
+        let mut server = Server::idle_in(folder);
+        (server.database, server.bucket) = backend::places();
+        server.first_run(arguments)
+    }
+
+    /// Starts a server with its records in a database and its bytes in a bucket.
+    pub fn start_over(database: Option<String>, bucket: Option<Bucket>, arguments: &[&str]) -> Server {
+        let mut server = Server::idle();
+        (server.database, server.bucket) = (database, bucket);
+        server.first_run(arguments)
     }
 
     /// Starts a server with its records in a database, and the rest in `data` of a folder.
     pub fn start_on(database: Option<String>, folder: TempDir, arguments: &[&str]) -> Server {
-        let mut server = Server::idle_on(database, folder);
+        let mut server = Server::idle_in(folder);
+        server.database = database;
+        server.first_run(arguments)
+    }
+
+    fn first_run(mut self, arguments: &[&str]) -> Server {
+        let server = &mut self;
         server.run(arguments);
         let text = server.bare("GET", "/api/v1/openapi.json", &[], None).text();
         server.document = Some(Document::new(serde_json::from_str(&text).unwrap()));
-        server
+        self
     }
 
     /// One that does not run yet, and whose replies nobody judges.
     pub fn idle() -> Server {
-        Server::idle_on(None, tempfile::tempdir().unwrap())
+        Server::idle_in(tempfile::tempdir().unwrap())
     }
 
-    fn idle_on(database: Option<String>, folder: TempDir) -> Server {
+    fn idle_in(folder: TempDir) -> Server {
         let config = ureq::Agent::config_builder()
             .http_status_as_error(false)
             .max_redirects(0)
             .timeout_global(Some(Duration::from_secs(120)))
             .build();
-        Server { folder, url: String::new(), database, child: None, agent: config.into(), document: None }
+        let (url, agent) = (String::new(), config.into());
+        Server { folder, url, database: None, bucket: None, child: None, agent, document: None }
     }
 
     /// Its process.
@@ -99,7 +118,7 @@ impl Server {
             .env("RETROSYNC_LOG", "debug")
             // As in a container: there is no folder but the data directory.
             .env("TMPDIR", self.folder.path().join("none"))
-            .env("RETROSYNC_DATABASE", self.database.as_deref().unwrap_or("sqlite"))
+            .envs(self.environment())
             .stdin(Stdio::null())
             .stdout(log)
             .stderr(stderr)
@@ -156,7 +175,7 @@ impl Server {
             .arg("--data")
             .arg(self.data())
             .env("TMPDIR", self.folder.path().join("none"))
-            .env("RETROSYNC_DATABASE", self.database.as_deref().unwrap_or("sqlite"))
+            .envs(self.environment())
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())

@@ -8,7 +8,8 @@ use std::sync::Arc;
 use bytes::Bytes;
 
 use super::*;
-use crate::blobs::suite::{self, content, get, noise, put};
+use crate::blobs::suite::{self, get, noise, put};
+use crate::sample::content;
 
 /// The environment variable that makes the traced test do its work.
 const TRACED: &str = "RETROSYNC_TEST_PUBLISH_IN";

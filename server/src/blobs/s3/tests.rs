@@ -3,7 +3,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 #[path = "../../../tests/support/bucket.rs"]
-mod bucket;
+pub(crate) mod bucket;
 
 use std::sync::Arc;
 
@@ -11,21 +11,22 @@ use bytes::Bytes;
 use futures_util::TryStreamExt as _;
 use object_store::ObjectStoreExt as _;
 use object_store::path::Path;
-use retrosync_protocol::{BLOCK_BYTES, ChangesRequest, Code, Digest, Epoch, StoreResult, Version, WriterId};
+use retrosync_protocol::{BLOCK_BYTES, ChangesRequest, Code, Digest, StoreResult};
 
 use self::bucket::Bucket;
 use super::{S3Options, open};
 use crate::blobs::objects::ObjectBlobs;
-use crate::blobs::suite::{self, content, get, noise, put};
+use crate::blobs::suite::{self, get, noise, put};
 use crate::blobs::{BlobError, Blobs, Piece};
 use crate::catalog::memory::MemoryCatalog;
-use crate::catalog::{Access, Catalog as _, UploadId, User, UserId};
+use crate::catalog::{Access, Catalog as _, UploadId, UserId};
 use crate::library::{Asker, Library};
 use crate::notice::Notice;
+use crate::sample::{asker, content, epoch, user, version};
 
-fn options(bucket: &Bucket, prefix: &str) -> S3Options {
+pub(crate) fn options(bucket: &Bucket, prefix: &str) -> S3Options {
     S3Options {
-        bucket: bucket::NAME.into(),
+        bucket: bucket.name().into(),
         endpoint: Some(bucket.endpoint().into()),
         region: Some("us-east-1".into()),
         prefix: prefix.into(),
@@ -34,16 +35,6 @@ fn options(bucket: &Bucket, prefix: &str) -> S3Options {
         plain_http: true,
         ..S3Options::default()
     }
-}
-
-fn epoch() -> Epoch {
-    Epoch::from_random(&[7; 16])
-}
-
-/// What the S3 server itself says, in XML.
-fn ask(bucket: &Bucket, path: &str) -> String {
-    let url = format!("{}/{}{path}", bucket.endpoint(), bucket::NAME);
-    ureq::get(&url).call().unwrap().body_mut().read_to_string().unwrap()
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -71,12 +62,12 @@ async fn a_large_content_goes_in_parts_and_parts_of_a_try_that_died_are_not_kept
     let refused = blobs.assemble(upload, whole, &pieces[..pieces.len() - 1]).await.unwrap_err();
     assert!(matches!(refused, BlobError::Mismatch), "{refused}");
     assert_eq!(blobs.size_bytes(whole.digest).await.unwrap(), None);
-    assert_eq!(ask(&bucket, "?uploads").matches("<UploadId>").count(), 1, "only that of the killed one");
+    assert_eq!(bucket.says("?uploads").matches("<UploadId>").count(), 1, "only that of the killed one");
     blobs.assemble(upload, whole, &pieces).await.unwrap();
     assert!(get(&blobs, whole.digest, 0..u64::MAX).await.unwrap() == bytes);
     blobs.drop_upload(upload).await.unwrap();
-    assert_eq!(ask(&bucket, "?uploads").matches("<UploadId>").count(), 0, "all are ended");
-    assert_eq!(ask(&bucket, "?list-type=2&prefix=uploads").matches("<Key>").count(), 0);
+    assert_eq!(bucket.says("?uploads").matches("<UploadId>").count(), 0, "all are ended");
+    assert_eq!(bucket.says("?list-type=2&prefix=uploads").matches("<Key>").count(), 0);
     assert!(get(&blobs, whole.digest, 0..9).await.unwrap() == bytes[..9]);
 }
 
@@ -140,40 +131,19 @@ async fn objects(blobs: &ObjectBlobs) -> Vec<(Path, Bytes)> {
     all
 }
 
-fn asker() -> Asker {
-    Asker {
-        user: UserId(1),
-        user_name: "ada".into(),
-        device: None,
-        device_name: "dashboard".into(),
-        writer: WriterId::from_random(&[1; 16]),
-    }
-}
-
-fn version(sequence: u64, bytes: &[u8]) -> Version {
-    Version {
-        save: format!("gb/sram/Game {sequence}").parse().unwrap(),
-        content: Some(content(bytes)),
-        parents: Vec::new(),
-        writer: WriterId::from_random(&[2; 16]),
-        sequence,
-        played: None,
-        suspect: false,
-        client: "test".into(),
-        profile: "onion".into(),
-        core: None,
-        note: None,
-    }
+fn ada() -> Asker {
+    asker(UserId(1), "ada")
 }
 
 async fn store(library: &Library, sequence: u64, bytes: &'static [u8]) -> Result<StoreResult, Code> {
-    let mut batch = library.batch(&asker());
-    batch.add(version(sequence, bytes), Some(Bytes::from_static(bytes))).await;
+    let mut batch = library.batch(&ada());
+    let version = version(&format!("gb/sram/Game {sequence}"), 2, sequence, bytes, &[]);
+    batch.add(version, Some(Bytes::from_static(bytes))).await;
     batch.finish(None, 0).await.map(|mut reply| reply.results.remove(0)).map_err(|refusal| refusal.code())
 }
 
 async fn read(library: &Library, bytes: &[u8]) -> Result<Vec<u8>, Code> {
-    let stream = library.open(&asker(), Digest::of(bytes), 0..bytes.len() as u64).await;
+    let stream = library.open(&ada(), Digest::of(bytes), 0..bytes.len() as u64).await;
     let chunks: Vec<Bytes> = stream.map_err(|refusal| refusal.code())?.try_collect().await.unwrap();
     Ok(chunks.concat())
 }
@@ -181,20 +151,9 @@ async fn read(library: &Library, bytes: &[u8]) -> Result<Vec<u8>, Code> {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_bucket_that_vanishes_costs_nothing_but_time() {
     let Some(bucket) = Bucket::start() else { return };
-    let catalog = Arc::new(MemoryCatalog::new(Epoch::from_random(&[7; 16])));
+    let catalog = Arc::new(MemoryCatalog::new(epoch()));
     let mut tx = catalog.begin(Access::Write).await.unwrap();
-    let user = User {
-        id: UserId(0),
-        name: "ada".into(),
-        password_hash: String::new(),
-        admin: false,
-        writer: WriterId::from_random(&[1; 16]),
-        quota_bytes: None,
-        quota_devices: None,
-        email: None,
-        created_unix_s: 0,
-    };
-    assert_eq!(tx.add_user(&user).await.unwrap(), Some(UserId(1)));
+    assert_eq!(tx.add_user(&user("ada")).await.unwrap(), Some(UserId(1)));
     tx.commit().await.unwrap();
     let blobs = Arc::new(open(&options(&bucket, ""), &epoch()).await.unwrap());
     let library = Library::new(catalog.clone(), blobs.clone(), Arc::new(Notice::new()));
@@ -211,7 +170,7 @@ async fn a_bucket_that_vanishes_costs_nothing_but_time() {
         }],
         ..ChangesRequest::default()
     };
-    let known = async || library.changes(&asker(), &ask_known, 0).await.map(|changes| changes.known);
+    let known = async || library.changes(&ada(), &ask_known, 0).await.map(|changes| changes.known);
     bucket.vanish();
     for there in ["no bucket", "another, empty one"] {
         assert!(blobs.answers().await.is_err(), "{there}: not ready");
@@ -220,7 +179,7 @@ async fn a_bucket_that_vanishes_costs_nothing_but_time() {
         let refused = known().await.unwrap_err();
         assert_eq!(refused.code(), Code::Unavailable, "{there}: unknown is not absent");
         assert!(refused.cause().unwrap().to_string().contains("help: "), "{refused}");
-        let listed = library.changes(&asker(), &ChangesRequest::default(), 0).await.unwrap();
+        let listed = library.changes(&ada(), &ChangesRequest::default(), 0).await.unwrap();
         assert_eq!(listed.saves.len(), 1, "{there}: nothing is recorded whose bytes are not there");
         bucket.make();
     }
@@ -239,6 +198,6 @@ async fn a_bucket_that_vanishes_costs_nothing_but_time() {
     bucket.make();
     let blobs = Arc::new(open(&options(&bucket, ""), &epoch()).await.unwrap());
     let library = Library::new(catalog, blobs, Arc::new(Notice::new()));
-    let known = library.changes(&asker(), &ask_known, 0).await.unwrap().known;
+    let known = library.changes(&ada(), &ask_known, 0).await.unwrap().known;
     assert_eq!(known, [false], "whoever has it brings it again");
 }

@@ -1,7 +1,7 @@
 //! SQL that only PostgreSQL understands.
 
 use super::sql::Touched;
-use super::{Held, failed, in_time, rings};
+use super::{Held, failed, rings};
 use crate::catalog::Result;
 use crate::catalog::columns::columns;
 
@@ -71,9 +71,6 @@ pub(super) async fn set_last_number(tx: &mut Held, table: &str, last: i64) -> Re
 /// The ring is asked of every transaction: one that has failed half way is refused by it, where a bare `COMMIT` would be a
 /// rollback that looks like success.
 pub(super) async fn commit(mut tx: Held, touched: &Touched) -> Result<()> {
-    in_time(async {
-        rings::ring(&mut tx, touched).await?;
-        tx.commit().await.map_err(failed)
-    })
-    .await
+    rings::ring(&mut tx, touched).await?;
+    tx.commit().await
 }

@@ -69,7 +69,9 @@ impl Ear {
     async fn next(&mut self) -> Heard {
         loop {
             let Some(listener) = &mut self.listener else {
-                match listen(&self.pool).await {
+                // A host may vanish between the connection and the word.
+                let listening = tokio::time::timeout(SILENCE, listen(&self.pool)).await;
+                match listening.unwrap_or_else(|_| Err(sqlx::Error::PoolTimedOut)) {
                     Ok(listener) => {
                         self.listener = Some(listener);
                         self.told = false;

@@ -6,9 +6,9 @@
 //! that a server must know to go on. Who knows fewer refuses to start, and to write.
 
 use retrosync_protocol::Epoch;
-use sqlx::{PgPool, Row as _};
+use sqlx::Row as _;
 
-use super::{Held, SCHEMA, WRITERS, WRITERS_OF_USER, failed};
+use super::{Held, PostgresCatalog, SCHEMA, WRITERS, WRITERS_OF_USER, failed};
 use crate::catalog::{CatalogError, Result, UserId};
 
 /// A numbered change; its number is its place in the list, from 1.
@@ -30,9 +30,13 @@ const STATE: &str = "CREATE TABLE IF NOT EXISTS schema_state (
     only_row BIGINT PRIMARY KEY CHECK (only_row = 1), changes BIGINT NOT NULL, oldest_server BIGINT NOT NULL)";
 
 /// Makes what is missing of the schema, one server at a time and all or nothing.
-pub(super) async fn bring_up(pool: &PgPool, migrations: &[Migration], first_epoch: &Epoch) -> Result<()> {
+pub(super) async fn bring_up(
+    catalog: &PostgresCatalog,
+    migrations: &[Migration],
+    first_epoch: &Epoch,
+) -> Result<()> {
     let known = number(migrations.len());
-    let mut tx = pool.begin_with("BEGIN ISOLATION LEVEL READ COMMITTED").await.map_err(failed)?;
+    let mut tx = catalog.begin_on(&catalog.writers, "BEGIN ISOLATION LEVEL READ COMMITTED").await?;
     lock(&mut tx, SCHEMA).await?;
     sqlx::raw_sql("SET LOCAL client_min_messages = warning").execute(&mut *tx).await.map_err(failed)?;
     sqlx::query(STATE).execute(&mut *tx).await.map_err(failed)?;
@@ -64,7 +68,7 @@ pub(super) async fn bring_up(pool: &PgPool, migrations: &[Migration], first_epoc
     }
     let first = sqlx::query("INSERT INTO server (only_row, epoch) VALUES (1, $1) ON CONFLICT DO NOTHING");
     first.bind(first_epoch.as_str()).execute(&mut *tx).await.map_err(failed)?;
-    tx.commit().await.map_err(failed)
+    tx.commit().await
 }
 
 /// Waits to be the only one who writes, or who writes what is this user's; refuses if the schema has become too new for this server
@@ -90,10 +94,10 @@ fn number(count: usize) -> i64 {
 
 fn refuse_older(state: Option<State>, known: i64) -> Result<()> {
     match state {
-        Some(state) if state.oldest_server > known => Err(CatalogError::Failed(format!(
-            "it is of a newer server (schema {}, this one knows {known}); update retrosync-server",
-            state.changes
-        ))),
+        Some(state) if state.oldest_server > known => Err(CatalogError::Unopened {
+            why: format!("it is of a newer server (schema {}, this one knows {known})", state.changes),
+            help: "update retrosync-server",
+        }),
         _ => Ok(()),
     }
 }

@@ -3,7 +3,10 @@
 #![allow(clippy::unwrap_used, clippy::panic)]
 
 #[path = "../../../tests/support/cluster.rs"]
-mod cluster;
+pub(crate) mod cluster;
+mod vanished;
+#[path = "../../../tests/support/wire.rs"]
+mod wire;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -15,12 +18,9 @@ use retrosync_protocol::{DeviceId, Digest, SaveId};
 use self::schema::Migration;
 use super::*;
 use crate::catalog::{EventFilter, SaveRow, UserId, suite};
+use crate::sample::epoch;
 
 const WAIT: Duration = Duration::from_secs(60);
-
-fn epoch() -> Epoch {
-    Epoch::from_random(&[7; 16])
-}
 
 async fn open(url: &str) -> PostgresCatalog {
     // More of them together than PostgreSQL takes: a test needs few.
@@ -89,7 +89,7 @@ fn newer(oldest_server: i64) -> Vec<Migration> {
 async fn an_older_server_goes_on_while_a_newer_one_has_added_to_the_schema() {
     let Some(url) = cluster::database() else { return };
     let older = open(&url).await;
-    schema::bring_up(&older.writers, &newer(1), &epoch()).await.unwrap();
+    schema::bring_up(&older, &newer(1), &epoch()).await.unwrap();
     let mut tx = older.begin(Access::Write).await.unwrap();
     suite::add_user(tx.as_mut(), "ada").await;
     tx.commit().await.unwrap();
@@ -163,14 +163,29 @@ async fn a_server_too_old_for_the_schema_neither_starts_nor_writes() {
     let Some(url) = cluster::database() else { return };
     let older = open(&url).await;
     let known = schema::MIGRATIONS.len();
-    schema::bring_up(&older.writers, &newer(99), &epoch()).await.unwrap();
+    schema::bring_up(&older, &newer(99), &epoch()).await.unwrap();
     let text = format!(
-        "the catalog failed: it is of a newer server (schema {}, this one knows {known}); update retrosync-server",
+        "it is of a newer server (schema {}, this one knows {known}); help: update retrosync-server",
         known + 1
     );
     assert_eq!(refused(&url, PostgresOptions::default()).await.to_string(), text);
     let Err(why) = older.begin(Access::Write).await else { panic!("it may write") };
     assert_eq!(why.to_string(), text);
+}
+
+#[tokio::test]
+async fn another_programs_database_is_told_and_left_as_it_was() {
+    let Some(url) = cluster::database() else { return };
+    let theirs = PostgresCatalog::connect(&url, PostgresOptions::default()).unwrap();
+    sqlx::raw_sql("CREATE TABLE users (theirs TEXT)").execute(&theirs.writers).await.unwrap();
+    let why = refused(&url, PostgresOptions::default()).await.to_string();
+    assert!(
+        why.contains("it holds the tables of another program") && why.contains("; help: name a database"),
+        "{why}"
+    );
+    let tables = "SELECT string_agg(table_name, ' ') FROM information_schema.tables WHERE table_schema = current_schema()";
+    let tables: String = sqlx::query_scalar(tables).fetch_one(&theirs.readers).await.unwrap();
+    assert_eq!(tables, "users");
 }
 
 #[tokio::test]
@@ -185,7 +200,8 @@ async fn the_address_and_its_password_are_in_no_error() {
         let why = refused(url, options()).await;
         assert!(!why.to_string().contains("s3cret"), "{why}");
         let unfit = !url.starts_with("postgres") || url.contains(":port");
-        assert_eq!(matches!(why, CatalogError::Gone(_)), !unfit, "{url}: {why}");
+        let help = if unfit { "write it as `postgres://" } else { "look whether it runs and can be reached" };
+        assert!(why.to_string().contains(&format!("; help: {help}")), "{url}: {why}");
     }
 }
 
@@ -197,7 +213,7 @@ async fn a_writer_that_waits_too_long_is_told_to_try_again_and_spoils_nothing() 
     suite::add_user(first.as_mut(), "ada").await;
     let impatient = format!("{url}&options=-c%20lock_timeout%3D200");
     let other = PostgresCatalog::connect(&impatient, PostgresOptions::default()).unwrap();
-    let mut tx = other.writers.begin().await.unwrap();
+    let mut tx = other.begin_on(&other.writers, "BEGIN").await.unwrap();
     sqlx::query("SET LOCAL lock_timeout = 100").execute(&mut *tx).await.unwrap();
     let why = schema::lock_to_write(&mut tx, None).await.unwrap_err();
     assert!(matches!(why, CatalogError::Busy(_)), "{why}");

@@ -2,14 +2,11 @@
 
 use std::sync::Arc;
 
-use retrosync_protocol::{Content, Digest};
+use retrosync_protocol::Digest;
 
 use super::{add_user, version, with_versions, write};
 use crate::catalog::{Catalog, OwnContent, Stray, StrayState};
-
-fn content(bytes: &[u8]) -> Content {
-    Content { digest: Digest::of(bytes), size_bytes: bytes.len() as u64 }
-}
+use crate::sample::content;
 
 pub(super) async fn contents_are_marked_and_forgotten(catalog: Arc<dyn Catalog>) {
     let mut tx = write(&catalog).await;

@@ -2,15 +2,14 @@
 //! content is out of reach, the heads are those of `protocol::heads_of`, and what is sent again is answered the same.
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
 
 use bytes::Bytes;
 use retrosync_protocol::{
     ChoiceRequest, Code, Digest, OperationId, StoreReply, StoreResult, Version, VersionId, heads_of,
 };
 
+use super::backends::{Backend, over_each_backend};
 use super::{Dice, NOW_UNIX_S, SAVE, World, version, word};
-use crate::catalog::sqlite::SqliteCatalog;
 use crate::library::{Answer, Asker};
 use crate::refusal::Refusal;
 
@@ -240,31 +239,12 @@ async fn run(world: World, seed: u64, steps: usize) {
     }
 }
 
-#[tokio::test]
-async fn no_history_of_three_writers_loses_a_byte() {
-    for seed in 0..150 {
-        eprintln!("seed {seed}");
-        run(World::new().await, seed, 40).await;
-    }
-}
+over_each_backend!(no_history_of_three_writers_loses_a_byte);
 
-#[tokio::test]
-async fn sqlite_tells_the_same_histories() {
-    let folder = tempfile::tempdir().unwrap();
-    for seed in 0..4 {
+async fn no_history_of_three_writers_loses_a_byte(on: Backend) {
+    let (seeds, steps) = on.histories();
+    for seed in 0..seeds {
         eprintln!("seed {seed}");
-        let file = folder.path().join(format!("{seed}.sqlite"));
-        let catalog =
-            SqliteCatalog::open(&file, &retrosync_protocol::Epoch::from_random(&[7; 16])).await.unwrap();
-        run(World::over(Arc::new(catalog)).await, seed, 40).await;
-    }
-}
-
-#[tokio::test]
-async fn postgres_tells_the_same_histories() {
-    for seed in 0..4 {
-        eprintln!("seed {seed}");
-        let Some(catalog) = crate::catalog::postgres::tests::fresh().await else { return };
-        run(World::over(catalog).await, seed, 40).await;
+        run(on.world().await, seed, steps).await;
     }
 }

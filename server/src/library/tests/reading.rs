@@ -1,11 +1,22 @@
 //! `changes`, `history` and who may read what.
 
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use retrosync_protocol::{Ask, ChangesRequest, Code, Digest, Epoch, Version};
 
-use super::{NOW_UNIX_S, SAVE, World, version, word};
+use super::backends::{Backend, over_each_backend};
+use super::{NOW_UNIX_S, SAVE, version, word};
+
+over_each_backend!(
+    each_changed_save_comes_once_in_pages,
+    a_cursor_of_another_history_starts_over,
+    what_was_ever_the_content_is_known,
+    a_long_poll_hears_others_and_not_itself,
+    history_is_newest_first_in_pages_and_keeps_the_first_spelling,
+    another_users_library_does_not_exist,
+);
 
 fn named(save: &str, sequence: u64) -> Version {
     Version { save: save.parse().unwrap(), ..version(1, sequence, b"abc", &[]) }
@@ -15,9 +26,8 @@ fn since(since: u64) -> ChangesRequest {
     ChangesRequest { since, ..ChangesRequest::default() }
 }
 
-#[tokio::test]
-async fn each_changed_save_comes_once_in_pages() {
-    let world = World::new().await;
+async fn each_changed_save_comes_once_in_pages(on: Backend) {
+    let world = on.world().await;
     let asker = world.device(1);
     for (sequence, save) in (1..).zip(["gb/sram/A", "gb/sram/B", "gb/sram/C"]) {
         world.store(&asker, &named(save, sequence), Some(b"abc")).await;
@@ -33,9 +43,8 @@ async fn each_changed_save_comes_once_in_pages() {
     assert_eq!((names, first.more), (vec!["gb/sram/A".to_owned(), "gb/sram/B".to_owned()], true));
 }
 
-#[tokio::test]
-async fn a_cursor_of_another_history_starts_over() {
-    let world = World::new().await;
+async fn a_cursor_of_another_history_starts_over(on: Backend) {
+    let world = on.world().await;
     let asker = world.device(1);
     world.store(&asker, &named(SAVE, 1), Some(b"abc")).await;
     let epoch = world.library.epoch().await.unwrap();
@@ -52,9 +61,8 @@ async fn a_cursor_of_another_history_starts_over() {
     }
 }
 
-#[tokio::test]
-async fn what_was_ever_the_content_is_known() {
-    let world = World::new().await;
+async fn what_was_ever_the_content_is_known(on: Backend) {
+    let world = on.world().await;
     let asker = world.device(1);
     let old = version(1, 1, b"old", &[]);
     world.store(&asker, &old, Some(b"old")).await;
@@ -76,16 +84,16 @@ async fn what_was_ever_the_content_is_known() {
     }
 }
 
-#[tokio::test]
-async fn a_long_poll_hears_others_and_not_itself() {
-    let world = World::new().await;
+async fn a_long_poll_hears_others_and_not_itself(on: Backend) {
+    let world = on.world().await;
     let library = world.library.clone();
     let waiting = ChangesRequest { wait_s: 300, ..since(0) };
     let asker = world.device(2);
-    static OWN_STORED: AtomicBool = AtomicBool::new(false);
+    let own_stored = Arc::new(AtomicBool::new(false));
+    let stored = own_stored.clone();
     let poll = tokio::spawn(async move {
         let changes = library.changes_or_wait(&asker, &waiting, || NOW_UNIX_S).await.unwrap();
-        assert!(OWN_STORED.load(Ordering::SeqCst));
+        assert!(stored.load(Ordering::SeqCst));
         changes
     });
     tokio::task::yield_now().await;
@@ -94,15 +102,14 @@ async fn a_long_poll_hears_others_and_not_itself() {
         tokio::task::yield_now().await;
     }
     assert!(!poll.is_finished(), "a device's own version is no news to it");
-    OWN_STORED.store(true, Ordering::SeqCst);
+    own_stored.store(true, Ordering::SeqCst);
     world.store(&world.device(1), &named("gb/sram/Other", 2), Some(b"abc")).await;
     let changes = tokio::time::timeout(Duration::from_secs(20), poll).await.unwrap().unwrap();
     assert_eq!((changes.cursor, changes.saves.len()), (2, 2));
 }
 
-#[tokio::test]
-async fn history_is_newest_first_in_pages_and_keeps_the_first_spelling() {
-    let world = World::new().await;
+async fn history_is_newest_first_in_pages_and_keeps_the_first_spelling(on: Backend) {
+    let world = on.world().await;
     let asker = world.device(1);
     let mut parents = Vec::new();
     for sequence in 1..=5 {
@@ -124,9 +131,8 @@ async fn history_is_newest_first_in_pages_and_keeps_the_first_spelling() {
     assert_eq!(unknown.unwrap_err().code(), Code::NotFound);
 }
 
-#[tokio::test]
-async fn another_users_library_does_not_exist() {
-    let world = World::new().await;
+async fn another_users_library_does_not_exist(on: Backend) {
+    let world = on.world().await;
     let theirs = version(1, 1, b"secret", &[]);
     world.store(&world.device(1), &theirs, Some(b"secret")).await;
     let stranger = world.stranger();

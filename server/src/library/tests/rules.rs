@@ -1,16 +1,26 @@
 //! `store` and the choices, case by case.
 
-use std::sync::Arc;
-
 use bytes::Bytes;
-use retrosync_protocol::{ChoiceRequest, Code, Epoch, OperationId, StoreResult, Version, VersionId};
+use retrosync_protocol::{ChoiceRequest, Code, OperationId, StoreResult, Version, VersionId};
 
+use super::backends::{Backend, over_each_backend};
 use super::{NOW_UNIX_S, SAVE, World, ids, version, word};
-use crate::catalog::memory::MemoryCatalog;
 
-#[tokio::test]
-async fn each_record_is_judged_on_its_own() {
-    let world = World::new().await;
+over_each_backend!(
+    each_record_is_judged_on_its_own,
+    a_stale_writer_makes_a_branch_and_both_are_kept,
+    what_the_head_says_already_is_not_written_again,
+    two_heads_of_one_content_are_no_question,
+    a_superseded_version_sent_again_is_no_question,
+    an_operation_id_is_of_one_request_and_of_one_device,
+    a_full_quota_refuses_the_frame_and_keeps_no_byte_of_it,
+    a_choice_settles_the_question_over_the_heads_that_were_seen,
+    no_choice_and_no_store_makes_a_head_of_bytes_that_are_gone,
+    forty_heads_are_settled_by_one_choice,
+);
+
+async fn each_record_is_judged_on_its_own(on: Backend) {
+    let world = on.world().await;
     let asker = world.device(1);
     let first = version(1, 1, b"one", &[]);
     let mut unsorted = version(1, 2, b"two", &[]);
@@ -44,9 +54,8 @@ async fn each_record_is_judged_on_its_own() {
     assert_eq!(world.heads(&asker, SAVE).await, [second.id()]);
 }
 
-#[tokio::test]
-async fn a_stale_writer_makes_a_branch_and_both_are_kept() {
-    let world = World::new().await;
+async fn a_stale_writer_makes_a_branch_and_both_are_kept(on: Backend) {
+    let world = on.world().await;
     let [one, two] = [world.device(1), world.device(2)];
     let base = version(1, 1, b"base", &[]);
     let mine = version(1, 2, b"mine", &[base.id()]);
@@ -61,9 +70,8 @@ async fn a_stale_writer_makes_a_branch_and_both_are_kept() {
     assert_eq!(world.bytes(&one, yours.content.unwrap().digest).await.unwrap(), b"yours");
 }
 
-#[tokio::test]
-async fn what_the_head_says_already_is_not_written_again() {
-    let world = World::new().await;
+async fn what_the_head_says_already_is_not_written_again(on: Backend) {
+    let world = on.world().await;
     let asker = world.device(1);
     let base = version(1, 1, b"base", &[]);
     let head = version(1, 2, b"head", &[base.id()]);
@@ -89,9 +97,8 @@ async fn what_the_head_says_already_is_not_written_again() {
     assert_eq!(word(&world.store(&asker, &settles, None).await), ("head", Some(settles.id())));
 }
 
-#[tokio::test]
-async fn two_heads_of_one_content_are_no_question() {
-    let world = World::new().await;
+async fn two_heads_of_one_content_are_no_question(on: Backend) {
+    let world = on.world().await;
     let asker = world.device(1);
     let base = version(1, 1, b"base", &[]);
     world.store(&asker, &base, Some(b"base")).await;
@@ -104,9 +111,8 @@ async fn two_heads_of_one_content_are_no_question() {
     assert_eq!(world.heads(&asker, SAVE).await, [one.id(), three.id()]);
 }
 
-#[tokio::test]
-async fn a_superseded_version_sent_again_is_no_question() {
-    let world = World::new().await;
+async fn a_superseded_version_sent_again_is_no_question(on: Backend) {
+    let world = on.world().await;
     let asker = world.device(1);
     let old = version(1, 1, b"old", &[]);
     let new = version(2, 1, b"new", &[old.id()]);
@@ -118,9 +124,8 @@ async fn a_superseded_version_sent_again_is_no_question() {
     assert_eq!(ids(&heads), [new.id()], "and the heads tell what to fetch");
 }
 
-#[tokio::test]
-async fn an_operation_id_is_of_one_request_and_of_one_device() {
-    let world = World::new().await;
+async fn an_operation_id_is_of_one_request_and_of_one_device(on: Backend) {
+    let world = on.world().await;
     let [asker, other] = [world.device(1), world.device(2)];
     let operation: OperationId = "op-1".parse().unwrap();
     let store = async |asker, version: Version, body: &'static [u8]| {
@@ -137,10 +142,8 @@ async fn an_operation_id_is_of_one_request_and_of_one_device() {
     assert!(store(&asker, version(1, 2, b"two", &[]), b"two").await.is_ok(), "forgotten after a week");
 }
 
-#[tokio::test]
-async fn a_full_quota_refuses_the_frame_and_keeps_no_byte_of_it() {
-    let catalog = Arc::new(MemoryCatalog::new(Epoch::from_random(&[7; 16])));
-    let world = World::with_quota(catalog, Some(5)).await;
+async fn a_full_quota_refuses_the_frame_and_keeps_no_byte_of_it(on: Backend) {
+    let world = on.world_with_quota(5).await;
     let asker = world.device(1);
     let said = |result: &StoreResult| word(result).0.to_owned();
     assert_eq!(said(&world.store(&asker, &version(1, 1, b"four", &[]), Some(b"four")).await), "head");
@@ -153,9 +156,8 @@ async fn a_full_quota_refuses_the_frame_and_keeps_no_byte_of_it() {
     );
 }
 
-#[tokio::test]
-async fn a_choice_settles_the_question_over_the_heads_that_were_seen() {
-    let world = World::new().await;
+async fn a_choice_settles_the_question_over_the_heads_that_were_seen(on: Backend) {
+    let world = on.world().await;
     let asker = world.device(1);
     let [one, two] = [version(1, 1, b"one", &[]), version(2, 1, b"two", &[])];
     for (stored, bytes) in [(&one, b"one"), (&two, b"two")] {
@@ -194,9 +196,8 @@ async fn a_choice_settles_the_question_over_the_heads_that_were_seen() {
     assert_eq!(restored.heads[0].content, two.content, "a deletion deletes nothing");
 }
 
-#[tokio::test]
-async fn no_choice_and_no_store_makes_a_head_of_bytes_that_are_gone() {
-    let world = World::new().await;
+async fn no_choice_and_no_store_makes_a_head_of_bytes_that_are_gone(on: Backend) {
+    let world = on.world().await;
     let asker = world.device(1);
     let [one, two] = [version(1, 1, b"one", &[]), version(2, 1, b"two", &[])];
     for (stored, bytes) in [(&one, b"one"), (&two, b"two")] {
@@ -216,9 +217,8 @@ async fn no_choice_and_no_store_makes_a_head_of_bytes_that_are_gone() {
     assert_eq!(restored.heads[0].content, one.content, "brought again, it can be chosen again");
 }
 
-#[tokio::test]
-async fn forty_heads_are_settled_by_one_choice() {
-    let world = World::new().await;
+async fn forty_heads_are_settled_by_one_choice(on: Backend) {
+    let world = on.world().await;
     let asker = world.device(1);
     let mut heads = Vec::new();
     for writer in 0..40 {

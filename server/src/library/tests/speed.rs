@@ -1,27 +1,18 @@
 //! How long a first sync takes over SQLite and a folder. Not run by itself: `cargo test --release -p retrosync-server first_sync -- --ignored --nocapture`.
 
-use std::sync::Arc;
 use std::time::Instant;
 
 use bytes::Bytes;
-use retrosync_protocol::{Content, Digest, Epoch, StoreResult, Version};
+use retrosync_protocol::{Content, Digest, StoreResult, Version};
 
-use super::{Dice, NOW_UNIX_S, World, version};
-use crate::blobs::disk::DiskBlobs;
-use crate::catalog::sqlite::SqliteCatalog;
-use crate::library::Library;
-use crate::notice::Notice;
+use super::backends::Backend;
+use super::{Dice, NOW_UNIX_S, version};
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 #[ignore = "a measurement"]
 async fn first_sync_of_1000_saves_of_60_mb() {
-    let folder = tempfile::tempdir_in(".").unwrap();
-    let catalog =
-        SqliteCatalog::open(&folder.path().join("catalog"), &Epoch::from_random(&[7; 16])).await.unwrap();
-    let catalog = Arc::new(catalog);
-    let world = World::over(catalog.clone()).await;
-    let blobs = Arc::new(DiskBlobs::open(&folder.path().join("blobs")).unwrap());
-    let library = Library::new(catalog, blobs, Arc::new(Notice::new()));
+    let world = Backend::sqlite_and_files().unwrap().world().await;
+    let library = world.library.clone();
     let mut dice = Dice(1);
     let saves: Vec<(Version, Bytes)> = (1..=1000)
         .map(|number| {

@@ -1,13 +1,19 @@
 //! Large contents: what travels, what is resumed, what is refused.
 
-use std::sync::Arc;
-
 use bytes::Bytes;
-use retrosync_protocol::{BLOCK_BYTES, Code, Content, Digest, Epoch, UploadReply, UploadRequest};
+use retrosync_protocol::{BLOCK_BYTES, Code, Content, Digest, UploadReply, UploadRequest};
 
+use super::backends::{Backend, over_each_backend};
 use super::{NOW_UNIX_S, World, version, word};
-use crate::catalog::memory::MemoryCatalog;
 use crate::library::{Answer, Asker};
+
+over_each_backend!(
+    a_cut_upload_goes_on_and_a_changed_card_sends_what_changed,
+    a_wrong_block_is_refused_and_a_wrong_whole_drops_the_upload,
+    a_damaged_earlier_content_costs_another_try_and_nothing_else,
+    an_upload_is_forgotten_after_a_week_and_its_form_is_checked,
+    two_uploads_that_fit_one_by_one_do_not_fill_more_than_the_quota,
+);
 
 const BLOCK: usize = BLOCK_BYTES as usize;
 
@@ -32,9 +38,8 @@ async fn send(world: &World, asker: &Asker, bytes: &[u8], indexes: &[u64]) -> An
     batch.finish(NOW_UNIX_S).await
 }
 
-#[tokio::test]
-async fn a_cut_upload_goes_on_and_a_changed_card_sends_what_changed() {
-    let world = World::new().await;
+async fn a_cut_upload_goes_on_and_a_changed_card_sends_what_changed(on: Backend) {
+    let world = on.world().await;
     let asker = world.device(1);
     let bytes = card(20);
     let start = async |bytes: &[u8]| world.library.upload(&asker, &request(bytes), NOW_UNIX_S).await.unwrap();
@@ -66,9 +71,8 @@ async fn a_cut_upload_goes_on_and_a_changed_card_sends_what_changed() {
     assert_eq!(strangers.missing.len(), 20, "another user's blocks do not count");
 }
 
-#[tokio::test]
-async fn a_wrong_block_is_refused_and_a_wrong_whole_drops_the_upload() {
-    let world = World::new().await;
+async fn a_wrong_block_is_refused_and_a_wrong_whole_drops_the_upload(on: Backend) {
+    let world = on.world().await;
     let asker = world.device(1);
     let bytes = card(17);
     let named = Content { digest: Digest::of(b"something else"), size_bytes: bytes.len() as u64 };
@@ -88,9 +92,8 @@ async fn a_wrong_block_is_refused_and_a_wrong_whole_drops_the_upload() {
     assert_eq!(gone.code(), Code::NotFound);
 }
 
-#[tokio::test]
-async fn a_damaged_earlier_content_costs_another_try_and_nothing_else() {
-    let world = World::new().await;
+async fn a_damaged_earlier_content_costs_another_try_and_nothing_else(on: Backend) {
+    let world = on.world().await;
     let asker = world.device(1);
     let bytes = card(17);
     world.library.upload(&asker, &request(&bytes), NOW_UNIX_S).await.unwrap();
@@ -105,9 +108,8 @@ async fn a_damaged_earlier_content_costs_another_try_and_nothing_else() {
     assert!(send(&world, &asker, &played, &again.missing).await.unwrap().complete);
 }
 
-#[tokio::test]
-async fn an_upload_is_forgotten_after_a_week_and_its_form_is_checked() {
-    let world = World::new().await;
+async fn an_upload_is_forgotten_after_a_week_and_its_form_is_checked(on: Backend) {
+    let world = on.world().await;
     let asker = world.device(1);
     let bytes = card(3);
     let mut short = request(&bytes);
@@ -129,10 +131,8 @@ async fn an_upload_is_forgotten_after_a_week_and_its_form_is_checked() {
     assert_eq!(world.library.upload(&asker, &request(&bytes), NOW_UNIX_S).await.unwrap().missing, [0, 1, 2]);
 }
 
-#[tokio::test]
-async fn two_uploads_that_fit_one_by_one_do_not_fill_more_than_the_quota() {
-    let catalog = Arc::new(MemoryCatalog::new(Epoch::from_random(&[7; 16])));
-    let world = World::with_quota(catalog, Some(30 * BLOCK_BYTES)).await;
+async fn two_uploads_that_fit_one_by_one_do_not_fill_more_than_the_quota(on: Backend) {
+    let world = on.world_with_quota(30 * BLOCK_BYTES).await;
     let asker = world.device(1);
     let (first, mut second) = (card(17), card(18));
     second.iter_mut().for_each(|byte| *byte ^= 0x55);

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use futures_util::future::BoxFuture;
-use retrosync_protocol::{ChoiceRequest, Content, DeviceId, Digest, Epoch, Version, WriterId};
+use retrosync_protocol::{ChoiceRequest, Content, DeviceId, Digest, Version, WriterId};
 
 use crate::blobs::objects::ObjectBlobs;
 use crate::catalog::sqlite::SqliteCatalog;
@@ -17,7 +17,7 @@ use crate::notice::Notice;
 
 async fn open(folder: &tempfile::TempDir) -> Arc<SqliteCatalog> {
     let file = folder.path().join("catalog.sqlite");
-    Arc::new(SqliteCatalog::open(&file, &Epoch::from_random(&[7; 16])).await.unwrap())
+    Arc::new(SqliteCatalog::open(&file, &crate::sample::epoch()).await.unwrap())
 }
 
 /// The names that a program that starts now finds.

@@ -1,4 +1,4 @@
-//! `retrosync-server migrate`: everything from SQLite to PostgreSQL and back, refusals, and a move that is cut off.
+//! `retrosync-server migrate`: all records from SQLite to PostgreSQL and back, refusals, and a move that is cut off.
 
 use std::io::{BufRead as _, BufReader, Write as _};
 use std::process::{Command, Output, Stdio};
@@ -12,7 +12,7 @@ use crate::support::{Server, cluster, frames, token, token_sha256, version, wait
 const WAIT: Duration = Duration::from_secs(60);
 
 /// A server on SQLite with a history, stopped; and its device's token.
-fn lived_in() -> (Server, String) {
+pub(crate) fn lived_in() -> (Server, String) {
     let mut server = Server::start_on(None, tempfile::tempdir().unwrap(), &[]);
     server.add_user("ada");
     server.add_user("Zoë");
@@ -54,20 +54,28 @@ fn large(device: &crate::support::Device<'_>) {
     assert_eq!(device.store("op-5", &record, None)["outcome"], "head");
 }
 
-fn migrate(server: &Server, arguments: &[&str]) -> Output {
+pub(crate) fn migrate(server: &Server, arguments: &[&str]) -> Output {
     server.cli(&[&["migrate"], arguments].concat())
 }
 
-fn said(output: &Output) -> String {
+pub(crate) fn said(output: &Output) -> String {
     String::from_utf8_lossy(&output.stdout).into_owned() + &String::from_utf8_lossy(&output.stderr)
 }
 
-fn sqlite(server: &Server) -> String {
+pub(crate) fn sqlite(server: &Server) -> String {
     format!("sqlite:{}", server.data().display())
 }
 
+/// It does nothing, and says why.
+#[track_caller]
+pub(crate) fn refused(server: &Server, arguments: &[&str], exit: i32, why: &str) {
+    let output = migrate(server, arguments);
+    assert_eq!(output.status.code(), Some(exit), "{}", said(&output));
+    assert!(said(&output).contains(why), "`{why}` is not in\n{}", said(&output));
+}
+
 /// All that a device sees, but for the clock.
-fn seen(server: &Server, token: &str) -> Value {
+pub(crate) fn seen(server: &Server, token: &str) -> Value {
     let mut seen: Value = server.get("/changes?since=0&epoch=", Some(token)).ok();
     seen.as_object_mut().unwrap().remove("server_time_unix_s");
     seen
@@ -127,11 +135,6 @@ fn what_is_in_use_or_holds_something_else_is_left_alone() {
     let Some(url) = cluster::database() else { return };
     let (mut server, _) = lived_in();
     let from = sqlite(&server);
-    let refused = |server: &Server, arguments: &[&str], exit: i32, why: &str| {
-        let output = migrate(server, arguments);
-        assert_eq!(output.status.code(), Some(exit), "{}", said(&output));
-        assert!(said(&output).contains(why), "`{why}` is not in\n{}", said(&output));
-    };
     refused(&server, &["--from", "sqlite:/nowhere", "--to", &url], 1, "it has no `catalog.sqlite`");
     refused(&server, &["--from", "mysql://x", "--to", &url], 2, "expected `sqlite:DIR` or `postgres://");
     refused(&server, &["--from", &url, "--to", &from], 1, "is empty: there is nothing to move");
@@ -195,7 +198,7 @@ fn a_move_that_was_cut_off_left_nothing_and_is_made_whole_by_the_same_command() 
     assert!(output.status.success() && said(&output).contains("all whole"), "{}", said(&output));
 }
 
-fn database_name(url: &str) -> String {
+pub(crate) fn database_name(url: &str) -> String {
     let path = url.split('?').next().unwrap();
     path.rsplit('/').next().unwrap().to_owned()
 }
