@@ -98,7 +98,9 @@ pub fn is_used(config: &Config) -> Opened<()> {
 /// Makes the data folder, if there is none.
 fn make_data(config: &Config) -> Opened<()> {
     keep::make_private(&config.data).map_err(|error| {
-        format!("cannot make the data directory `{}`: {error}", config.data.display()).into()
+        let data = config.data.display();
+        format!("cannot make the data directory `{data}`: {error}; help: name another with `--data DIR`")
+            .into()
     })
 }
 

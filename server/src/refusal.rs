@@ -103,11 +103,14 @@ impl From<CatalogError> for Refusal {
                 .help("it will try again by itself")
                 .retry_after_s(5)
                 .caused_by(error),
-            CatalogError::Gone(_) => Refusal::new(Code::Unavailable, "the server cannot reach its database")
-                .help("it will try again by itself")
-                .retry_after_s(5)
-                .caused_by(error),
-            CatalogError::Damaged(_) | CatalogError::Failed(_) | CatalogError::Unopened { .. } => {
+            // Unopened: the tables became too new for this server while it ran.
+            CatalogError::Gone(_) | CatalogError::Unopened { .. } => {
+                Refusal::new(Code::Unavailable, "the server cannot reach its database")
+                    .help("it will try again by itself")
+                    .retry_after_s(5)
+                    .caused_by(error)
+            }
+            CatalogError::Damaged(_) | CatalogError::Failed(_) => {
                 Refusal::internal("using its catalog", error)
             }
         }

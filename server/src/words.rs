@@ -113,7 +113,11 @@ pub(crate) fn failure(error: &(dyn Error + 'static)) -> String {
         }
         return text;
     }
-    let _ = writeln!(text, "error: {error}");
+    let told = error.to_string();
+    match told.split_once("; help: ") {
+        Some((what, help)) => drop(writeln!(text, "error: {what}\n  help: {help}")),
+        None => drop(writeln!(text, "error: {told}")),
+    }
     if let Some(help) = error.downcast_ref::<ConfigError>().and_then(ConfigError::next_step) {
         let _ = writeln!(text, "  help: {help}");
     }

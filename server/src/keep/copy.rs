@@ -58,7 +58,7 @@ pub struct Copied {
 /// whatever is kept in it.
 ///
 /// # Errors
-/// When `to` holds anything, or something cannot be read or written; single contents that are lost are told in the answer.
+/// When `to` is within `data` or holds anything, or something cannot be read or written; single contents that are lost are told in the answer.
 pub async fn backup(
     catalog: &dyn Catalog,
     blobs: &dyn Blobs,
@@ -66,6 +66,7 @@ pub async fn backup(
     to: &Path,
     clock: impl Fn() -> i64 + Send + Sync,
 ) -> Result<Copied, KeepError> {
+    refuse_within(data, to)?;
     let mut drawn = [0; 8];
     getrandom::fill(&mut drawn).map_err(|why| KeepError::new(format!("cannot draw a name: {why}")))?;
     // In containers every process is number 1.
@@ -104,6 +105,22 @@ async fn wait_for_turn(
             return Err(KeepError::new(text));
         }
         tokio::time::sleep(LOOK_EVERY).await;
+    }
+}
+
+/// What lies in the data directory is lost, moved and restored along with it: that is no backup.
+fn refuse_within(data: &Path, to: &Path) -> Result<(), KeepError> {
+    let Ok(data) = data.canonicalize() else { return Ok(()) };
+    let to_be = std::path::absolute(to).map_err(KeepError::at("find", to))?;
+    // It is not there yet; what it will be in is.
+    let within = to_be.ancestors().find_map(|above| above.canonicalize().ok());
+    match within.is_some_and(|within| within.starts_with(&data)) {
+        false => Ok(()),
+        true => Err(KeepError::new(format!(
+            "`{}` is in the data directory `{}`, and would be lost with it; help: name a folder elsewhere, best on another disk",
+            to.display(),
+            data.display()
+        ))),
     }
 }
 
@@ -267,7 +284,11 @@ fn marker_file(folder: &Path) -> PathBuf {
 fn read_marker(from: &Path) -> Result<Marker, KeepError> {
     let path = marker_file(from);
     let unfit = |why: String| {
-        KeepError::new(format!("`{}` is no whole backup: `{}`: {why}", from.display(), path.display()))
+        KeepError::new(format!(
+            "`{}` is no whole backup: `{}`: {why}; help: name a folder that `retrosync-server backup` has finished",
+            from.display(),
+            path.display()
+        ))
     };
     let text = fs::read(&path).map_err(|why| unfit(why.to_string()))?;
     let marker: Marker = serde_json::from_slice(&text).map_err(|why| unfit(why.to_string()))?;
@@ -284,7 +305,7 @@ fn refuse_served(from: &Path) -> Result<(), KeepError> {
     let beside = from.join("catalog.sqlite-wal");
     match fs::metadata(&beside) {
         Ok(found) if found.len() > 0 => Err(KeepError::new(format!(
-            "`{}` holds what was written after the backup: a server was started on it; make a backup of that server instead",
+            "`{}` holds what was written after the backup: a server was started on it; help: make a backup of that server instead",
             beside.display()
         ))),
         Ok(_) => Ok(()),

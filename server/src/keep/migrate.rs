@@ -74,14 +74,16 @@ impl Place {
             && !catalog_file(folder).exists()
         {
             return Err(KeepError::new(format!(
-                "`{}` is not a server's data directory: it has no `catalog.sqlite`",
+                "`{}` is not a server's data directory: it has no `catalog.sqlite`; help: name the folder that `serve --data` was given",
                 folder.display()
             )));
         }
         let opened = self.open(password, epoch).await?;
         let mut rows = opened.catalog.begin_rows(Access::Read).await?;
         if tables::first_with_rows(rows.as_mut()).await?.is_none() {
-            return Err(KeepError::new(format!("`{self}` is empty: there is nothing to move")));
+            return Err(KeepError::new(format!(
+                "`{self}` is empty: there is nothing to move; help: look at `--from` and `--to`"
+            )));
         }
         drop(rows);
         Ok(opened)

@@ -269,6 +269,15 @@ async fn nothing_is_overwritten_and_half_a_backup_is_none() {
     let again = server.backup(&copy).await.unwrap_err();
     let empty = "is not empty; name a new folder, nothing is overwritten";
     assert_eq!(again.to_string(), format!("`{}` {empty}", copy.display()));
+    for within in ["", "x", "x/y", "../data/x"] {
+        let within =
+            data.path().join(within.replace("data", data.path().file_name().unwrap().to_str().unwrap()));
+        let refused = server.backup(&within).await.unwrap_err().to_string();
+        assert!(
+            refused.contains("would be lost with it; help: name a folder elsewhere"),
+            "{within:?}: {refused}"
+        );
+    }
     let over = put_back(&copy, data.path()).await.unwrap_err();
     assert_eq!(over.to_string(), format!("`{}` {empty}", data.path().display()));
     fs::write(copy.join("catalog.sqlite-wal"), b"what a server wrote that was started on it").unwrap();

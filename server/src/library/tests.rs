@@ -6,6 +6,7 @@ mod backends;
 mod histories;
 mod interrupted;
 mod reading;
+mod replays;
 mod rules;
 mod speed;
 mod thinning;

@@ -3,7 +3,7 @@
 use retrosync_protocol::Digest;
 use serde_json::{Value, json};
 
-use super::support::{find_below, version};
+use super::support::version;
 use super::{SAVE, with_ada};
 
 #[test]

@@ -7,7 +7,7 @@ use serde_json::json;
 use crate::database::{asked, foreign_key};
 use crate::held::held;
 use crate::support::browser::{Browser, attribute, parts, registered};
-use crate::support::bucket::{Bucket, NAME};
+use crate::support::bucket::Bucket;
 use crate::support::cluster::Cluster;
 use crate::support::{Server, version};
 
@@ -35,7 +35,8 @@ fn a_bucket_that_vanished_or_was_emptied_is_told_in_every_voice_and_loses_no_rec
     let [config, secret] = ["server.toml", "secret"].map(|name| folder.path().join(name));
     std::fs::write(&secret, "secret of the tests\n").unwrap();
     let text = format!(
-        "[s3]\nbucket = \"{NAME}\"\nendpoint = \"{}\"\nplain_http = true\naccess_key = \"key\"\nsecret_key_file = \"{}\"\ntimeout_s = 5\n",
+        "[s3]\nbucket = \"{}\"\nendpoint = \"{}\"\nplain_http = true\naccess_key = \"key\"\nsecret_key_file = \"{}\"\ntimeout_s = 5\n",
+        bucket.name(),
         bucket.endpoint(),
         secret.display()
     );

@@ -40,6 +40,22 @@ fn a_server_whose_blobs_are_gone_is_not_ready_until_they_are_back() {
 }
 
 #[test]
+fn a_server_whose_catalog_was_removed_or_replaced_is_not_ready_until_it_is_back() {
+    let server = Server::start();
+    becomes(&server, 200);
+    let (there, away) = (server.data().join("catalog.sqlite"), server.data().join("away"));
+    std::fs::rename(&there, &away).unwrap();
+    says(&becomes(&server, 503), "the catalog does not answer");
+    std::fs::write(&there, "another").unwrap();
+    // What was found before is good for a second.
+    std::thread::sleep(std::time::Duration::from_millis(1100));
+    says(&get(&server, "/health/ready"), "the catalog does not answer");
+    assert_eq!(get(&server, "/health/live").status, 200);
+    std::fs::rename(&away, &there).unwrap();
+    becomes(&server, 200);
+}
+
+#[test]
 fn a_server_whose_database_is_gone_is_not_ready_until_it_is_back() {
     let Some(mut database) = cluster::Cluster::start() else { return };
     let folder = tempfile::tempdir().unwrap();

@@ -77,17 +77,6 @@ async fn what_is_no_catalog_of_ours_is_left_as_it_is_and_told_with_the_next_step
 }
 
 #[tokio::test]
-async fn a_file_that_is_no_database_is_refused_and_kept() {
-    let folder = tempfile::tempdir().unwrap();
-    let file = folder.path().join("catalog.sqlite");
-    let text = "a diary, not a database; ".repeat(100);
-    std::fs::write(&file, &text).unwrap();
-    let Err(refused) = SqliteCatalog::open(&file, &epoch()).await else { panic!("it was opened") };
-    assert!(matches!(refused, CatalogError::Damaged(_)), "{refused}");
-    assert_eq!(std::fs::read_to_string(&file).unwrap(), text);
-}
-
-#[tokio::test]
 async fn a_full_disk_is_told_apart_and_nothing_of_the_transaction_stays() {
     let folder = tempfile::tempdir().unwrap();
     let catalog = SqliteCatalog::open(&folder.path().join("catalog.sqlite"), &epoch()).await.unwrap();

@@ -13,6 +13,7 @@ use super::backends::{Backend, Parts, over_each_backend};
 use super::upkeep::{DAY_S, a_line, collect, digest_of, start_unix_s, store_at};
 use super::{World, version, word};
 use crate::blobs::{self, BlobError, BlobStream, Blobs, Found, Piece, Staged};
+use crate::catalog::turn::Turn;
 use crate::catalog::{Access, Stray, StrayState, UploadId};
 use crate::library::{Library, Upkeep};
 
@@ -20,6 +21,7 @@ over_each_backend!(
     of one clock:
     a_store_whose_bytes_are_removed_under_it_is_not_recorded_and_comes_again,
     bytes_of_a_removal_that_broke_off_are_relied_on_by_nobody,
+    what_a_run_by_hand_left_half_removed_is_ended_by_a_server_that_makes_no_runs,
     where_nothing_can_be_deleted_no_save_is_refused_for_ever,
 );
 
@@ -144,6 +146,26 @@ async fn bytes_of_a_removal_that_broke_off_are_relied_on_by_nobody(on: Backend) 
     assert_eq!(collect(&world, now + 3600).await.removed, broken.left, "the next run goes on");
     assert_eq!(word(&store_at(&world, &asker, &again, b"state 5", now + 3700).await).0, "branch");
     assert!(world.bytes(&asker, digest_of(&again)).await.is_some());
+}
+
+async fn what_a_run_by_hand_left_half_removed_is_ended_by_a_server_that_makes_no_runs(on: Backend) {
+    let (world, between, _, now) = interrupted(&on).await;
+    let (asker, library) = (world.device(2), &world.library);
+    between.cannot_delete.store(true, Ordering::SeqCst);
+    let broken = collect(&world, now).await;
+    assert!(broken.left >= 20 && broken.removed == 0, "{broken:?}");
+    let again = version(2, 1, b"state 5", &[]);
+    let refused = store_at(&world, &asker, &again, b"state 5", now).await;
+    assert_eq!(word(&refused).0, "unavailable", "as long as nobody ends it");
+    between.cannot_delete.store(false, Ordering::SeqCst);
+    let turn = Turn::take(library.catalog.as_ref(), "a backup", now).await.unwrap().unwrap();
+    assert_eq!(library.finish_removal("server", || now + 60).await.unwrap(), 0, "not in another's turn");
+    turn.give_back(library.catalog.as_ref()).await.unwrap();
+    assert_eq!(library.finish_removal("server", || now + 60).await.unwrap(), broken.left);
+    assert_eq!(library.finish_removal("server", || now + 120).await.unwrap(), 0, "done is done");
+    assert_eq!(word(&store_at(&world, &asker, &again, b"state 5", now + 180).await).0, "branch");
+    assert_eq!(library.finish_removal("server", || now + 240).await.unwrap(), 0);
+    assert!(world.bytes(&asker, digest_of(&again)).await.is_some(), "what came back stays");
 }
 
 async fn where_nothing_can_be_deleted_no_save_is_refused_for_ever(on: Backend) {
