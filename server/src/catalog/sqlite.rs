@@ -65,15 +65,17 @@ impl SqliteCatalog {
         let options = SqliteConnectOptions::new()
             .filename(file)
             .create_if_missing(true)
-            .journal_mode(SqliteJournalMode::Wal)
             .synchronous(SqliteSynchronous::Full)
             .foreign_keys(true)
             .busy_timeout(Duration::from_secs(BUSY_TIMEOUT_S));
         let mut writer = SqliteConnection::connect_with(&options).await.map_err(failed)?;
+        // Before anything is changed, and be it only how the file is written: it may be another program's.
+        changes_had(&mut writer).await?;
+        sqlx::query("PRAGMA journal_mode = WAL").execute(&mut writer).await.map_err(failed)?;
         migrate(&mut writer, first_epoch).await?;
         let place = Place::of(file)?;
         // A connection that is made later finds the file, or it is gone: it makes no empty one.
-        let options = options.create_if_missing(false);
+        let options = options.create_if_missing(false).journal_mode(SqliteJournalMode::Wal);
         // A reader that writes is a bug; SQLite refuses it.
         let reading = options.clone().pragma("query_only", "ON");
         // A connection to a file does not go away; asking whether it did costs as much as a query.
@@ -97,12 +99,12 @@ impl SqliteCatalog {
     }
 }
 
-async fn migrate(writer: &mut SqliteConnection, first_epoch: &Epoch) -> Result<()> {
-    let mut tx = writer.begin_with("BEGIN IMMEDIATE").await.map_err(failed)?;
-    let row = sqlx::query("PRAGMA user_version").fetch_one(&mut *tx).await.map_err(failed)?;
+/// How many changes of the schema the file has; refuses what is not ours, or of a newer server.
+async fn changes_had(connection: &mut SqliteConnection) -> Result<usize> {
+    let row = sqlx::query("PRAGMA user_version").fetch_one(&mut *connection).await.map_err(failed)?;
     let had = usize::try_from(row.try_get::<i64, _>(0).map_err(failed)?).unwrap_or(usize::MAX);
     let tables = sqlx::query("SELECT count(*), coalesce(sum(name = 'server'), 0) FROM sqlite_master");
-    let tables = tables.fetch_one(&mut *tx).await.map_err(failed)?;
+    let tables = tables.fetch_one(&mut *connection).await.map_err(failed)?;
     let is_ours = tables.try_get::<i64, _>(1).map_err(failed)? > 0;
     let is_new = had == 0 && tables.try_get::<i64, _>(0).map_err(failed)? == 0;
     if !is_ours && !is_new {
@@ -114,6 +116,12 @@ async fn migrate(writer: &mut SqliteConnection, first_epoch: &Epoch) -> Result<(
             help: "update retrosync-server",
         });
     }
+    Ok(had)
+}
+
+async fn migrate(writer: &mut SqliteConnection, first_epoch: &Epoch) -> Result<()> {
+    let mut tx = writer.begin_with("BEGIN IMMEDIATE").await.map_err(failed)?;
+    let had = changes_had(&mut tx).await?;
     for migration in &MIGRATIONS[had..] {
         sqlx::raw_sql(*migration).execute(&mut *tx).await.map_err(failed)?;
     }

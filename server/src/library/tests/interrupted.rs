@@ -158,7 +158,7 @@ async fn what_a_run_by_hand_left_half_removed_is_ended_by_a_server_that_makes_no
     let refused = store_at(&world, &asker, &again, b"state 5", now).await;
     assert_eq!(word(&refused).0, "unavailable", "as long as nobody ends it");
     between.cannot_delete.store(false, Ordering::SeqCst);
-    let turn = Turn::take(library.catalog.as_ref(), "a backup", now).await.unwrap().unwrap();
+    let turn = Turn::take(library.catalog.as_ref(), "backup", now).await.unwrap().unwrap();
     assert_eq!(library.finish_removal("server", || now + 60).await.unwrap(), 0, "not in another's turn");
     turn.give_back(library.catalog.as_ref()).await.unwrap();
     assert_eq!(library.finish_removal("server", || now + 60).await.unwrap(), broken.left);
