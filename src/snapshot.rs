@@ -30,7 +30,9 @@ impl RelativePath {
 
     /// The path below `root`.
     pub fn under(&self, root: &Path) -> PathBuf {
-        root.join(&*self.0)
+        let mut path = PathBuf::with_capacity(root.as_os_str().len() + 1 + self.0.len());
+        path.extend([root, Path::new(&*self.0)]);
+        path
     }
 
     /// The path of `name` in this folder, if it is one.

@@ -3,6 +3,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
+use crate::link::Fault;
+
 /// Counts of (step × fault).
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Coverage(BTreeMap<String, BTreeMap<String, u64>>);
@@ -32,6 +34,36 @@ impl Coverage {
                 self.add_up(step, fault, *count);
             }
         }
+    }
+}
+
+/// Steps of which each is struck by each fault of the network that can befall it …
+const BY_NETWORK: [(&str, bool); 7] = [
+    ("asked", false),
+    ("history", false),
+    ("placed", false),
+    ("stored", true),
+    ("branched", true),
+    ("chosen", true),
+    ("aside", true),
+];
+/// … and of which each meets each fault of a card.
+const BY_CARD: [&str; 6] = ["looked", "placed", "stored", "chosen", "aside", "retired"];
+const CARD: [&str; 3] = ["PowerGoes", "Killed", "CallFails"];
+
+impl Coverage {
+    /// Where a step met a fault that can befall it less often than this.
+    pub fn holes(&self, least: u64) -> Vec<String> {
+        let network = BY_NETWORK.iter().flat_map(|(step, stores)| {
+            let faults = Fault::ALL.iter().filter(|fault| *stores || fault.befalls_all());
+            faults.map(|fault| (*step, format!("{fault:?}")))
+        });
+        let card = BY_CARD.iter().flat_map(|step| CARD.map(|fault| (*step, fault.to_owned())));
+        let count = |step, fault: &str| self.0.get(step).and_then(|faults| faults.get(fault)).copied();
+        let counted =
+            network.chain(card).map(|(step, fault)| (count(step, &fault).unwrap_or(0), step, fault));
+        let few = counted.filter(|(count, ..)| *count < least);
+        few.map(|(count, step, fault)| format!("{step} met {fault} {count} times")).collect()
     }
 }
 

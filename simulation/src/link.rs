@@ -61,6 +61,11 @@ impl Fault {
         Fault::TooMany,
         Fault::NoRoom,
     ];
+
+    /// Can it befall a call that stores nothing?
+    pub fn befalls_all(self) -> bool {
+        !matches!(self, Fault::Twice | Fault::Late | Fault::Echoed | Fault::NoRoom)
+    }
 }
 
 /// What `Retry-After` says, in seconds.
@@ -91,7 +96,7 @@ pub enum Meanwhile {
 /// What is to happen at one call of a cycle.
 #[derive(Clone, Debug, Default)]
 pub struct Weather {
-    /// At which call, and what.
+    /// At which call, and what: it strikes the first one from there on that it can befall, be it in a later cycle.
     pub fault: Option<(usize, Fault)>,
     /// At which call, and what, before the server sees it.
     pub meanwhile: Option<(usize, Meanwhile)>,
@@ -99,6 +104,8 @@ pub struct Weather {
     pub calls: usize,
     /// Stores so far in this cycle.
     pub stores: usize,
+    /// What the calls since the world last looked were for, and what struck them.
+    pub begun: Vec<(&'static str, Option<Fault>)>,
     /// Contents that the daemon was told are stored, since the world last looked.
     pub told: Vec<(SaveId, Digest)>,
     /// The server refused a number as used.
@@ -137,21 +144,25 @@ fn failed(refusal: Refusal) -> Error {
 
 impl Link {
     /// A call begins: what happens meanwhile happens; the fault of this call, if it has one.
-    pub(crate) fn begin(&self) -> Result<Option<Fault>> {
+    pub(crate) fn begin(&self, stores: bool) -> Option<Fault> {
         let (fault, meanwhile) = {
             let mut weather = self.weather.get();
             let call = weather.calls;
             weather.calls += 1;
+            let fault = weather.fault.take_if(|(at, fault)| *at <= call && (stores || fault.befalls_all()));
+            let fault = fault.map(|(_, fault)| fault);
             let meanwhile = weather.meanwhile.take_if(|(at, _)| *at == call).map(|(_, act)| act);
-            (weather.fault.filter(|(at, _)| *at == call).map(|(_, fault)| fault), meanwhile)
+            (fault, meanwhile)
         };
         if let Some(act) = meanwhile {
             self.happens(act);
         }
-        match fault {
-            Some(Fault::Unreachable) => Err(lost("the network is gone")),
-            fault => Ok(fault),
-        }
+        fault
+    }
+
+    /// The call is for these steps.
+    pub(crate) fn is_for(&self, steps: impl Iterator<Item = &'static str>, fault: Option<Fault>) {
+        self.weather.get().begun.extend(steps.map(|step| (step, fault)));
     }
 
     fn happens(&self, act: Meanwhile) {
@@ -194,6 +205,7 @@ impl Link {
     /// The server's door, or what stands before it, turns the call away: as `remote::http` tells it.
     fn turned_away(&self, fault: Option<Fault>) -> Result<()> {
         let (code, retry_after_s) = match fault {
+            Some(Fault::Unreachable) => return Err(lost("the network is gone")),
             Some(Fault::Portal) => return Err(lost("the answer is not our server's")),
             Some(Fault::Failing) => (Code::Internal, None),
             Some(Fault::Busy) => (Code::Unavailable, Some(RETRY_AFTER_S)),
@@ -213,6 +225,7 @@ impl Link {
         for version in offers {
             let mut bytes = Vec::new();
             let body = version.content.and_then(|content| {
+                bytes.reserve(usize::try_from(content.size_bytes).unwrap_or(0) + 1);
                 source(version).ok()?.read_to_end(&mut bytes).ok()?;
                 // As over HTTP: what is not what was offered goes without its body.
                 (Digest::of(&bytes) == content.digest).then(|| Bytes::from(bytes))
@@ -248,15 +261,39 @@ impl Link {
         self.end(fault.filter(|fault| *fault != Fault::BitFlipped), reply.results)
     }
 
+    /// What is begun by an offer, in the coverage's words.
+    fn step_of(&self, offer: &Version) -> &'static str {
+        let is_branch = || {
+            let heads = self.server.get().heads(&offer.save);
+            !heads.iter().all(|head| offer.parents.contains(head))
+        };
+        of_offer(offer).unwrap_or_else(|| if is_branch() { "branched" } else { "stored" })
+    }
+
+    /// A call that stores begins.
+    pub(crate) fn begin_store(&self, offers: &[Version]) -> Option<Fault> {
+        let fault = self.begin(true);
+        // Without a fault the answer tells.
+        if fault.is_some() {
+            let steps: Vec<_> = offers.iter().map(|offer| self.step_of(offer)).collect();
+            self.is_for(steps.into_iter(), fault);
+        }
+        fault
+    }
+
     fn try_store(&mut self, offers: &[Version], source: &Source<'_>) -> Result<Vec<StoreResult>> {
         self.weather.get().stores += 1;
-        let fault = self.begin()?;
+        let fault = self.begin_store(offers);
         self.turned_away(fault).or_else(|error| mistakes::turned_away(self.bug(), fault, error))?;
         if fault == Some(Fault::Portal) {
             return Ok(mistakes::all_stored(offers));
         }
         let frames = self.frames(offers, source, fault);
-        self.send(frames, fault)
+        let results = self.send(frames, fault)?;
+        if fault.is_none() {
+            self.is_for(offers.iter().zip(&results).map(of_result), None);
+        }
+        Ok(results)
     }
 
     pub(crate) fn note(&self, offers: &[Version], results: &[StoreResult]) {
@@ -273,6 +310,21 @@ impl Link {
     }
 }
 
+/// What an offer begins, if that does not depend on what the server has.
+fn of_offer(offer: &Version) -> Option<&'static str> {
+    match offer {
+        Version { suspect: true, .. } => Some("aside"),
+        _ if offer.note.is_some() || offer.parents.len() > 1 => Some("chosen"),
+        _ => None,
+    }
+}
+
+/// The same as its answer tells.
+pub(crate) fn of_result((offer, result): (&Version, &StoreResult)) -> &'static str {
+    let is_branch = matches!(result, StoreResult::Branch { .. });
+    of_offer(offer).unwrap_or(if is_branch { "branched" } else { "stored" })
+}
+
 fn flipped(bytes: Bytes) -> Bytes {
     let mut bytes = bytes.to_vec();
     bytes.iter_mut().take(1).for_each(|byte| *byte ^= 0x40);
@@ -282,7 +334,8 @@ fn flipped(bytes: Bytes) -> Bytes {
 impl Remote for Link {
     fn list(&mut self, request: &ChangesRequest) -> Result<Changes> {
         mistakes::deliver(self);
-        let fault = self.begin()?;
+        let fault = self.begin(false);
+        self.is_for(["asked"].into_iter(), fault);
         self.turned_away(fault)?;
         let request = mistakes::request(self.bug(), request);
         let mut changes = self.server.get().changes(self.device, &request).map_err(failed)?;
@@ -295,7 +348,8 @@ impl Remote for Link {
     }
 
     fn fetch(&mut self, wanted: &[Content], sink: &mut Sink<'_>) -> Result<Vec<(Content, Error)>> {
-        let fault = self.begin()?;
+        let fault = self.begin(false);
+        self.is_for(wanted.iter().map(|_| "placed"), fault);
         self.turned_away(fault)?;
         let mut missing = Vec::new();
         for (at, content) in wanted.iter().enumerate() {
@@ -327,7 +381,8 @@ impl Remote for Link {
     }
 
     fn history(&mut self, save: &SaveId, before: Option<VersionId>) -> Result<History> {
-        let fault = self.begin()?;
+        let fault = self.begin(false);
+        self.is_for(["history"].into_iter(), fault);
         self.turned_away(fault)?;
         let history = self.server.get().history_for(self.device, save, before);
         self.end(fault, history.map_err(failed)?)

@@ -23,6 +23,8 @@ const BUG_MOST: u64 = 2_000;
 struct Asked {
     hunt: Hunt,
     table: bool,
+    /// Each step must have met each fault so often.
+    least: u64,
     exhaustive: Option<usize>,
     all_bugs: bool,
 }
@@ -41,6 +43,7 @@ Hunts for a history of devices, cards, games and faults that breaks a promise.
   --twice-every N  run every N-th history twice and compare what it left behind (64)
   --exhaustive N  no dice: all histories of two devices, one save and up to N events, with every crash point
   --table      print how often each step met each fault
+  --least N    fail if any step met any fault that can befall it less often
   --bug NAME   plant a bug; `--bug list` names them, `--bug all` plants one after the other, and finds each in 2,000 histories
 ";
 
@@ -70,6 +73,11 @@ fn main() -> ExitCode {
     let each_s = count as f64 / began.elapsed().as_secs_f64();
     if asked.table {
         println!("{}what they left behind: {:016x}", hunted.coverage, hunted.traces);
+    }
+    let holes = hunted.coverage.holes(asked.least);
+    if !holes.is_empty() {
+        println!("too seldom:\n{}", holes.join("\n"));
+        return ExitCode::FAILURE;
     }
     let first = asked.hunt.first;
     println!(
@@ -148,6 +156,7 @@ fn asked() -> Result<Asked, String> {
         shares: false,
     };
     let (mut table, mut is_timed, mut exhaustive, mut all_bugs) = (false, false, None, false);
+    let mut least = 0;
     let mut words = std::env::args().skip(1);
     while let Some(word) = words.next() {
         if word == "--table" {
@@ -162,6 +171,7 @@ fn asked() -> Result<Asked, String> {
             "--first" => hunt.first = number()?,
             "--count" => hunt.most = number()?,
             "--steps" => hunt.steps = number()? as usize,
+            "--least" => least = number()?,
             "--threads" => hunt.threads = number()? as usize,
             "--twice-every" => hunt.twice_every = number()?.max(1),
             "--for" => {
@@ -181,7 +191,7 @@ fn asked() -> Result<Asked, String> {
     if hunt.most < u64::MAX && !is_timed {
         hunt.until = Duration::MAX;
     }
-    Ok(Asked { hunt, table, exhaustive, all_bugs })
+    Ok(Asked { hunt, table, least, exhaustive, all_bugs })
 }
 
 /// `60s`, `10m`, `1h`.

@@ -272,6 +272,12 @@ impl Server {
         ready(self.library.history(self.asker(None), save, before, limit)).ok()
     }
 
+    /// A save's heads; none are told of a folder, where they are dear.
+    pub fn heads(&self, save: &SaveId) -> Vec<VersionId> {
+        let page = self.share.is_none().then(|| self.page(save, None, 1)).flatten();
+        page.map(|page| page.heads).unwrap_or_default()
+    }
+
     /// The same as it is answered to a device.
     pub fn history_for(&self, device: usize, save: &SaveId, before: Option<VersionId>) -> Answer<History> {
         ready(self.library.history(self.asker(Some(device)), save, before, 1_000))

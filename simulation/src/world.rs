@@ -54,7 +54,7 @@ pub struct World {
     pub(crate) told: Vec<(SaveId, Digest)>,
     /// Without dice: does what was not synced reach the card when the power goes?
     pub(crate) luck: Option<bool>,
-    /// Events that may have made a head of their own: a game that nobody sees, a crash, a person, a card that was copied.
+    /// Events and faults that may have made a head of their own: a game that nobody sees, a crash, a person, a card that was copied.
     pub(crate) forks: usize,
     /// How many events there were.
     pub(crate) events: usize,
@@ -154,7 +154,10 @@ impl World {
             }
             Event::Cycle { device, trigger, fault, meanwhile, mishap } => {
                 let meanwhile = meanwhile.map(|(call, act, save)| (call, self.meanwhile(act, save)));
-                *self.devices[device].weather.get() = Weather { fault, meanwhile, ..self.calm(device) };
+                let calm = self.calm(device);
+                // What struck nothing so far waits for a call that it can befall.
+                let fault = fault.or(calm.fault);
+                *self.devices[device].weather.get() = Weather { fault, meanwhile, ..calm };
                 self.cycle(device, trigger, mishap);
                 *self.devices[device].weather.get() = self.calm(device);
             }
@@ -337,6 +340,7 @@ impl World {
             }
             let told = std::mem::take(&mut self.devices[device].weather.get().told);
             self.told.extend(told);
+            self.count_calls(device);
         }
     }
 
@@ -362,9 +366,7 @@ impl World {
 fn forks(event: &Event) -> bool {
     match event {
         Event::Starts { is_seen, .. } => !is_seen,
-        Event::Cycle { fault, meanwhile, mishap, .. } => {
-            fault.is_some() || meanwhile.is_some() || mishap.is_some()
-        }
+        Event::Cycle { meanwhile, mishap, .. } => meanwhile.is_some() || mishap.is_some(),
         Event::Waits { .. }
         | Event::Saves { .. }
         | Event::Exits { .. }

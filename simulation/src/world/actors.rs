@@ -60,6 +60,7 @@ impl World {
             handheld.fat.set_room(None);
             handheld.is_second_out = false;
             drop(handheld);
+            self.devices[device].weather.get().fault = None;
             self.card_in(device);
         }
     }

@@ -1,6 +1,5 @@
 //! Cycles of daemons, and how daemons start and end.
 
-use std::borrow::Cow;
 use std::fmt::{self, Write as _};
 use std::hash::{DefaultHasher, Hasher as _};
 use std::sync::Arc;
@@ -8,6 +7,7 @@ use std::sync::Arc;
 use retrosync::apply::Deed;
 use retrosync::cycle::{CycleReport, Request};
 use retrosync::pace::Trigger;
+use retrosync::plan::Step;
 use retrosync::remote::Remote as _;
 use retrosync_protocol::ChangesRequest;
 
@@ -23,10 +23,10 @@ const MOST_CALLS: usize = 16;
 const STARTS: usize = 4;
 
 impl World {
-    /// The weather of a device when nothing goes wrong; what was noted is kept.
+    /// The weather of a device when nothing more goes wrong; what was noted is kept.
     pub(super) fn calm(&self, device: usize) -> Weather {
         let weather = self.devices[device].weather.get().clone();
-        Weather { fault: None, meanwhile: None, calls: 0, stores: 0, ..weather }
+        Weather { meanwhile: None, calls: 0, stores: 0, ..weather }
     }
 
     /// What lies on a card when its daemon begins to work is that daemon's to keep.
@@ -94,27 +94,34 @@ impl World {
         }
     }
 
-    /// Which steps met which fault.
+    /// Which steps were done or begun in a cycle in which the card failed.
     pub(super) fn count(&mut self, device: usize, report: Option<&CycleReport>, mishap: Option<Mishap>) {
-        let mut faults: Vec<Cow<'_, str>> = Vec::new();
-        let weather = self.devices[device].weather.get();
-        let fault = weather.fault.filter(|(at, _)| *at < weather.calls);
-        faults.extend(fault.map(|(_, fault)| format!("{fault:?}").into()));
         let fat = &self.devices[device].handheld.get().fat;
         let came = mishap.filter(|mishap| match mishap {
             Mishap::CallFails(_) => fat.has_failed(),
             _ => fat.is_off(),
         });
-        faults.extend(came.map(|mishap| format!("{mishap:?}").into()));
-        if faults.is_empty() {
-            faults.push("none".into());
-        }
-        let mut steps: Vec<&str> = report.iter().flat_map(|report| &report.deeds).map(kind).collect();
+        let (Some(mishap), Some(report)) = (came, report) else { return };
+        let mut steps: Vec<&str> = report.deeds.iter().map(kind).collect();
+        steps.extend(report.queued.iter().map(kind_of_step));
         if steps.is_empty() {
             steps.push("looked");
         }
-        for step in &steps {
-            faults.iter().for_each(|fault| self.coverage.count(step, fault));
+        let fault = format!("{mishap:?}");
+        steps.iter().for_each(|step| self.coverage.count(step, &fault));
+    }
+
+    /// Which steps' calls were struck by which fault of the network.
+    pub(super) fn count_calls(&mut self, device: usize) {
+        let begun = std::mem::take(&mut self.devices[device].weather.get().begun);
+        for (step, fault) in begun {
+            match fault {
+                None => self.coverage.count(step, "none"),
+                Some(fault) => {
+                    self.coverage.count(step, &format!("{fault:?}"));
+                    self.forks += 1;
+                }
+            }
         }
     }
 
@@ -228,9 +235,21 @@ fn kind(deed: &Deed) -> &'static str {
     match deed {
         Deed::Stored { branch: false, .. } => "stored",
         Deed::Stored { .. } => "branched",
-        Deed::SetAside { .. } => "set aside",
+        Deed::SetAside { .. } => "aside",
         Deed::Placed { .. } => "placed",
         Deed::Retired { .. } => "retired",
         Deed::Chosen { .. } => "chosen",
+    }
+}
+
+/// What a step was to do, in the same words.
+fn kind_of_step(step: &Step) -> &'static str {
+    match step {
+        Step::Upload { doubt: Some(_), .. } => "aside",
+        Step::Upload { .. } => "stored",
+        Step::Download { .. } => "placed",
+        Step::Retire { .. } => "retired",
+        Step::Choose { .. } => "chosen",
+        Step::Settle { .. } => "looked",
     }
 }
