@@ -118,6 +118,7 @@ impl Fat {
     pub(crate) fn check(&self) {
         let mut card = self.card();
         card.generation += 1;
+        card.table_is_dirty = true;
         for node in 0..card.nodes.len() {
             let Some((folder, name)) = card.nodes[node].home.clone() else { continue };
             if card.extent(node).is_none() {

@@ -193,6 +193,7 @@ impl VolumeFile for FatFile {
         });
         dirent = Dirent { chain: Some(chain), size: dirent.size.max(end as u64) };
         card.chains[chain].write(offset as usize, bytes);
+        card.table_is_dirty |= needed > clusters;
         let mtime = card.clock;
         let node = &mut card.nodes[self.node];
         node.dirty |= node.dirent != dirent;
@@ -215,6 +216,7 @@ impl VolumeFile for FatFile {
             let given_back = card.chains[chain].now.len() - keeps;
             if given_back > 0 {
                 card.chains[chain].truncate(keeps);
+                card.table_is_dirty = true;
                 card.room = card.room.map(|room| room + given_back);
             }
         }

@@ -142,6 +142,8 @@ pub(super) struct Card {
     pub(super) folders: Vec<Folder>,
     pub(super) nodes: Vec<Node>,
     pub(super) chains: Vec<Chain>,
+    /// Chains were made longer or shorter, or freed, since the table was written.
+    pub(super) table_is_dirty: bool,
     pub(super) clock: i64,
     /// What the device's own clock says; without it each write has a time of its own.
     pub(super) told: Option<i64>,
@@ -296,6 +298,9 @@ impl Card {
 
     /// What is linked and what is free.
     pub(super) fn write_table(&mut self) {
+        if !std::mem::take(&mut self.table_is_dirty) {
+            return;
+        }
         for chain in &mut self.chains {
             (chain.freed_durably, chain.linked) = (chain.freed, chain.now.len());
         }
@@ -313,7 +318,7 @@ impl Card {
         if self.chains[chain].freed {
             self.violations.push(format!("clusters freed twice by `{}`", why.display()));
         }
-        self.chains[chain].freed = true;
+        (self.chains[chain].freed, self.table_is_dirty) = (true, true);
         let sectors = self.chains[chain].now.len();
         self.room = self.room.map(|room| room + sectors);
     }

@@ -9,6 +9,7 @@ use super::{Fate, SECTOR};
 impl Card {
     pub(super) fn crash(&mut self, fate: &mut dyn Fate) {
         self.generation += 1;
+        self.table_is_dirty = true;
         for node in 0..self.nodes.len() {
             let Node { dirent, clusters, ref home, dirty, in_sync, .. } = self.nodes[node];
             if dirty && home.is_some() && fate.reaches() {
