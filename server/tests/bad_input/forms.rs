@@ -114,7 +114,7 @@ fn every_field_of_every_form_wrong_missing_or_odd_is_refused_by_a_page_or_borne(
                 if path.ends_with("upload") {
                     let mut all = vec![others[others.len() - 1]];
                     all.extend(&others[..others.len() - 1]);
-                    let text = odd.map(|odd| percent(odd));
+                    let text = odd.map(percent);
                     all.extend(text.as_deref().map(|text| (name, text)));
                     let file = if name == "title" { "x.srm" } else { "" };
                     let body = parts(&all, Some((file, b"bytes")));

@@ -7,7 +7,7 @@
 
 use std::io::{BufRead as _, BufReader};
 use std::path::Path;
-use std::process::{ChildStdin, Command, Stdio};
+use std::process::{Child, Command, Stdio};
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU32, Ordering};
 
@@ -23,8 +23,8 @@ const WHO: &str =
 /// The S3 server.
 struct Moto {
     endpoint: String,
-    /// Closed with the program.
-    _keeper: ChildStdin,
+    /// Its input is closed with the program.
+    _keeper: Child,
 }
 
 impl Moto {
@@ -53,7 +53,7 @@ impl Moto {
         let endpoint = endpoint.expect("moto says where it listens");
         // Reads on, so that it never waits for us.
         std::thread::spawn(move || lines.for_each(drop));
-        Some(Moto { endpoint, _keeper: keeper.stdin.take().unwrap() })
+        Some(Moto { endpoint, _keeper: keeper })
     }
 
     /// The program's only one.
