@@ -17,7 +17,7 @@ pub(crate) const WAIT_S: u64 = 110;
 /// How many connect at the same time.
 const AT_ONCE: usize = 128;
 /// For all to be there.
-const GATHER_TIME: Duration = Duration::from_secs(120);
+const GATHER_TIME: Duration = Duration::from_secs(600);
 
 /// A device heard of something new.
 pub(crate) struct Heard {

@@ -40,6 +40,8 @@ const PROGRAM: &str = "retrosync-server ";
 const WRITERS: i64 = 0x5265_7472_6f53_7901;
 /// The advisory locks of those who change what is one user's; the second number is the user's.
 const WRITERS_OF_USER: i32 = 0x5265_7472;
+/// The advisory lock of the one who removes strays.
+const STRAYS: i64 = 0x5265_7472_6f53_7903;
 /// The advisory lock of the one who changes the schema.
 const SCHEMA: i64 = 0x5265_7472_6f53_7902;
 

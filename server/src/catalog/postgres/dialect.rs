@@ -1,7 +1,7 @@
 //! SQL that only PostgreSQL understands.
 
 use super::sql::Touched;
-use super::{Held, failed, rings};
+use super::{Held, STRAYS, failed, rings};
 use crate::catalog::Result;
 use crate::catalog::columns::columns;
 
@@ -48,6 +48,13 @@ pub(super) const EVENTS: &str = concat!(
 pub(super) async fn shared_unix_s(tx: &mut Held) -> Result<Option<i64>> {
     let query = sqlx::query_scalar("SELECT floor(extract(epoch FROM clock_timestamp()))::bigint");
     query.fetch_one(&mut **tx).await.map(Some).map_err(failed)
+}
+
+/// Before a stray is removed: of all that stores write, strays alone are not one user's. Two stores that removed the same two, each
+/// in its own order, would wait for each other for ever.
+pub(super) async fn alone_with_strays(tx: &mut Held) -> Result<()> {
+    let query = sqlx::query("SELECT pg_advisory_xact_lock($1)").bind(STRAYS);
+    query.execute(&mut **tx).await.map_err(failed).map(drop)
 }
 
 /// The last number that a table with numbers of its own has given.

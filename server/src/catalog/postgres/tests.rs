@@ -13,11 +13,11 @@ use std::time::Duration;
 
 use futures_util::StreamExt as _;
 use futures_util::future::join_all;
-use retrosync_protocol::{DeviceId, Digest, SaveId};
+use retrosync_protocol::{Content, DeviceId, Digest, SaveId};
 
 use self::schema::Migration;
 use super::*;
-use crate::catalog::{EventFilter, SaveRow, UserId, suite};
+use crate::catalog::{EventFilter, SaveRow, Stray, StrayState, UserId, suite};
 use crate::sample::epoch;
 
 const WAIT: Duration = Duration::from_secs(60);
@@ -256,6 +256,49 @@ async fn a_store_waits_for_one_of_the_same_user_and_for_upkeep_and_for_nobody_el
         assert_ne!(waits(&catalog, &second).await, beside, "{row}");
         first.commit().await.unwrap();
         second.await.unwrap().unwrap().commit().await.unwrap();
+    }
+}
+
+#[tokio::test]
+async fn two_users_who_bring_the_same_removed_saves_in_opposite_order_both_keep_them() {
+    let Some(url) = cluster::database() else { return };
+    let catalog = Arc::new(open(&url).await);
+    let mut tx = catalog.begin(Access::Write).await.unwrap();
+    let (ada, bob) = (suite::add_user(tx.as_mut(), "ada").await, suite::add_user(tx.as_mut(), "bob").await);
+    let (one, two) = (Digest::of(b"one"), Digest::of(b"two"));
+    for digest in [one, two] {
+        let stray = Stray { digest, since_unix_s: 0, state: StrayState::Removed };
+        tx.put_stray(&stray).await.unwrap();
+    }
+    tx.commit().await.unwrap();
+    // As `library::contents::keep` does where the bytes have come again.
+    async fn keep(tx: &mut dyn Tx, user: UserId, digest: Digest) -> Result<bool> {
+        let content = Content { digest, size_bytes: 3 };
+        if tx.add_content(user, content, 9).await? {
+            return Ok(true);
+        }
+        tx.remove_stray(digest).await?;
+        tx.add_content(user, content, 9).await
+    }
+    let mut adas = catalog.begin(Access::WriteOf(ada)).await.unwrap();
+    assert!(keep(adas.as_mut(), ada, one).await.unwrap());
+    let again = catalog.clone();
+    let bobs = tokio::spawn(async move {
+        let mut tx = again.begin(Access::WriteOf(bob)).await?;
+        assert!(keep(tx.as_mut(), bob, two).await? && keep(tx.as_mut(), bob, one).await?);
+        Ok(tx)
+    });
+    assert!(
+        waits(&catalog, &bobs).await,
+        "bob's store waits for ada's before it has anything that she waits for"
+    );
+    assert!(keep(adas.as_mut(), ada, two).await.unwrap());
+    adas.commit().await.unwrap();
+    bobs.await.unwrap().unwrap().commit().await.unwrap();
+    let mut tx = catalog.begin(Access::Read).await.unwrap();
+    assert!(tx.strays().await.unwrap().is_empty());
+    for (user, digest) in [(ada, one), (ada, two), (bob, one), (bob, two)] {
+        assert!(tx.content(user, digest).await.unwrap().is_some());
     }
 }
 

@@ -146,6 +146,7 @@ impl Upkeep for SqlTx {
     }
 
     async fn remove_stray(&mut self, of: Digest) -> Result<()> {
+        dialect::alone_with_strays(&mut self.tx).await?;
         let query = sqlx::query("DELETE FROM strays WHERE digest = $1").bind(raw(&of));
         query.execute(&mut *self.tx).await.map_err(failed).map(drop)
     }
