@@ -26,6 +26,13 @@ pub(crate) struct Options {
     pub(crate) report: PathBuf,
 }
 
+impl Options {
+    /// Is it the server as it comes, with SQLite and a folder?
+    pub(crate) fn is_usual(&self) -> bool {
+        self.config.is_none() && !self.postgres && !self.s3
+    }
+}
+
 /// Reads the words; `None`: help was asked for.
 pub(crate) fn read(mut words: lexopt::Parser) -> Outcome<Option<Options>> {
     use lexopt::ValueExt as _;

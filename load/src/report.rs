@@ -20,15 +20,21 @@ struct Row {
 }
 
 /// All figures of a run.
-#[derive(Default)]
 pub(crate) struct Report {
+    judged: bool,
     rows: Vec<Row>,
     notes: Vec<String>,
 }
 
 impl Report {
+    /// Without a figure so far. What is not `judged` is told without its budget: what is promised is promised of SQLite and a folder.
+    pub(crate) fn new(judged: bool) -> Report {
+        Report { judged, rows: Vec::new(), notes: Vec::new() }
+    }
+
     /// Adds a figure, and says it at once.
     pub(crate) fn figure(&mut self, what: impl Into<String>, value: f64, unit: &'static str, budget: Budget) {
+        let budget = if self.judged { budget } else { Budget::None };
         let row = Row { what: what.into(), value, unit, budget, beside: String::new() };
         println!("  {}: {} {unit}", row.what, number(value));
         self.rows.push(row);
