@@ -4,6 +4,9 @@
 //! next, and a cycle also with a power cut before each of its changes to the card (once in a history), of which all that was
 //! not synced is lost, or nothing. Every state is judged, and then brought to rest and judged again.
 //!
+//! What can happen: a device plays (starts its game, saves, ends it), starts a game that nobody sees yet and ends it after a save, syncs,
+//! syncs and loses the reply to what it sends (once in a history), deletes the file, answers a question; and 70 s go by.
+//!
 //! Two histories are one state if the cards, the server, the games, the clocks, what is true and what each daemon remembers are
 //! alike. Only the first history that leads to a state is brought to rest, and only from that one it goes on.
 
@@ -21,12 +24,14 @@ use retrosync::pace::Trigger;
 use crate::bug::Bug;
 use crate::device::{Kind, onion};
 use crate::handheld::Wall;
-use crate::story::{Event, Mishap, SAVES};
+use crate::story::{Event, Fault, Mishap, SAVES};
 use crate::world::World;
 
 const DEVICES: usize = 2;
 /// What their clocks say at boot, in Unix seconds.
 const BOOT_UNIX_S: i64 = 1_000_000_000;
+/// Which call of a cycle stores, or fetches if there is nothing to store; the one before it lists.
+const STORES: usize = 1;
 /// So many histories are shared out at once.
 const SHARE: usize = 64;
 
@@ -45,6 +50,7 @@ enum What {
     StartsUnseen,
     Exits,
     Syncs,
+    LosesReply,
     Deletes,
     Answers,
     Waits,
@@ -160,7 +166,7 @@ impl Search {
             }
             // The power goes once.
             let has_gone = moves.iter().any(|one| one.cut.is_some());
-            let state = state_of(&mut world, has_gone);
+            let state = state_of(&mut world, (has_gone, has_lost(moves)));
             // A cut that never came is the plain history, which is played too.
             let is_plain = moves.last().is_none_or(|one| one.cut.is_none());
             if (is_plain || was_cut) && !is_known(&state) {
@@ -173,13 +179,21 @@ impl Search {
     }
 }
 
-/// What can follow: the first that does anything is device A, and the power goes once.
+/// Was a reply lost?
+fn has_lost(moves: &[Move]) -> bool {
+    moves.iter().any(|one| one.what == What::LosesReply)
+}
+
+/// What can follow: the first that does anything is device A, the power goes once, and one reply is lost.
 fn moves(before: &[Move]) -> Vec<Move> {
     let plain = [What::Plays, What::StartsUnseen, What::Exits, What::Syncs, What::Deletes, What::Answers];
     let devices = if before.is_empty() { 0..1 } else { 0..DEVICES };
     let mut moves = vec![Move { what: What::Waits, device: 0, cut: None }];
     for device in devices {
         moves.extend(plain.map(|what| Move { what, device, cut: None }));
+        if !has_lost(before) {
+            moves.push(Move { what: What::LosesReply, device, cut: None });
+        }
         if before.iter().all(|one| one.cut.is_none()) {
             moves.extend([true, false].map(|reaches| Move {
                 what: What::Syncs,
@@ -200,10 +214,10 @@ impl Move {
             What::Plays => vec![starts(true), exits],
             What::StartsUnseen => vec![starts(false)],
             What::Exits => vec![exits],
-            What::Syncs => vec![Event::Cycle {
+            What::Syncs | What::LosesReply => vec![Event::Cycle {
                 device,
                 trigger: Trigger::Changed,
-                fault: None,
+                fault: (self.what == What::LosesReply).then_some((STORES, Fault::ReplyLost)),
                 meanwhile: None,
                 mishap: self.cut.map(|(at, _)| Mishap::PowerGoes(at)),
             }],
@@ -214,9 +228,9 @@ impl Move {
     }
 }
 
-fn state_of(world: &mut World, has_gone: bool) -> u64 {
+fn state_of(world: &mut World, had: (bool, bool)) -> u64 {
     let mut hasher = DefaultHasher::new();
-    has_gone.hash(&mut hasher);
+    had.hash(&mut hasher);
     for device in &mut world.devices {
         {
             let handheld = device.handheld.get();

@@ -27,10 +27,11 @@ const MOST_STATE_BYTES: usize = 512 << 10;
 impl World {
     /// The saves that lie on a card which is not there when a daemon works by itself, and how many versions each has.
     pub(crate) fn offline(&self, event: &Event) -> Vec<(usize, usize)> {
-        let restores =
-            |meanwhile: Option<(usize, Act, usize)>| matches!(meanwhile, Some((_, Act::Restores, _)));
+        let on_dashboard = |meanwhile: Option<(usize, Act, usize)>| {
+            matches!(meanwhile, Some((_, Act::Restores | Act::Brings, _)))
+        };
         let device = match *event {
-            Event::Cycle { device, meanwhile, .. } if !restores(meanwhile) => device,
+            Event::Cycle { device, meanwhile, .. } if !on_dashboard(meanwhile) => device,
             Event::Polls { device } | Event::Restarts { device } | Event::AcceptsMassChange { device } => {
                 device
             }

@@ -86,6 +86,13 @@ pub enum Meanwhile {
         /// What it writes.
         bytes: Vec<u8>,
     },
+    /// A person drops a file onto the dashboard.
+    Brings {
+        /// For which save.
+        save: usize,
+        /// What is in it.
+        bytes: Vec<u8>,
+    },
     /// The oldest version is restored on the dashboard.
     Restores {
         /// Of which save.
@@ -180,6 +187,10 @@ impl Link {
                     // A card whose power is off takes nothing.
                     let _ = handheld.write_save(&bytes, false);
                 }
+            }
+            Meanwhile::Brings { save, bytes } => {
+                let told = self.server.get().bring(&self.saves[save], bytes, false);
+                self.weather.get().told.extend(told);
             }
             Meanwhile::Restores { save } => {
                 let server = self.server.get();

@@ -41,7 +41,7 @@ Hunts for a history of devices, cards, games and faults that breaks a promise.
   --store S    server (without it), or folder: a folder that all devices write
   --threads N  on so many processors (all)
   --twice-every N  run every N-th history twice and compare what it left behind (64)
-  --exhaustive N  no dice: all histories of two devices, one save and up to N events, with every crash point
+  --exhaustive N  no dice: all histories of two devices, one save and up to N events, with every crash point and lost reply
   --table      print how often each step met each fault
   --least N    fail if any step met any fault that can befall it less often
   --bug NAME   plant a bug; `--bug list` names them, `--bug all` plants one after the other, and finds each in 2,000 histories

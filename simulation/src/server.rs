@@ -12,13 +12,13 @@ use futures_util::TryStreamExt as _;
 use object_store::memory::InMemory;
 use object_store::path::Path as Place;
 use retrosync_protocol::{
-    Changes, ChangesRequest, ChoiceRequest, Code, DeviceId, Digest, Epoch, History, HistoryEntry, SaveId,
-    StoreReply, Token, Version, VersionId, WriterId,
+    Changes, ChangesRequest, ChoiceRequest, Code, Content, DeviceId, Digest, Epoch, History, HistoryEntry,
+    SaveId, StoreReply, Token, Version, VersionId, WriterId,
 };
 use retrosync_server::blobs::objects::ObjectBlobs;
 use retrosync_server::catalog::memory::MemoryCatalog;
 use retrosync_server::catalog::{Access, Catalog, StoredVersion, User, UserId};
-use retrosync_server::library::{Answer, Asker, Library};
+use retrosync_server::library::{Answer, Asker, Brought, Library};
 use retrosync_server::notice::Notice;
 use retrosync_server::refusal::Refusal;
 
@@ -301,6 +301,25 @@ impl Server {
         })
         .ok()
         .map(|reply| reply.version)
+    }
+
+    /// A person drops a file onto the dashboard, over the heads that the page shows: those of now, or of when the save had one
+    /// version. What they are told is stored.
+    pub fn bring(&self, save: &SaveId, bytes: Vec<u8>, is_stale: bool) -> Option<(SaveId, Digest)> {
+        // A folder has no dashboard.
+        if self.share.is_some() {
+            return None;
+        }
+        self.changes_now();
+        let history = self.history(save);
+        let heads = match history.last().filter(|_| is_stale) {
+            Some(oldest) => vec![oldest.version],
+            None => history.iter().filter(|entry| entry.head).map(|entry| entry.version).collect(),
+        };
+        let content = Content { digest: Digest::of(&bytes), size_bytes: bytes.len() as u64 };
+        let file = Brought { save: save.clone(), content, body: Some(bytes.into()), heads, note: None };
+        let stored = ready(self.library.bring(self.asker(None), &file, self.now_unix_s()));
+        stored.ok().map(|_| (save.clone(), content.digest))
     }
 
     /// The contents of all versions of a save.

@@ -39,6 +39,8 @@ pub enum Act {
     Plays,
     /// The oldest version is restored on the dashboard.
     Restores,
+    /// A person drops a file onto the dashboard.
+    Brings,
 }
 
 /// How an emulator comes to a bad end.
@@ -106,6 +108,10 @@ pub enum Event {
         device: usize,
         save: usize,
         this: bool,
+    },
+    Brings {
+        save: usize,
+        is_stale: bool,
     },
     RestoresKept {
         device: usize,

@@ -257,6 +257,7 @@ impl World {
             Act::Starts => Meanwhile::Starts { save },
             Act::Plays => Meanwhile::Plays { save, bytes: self.bytes_for(save) },
             Act::Restores => Meanwhile::Restores { save },
+            Act::Brings => Meanwhile::Brings { save, bytes: self.bytes_for(save) },
         }
     }
 

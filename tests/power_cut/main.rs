@@ -177,7 +177,7 @@ pub(crate) fn cut_everywhere(
 ) -> usize {
     let mut cards = 0;
     for cut in 0.. {
-        let fat = start.crash(&mut Luck::All.deal());
+        let fat = start.copy();
         fat.cut_at(cut);
         act(&fat);
         for luck in Luck::kinds(fat.dirty(), seeds) {

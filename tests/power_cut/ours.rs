@@ -98,20 +98,11 @@ fn a_save_is_old_or_new_after_a_cut_where_our_folders_were_made_since_the_card_w
     };
     for (case, old, new) in cases() {
         let (Some(old), new) = (old.as_deref(), new.as_deref()) else { continue };
-        for cut in 0.. {
-            let fat = filled(old);
-            fat.cut_at(cut);
-            drop(bring(&fat, Some(old), new));
-            for luck in Luck::kinds(fat.dirty(), 30) {
-                let found = fat.crash(&mut luck.deal());
-                let story = format!("{case}: cut before change {cut}, {luck:?}");
-                assert_eq!(recover(found.volume(), Path::new(ROOT)), Ok(vec![]), "{story}");
-                assert_nothing_lost(&found, Some(old), new, &story);
-            }
-            if !fat.is_off() {
-                break;
-            }
-        }
+        cut_everywhere(&filled(old), 30, &mut |fat| drop(bring(fat, Some(old), new)), &mut |fat, story| {
+            let story = format!("{case}: {story}");
+            assert_eq!(recover(fat.volume(), Path::new(ROOT)), Ok(vec![]), "{story}");
+            assert_nothing_lost(fat, Some(old), new, &story);
+        });
     }
 }
 

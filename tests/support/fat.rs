@@ -168,6 +168,13 @@ impl Fat {
         count.0
     }
 
+    /// The same card once more, with all that the kernel holds of it in memory.
+    #[allow(dead_code, reason = "sweeps begin again and again")]
+    pub(crate) fn copy(&self) -> Fat {
+        let card = self.card().clone();
+        Fat(Arc::new(Alone::new(card)))
+    }
+
     /// The card as it is found after the power comes back.
     pub(crate) fn crash(&self, fate: &mut dyn Fate) -> Fat {
         let mut card = self.card().clone();

@@ -45,6 +45,10 @@ impl fmt::Display for Event {
             Event::Restores { save, nth } => {
                 write!(f, "dashboard: restores version {nth} of {}", title(save))
             }
+            Event::Brings { save, is_stale } => {
+                let page = if *is_stale { ", over a page of long ago" } else { "" };
+                write!(f, "dashboard: a file is brought for {}{page}", title(save))
+            }
             Event::Resolves { device, save, this } => {
                 let keep = if *this { "its own" } else { "the other" };
                 write!(f, "{}: answers for {}: keep {keep}", name(*device), title(save))

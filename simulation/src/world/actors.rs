@@ -41,6 +41,11 @@ impl World {
                     if newest { ConflictPolicy::Newest } else { ConflictPolicy::Ask };
                 self.start(device);
             }
+            Event::Brings { save, is_stale } => {
+                let bytes = self.bytes_for(save);
+                let told = self.server.get().bring(&self.kind.saves[save], bytes, is_stale);
+                self.told.extend(told);
+            }
             Event::RestoresHere { device, save, nth } => self.restores_here(device, save, nth),
             Event::AcceptsMassChange { device } => {
                 self.about_to_sync(device);

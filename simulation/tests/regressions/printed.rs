@@ -65,6 +65,7 @@ printed! {
                 Event::Deletes { device: 0, save: 2 },
                 Event::Retires { save: 2 },
                 Event::Restores { save: 2, nth: 0 },
+                Event::Brings { save: 2, is_stale: true },
                 Event::Resolves { device: 0, save: 1, this: true },
                 Event::RestoresKept { device: 0, save: 2, nth: 1 },
                 Event::ClonesCard { from: 0, to: 2 },
