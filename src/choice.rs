@@ -8,7 +8,7 @@ use std::io::Read;
 use std::path::PathBuf;
 
 use retrosync_protocol::{
-    Content, Digest, Head, HistoryEntry, Kind as SaveKind, SaveHeads, SaveId, StoreResult, Version, VersionId,
+    Content, Head, HistoryEntry, Kind as SaveKind, SaveHeads, SaveId, StoreResult, Version, VersionId,
 };
 use serde::{Deserialize, Serialize};
 
@@ -17,7 +17,7 @@ use crate::error::{Error, Kind, Result};
 use crate::formats;
 use crate::journal::Entry;
 use crate::pace::Trigger;
-use crate::plan::Halt;
+use crate::plan::{Halt, agree};
 use crate::playing::{self, Hooks, Signs};
 use crate::snapshot::Place;
 use crate::whole;
@@ -170,17 +170,19 @@ fn resolve(parts: &mut Parts, save: &SaveId, keep: &Keep, note: Option<&str>) ->
     let doing = || format!("cannot settle `{save}`");
     in_step(parts)?;
     let heads = heads(parts, save);
-    let digests: std::collections::BTreeSet<Option<Digest>> =
-        heads.iter().map(|head| head.content.map(|content| content.digest)).collect();
-    if digests.len() < 2 {
+    if agree(&heads) {
         return Err(refusal(doing(), "there is nothing to choose: all devices agree on it"));
     }
     let here = here(parts, save);
     let content = match keep {
-        Keep::This => here.filter(|here| digests.contains(&Some(here.digest))).ok_or_else(|| {
-            refusal(doing(), "what is on this device is none of the versions")
-                .help("name one by the first digits of its id; `retrosync resolve SAVE` shows them")
-        })?,
+        Keep::This => here
+            .filter(|here| {
+                heads.iter().any(|head| head.content.is_some_and(|content| content.digest == here.digest))
+            })
+            .ok_or_else(|| {
+                refusal(doing(), "what is on this device is none of the versions")
+                    .help("name one by the first digits of its id; `retrosync resolve SAVE` shows them")
+            })?,
         Keep::Other => {
             let others: Vec<Content> = heads
                 .iter()

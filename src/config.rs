@@ -5,11 +5,11 @@
 
 pub mod file;
 
-use std::collections::BTreeMap;
 use std::fmt;
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
+use litemap::LiteMap;
 use retrosync_protocol::{Token, UserCode};
 
 use crate::error::{Error, Kind, Problem, Result};
@@ -17,6 +17,7 @@ use crate::nearest::nearest;
 use crate::packed;
 use crate::plan::ConflictPolicy;
 use crate::profile::{Overrides, sorting};
+use crate::remote::is_code;
 use crate::selection::{SAVES, STATES, Selection};
 use crate::table::{Table, Value};
 use crate::watch::How;
@@ -110,7 +111,7 @@ pub struct Config {
     /// A token given by hand.
     pub token: Option<Token>,
     /// A pairing code made on the dashboard.
-    pub code: Option<UserCode>,
+    pub code: Option<String>,
     /// The device's name.
     pub name: Option<String>,
     /// The profile's name.
@@ -145,7 +146,7 @@ pub struct Config {
     pub log: Option<log::LevelFilter>,
     /// Lines of the file that mean nothing, for which the default holds.
     pub problems: Vec<Problem>,
-    shown: BTreeMap<&'static str, (String, Origin)>,
+    shown: LiteMap<&'static str, (String, Origin)>,
     flags: Vec<(&'static str, String)>,
 }
 
@@ -279,7 +280,8 @@ impl Config {
             "token" => {
                 self.token = Some(text.parse().map_err(|_| "not `rst_` and 64 hex digits".to_owned())?)
             }
-            "code" => self.code = Some(text.parse().map_err(|_| "not 8 letters and digits".to_owned())?),
+            "code" if text.parse::<UserCode>().is_ok() || is_code(text) => self.code = Some(text.into()),
+            "code" => return Err("not 8 letters and digits, nor 6 of a RetroSync server".into()),
             "name" if text.is_empty() || text.len() > 80 => return Err("not 1 to 80 bytes".into()),
             "name" => self.name = Some(text.into()),
             "profile" => self.profile = Some(text.into()),
@@ -399,11 +401,12 @@ fn address(text: &str) -> std::result::Result<String, String> {
             Err("the folder's path is not absolute".into())
         };
     }
-    let host = text.strip_prefix("https://").or(text.strip_prefix("http://"));
+    let url = text.strip_prefix("retrosync:").unwrap_or(text);
+    let host = url.strip_prefix("https://").or(url.strip_prefix("http://"));
     match host {
         Some(host) if !host.is_empty() && !host.contains(char::is_whitespace) => Ok(text.into()),
         Some(_) => Err("it has no host".into()),
-        None => Err("it does not begin with `https://`, `http://` or `folder:`".into()),
+        None => Err("it does not begin with `https://`, `http://`, `retrosync:` or `folder:`".into()),
     }
 }
 

@@ -17,7 +17,7 @@ fn load(flags: &[(&'static str, &str)], environment: &[(&str, &str)], text: &str
 fn two_lines_suffice() {
     let config = load(&[], &[], "server = \"https://nas:8377/\"\ncode = \"wxrt-4kqm\"\n").unwrap();
     assert_eq!(config.server.as_deref(), Some("https://nas:8377"));
-    assert_eq!(config.code.unwrap().to_string(), "WXRT-4KQM");
+    assert_eq!(config.code.as_deref(), Some("wxrt-4kqm"));
     assert_eq!((config.settle_ms, config.fresh_save_s), (2500, 60));
 }
 
@@ -57,7 +57,12 @@ fn each_fault_is_refused_with_its_line_and_the_next_step() {
         ),
         ("a word of no meaning", "watch = \"often\"\n", "`often`: not one of `auto`, `inotify`, `poll`", ""),
         ("a number with letters", "settle_ms = \"2s\"\n", "not a whole number from 0 to 600000", ""),
-        ("a code too short", "code = \"WX\"\n", "`…`: not 8 letters and digits", ""),
+        (
+            "a code too short",
+            "code = \"WX\"\n",
+            "`…`: not 8 letters and digits, nor 6 of a RetroSync server",
+            "",
+        ),
     ];
     for (row, text, cause, help) in rows {
         let error = load(&[], &[], text).unwrap_err();

@@ -153,6 +153,7 @@ impl Ground {
             server,
             token: self.config.token.clone().or(token),
             device_name: name,
+            state_dir: self.primary().ok().map(|dir| dir.join(STATE_FOLDER)),
             writer: Some(identity.writer().clone()),
             plain_http: self.config.plain_http.unwrap_or(plain_http),
             ca_file: self.config.ca_file.clone().or(ca_file),

@@ -30,7 +30,7 @@ mod step;
 
 use std::collections::BTreeSet;
 
-use retrosync_protocol::{Content, Digest, Head, Kind, SaveId, VersionId, WriterId};
+use retrosync_protocol::{Content, Head, Kind, SaveId, VersionId, WriterId};
 
 use crate::selection::Selection;
 use crate::snapshot::{Base, BaseEntry, Doubt, Listing, Local, LocalSave, Place};
@@ -82,7 +82,9 @@ pub struct Plan {
 /// Decides about every save.
 pub fn plan(base: &Base, local: &Local, listing: &Listing, policy: &Policy) -> Plan {
     let mut plan = Plan::default();
-    let saves: BTreeSet<&SaveId> = local.saves.keys().chain(listing.saves.keys()).collect();
+    let mut saves: Vec<&SaveId> = local.saves.keys().chain(listing.saves.keys()).collect();
+    saves.sort_unstable();
+    saves.dedup();
     for save in saves {
         if !local.unread.contains(save) && !policy.leave_out.skips(save) {
             Decision { save, base, local, listing, policy }.decide(&mut plan);
@@ -293,8 +295,7 @@ impl Decision<'_> {
     }
 
     fn ask_about_heads(&self, heads: &[Head], plan: &mut Plan) {
-        let digests: BTreeSet<Option<Digest>> = heads.iter().map(|h| h.content.map(|c| c.digest)).collect();
-        if digests.len() < 2 {
+        if agree(heads) {
             return;
         }
         let later = surely_later(heads).filter(|head| !self.is_shorter(head, heads));
@@ -315,6 +316,12 @@ impl Decision<'_> {
             suggestion: later.or(heads.first()).map(|h| h.version),
         });
     }
+}
+
+/// Have all heads the same bytes, or none?
+pub fn agree(heads: &[Head]) -> bool {
+    let digest = |head: &Head| head.content.map(|content| content.digest);
+    heads.windows(2).all(|pair| digest(&pair[0]) == digest(&pair[1]))
 }
 
 /// Heads with one content are no question: one of them stands for all.
@@ -348,7 +355,11 @@ fn surely_later(heads: &[Head]) -> Option<&Head> {
 }
 
 fn sorted(ids: impl Iterator<Item = VersionId>) -> Vec<VersionId> {
-    ids.collect::<BTreeSet<_>>().into_iter().take(retrosync_protocol::MAX_PARENTS).collect()
+    let mut ids: Vec<VersionId> = ids.collect();
+    ids.sort_unstable();
+    ids.dedup();
+    ids.truncate(retrosync_protocol::MAX_PARENTS);
+    ids
 }
 
 #[cfg(test)]

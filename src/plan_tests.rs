@@ -4,7 +4,7 @@
 
 use super::*;
 use crate::snapshot::{RootState, Stamp};
-use retrosync_protocol::Played;
+use retrosync_protocol::{Digest, Played};
 
 pub(super) fn save() -> SaveId {
     "gb/sram/Tetris".parse().unwrap()

@@ -99,10 +99,11 @@ impl Survey {
 
     /// Of the saves here that are not left out: how many the remote holds, and how many are on this card only.
     pub fn safe_and_alone(&self) -> (usize, usize) {
-        let queued: BTreeSet<&SaveId> = self.queued().into_iter().collect();
+        let mut queued = self.queued();
+        queued.sort_unstable();
         let ours = self.found.local.saves.keys().filter(|save| !self.policy.leave_out.skips(save));
         let (safe, alone): (Vec<_>, Vec<_>) =
-            ours.partition(|save| !queued.contains(save) && self.is_held(save));
+            ours.partition(|save| queued.binary_search(save).is_err() && self.is_held(save));
         (safe.len(), alone.len())
     }
 

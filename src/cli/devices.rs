@@ -6,7 +6,7 @@ use serde_json::json;
 use crate::cli::{Call, Command, misused};
 use crate::error::{Error, Kind, Result};
 use crate::parts::Ground;
-use crate::remote::HttpRemote;
+use crate::remote::{self, HttpRemote};
 use crate::report::{self, Exit};
 
 /// `retrosync devices`.
@@ -28,6 +28,12 @@ fn run(call: &Call) -> Result<Exit> {
             "a folder keeps no list of devices",
         )
         .help("each device that uses the folder is its own: only a server lists, renames and revokes them"));
+    }
+    if settings.server.starts_with(remote::RETROSYNC) {
+        let cause = "a RetroSync server tells its devices on its own dashboard only";
+        return Err(Error::new(Kind::Misused, "cannot list the devices", cause).help(
+            "there, rename what you like and delete none: with a device go all versions that it brought",
+        ));
     }
     let mut remote = HttpRemote::open(&settings)?;
     let words: Vec<&str> = call.words.iter().map(String::as_str).collect();

@@ -15,7 +15,7 @@ use crate::disk;
 use crate::error::{Error, Kind, Problem, Result};
 use crate::network;
 use crate::parts::{self, Ground};
-use crate::remote::{self, HttpRemote};
+use crate::remote::{self, HttpRemote, Retrosync};
 use crate::report::{self, Exit};
 use crate::snapshot::RootState;
 
@@ -190,6 +190,16 @@ impl Checkup {
         };
         if settings.server.starts_with("folder:") {
             self.note("  reachable", remote::open(&settings), |_| "yes".into());
+            return;
+        }
+        if settings.server.starts_with(remote::RETROSYNC) {
+            let shared = Retrosync::open(&settings).and_then(|mut remote| {
+                ground.paired(&ground.identity_as_it_is()?)?;
+                remote.shared()
+            });
+            self.note("  account", shared, |saves| {
+                format!("{}; versions are on this card", report::count(*saves, "save"))
+            });
             return;
         }
         let opened = HttpRemote::open(&settings);

@@ -3,14 +3,14 @@
 pub mod flow;
 mod screen;
 
-use retrosync_protocol::{Code, PairingOffer};
+use retrosync_protocol::{Code, Paired};
 use serde_json::{Value, json};
 
-use crate::cli::pair::flow::News;
+use crate::cli::pair::flow::{News, Offer};
 use crate::cli::{Call, Command, Flag, saves};
 use crate::error::{Error, Kind, Result};
 use crate::parts::{Ground, open::Taken};
-use crate::remote::{self, HttpRemote, is_untrusted, key_of_server};
+use crate::remote::{self, HttpRemote, Retrosync, is_untrusted, key_of_server};
 use crate::report::{self, Exit, Output};
 
 /// `retrosync pair`.
@@ -28,13 +28,13 @@ fn run(call: &Call) -> Result<Exit> {
         config.override_with("server", url)?;
     }
     let again = call.has("again");
-    let ground = Ground::find(config)?;
+    let mut ground = Ground::find(config)?;
     // Without an address that can be used nothing begins, and nothing is written.
     remote::check(&ground.remote_settings(&ground.identity_as_it_is()?)?)?;
     ground.mark()?;
     let mut taken = ground.take()?;
     let out = call.output;
-    let server = ground.remote_settings(&taken.identity)?.server;
+    let mut server = ground.remote_settings(&taken.identity)?.server;
     if server.starts_with("folder:") {
         flow::use_folder(&ground, &mut taken)?;
         return Ok(found(
@@ -51,8 +51,30 @@ fn run(call: &Call) -> Result<Exit> {
         let text = format!("this device is paired with {server} as `{name}` of `{user}`");
         return Ok(found(call, &ground, value, &text));
     }
+    let paired = pair(&ground, &mut taken, out).or_else(|error| {
+        let settings = ground.remote_settings(&taken.identity)?;
+        if error.kind != Kind::Offline || remote::speaks_it(&settings).is_err() {
+            return Err(explain(error, &server, out));
+        }
+        // Another kind of server answers there.
+        server.insert_str(0, remote::RETROSYNC);
+        if call.words.is_empty() && ground.config.server.is_some() {
+            return Err(error.help(format!("a RetroSync server is there: write `server = \"{server}\"`")));
+        }
+        ground.config.override_with("server", &server)?;
+        pair(&ground, &mut taken, out)
+    })?;
+    let value = json!({
+        "paired": true, "server": server, "user": paired.user, "device": paired.device, "device_name": paired.device_name
+    });
+    let text = format!("paired: this is `{}` of `{}`, on {server}", paired.device_name, paired.user);
+    Ok(found(call, &ground, value, &text))
+}
+
+/// Shows codes until one is typed.
+fn pair(ground: &Ground, taken: &mut Taken, out: Output) -> Result<Paired> {
     let mut shown = false;
-    let paired = flow::pair(&ground, &mut taken, false, &mut |news| match news {
+    flow::pair(ground, taken, false, &mut |news| match news {
         News::Offer(offer) => {
             show(out, offer, shown);
             shown = true;
@@ -66,12 +88,6 @@ fn run(call: &Call) -> Result<Exit> {
             out.line(format!("  {}; trying again …", error.cause));
         }
     })
-    .map_err(|error| explain(error, &server, out))?;
-    let value = json!({
-        "paired": true, "server": server, "user": paired.user, "device": paired.device, "device_name": paired.device_name
-    });
-    let text = format!("paired: this is `{}` of `{}`, on {server}", paired.device_name, paired.user);
-    Ok(found(call, &ground, value, &text))
 }
 
 /// Whose this device is, if it is paired with that server and not known to be revoked.
@@ -80,26 +96,29 @@ fn stands(ground: &Ground, taken: &Taken, server: &str) -> Option<String> {
     if facts.server.as_deref() != Some(server) || facts.device.is_none() {
         return None;
     }
-    let asked =
-        HttpRemote::open(&ground.paired(&taken.identity).ok()?).and_then(|mut remote| remote.account());
+    let settings = ground.paired(&taken.identity).ok()?;
+    let asked = match server.starts_with(remote::RETROSYNC) {
+        true => Retrosync::open(&settings).and_then(|mut remote| remote.shared().map(drop)),
+        false => HttpRemote::open(&settings).and_then(|mut remote| remote.account().map(drop)),
+    };
     match asked {
         Err(error) if matches!(error.kind, Kind::Unpaired | Kind::Refused(_)) => None,
         _ => Some(facts.user.clone().unwrap_or_default()),
     }
 }
 
-fn show(out: Output, offer: &PairingOffer, again: bool) {
-    let code = offer.user_code.to_string();
+fn show(out: Output, offer: &Offer, again: bool) {
+    let code = &offer.code;
     out.value(&json!({
-        "code": code, "url": offer.verification_url, "url_complete": offer.verification_url_complete,
+        "code": code, "url": offer.url, "url_complete": offer.url_complete,
         "expires_in_s": offer.expires_in_s
     }));
     if again {
         out.line("\nthat code is over; here is a new one");
     }
-    out.line(format!("\n{}", screen::big(&code)));
-    out.line(format!("  code:  {code}\n  open:  {}\n", offer.verification_url));
-    if let Some(picture) = screen::qr(&offer.verification_url_complete) {
+    out.line(format!("\n{}", screen::big(code)));
+    out.line(format!("  code:  {code}\n  open:  {}\n", offer.url));
+    if let Some(picture) = screen::qr(&offer.url_complete) {
         out.line(picture);
     }
     out.line(format!(

@@ -194,8 +194,8 @@ fn pair_by_itself(ground: &Ground, taken: &mut Taken) -> Result<()> {
     let paired = flow::pair(ground, taken, true, &mut |news| match news {
         News::Offer(offer) => log::warn!(
             "not paired yet: approve the code {} at {} (it lives {} minutes)",
-            offer.user_code,
-            offer.verification_url,
+            offer.code,
+            offer.url,
             offer.expires_in_s.div_ceil(60)
         ),
         News::Waiting(waited_s) => log::debug!("waiting for the approval, {waited_s} s"),

@@ -5,7 +5,7 @@ use serde_json::json;
 use crate::cli::{Call, Command};
 use crate::error::{Kind, Problem, Result};
 use crate::parts::Ground;
-use crate::remote::HttpRemote;
+use crate::remote::{self, HttpRemote};
 use crate::report::{self, Exit};
 
 /// `retrosync unpair`.
@@ -23,6 +23,8 @@ fn run(call: &Call) -> Result<Exit> {
     let device = taken.identity.facts.device.clone();
     // First there: once the token is gone nobody can.
     let told = match (&device, ground.paired(&taken.identity)) {
+        // There, with a device go all versions that it brought.
+        (_, Ok(settings)) if settings.server.starts_with(remote::RETROSYNC) => None,
         (Some(device), Ok(settings)) => {
             match HttpRemote::open(&settings).and_then(|mut remote| remote.revoke_device(device)) {
                 Err(error) if error.kind != Kind::Unpaired => Some(error),

@@ -88,8 +88,9 @@ impl CycleReport {
     /// How many saves are the same here and there: all on this device but those that wait or are asked about.
     pub fn in_step(&self) -> usize {
         let steps = self.open().map(Step::save);
-        let open: BTreeSet<&SaveId> = self.questions.iter().map(Question::save).chain(steps).collect();
-        self.saves.iter().filter(|save| !open.contains(save)).count()
+        let mut open: Vec<&SaveId> = self.questions.iter().map(Question::save).chain(steps).collect();
+        open.sort_unstable();
+        self.saves.iter().filter(|save| open.binary_search(save).is_err()).count()
     }
 
     /// A round starts: what the one before saw is over, what it did is not.
@@ -126,8 +127,9 @@ impl CycleReport {
             self.problem(problem);
         }
         // What had a problem, or was put off for a game that waits, is not done.
-        let done: BTreeSet<&SaveId> = outcome.deeds.iter().map(Deed::save).collect();
-        self.queued.retain(|step| !done.contains(step.save()));
+        let mut done: Vec<&SaveId> = outcome.deeds.iter().map(Deed::save).collect();
+        done.sort_unstable();
+        self.queued.retain(|step| done.binary_search(&step.save()).is_err());
         self.deeds.extend(outcome.deeds);
         self.moved |= outcome.moved;
         self.failed = self.failed.take().or(outcome.failed);

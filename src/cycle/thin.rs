@@ -1,7 +1,5 @@
 //! Thinning the attic: rarely, and only of what the remote says that it holds (promise 1).
 
-use std::collections::BTreeSet;
-
 use litemap::LiteMap;
 use retrosync_protocol::{Ask, ChangesRequest, Digest, SaveId};
 
@@ -17,8 +15,10 @@ use crate::error::Result;
 pub(super) fn thin(parts: &mut Parts, limits: &Limits) -> Result<()> {
     let full: Vec<Vec<AtticEntry>> =
         disks(parts).map(|disk| disk.attic().list(None)).filter(|entries| is_over(entries, limits)).collect();
-    let wanted: BTreeSet<(SaveId, Digest)> =
+    let mut wanted: Vec<(SaveId, Digest)> =
         full.into_iter().flatten().map(|entry| (entry.save, entry.content.digest)).collect();
+    wanted.sort_unstable();
+    wanted.dedup();
     if wanted.is_empty() {
         return Ok(());
     }
@@ -34,8 +34,11 @@ pub(super) fn thin(parts: &mut Parts, limits: &Limits) -> Result<()> {
         ask: ask.clone(),
     })?;
     let pairs = ask.into_iter().zip(changes.known).filter(|(_, known)| *known);
-    let held: BTreeSet<(SaveId, Digest)> = pairs.map(|(ask, _)| (ask.save, ask.digest)).collect();
-    let holds = |save: &SaveId, digest: &Digest| held.contains(&(save.clone(), *digest));
+    // In the order in which it was asked.
+    let held: Vec<(SaveId, Digest)> = pairs.map(|(ask, _)| (ask.save, ask.digest)).collect();
+    let holds = |save: &SaveId, digest: &Digest| {
+        held.binary_search_by(|(of, known)| of.cmp(save).then_with(|| known.cmp(digest))).is_ok()
+    };
     for disk in parts.cards.iter_mut().filter_map(|card| card.disk.as_mut()) {
         let gone = disk.attic_mut().thin(&holds, limits)?;
         if !gone.is_empty() {

@@ -1,7 +1,5 @@
 //! PURE. When a person must look first: a root that looks emptied, a round that would replace most of a device.
 
-use std::collections::{BTreeMap, BTreeSet};
-
 use retrosync_protocol::SaveId;
 
 use super::{Halt, Plan, Policy, Question, Step};
@@ -34,24 +32,25 @@ pub(super) fn roots(base: &Base, local: &Local, policy: &Policy, plan: &mut Plan
 /// How many of the saves that the base knows in this root are gone or doubted, of how many. Doubted bytes that are set
 /// aside already were let through once: they freeze nothing again.
 fn vanished(base: &Base, local: &Local, plan: &Plan, root: usize) -> (usize, usize) {
-    let suspects: BTreeSet<&SaveId> = plan
+    let mut suspects: Vec<&SaveId> = plan
         .questions
         .iter()
         .filter_map(|q| if let Question::Suspect { save, .. } = q { Some(save) } else { None })
         .collect();
+    suspects.sort_unstable();
     // What lies in its place is another save: it is called otherwise now (an upgrade, say), and not gone.
     let is_renamed = |entry: &BaseEntry| local.saves.values().any(|found| found.place == entry.place);
     let here = base.saves.iter().filter(|(_, entry)| entry.place.root == root && entry.content.is_some());
-    let mut counts: BTreeMap<bool, usize> = BTreeMap::new();
+    let (mut gone, mut all) = (0, 0);
     for (save, entry) in here {
-        let gone = match local.saves.get(save) {
-            Some(found) => suspects.contains(save) && entry.aside != Some(found.content.digest),
+        let is_gone = match local.saves.get(save) {
+            Some(found) => suspects.binary_search(&save).is_ok() && entry.aside != Some(found.content.digest),
             None => !local.unread.contains(save) && !is_renamed(entry),
         };
-        *counts.entry(gone).or_default() += 1;
+        gone += usize::from(is_gone);
+        all += 1;
     }
-    let gone = counts.get(&true).copied().unwrap_or(0);
-    (gone, gone + counts.get(&false).copied().unwrap_or(0))
+    (gone, all)
 }
 
 /// A server restored from the wrong backup must not roll a whole device back in one round.

@@ -5,7 +5,7 @@
 use super::tests::*;
 use super::*;
 use crate::snapshot::RootState;
-use retrosync_protocol::{Version, heads_of};
+use retrosync_protocol::{Digest, Version, heads_of};
 
 struct Random(u64);
 

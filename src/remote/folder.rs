@@ -5,7 +5,7 @@
 //! itself: a stick that is not plugged in must not become a new, empty store in the folder it is mounted at.
 
 mod files;
-mod index;
+pub(super) mod index;
 
 use std::collections::BTreeSet;
 use std::ffi::OsString;
@@ -104,8 +104,13 @@ impl Folder {
         read_epoch(&dir)
     }
 
+    /// What the records that were read add up to.
+    pub(super) fn index(&self) -> &Index {
+        &self.index
+    }
+
     /// Reads what is new in the log.
-    fn refresh(&mut self) -> Result<()> {
+    pub(super) fn refresh(&mut self) -> Result<()> {
         let epoch = read_epoch(&self.dir)?;
         if epoch != self.epoch {
             self.index = Index::default();
@@ -194,8 +199,7 @@ impl Folder {
     }
 
     fn store_one(&mut self, version: &Version, source: &Source<'_>) -> Result<StoreResult> {
-        let id = version.id();
-        if self.index.holds(&id) {
+        if self.index.holds(&version.id()) {
             return Ok(self.index.outcome(version));
         }
         if let Some(problem) = self.index.refuses(version) {
@@ -204,22 +208,27 @@ impl Folder {
         if let Some(result) = self.index.said_already(version) {
             return Ok(result);
         }
+        self.keep(version, (self.device_name.clone(), machine::unix_s()), source)
+    }
+
+    /// Keeps a version that came from a device of that name at that time.
+    pub(super) fn keep(
+        &mut self,
+        version: &Version,
+        (device_name, stored_unix_s): (String, i64),
+        source: &Source<'_>,
+    ) -> Result<StoreResult> {
         if let Some(content) = version.content
             && let Some(problem) = self.keep_content(version, content, source)?
         {
             return Ok(StoreResult::Refused { problem });
         }
-        let record = Record {
-            version: id,
-            record: version.clone(),
-            device_name: self.device_name.clone(),
-            stored_unix_s: machine::unix_s(),
-        };
+        let record = Record { version: version.id(), record: version.clone(), device_name, stored_unix_s };
         let json = serde_json::to_vec(&record)
             .map_err(|error| Error::new(Kind::Damaged, doing(&self.dir, "write"), error))?;
         let writer = self.dir.join("log").join(version.writer.as_str());
         let name = record_name(version);
-        if !matches!(read_record(&writer.join(&name)), Ok(Some(there)) if there.version == id) {
+        if !matches!(read_record(&writer.join(&name)), Ok(Some(there)) if there.version == record.version) {
             files::set_aside(&writer, &name).map_err(|error| self.lost(&error))?;
         }
         files::create(&writer, &name, &mut |file| file.write_all(&json))

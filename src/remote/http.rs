@@ -257,6 +257,40 @@ impl Bare {
         self.wire.json(&call, None::<&()>)
     }
 
+    /// Asks a server of another kind below `/api`; the answer's content type must be `kind`, whatever its status.
+    ///
+    /// # Errors
+    /// `Offline` for no answer, one of another type, one that is longer or was cut.
+    pub(super) fn ask_other(
+        &mut self,
+        doing: &str,
+        path: &str,
+        api_key: Option<&str>,
+        body: Option<&[u8]>,
+        (kind, most_bytes): (&str, u64),
+    ) -> Result<(u16, Vec<u8>)> {
+        let method = if body.is_some() { Method::POST } else { Method::GET };
+        let mut call = Call::new(doing, method, path, None);
+        (call.base, call.api_key) = ("/api", api_key);
+        call.wait_s = wire::STORE_WAIT_S;
+        let outgoing = body.map_or(Outgoing::Nothing, |bytes| Outgoing::Bytes("application/json", bytes));
+        let response = self.wire.reach(&call, outgoing)?;
+        let is_kind = wire::is_type(response.headers(), kind);
+        self.wire.hear(response.headers(), is_kind);
+        let status = response.status().as_u16();
+        if !is_kind && !(400..=599).contains(&status) {
+            return Err(self.wire.foreign(doing, &response));
+        }
+        // A refusal is a short text, whatever was asked for.
+        let most_bytes = if status == 200 { most_bytes } else { 64 << 10 };
+        let bytes = response.into_body().into_with_config().limit(most_bytes).read_to_vec();
+        Ok((status, bytes.map_err(|error| self.wire.failed(doing, error))?))
+    }
+
+    pub(super) fn check(&self, settings: &RemoteSettings) -> Result<()> {
+        self.wire.check(settings)
+    }
+
     pub(super) fn address(&self) -> &ServerAddress {
         self.wire.address()
     }

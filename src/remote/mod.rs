@@ -8,6 +8,7 @@ mod address;
 mod folder;
 mod http;
 mod pairing;
+mod retrosync;
 mod roots;
 mod signatures;
 mod tls;
@@ -29,17 +30,20 @@ pub use address::ServerAddress;
 pub use folder::Folder;
 pub use http::HttpRemote;
 pub use pairing::{Answer, PairingClient};
+pub use retrosync::{Letter, PREFIX as RETROSYNC, Retrosync, is_code, let_in, show_code, speaks_it};
 pub use trust::{is_plausible, is_untrusted, key_of_server};
 
 /// Where the remote is and how to reach it: what configuration and identity say.
 #[derive(Clone, Debug, Default)]
 pub struct RemoteSettings {
-    /// `http://…` or `https://…` of our server, or `folder:` and an absolute path.
+    /// `http://…` or `https://…` of our server, `retrosync:` and one of theirs, or `folder:` and an absolute path.
     pub server: String,
     /// This device's token; a folder needs none.
     pub token: Option<Token>,
     /// This device's name: a folder has nobody else to remember it.
     pub device_name: String,
+    /// Our folder on the card, for a remote that keeps no graph of versions.
+    pub state_dir: Option<PathBuf>,
     /// This card's writer: its own versions are no news to a folder that waits.
     pub writer: Option<WriterId>,
     /// The user allows plain HTTP to private addresses; to loopback it always is, to others never.
@@ -82,6 +86,7 @@ pub fn make(settings: &RemoteSettings) -> Result<()> {
 pub fn check(settings: &RemoteSettings) -> Result<()> {
     match settings.server.strip_prefix("folder:") {
         Some(dir) => Folder::check(Path::new(dir)).map(drop),
+        None if settings.server.starts_with(RETROSYNC) => Retrosync::check(settings),
         None => HttpRemote::open(settings)?.check(settings),
     }
 }
@@ -94,6 +99,7 @@ pub fn check(settings: &RemoteSettings) -> Result<()> {
 pub fn open(settings: &RemoteSettings) -> Result<Box<dyn Remote>> {
     match settings.server.strip_prefix("folder:") {
         Some(dir) => Ok(Box::new(Folder::open(Path::new(dir), settings)?)),
+        None if settings.server.starts_with(RETROSYNC) => Ok(Box::new(Retrosync::open(settings)?)),
         None => Ok(Box::new(HttpRemote::open(settings)?)),
     }
 }

@@ -70,6 +70,11 @@ impl Handheld {
         }
     }
 
+    /// The bytes of a version of this card.
+    pub fn bytes_of(&self, version: &Version) -> Vec<u8> {
+        version.content.map_or_else(Vec::new, |content| self.shelf[&content.digest].clone())
+    }
+
     pub fn store(&mut self, versions: &[Version]) -> Vec<StoreResult> {
         let shelf = &self.shelf;
         let source = |version: &Version| -> Result<Box<dyn Read + '_>, Error> {

@@ -16,6 +16,7 @@ pub mod fault_proxy;
 pub mod program;
 pub mod relay;
 pub mod server;
+pub mod their_server;
 
 use std::time::{Duration, Instant};
 

@@ -5,27 +5,43 @@
 
 use std::time::Duration;
 
-use retrosync_protocol::{ClaimRequest, Code, Paired, PairingOffer, PairingRequest, Token};
+use retrosync_protocol::{ClaimRequest, Code, Epoch, Paired, PairingRequest, Token};
 
 use crate::error::{Error, Kind, Result};
 use crate::identity::Begun;
 use crate::journal::Entry;
 use crate::parts::{self, Ground, open::Taken};
-use crate::remote::{self, Answer, PairingClient, RemoteSettings};
+use crate::remote::{self, Answer, Letter, PairingClient, RemoteSettings};
 
 /// How long one question to the server waits.
 const WAIT_S: u64 = 25;
 /// The pause after the network failed.
 const PAUSE: Duration = Duration::from_secs(3);
 
+/// How long a code of a RetroSync server lives, in seconds, and how often it may be asked for.
+const THEIR_CODE_S: u64 = 15 * 60;
+const THEIR_PAUSE: Duration = Duration::from_secs(3);
+
 /// What there is to tell meanwhile.
 pub enum News<'a> {
     /// Show this code.
-    Offer(&'a PairingOffer),
+    Offer(&'a Offer),
     /// Still waiting, for that many seconds now.
     Waiting(u64),
     /// The server does not answer; it is tried again.
     Offline(&'a Error),
+}
+
+/// A code that the user types elsewhere.
+pub struct Offer {
+    /// The code.
+    pub code: String,
+    /// Where it is typed.
+    pub url: String,
+    /// The same with the code filled in.
+    pub url_complete: String,
+    /// How long it lives.
+    pub expires_in_s: u64,
 }
 
 /// Pairs the card that was taken; everything is durable when it returns.
@@ -40,6 +56,17 @@ pub fn pair(
     tell: &mut dyn FnMut(News<'_>),
 ) -> Result<Paired> {
     let settings = ground.remote_settings(&taken.identity)?;
+    if settings.server.starts_with(remote::RETROSYNC) {
+        let letter = pair_there(ground, &settings, patient, tell)?;
+        let paired = Paired {
+            device: letter.device,
+            device_name: letter.device_name,
+            user: "RetroSync".into(),
+            epoch: Epoch::from_random(&[0; 16]),
+        };
+        keep(taken, settings, letter.token, &paired)?;
+        return Ok(paired);
+    }
     let token = draw_token(taken, &settings)?;
     let request = PairingRequest {
         token_sha256: token.digest(),
@@ -50,7 +77,9 @@ pub fn pair(
     let mut client = PairingClient::open(&settings)?;
     let paired = match &ground.config.code {
         Some(code) => {
-            let claim = ClaimRequest { user_code: code.clone(), device: request };
+            let code =
+                code.parse().map_err(|why| Error::new(Kind::Misused, "cannot pair by the code", why))?;
+            let claim = ClaimRequest { user_code: code, device: request };
             retry(patient, tell, &mut || client.claim(&claim))?
         }
         None => wait(&mut client, &request, &token, patient, tell)?,
@@ -83,7 +112,12 @@ fn wait(
 ) -> Result<Paired> {
     loop {
         let offer = retry(patient, tell, &mut || client.start(request))?;
-        tell(News::Offer(&offer));
+        tell(News::Offer(&Offer {
+            code: offer.user_code.to_string(),
+            url: offer.verification_url,
+            url_complete: offer.verification_url_complete,
+            expires_in_s: offer.expires_in_s,
+        }));
         let mut waited_s = 0;
         loop {
             match client.wait(token, WAIT_S) {
@@ -105,6 +139,45 @@ fn wait(
                 }
                 Err(error) => return Err(error),
             }
+        }
+    }
+}
+
+/// Pairs with a RetroSync server: the key is the server's to make.
+fn pair_there(
+    ground: &Ground,
+    settings: &RemoteSettings,
+    patient: bool,
+    tell: &mut dyn FnMut(News<'_>),
+) -> Result<Letter> {
+    let made_there = ground.config.code.clone();
+    loop {
+        let code = match &made_there {
+            Some(code) => code.clone(),
+            None => retry(patient, tell, &mut || remote::show_code(settings))?,
+        };
+        let url = settings.server.strip_prefix(remote::RETROSYNC).unwrap_or_default();
+        if made_there.is_none() {
+            let (url, url_complete) = (url.to_owned(), url.to_owned());
+            tell(News::Offer(&Offer { code: code.clone(), url, url_complete, expires_in_s: THEIR_CODE_S }));
+        }
+        for look in 1..=THEIR_CODE_S / THEIR_PAUSE.as_secs() {
+            match remote::let_in(settings, &code) {
+                Ok(Some(letter)) => return Ok(letter),
+                Ok(None) if look % 8 == 0 => tell(News::Waiting(look * THEIR_PAUSE.as_secs())),
+                Ok(None) => {}
+                Err(error) if passes(error.kind) && (patient || made_there.is_none()) => {
+                    tell(News::Offline(&error));
+                }
+                // The code is over: show a new one.
+                Err(Error { kind: Kind::Refused(Code::Malformed | Code::NotFound), .. })
+                    if made_there.is_none() =>
+                {
+                    break;
+                }
+                Err(error) => return Err(error),
+            }
+            std::thread::sleep(THEIR_PAUSE);
         }
     }
 }

@@ -3,7 +3,6 @@
 //! The server is told at start and whenever it changed, never else, and after the saves: in a cycle that reached it, while
 //! no game runs. Nothing depends on it: an answer of any kind, or none, is not asked for again before the next change.
 
-use std::collections::BTreeSet;
 use std::path::PathBuf;
 
 use crate::cli::questions;
@@ -21,7 +20,7 @@ const LINE_BYTES: usize = 1_000;
 /// Tells each question, halt and problem once.
 #[derive(Default)]
 pub(super) struct Teller {
-    logged: BTreeSet<String>,
+    logged: Vec<String>,
     /// What the server was last told, or could not be.
     reported: Option<Report>,
 }
@@ -55,7 +54,9 @@ impl Teller {
     }
 
     /// Tells the server, if it is news to it. The order in which problems were met is none.
-    fn report(&mut self, roots: &[PathBuf], parts: &mut Parts, problems: BTreeSet<String>) {
+    fn report(&mut self, roots: &[PathBuf], parts: &mut Parts, mut problems: Vec<String>) {
+        problems.sort_unstable();
+        problems.dedup();
         let mut now = Report::default();
         for folder in parts.naming.folders().into_iter().take(MOST_LINES) {
             let place = folder.place;

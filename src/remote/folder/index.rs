@@ -5,6 +5,7 @@
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
+use litemap::LiteMap;
 use retrosync_protocol::{
     Code, Digest, Head, History, HistoryEntry, Problem, SaveHeads, SaveId, StoreResult, Version, VersionId,
     WriterId, heads_of,
@@ -13,7 +14,7 @@ use serde::{Deserialize, Serialize};
 
 /// One record as it lies in the folder.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub(super) struct Record {
+pub(in crate::remote) struct Record {
     /// Its id.
     pub version: VersionId,
     /// What it says.
@@ -28,12 +29,11 @@ pub(super) struct Record {
 
 /// All records that were read.
 #[derive(Default)]
-pub(super) struct Index {
+pub(in crate::remote) struct Index {
     records: BTreeMap<VersionId, Record>,
     saves: BTreeMap<SaveId, OfSave>,
-    sequences: BTreeMap<(WriterId, u64), VersionId>,
     /// The number of each writer's last change.
-    writers: BTreeMap<WriterId, u64>,
+    writers: LiteMap<WriterId, u64>,
     /// The number of the last change.
     last: u64,
     /// The sum of all ids: the same for the same set of records, whoever read them in whatever order.
@@ -53,7 +53,7 @@ const WHOLE: u64 = 1 << 63;
 
 impl Index {
     /// Adds a record; one that is known already changes nothing.
-    pub(super) fn add(&mut self, record: Record) {
+    pub(in crate::remote) fn add(&mut self, record: Record) {
         let id = record.version;
         if self.records.contains_key(&id) {
             return;
@@ -66,7 +66,6 @@ impl Index {
         of_save.versions.push(id);
         of_save.changed = self.last;
         self.writers.insert(record.record.writer.clone(), self.last);
-        self.sequences.insert((record.record.writer.clone(), record.record.sequence), id);
         self.records.insert(id, record);
         let first = id.as_bytes().first_chunk().map_or(0, |bytes| u64::from_le_bytes(*bytes));
         self.fingerprint = self.fingerprint.wrapping_add(first) & !WHOLE;
@@ -77,17 +76,17 @@ impl Index {
     }
 
     /// The number of the last change.
-    pub(super) fn last(&self) -> u64 {
+    pub(in crate::remote) fn last(&self) -> u64 {
         self.last
     }
 
     /// The cursor that says: all of these records were read. It means the same after a restart.
-    pub(super) fn cursor(&self) -> u64 {
+    pub(in crate::remote) fn cursor(&self) -> u64 {
         if self.records.is_empty() { 0 } else { self.fingerprint | WHOLE }
     }
 
     /// Which change a cursor stands at; one that is not known stands before all.
-    pub(super) fn position(&self, cursor: u64, page_of: u32) -> u64 {
+    pub(in crate::remote) fn position(&self, cursor: u64, page_of: u32) -> u64 {
         if cursor & WHOLE != 0 {
             let mut earlier = self.earlier.iter().rev();
             return earlier.find(|(fingerprint, _)| *fingerprint == cursor & !WHOLE).map_or(0, |(_, at)| *at);
@@ -96,7 +95,12 @@ impl Index {
     }
 
     /// The saves that changed after a position, the earliest change first; the cursor to go on from, and is there more?
-    pub(super) fn changes(&self, after: u64, limit: usize, page_of: u32) -> (Vec<SaveHeads>, u64, bool) {
+    pub(in crate::remote) fn changes(
+        &self,
+        after: u64,
+        limit: usize,
+        page_of: u32,
+    ) -> (Vec<SaveHeads>, u64, bool) {
         let mut changed: Vec<(u64, &SaveId)> =
             self.saves.iter().filter(|(_, s)| s.changed > after).map(|(save, s)| (s.changed, save)).collect();
         changed.sort_unstable();
@@ -114,8 +118,28 @@ impl Index {
     }
 
     /// Was anything added after a position that `writer` did not write?
-    pub(super) fn has_news(&self, after: u64, writer: Option<&WriterId>) -> bool {
+    pub(in crate::remote) fn has_news(&self, after: u64, writer: Option<&WriterId>) -> bool {
         self.writers.iter().any(|(other, last)| *last > after && Some(other) != writer)
+    }
+
+    /// The versions of a save by this writer, the last of its numbers first.
+    pub(in crate::remote) fn by(&self, writer: &WriterId, save: &SaveId) -> Vec<&Record> {
+        let mut found: Vec<&Record> =
+            self.versions(save).filter(|record| record.record.writer == *writer).collect();
+        found.sort_by_key(|record| std::cmp::Reverse(record.record.sequence));
+        found
+    }
+
+    /// The first number that this writer has not used.
+    pub(in crate::remote) fn next_of(&self, writer: &WriterId) -> u64 {
+        let used = self.records.values().filter(|record| record.record.writer == *writer);
+        used.map(|record| record.record.sequence).max().unwrap_or(0) + 1
+    }
+
+    /// What is noted of the last version of each save by this writer.
+    pub(in crate::remote) fn notes_of(&self, writer: &WriterId) -> Vec<&str> {
+        let last = |save| Some(self.by(writer, save).first()?.record.note.as_deref().unwrap_or_default());
+        self.saves.keys().filter_map(last).collect()
     }
 
     fn versions(&self, save: &SaveId) -> impl Iterator<Item = &Record> + Clone {
@@ -124,31 +148,35 @@ impl Index {
     }
 
     /// The heads of a save, in the order of their ids.
-    pub(super) fn heads(&self, save: &SaveId) -> Vec<Head> {
+    pub(in crate::remote) fn heads(&self, save: &SaveId) -> Vec<Head> {
         let mut ids = heads_of(self.versions(save).map(|record| (record.version, &record.record)));
         ids.sort_unstable();
         ids.iter().filter_map(|id| self.records.get(id)).map(head_of).collect()
     }
 
     /// Is this digest the content of any version of the save?
-    pub(super) fn knows(&self, save: &SaveId, digest: &Digest) -> bool {
+    pub(in crate::remote) fn knows(&self, save: &SaveId, digest: &Digest) -> bool {
         self.versions(save)
             .any(|record| record.record.content.is_some_and(|content| content.digest == *digest))
     }
 
     /// Is there a record of this id?
-    pub(super) fn holds(&self, version: &VersionId) -> bool {
+    pub(in crate::remote) fn holds(&self, version: &VersionId) -> bool {
         self.records.contains_key(version)
     }
 
     /// Why a version cannot be stored, whatever its bytes.
-    pub(super) fn refuses(&self, version: &Version) -> Option<Problem> {
+    pub(in crate::remote) fn refuses(&self, version: &Version) -> Option<Problem> {
         let id = version.id();
         if let Some(fault) = version.fault() {
             return Some(Problem::new(Code::Malformed, format!("the record of `{}`: {fault}", version.save)));
         }
-        let used = self.sequences.get(&(version.writer.clone(), version.sequence));
-        if used.is_some_and(|used| *used != id) {
+        let is_other = |other: &Record| {
+            other.record.sequence == version.sequence
+                && other.record.writer == version.writer
+                && other.version != id
+        };
+        if self.records.values().any(is_other) {
             let detail = format!("writer {} already used sequence {}", version.writer, version.sequence);
             return Some(Problem::new(Code::WriterReused, detail));
         }
@@ -161,7 +189,7 @@ impl Index {
 
     /// What was said already: by a version with the same bytes and parents whose answer, or a note of it, was lost, or by the
     /// head (the same bytes, and no parent that it does not descend from).
-    pub(super) fn said_already(&self, version: &Version) -> Option<StoreResult> {
+    pub(in crate::remote) fn said_already(&self, version: &Version) -> Option<StoreResult> {
         let heads = self.heads(&version.save);
         // Others went on from it: nobody is to be asked whether to go back to it.
         let would_branch = heads.iter().any(|head| !version.parents.contains(&head.version));
@@ -196,7 +224,7 @@ impl Index {
     }
 
     /// What became of a version that is stored.
-    pub(super) fn outcome(&self, version: &Version) -> StoreResult {
+    pub(in crate::remote) fn outcome(&self, version: &Version) -> StoreResult {
         let heads = self.heads(&version.save);
         match heads.as_slice() {
             [head] if !version.suspect && head.content == version.content => {
@@ -207,7 +235,12 @@ impl Index {
     }
 
     /// The versions of a save, newest first: no version stands above one that descends from it.
-    pub(super) fn history(&self, save: &SaveId, before: Option<VersionId>, limit: usize) -> Option<History> {
+    pub(in crate::remote) fn history(
+        &self,
+        save: &SaveId,
+        before: Option<VersionId>,
+        limit: usize,
+    ) -> Option<History> {
         let save = self.saves.get_key_value(save)?.0.clone();
         let heads: Vec<VersionId> = self.heads(&save).iter().map(|head| head.version).collect();
         let mut ordered: Vec<(usize, &Record)> =

@@ -66,11 +66,16 @@ pub(super) struct Call<'a> {
     pub from_byte: Option<u64>,
     /// How long the server was asked to wait.
     pub wait_s: u64,
+    /// What comes before the path.
+    pub base: &'a str,
+    /// Whom another kind of server knows us by.
+    pub api_key: Option<&'a str>,
 }
 
 impl<'a> Call<'a> {
     pub(super) fn new(doing: &'a str, method: Method, path: &'a str, token: Option<&'a Token>) -> Call<'a> {
-        Call { doing, method, path, token, operation: None, from_byte: None, wait_s: 0 }
+        let base = retrosync_protocol::BASE_PATH;
+        Call { doing, method, path, token, operation: None, from_byte: None, wait_s: 0, base, api_key: None }
     }
 }
 
@@ -191,7 +196,13 @@ impl Wire {
 
     /// Sends a request; an answer other than success becomes an error. A connection that had gone stale while it was
     /// idle is replaced once, unseen.
-    pub(super) fn send(&mut self, call: &Call<'_>, mut outgoing: Outgoing<'_>) -> Result<Response<Body>> {
+    pub(super) fn send(&mut self, call: &Call<'_>, outgoing: Outgoing<'_>) -> Result<Response<Body>> {
+        let response = self.reach(call, outgoing)?;
+        self.judge(call.doing, response)
+    }
+
+    /// The same, and whatever answers is passed on as it is.
+    pub(super) fn reach(&mut self, call: &Call<'_>, mut outgoing: Outgoing<'_>) -> Result<Response<Body>> {
         let may_be_stale = std::mem::replace(&mut self.used, false);
         let mut answer = self.send_once(call, &mut outgoing);
         if may_be_stale && answer.as_ref().err().is_some_and(is_stale) {
@@ -202,18 +213,21 @@ impl Wire {
         }
         let response = answer.map_err(|error| self.failed(call.doing, error))?;
         self.used = true;
-        self.judge(call.doing, response)
+        Ok(response)
     }
 
     fn send_once(&self, call: &Call<'_>, outgoing: &mut Outgoing<'_>) -> Result<Response<Body>, ureq::Error> {
-        let url = format!("{}{}{}", self.address, retrosync_protocol::BASE_PATH, call.path);
+        let url = format!("{}{}{}", self.address, call.base, call.path);
         let mut request = Request::builder().method(call.method.clone()).uri(url);
-        if let Some(token) = call.token {
-            let mut bearer = HeaderValue::try_from(format!("Bearer {}", token.as_str()))
-                .map_err(ureq::http::Error::from)?;
+        let secret = match (call.token, call.api_key) {
+            (Some(token), _) => Some(("Authorization", format!("Bearer {}", token.as_str()))),
+            (None, key) => key.map(|key| ("X-API-Key", key.to_owned())),
+        };
+        if let Some((name, secret)) = secret {
+            let mut secret = HeaderValue::try_from(secret).map_err(ureq::http::Error::from)?;
             // Whoever logs headers shows this one as `Sensitive`.
-            bearer.set_sensitive(true);
-            request = request.header("Authorization", bearer);
+            secret.set_sensitive(true);
+            request = request.header(name, secret);
         }
         if let Some(operation) = &call.operation {
             request = request.header("Idempotency-Key", operation);
@@ -255,16 +269,21 @@ impl Wire {
         let status = response.status().as_u16();
         let headers = response.headers();
         let ours = headers.contains_key("RetroSync-Epoch");
-        self.heard.retry_after_s = text_of(headers, "Retry-After")
-            .and_then(|text| text.trim().parse().ok())
-            .map(|s: u64| s.min(86_400));
-        if ours && let Some(time) = text_of(headers, "Date").and_then(unix_of_http_date) {
-            self.learn_time(time);
-        }
+        self.hear(headers, ours);
         match status {
             200..=299 if ours => Ok(response),
             400..=599 if is_type(headers, PROBLEM_CONTENT_TYPE) => Err(self.refused(doing, status, response)),
             _ => Err(self.foreign(doing, &response)),
+        }
+    }
+
+    /// What the headers say of waiting and, if they are of whom we trust with it, of the time.
+    pub(super) fn hear(&mut self, headers: &HeaderMap, is_trusted: bool) {
+        self.heard.retry_after_s = text_of(headers, "Retry-After")
+            .and_then(|text| text.trim().parse().ok())
+            .map(|s: u64| s.min(86_400));
+        if is_trusted && let Some(time) = text_of(headers, "Date").and_then(unix_of_http_date) {
+            self.learn_time(time);
         }
     }
 

@@ -1,0 +1,127 @@
+//! What a RetroSync server said, read: the manifest and the list of saves. Nothing in it is believed before it is verified.
+//!
+//! An entry that is not of its form is left out: it says nothing, and what it hides stays as it is here.
+
+use retrosync_protocol::{Digest, SaveId};
+use serde_json::Value;
+
+use super::names;
+
+/// A save in the manifest.
+pub(super) struct Entry {
+    /// Their id of the save.
+    pub id: String,
+    /// Their flat key.
+    pub key: String,
+    /// What it says is the newest version.
+    pub latest: Option<Latest>,
+}
+
+/// The newest version of a save, as they say.
+#[derive(Clone)]
+pub(super) struct Latest {
+    /// Their id of the version.
+    pub id: String,
+    /// The digest as they spell it.
+    pub hash_text: String,
+    /// The same, read.
+    pub digest: Digest,
+    /// Its size.
+    pub size_bytes: u64,
+    /// The time that its device gave it, Unix milliseconds.
+    pub modified_ms: i64,
+    /// When it came, Unix milliseconds.
+    pub uploaded_ms: i64,
+}
+
+/// What the list of saves says of one.
+pub(super) struct Known {
+    /// Their id of the save.
+    pub id: String,
+    /// Their flat key.
+    pub key: String,
+    /// Whose it is: the first, in order, of those that our devices registered under its key.
+    pub save: Option<SaveId>,
+    /// The user said that this device neither sends nor takes it.
+    pub disabled: bool,
+    /// The user said that this device only sends it.
+    pub upload_only: bool,
+    /// Each device has its own.
+    pub per_device: bool,
+}
+
+/// The entries of a manifest, and this device's id.
+pub(super) fn manifest(data: &Value) -> Option<(String, Vec<Entry>)> {
+    let device = text(&data["device"]["id"])?;
+    let entries = data["manifest"].as_array()?.iter().filter_map(|value| {
+        Some(Entry {
+            id: text(&value["saveId"])?,
+            key: text(&value["saveKey"])?,
+            latest: latest(&value["latestVersion"]),
+        })
+    });
+    Some((device, entries.collect()))
+}
+
+fn latest(value: &Value) -> Option<Latest> {
+    let hash_text = text(&value["contentHash"])?;
+    Some(Latest {
+        id: text(&value["id"]).filter(|id| is_id(id))?,
+        digest: hash_text.to_ascii_lowercase().parse().ok()?,
+        hash_text,
+        size_bytes: value["byteSize"].as_u64()?,
+        modified_ms: value["localModifiedAtMs"].as_i64().unwrap_or(0),
+        uploaded_ms: value["uploadedAtMs"].as_i64().unwrap_or(0),
+    })
+}
+
+/// The list of saves, in the order of their ids.
+pub(super) fn saves(data: &Value, device: &str) -> Option<Vec<Known>> {
+    let mut known = Vec::new();
+    for value in data["saves"].as_array()? {
+        let (Some(id), Some(key)) = (text(&value["id"]), text(&value["saveKey"])) else { continue };
+        let locations = value["locations"].as_array().map_or(&[][..], Vec::as_slice);
+        let ours = locations.iter().filter_map(|location| names::save_at(location["localPath"].as_str()?));
+        let mode = |mode: &str| {
+            locations.iter().any(|location| {
+                location["deviceId"] == device && location["syncMode"] == mode && is_ours(location)
+            })
+        };
+        let found = Known {
+            save: ours.filter(|save| names::is_key(&key, save)).min(),
+            disabled: mode("disabled"),
+            upload_only: mode("upload_only"),
+            per_device: value["syncStrategy"] == "per_device",
+            key,
+            id,
+        };
+        known.push(found);
+    }
+    known.sort_unstable_by(|a, b| a.id.cmp(&b.id));
+    Some(known)
+}
+
+fn is_ours(location: &Value) -> bool {
+    location["localPath"].as_str().is_some_and(|path| names::save_at(path).is_some())
+}
+
+/// A text that is there and not of any length.
+fn text(value: &Value) -> Option<String> {
+    value.as_str().filter(|text| (1..=1024).contains(&text.len())).map(str::to_owned)
+}
+
+/// Every object of a version: their ids of the save and of the version, and its size.
+pub(super) fn objects(data: &Value) -> Vec<(String, String, u64)> {
+    let files = data["files"].as_array().map_or(&[][..], Vec::as_slice);
+    let object = |value: &Value| {
+        let (_, rest) = value["key"].as_str()?.split_once("/saves/")?;
+        let (save, version) = rest.split_once("/versions/")?;
+        is_id(version).then(|| Some((save.into(), version.into(), value["size"].as_u64()?))).flatten()
+    };
+    files.iter().filter_map(object).collect()
+}
+
+/// It becomes part of an address.
+fn is_id(text: &str) -> bool {
+    (1..=64).contains(&text.len()) && text.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-')
+}

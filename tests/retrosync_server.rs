@@ -1,0 +1,456 @@
+//! A server of the RetroSync project as a remote: what of the contract it can keep, and that each of its faults costs
+//! nothing, with the real program on two devices; then our own server, which speaks the same protocol and is safe.
+//!
+//! Not of the contract here: it knows no version by its id, so that two devices name the same bytes by two, and what
+//! diverges is a question on the device that came second, which one answer settles for both.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
+#[macro_use]
+#[path = "../src/remote/suite.rs"]
+#[allow(unreachable_pub, dead_code, unused_macros)]
+mod suite;
+mod support;
+
+use std::io::{Read as _, Write as _};
+use std::net::TcpStream;
+
+use retrosync::error::Kind;
+use retrosync::remote::{Remote, RemoteSettings, Retrosync};
+use retrosync_protocol::{ChangesRequest, Digest, StoreResult, WriterId};
+use serde_json::{Value, json};
+use suite::{Ground, Handheld, SAVE};
+use support::card::Firmware;
+use support::device::{Device, bytes};
+use support::server::Server;
+use support::their_server::{Bug, TheirServer};
+
+const GAME: &str = "Tetris (World)";
+
+/// A server, and the cards on which its devices keep what it does not.
+struct There {
+    server: TheirServer,
+    cards: Vec<tempfile::TempDir>,
+}
+
+impl There {
+    fn new(bugs: &[Bug]) -> There {
+        There { server: TheirServer::start(bugs), cards: Vec::new() }
+    }
+
+    fn settings(&mut self, writer: &WriterId) -> RemoteSettings {
+        let card = tempfile::tempdir().unwrap();
+        let settings = RemoteSettings {
+            server: format!("retrosync:{}", self.server.url()),
+            token: Some(format!("rst_{}", self.server.device()).parse().unwrap()),
+            state_dir: Some(card.path().to_owned()),
+            writer: Some(writer.clone()),
+            client: "retrosync/test".into(),
+            ..RemoteSettings::default()
+        };
+        self.cards.push(card);
+        settings
+    }
+}
+
+impl Ground for There {
+    fn device(&mut self, _: &str, writer: &WriterId) -> Box<dyn Remote> {
+        Box::new(Retrosync::open(&self.settings(writer)).unwrap())
+    }
+}
+
+suite! { There::new(&[]);
+    one_content_that_does_not_come_never_stops_the_others
+    a_sink_that_fails_takes_the_rest
+    another_epoch_resets
+    who_waits_hears_of_another_writer_at_once
+    who_waits_for_nothing_hears_so_in_time
+}
+
+/// The contents of a save's heads.
+fn heads(device: &mut Handheld, save: &str) -> Vec<Digest> {
+    let mut found: Vec<Digest> =
+        device.heads(save).iter().filter_map(|head| Some(head.content?.digest)).collect();
+    found.sort_unstable();
+    found
+}
+
+fn digests(contents: &[&[u8]]) -> Vec<Digest> {
+    let mut digests: Vec<Digest> = contents.iter().map(|bytes| Digest::of(bytes)).collect();
+    digests.sort_unstable();
+    digests
+}
+
+/// Stores bytes that go on from what the device has heard of.
+fn play(device: &mut Handheld, save: &str, bytes: &[u8]) -> StoreResult {
+    let parents: Vec<_> = device.heads(save).iter().map(|head| head.version).collect();
+    let version = device.version(save, Some(bytes), &parents);
+    device.store(std::slice::from_ref(&version)).remove(0)
+}
+
+/// Two devices, and both have `first`.
+fn two(there: &mut There) -> (Handheld, Handheld) {
+    let (mut a, mut b) = (Handheld::new(there, "A"), Handheld::new(there, "B"));
+    assert!(matches!(play(&mut a, SAVE, b"first"), StoreResult::Head { .. }));
+    assert_eq!(heads(&mut b, SAVE), digests(&[b"first"]));
+    (a, b)
+}
+
+#[test]
+fn what_one_device_stores_the_other_has_back_and_forth() {
+    let mut there = There::new(&[]);
+    let (mut a, mut b) = two(&mut there);
+    for round in 0..4u8 {
+        let (player, other) = if round % 2 == 0 { (&mut b, &mut a) } else { (&mut a, &mut b) };
+        let played = [round + 1; 100];
+        assert!(matches!(play(player, SAVE, &played), StoreResult::Head { .. }), "{round}");
+        assert_eq!(heads(other, SAVE), digests(&[&played]), "{round}");
+        let content = other.heads(SAVE)[0].content.unwrap();
+        assert_eq!(other.fetch(&[content]).0[&content.digest], played);
+    }
+}
+
+#[test]
+fn a_quiet_look_is_one_request() {
+    let mut there = There::new(&[]);
+    let (mut a, _b) = two(&mut there);
+    let known = a.list(0, None);
+    there.server.asked();
+    let again = a.list(known.cursor, Some(&known.epoch));
+    assert_eq!((again.saves.len(), there.server.asked()), (0, vec!["GET /api/sync/manifest".to_owned()]));
+}
+
+#[test]
+fn who_had_not_seen_the_newest_is_asked_and_sends_nothing_before_the_answer() {
+    let mut there = There::new(&[]);
+    let (mut a, mut b) = two(&mut there);
+    let seen = b.heads(SAVE)[0].version;
+    play(&mut a, SAVE, b"played on a");
+    let late = b.version(SAVE, Some(b"played on b"), &[seen]);
+    let results = b.store(std::slice::from_ref(&late));
+    assert!(matches!(results[0], StoreResult::Branch { .. }), "{results:?}");
+    assert_eq!(heads(&mut b, SAVE), digests(&[b"played on a", b"played on b"]));
+    assert_eq!(there.server.shown(GAME), Some(b"played on a".to_vec()));
+    // The answer settles it for both.
+    assert!(matches!(play(&mut b, SAVE, b"played on b"), StoreResult::Head { .. }));
+    assert_eq!(heads(&mut a, SAVE), digests(&[b"played on b"]));
+    let history = a.remote.history(&SAVE.parse().unwrap(), None).unwrap();
+    assert!(history.versions.iter().any(|v| v.record.content.unwrap().digest == Digest::of(b"played on a")));
+}
+
+#[test]
+fn each_fault_of_the_server_costs_no_version() {
+    let rows: [(&[Bug], &str); 8] = [
+        (&[], "no fault"),
+        (&[Bug::StoreFails(1)], "S1: the first upload is recorded without its bytes"),
+        (&[Bug::IgnoresRestores, Bug::MergesEqualBytes], "S2, S5: known bytes are skipped"),
+        (&[Bug::DropsOlder], "S6: an upload dated before the last is dropped"),
+        (&[Bug::RanksByDate, Bug::DropsOlder], "S7, S8: fresh dates rank last"),
+        (&[Bug::RanksByDate, Bug::DropsOlder, Bug::Clock(-40 * 365 * 86_400)], "its clock is in 1986"),
+        (&[Bug::RanksByDate, Bug::DropsOlder, Bug::Clock(20 * 365 * 86_400)], "its clock is in 2046"),
+        (&[Bug::IgnoresRestores, Bug::DropsOlder, Bug::RanksByDate, Bug::MergesEqualBytes], "all at once"),
+    ];
+    for (bugs, what) in rows {
+        let clock: Vec<Bug> = bugs.iter().filter(|bug| matches!(bug, Bug::Clock(_))).copied().collect();
+        let mut there = There::new(&clock);
+        let (mut a, mut b) = two(&mut there);
+        there.server.set(bugs);
+        // On, back to old bytes, and on again, in turn.
+        for (number, played) in
+            [b"one".as_slice(), b"two", b"one", b"three", b"first"].into_iter().enumerate()
+        {
+            let (player, other) = if number % 2 == 0 { (&mut a, &mut b) } else { (&mut b, &mut a) };
+            let parents: Vec<_> = player.heads(SAVE).iter().map(|head| head.version).collect();
+            let version = player.version(SAVE, Some(played), &parents);
+            let offers = [version];
+            let mut result = None;
+            for _ in 0..3 {
+                let shelf = player.bytes_of(&offers[0]);
+                match player.remote.store(&offers, &|_| Ok(Box::new(std::io::Cursor::new(shelf.clone())))) {
+                    Ok(mut results) => {
+                        result = results.pop();
+                        break;
+                    }
+                    Err(error) => {
+                        println!("{what}, {number}: {error}");
+                        assert_eq!(error.kind, Kind::Offline, "{what}: {error}");
+                    }
+                }
+            }
+            assert!(matches!(result, Some(StoreResult::Head { .. })), "{what}, {number}: {result:?}");
+            assert_eq!(there.server.shown(GAME).as_deref(), Some(played), "{what}, {number}");
+            assert_eq!(heads(other, SAVE), digests(&[played]), "{what}, {number}");
+        }
+    }
+}
+
+#[test]
+fn two_games_whose_bytes_are_equal_stay_two() {
+    let mut there = There::new(&[Bug::MergesEqualBytes]);
+    let mut a = Handheld::new(&mut there, "A");
+    play(&mut a, "gb/sram/One", b"fresh");
+    play(&mut a, "gb/sram/Two", b"fresh");
+    play(&mut a, "gb/sram/One", b"far");
+    let mut b = Handheld::new(&mut there, "B");
+    assert_eq!(there.server.keys(), ["One", "Two"]);
+    assert_eq!(heads(&mut b, "gb/sram/One"), digests(&[b"far"]));
+    assert_eq!(heads(&mut b, "gb/sram/Two"), digests(&[b"fresh"]));
+}
+
+#[test]
+fn games_of_one_name_on_two_systems_stay_two() {
+    let mut there = There::new(&[]);
+    let (mut a, mut b) = (Handheld::new(&mut there, "A"), Handheld::new(&mut there, "B"));
+    play(&mut a, "gb/sram/Tetris", b"on the handheld");
+    play(&mut b, "nes/sram/Tetris", b"on the console");
+    play(&mut b, "gb/rtc/Tetris", b"its clock");
+    for device in [&mut a, &mut b] {
+        assert_eq!(heads(device, "gb/sram/Tetris"), digests(&[b"on the handheld"]));
+        assert_eq!(heads(device, "nes/sram/Tetris"), digests(&[b"on the console"]));
+        assert_eq!(heads(device, "gb/rtc/Tetris"), digests(&[b"its clock"]));
+    }
+    assert_eq!(there.server.keys(), ["Tetris", "Tetris [nes]", "Tetris.rtc"]);
+}
+
+#[test]
+fn another_client_s_save_is_met_by_name_and_never_overwritten_unseen() {
+    let mut there = There::new(&[]);
+    let mut a = Handheld::new(&mut there, "A");
+    there.server.device();
+    there.server.other_uploads(
+        "/mnt/mmc/MUOS/save/file/mGBA/Tetris (World).srm",
+        b"from muOS",
+        1_763_644_581_000,
+    );
+    assert_eq!(heads(&mut a, SAVE), [], "which system it is of nobody has said");
+    let mine = a.version(SAVE, Some(b"mine"), &[]);
+    let results = a.store(&[mine]);
+    assert!(matches!(results[0], StoreResult::Branch { .. }), "{results:?}");
+    assert_eq!(
+        there.server.versions(GAME),
+        [b"from muOS".to_vec()],
+        "nothing is sent before a person answers"
+    );
+    assert!(matches!(play(&mut a, SAVE, b"mine"), StoreResult::Head { .. }));
+    assert_eq!(there.server.shown(GAME), Some(b"mine".to_vec()));
+    there.server.other_uploads("/mnt/mmc/MUOS/save/file/mGBA/Tetris (World).srm", b"next", 2_000_000_000_000);
+    assert_eq!(heads(&mut a, SAVE), digests(&[b"next"]));
+}
+
+#[test]
+fn a_blank_save_of_another_client_replaces_no_game() {
+    let mut there = There::new(&[]);
+    let mut a = Handheld::new(&mut there, "A");
+    play(&mut a, SAVE, b"far");
+    there.server.other_uploads("/x/Tetris (World).srm", &[0; 3], 2_000_000_000_000);
+    assert_eq!(heads(&mut a, SAVE), digests(&[b"far"]));
+    assert!(matches!(play(&mut a, SAVE, b"farther"), StoreResult::Head { .. }));
+    assert_eq!(there.server.shown(GAME), Some(b"farther".to_vec()));
+}
+
+#[test]
+fn what_came_between_the_look_and_the_upload_is_a_question() {
+    let mut there = There::new(&[]);
+    let (_a, mut b) = two(&mut there);
+    there.server.set(&[Bug::Races(b"played elsewhere")]);
+    let result = play(&mut b, SAVE, b"played on b");
+    assert!(matches!(result, StoreResult::Branch { .. }), "{result:?}");
+    assert_eq!(heads(&mut b, SAVE), digests(&[b"played elsewhere", b"played on b"]));
+}
+
+#[test]
+fn an_older_version_that_the_server_shows_again_is_a_question() {
+    let mut there = There::new(&[]);
+    let (mut a, mut b) = two(&mut there);
+    play(&mut b, SAVE, b"second");
+    assert_eq!(heads(&mut a, SAVE), digests(&[b"second"]));
+    there.server.remove_device(1);
+    assert_eq!(there.server.shown(GAME), Some(b"first".to_vec()), "S9: with the device went its versions");
+    assert_eq!(heads(&mut a, SAVE), digests(&[b"first", b"second"]), "the progress is kept and asked about");
+    assert!(matches!(play(&mut a, SAVE, b"second"), StoreResult::Head { .. }));
+    assert_eq!(there.server.shown(GAME), Some(b"second".to_vec()), "and is there again");
+}
+
+#[test]
+fn what_the_server_says_and_does_not_give_is_not_believed() {
+    let rows: [(&[Bug], &str); 3] = [
+        (&[Bug::ShowsWrongDigests], "S12: another digest than that of the bytes"),
+        (&[Bug::StoreFails(9)], "S1: no bytes at all"),
+        (&[Bug::CutsDownloads], "half of the bytes, of no length"),
+    ];
+    for (bugs, what) in rows {
+        let mut there = There::new(&[]);
+        let (mut a, _b) = two(&mut there);
+        let before = a.list(0, None);
+        let wrong_upload =
+            bugs.iter().filter(|bug| !matches!(bug, Bug::CutsDownloads)).copied().collect::<Vec<_>>();
+        there.server.set(&wrong_upload);
+        there.server.other_uploads("/x/Tetris (World).srm", b"farther", 2_000_000_000_000);
+        there.server.set(bugs);
+        let request =
+            ChangesRequest { since: before.cursor, epoch: Some(before.epoch), ..ChangesRequest::default() };
+        match a.remote.list(&request) {
+            Ok(changes) => assert!(
+                changes
+                    .saves
+                    .iter()
+                    .all(|save| save.heads.iter().all(|h| h.content.unwrap().digest == Digest::of(b"first"))),
+                "{what}: {changes:?}"
+            ),
+            Err(error) => assert_eq!(error.kind, Kind::Offline, "{what}: {error}"),
+        }
+    }
+}
+
+#[test]
+fn a_captive_portal_s_page_is_no_answer() {
+    let mut there = There::new(&[]);
+    let (mut a, _b) = two(&mut there);
+    there.server.set(&[Bug::Portal]);
+    let error = a.remote.list(&ChangesRequest::default()).unwrap_err();
+    assert_eq!(error.kind, Kind::Offline, "{error}");
+}
+
+#[test]
+fn a_mode_that_the_user_chose_there_is_obeyed() {
+    for (mode, sends, what) in
+        [("upload_only", true, "only sent"), ("disabled", false, "neither sent nor taken")]
+    {
+        let mut there = There::new(&[]);
+        let (mut a, _b) = two(&mut there);
+        there.server.set_mode(GAME, mode);
+        there.server.other_uploads("/x/Tetris (World).srm", b"theirs", 1_763_644_581_000);
+        assert_eq!(heads(&mut a, SAVE), digests(&[b"first"]), "{what}");
+        let result = play(&mut a, SAVE, b"mine");
+        assert_eq!(there.server.versions(GAME).contains(&b"mine".to_vec()), sends, "{what}: {result:?}");
+    }
+}
+
+#[test]
+fn a_save_that_the_server_keeps_for_one_device_is_kept_there() {
+    let mut there = There::new(&[Bug::SharesTwoSaves]);
+    let mut a = Handheld::new(&mut there, "A");
+    for save in ["gb/sram/One", "gb/sram/Two", "gb/sram/Three"] {
+        assert!(matches!(play(&mut a, save, save.as_bytes()), StoreResult::Head { .. }), "{save}");
+    }
+    assert_eq!(there.server.versions("Three"), [b"gb/sram/Three".to_vec()]);
+}
+
+/// Pairs as a person does; `their` approves.
+fn pair(device: &Device, url: &str, approve: impl Fn(&str)) {
+    let mut pairing = device.start_pairing(url);
+    approve(&pairing.code());
+    let end = pairing.end();
+    assert_eq!(end["paired"], true, "{end}");
+    assert_eq!(end["server"], format!("retrosync:{}", url.trim_start_matches("retrosync:")), "{end}");
+    assert_eq!(pairing.exit(), 0);
+}
+
+#[test]
+fn two_handhelds_sync_over_such_a_server_and_no_fault_of_it_loses_a_save() {
+    let server = TheirServer::start(&[]);
+    let (a, b) = (Device::new(Firmware::Onion, GAME), Device::new(Firmware::Minui, GAME));
+    // It finds out by itself which kind of server answers there.
+    pair(&a, &server.url(), |code| server.approve(code));
+    b.run(&["pair", &format!("retrosync:{}", server.url()), "--code", &server.user_code()]).ends(0);
+    server.set(&[Bug::RanksByDate, Bug::DropsOlder, Bug::IgnoresRestores, Bug::MergesEqualBytes]);
+    a.plays(&bytes("first"));
+    a.once();
+    b.once();
+    assert_eq!(b.save(), Some(bytes("first")));
+    b.plays(&bytes("second"));
+    b.once();
+    a.once();
+    assert_eq!(a.save(), Some(bytes("second")));
+    server.asked();
+    assert_eq!(a.once()["uploaded"], json!([]));
+    assert_eq!(server.asked(), ["GET /api/sync/manifest"], "a quiet round is one request");
+
+    a.plays(&bytes("played on a"));
+    b.plays(&bytes("played on b"));
+    a.once();
+    assert_eq!(b.once_asks()["questions"][0]["save"], SAVE);
+    assert_eq!((a.save(), b.save()), (Some(bytes("played on a")), Some(bytes("played on b"))));
+    b.run(&["resolve", SAVE, "this"]).ends(0);
+    a.once();
+    assert_eq!((a.save(), b.save()), (Some(bytes("played on b")), Some(bytes("played on b"))));
+
+    // What was on the other is kept, and goes back to both.
+    let history = b.json(&["history", SAVE]);
+    let wanted = Digest::of(&bytes("played on a")).to_string();
+    let versions = history["versions"].as_array().unwrap();
+    assert!(versions.iter().any(|version| version.to_string().contains(&wanted)), "{history}");
+    let doctor = b.run(&["doctor"]);
+    assert!(doctor.out.contains("retrosync:http") && doctor.out.contains("1 save"), "{doctor:?}");
+}
+
+#[test]
+fn a_daemon_brings_what_another_stored_there_while_it_runs() {
+    let server = TheirServer::start(&[]);
+    let devices = [Firmware::Onion, Firmware::Muos].map(|firmware| {
+        let device = Device::new(firmware, GAME);
+        pair(&device, &server.url(), |code| server.approve(code));
+        device
+    });
+    let daemons = devices.each_ref().map(Device::daemon);
+    for round in 0..3 {
+        let played = bytes(&format!("round {round}"));
+        devices[round % 2].plays(&played);
+        for device in &devices {
+            support::wait_for("the save is on every card", 90, || {
+                (device.save() == Some(played.clone())).then_some(())
+            });
+        }
+    }
+    drop(daemons);
+}
+
+#[test]
+fn over_our_own_server_s_side_of_that_protocol_both_directions_meet() {
+    let server = Server::start_empty();
+    let account = json!({"email": "ada@example.com", "password": "Correct horse 1", "name": "Ada"});
+    let login = post(&server, "/api/auth/register", "", &account)["token"].as_str().unwrap().to_owned();
+    let login = format!("Authorization: Bearer {login}\r\n");
+    let url = format!("retrosync:{}", server.url());
+    let (a, b) = (Device::new(Firmware::Onion, GAME), Device::new(Firmware::Minui, GAME));
+    for device in [&a, &b] {
+        pair(device, &url, |code| {
+            assert_eq!(post(&server, "/api/devices/pair", &login, &json!({"code": code}))["linked"], true);
+        });
+    }
+    a.plays(&bytes("first"));
+    a.once();
+    b.once();
+    assert_eq!(b.save(), Some(bytes("first")));
+    for round in 0..4 {
+        let (player, other) = if round % 2 == 0 { (&b, &a) } else { (&a, &b) };
+        let played = bytes(&format!("round {round}"));
+        player.plays(&played);
+        player.once();
+        other.once();
+        assert_eq!(other.save(), Some(played), "{round}");
+    }
+    a.plays(&bytes("played on a"));
+    b.plays(&bytes("played on b"));
+    a.once();
+    assert_eq!(b.once_asks()["questions"][0]["save"], SAVE);
+    b.run(&["resolve", SAVE, "this"]).ends(0);
+    a.once();
+    assert_eq!((a.save(), b.save()), (Some(bytes("played on b")), Some(bytes("played on b"))));
+}
+
+/// What our server answers to JSON.
+fn post(server: &Server, path: &str, login: &str, body: &Value) -> Value {
+    let mut wire = TcpStream::connect(("127.0.0.1", server.port())).unwrap();
+    let body = body.to_string();
+    let head = format!(
+        "POST {path} HTTP/1.1\r\nHost: 127.0.0.1:{}\r\nConnection: close\r\n{login}Content-Type: application/json\r\n\
+         Content-Length: {}\r\n\r\n",
+        server.port(),
+        body.len()
+    );
+    wire.write_all(format!("{head}{body}").as_bytes()).unwrap();
+    let mut reply = String::new();
+    wire.read_to_string(&mut reply).unwrap();
+    let answer = reply.split_once("\r\n\r\n").unwrap().1;
+    serde_json::from_str::<Value>(answer).unwrap_or_else(|error| panic!("{error}: {reply}"))["data"].clone()
+}

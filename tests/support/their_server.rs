@@ -1,0 +1,558 @@
+//! A stand-in for the RetroSync project's own server, second generation: its answers to the letter and its documented faults, each by its
+//! number and to be switched on. One account, in memory, on loopback.
+//!
+//! What is its nature and no fault is always so: a save is a flat name (S3), whoever comes last is shown (S10), there is no
+//! history to ask for (S11), names with `..` and empty files are refused (S13), modes are kept and not obeyed (S17).
+
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::{TcpListener, TcpStream};
+use std::sync::{Arc, Mutex, MutexGuard};
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use retrosync_protocol::Digest;
+use serde_json::{Value, json};
+
+/// What can be wrong with it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Bug {
+    /// S1: the record is made, the bytes are not kept, and the answer is a success; for this many uploads.
+    StoreFails(usize),
+    /// S2: equal bytes make two games one.
+    MergesEqualBytes,
+    /// S5: bytes that a save had once are never its newest again.
+    IgnoresRestores,
+    /// S6: an upload that is dated before the device's last is thrown away.
+    DropsOlder,
+    /// S7, S8: dates out of bounds are replaced, and a fresh one ranks below every other of a week.
+    RanksByDate,
+    /// S12: the digest that was told is believed, and shown.
+    ShowsWrongDigests,
+    /// S16: from the third save on each is for its own device only.
+    SharesTwoSaves,
+    /// Its clock is this far off, in seconds.
+    Clock(i64),
+    /// Not it, but a captive portal answers: 200, and a page.
+    Portal,
+    /// Downloads tell no length and end in the middle.
+    CutsDownloads,
+    /// Right after an upload it stores, before it answers, another device's of the same name.
+    Races(&'static [u8]),
+}
+
+#[derive(Clone)]
+struct Version {
+    id: String,
+    device: usize,
+    hash: String,
+    size: u64,
+    modified_ms: i64,
+    uploaded_ms: i64,
+    bytes: Option<Vec<u8>>,
+}
+
+struct Save {
+    id: String,
+    key: String,
+    shared: bool,
+    versions: Vec<Version>,
+    locations: Vec<(usize, String, String)>,
+}
+
+#[derive(Default)]
+struct State {
+    bugs: Vec<Bug>,
+    /// The keys of devices; an empty one was revoked.
+    devices: Vec<String>,
+    /// A code, whether it was typed, and whom it let in.
+    codes: Vec<(String, bool, Option<usize>)>,
+    saves: Vec<Save>,
+    drawn: u64,
+    asked: Vec<String>,
+}
+
+/// The server.
+pub struct TheirServer {
+    port: u16,
+    state: Arc<Mutex<State>>,
+}
+
+impl TheirServer {
+    /// Starts one with these faults.
+    pub fn start(bugs: &[Bug]) -> TheirServer {
+        let listener = TcpListener::bind(("127.0.0.1", 0)).unwrap();
+        let port = listener.local_addr().unwrap().port();
+        let state = Arc::new(Mutex::new(State { bugs: bugs.to_vec(), ..State::default() }));
+        let shared = Arc::clone(&state);
+        std::thread::spawn(move || {
+            for stream in listener.incoming().map_while(Result::ok) {
+                let state = Arc::clone(&shared);
+                std::thread::spawn(move || serve(&stream, &state));
+            }
+        });
+        TheirServer { port, state }
+    }
+
+    /// Its address.
+    pub fn url(&self) -> String {
+        format!("http://127.0.0.1:{}", self.port)
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap()
+    }
+
+    /// Has these faults from now on.
+    pub fn set(&self, bugs: &[Bug]) {
+        self.state().bugs = bugs.to_vec();
+    }
+
+    /// The user types a device's code.
+    pub fn approve(&self, code: &str) {
+        self.state().codes.iter_mut().find(|(known, ..)| known == code).unwrap().1 = true;
+    }
+
+    /// A code that the dashboard made: six digits.
+    pub fn user_code(&self) -> String {
+        let mut state = self.state();
+        let code = format!("{:06}", 100_000 + state.draw());
+        state.codes.push((code.clone(), true, None));
+        code
+    }
+
+    /// A device that needs no pairing; its key.
+    pub fn device(&self) -> String {
+        self.state().add_device()
+    }
+
+    /// S9: the user removes the device, counted from 0, and with it goes every version that it brought.
+    pub fn remove_device(&self, device: usize) {
+        let mut state = self.state();
+        state.devices[device] = String::new();
+        state.saves.iter_mut().for_each(|save| save.versions.retain(|version| version.device != device));
+        state.saves.retain(|save| !save.versions.is_empty());
+    }
+
+    /// Another client uploads, as theirs does.
+    pub fn other_uploads(&self, path: &str, bytes: &[u8], modified_ms: i64) -> Value {
+        let mut state = self.state();
+        let device = if state.devices.is_empty() { 0 } else { state.devices.len() - 1 };
+        let name = path.rsplit('/').next().unwrap();
+        let body = json!({
+            "filePath": name, "action": "upload", "localPath": path, "fileSize": bytes.len(),
+            "fileContent": encode(bytes), "localModifiedAt": modified_ms,
+        });
+        state.upload(device, &body).unwrap()
+    }
+
+    /// The user sets a mode on the dashboard for every place of a save.
+    pub fn set_mode(&self, key: &str, mode: &str) {
+        let mut state = self.state();
+        let save = state.saves.iter_mut().find(|save| save.key == key).unwrap();
+        save.locations.iter_mut().for_each(|location| location.2 = mode.into());
+    }
+
+    /// The bytes of every version of the saves of this key, in the order in which they came.
+    pub fn versions(&self, key: &str) -> Vec<Vec<u8>> {
+        let state = self.state();
+        let of_key = state.saves.iter().filter(|save| save.key == key);
+        of_key.flat_map(|save| &save.versions).filter_map(|version| version.bytes.clone()).collect()
+    }
+
+    /// What it shows as the newest bytes of a key.
+    pub fn shown(&self, key: &str) -> Option<Vec<u8>> {
+        let state = self.state();
+        let save = state.saves.iter().find(|save| save.key == key)?;
+        state.latest(save)?.bytes.clone()
+    }
+
+    /// The keys of all saves.
+    pub fn keys(&self) -> Vec<String> {
+        self.state().saves.iter().map(|save| save.key.clone()).collect()
+    }
+
+    /// What it was asked since the last time: method and path.
+    pub fn asked(&self) -> Vec<String> {
+        std::mem::take(&mut self.state().asked)
+    }
+}
+
+impl State {
+    fn draw(&mut self) -> u64 {
+        self.drawn += 1;
+        self.drawn
+    }
+
+    fn id(&mut self) -> String {
+        format!("{:08x}-0000-4000-8000-000000000000", self.draw())
+    }
+
+    fn add_device(&mut self) -> String {
+        let key = Digest::of(&self.draw().to_le_bytes()).to_string();
+        self.devices.push(key.clone());
+        key
+    }
+
+    fn has(&self, bug: Bug) -> bool {
+        self.bugs.contains(&bug)
+    }
+
+    fn now_ms(&self) -> i64 {
+        let off_s = self.bugs.iter().find_map(|bug| match bug {
+            Bug::Clock(off_s) => Some(*off_s),
+            _ => None,
+        });
+        let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_millis();
+        i64::try_from(now).unwrap() + off_s.unwrap_or(0) * 1000
+    }
+
+    fn latest<'a>(&self, save: &'a Save) -> Option<&'a Version> {
+        if !self.has(Bug::RanksByDate) {
+            return save.versions.last();
+        }
+        let is_real = |version: &&Version| (version.uploaded_ms - version.modified_ms).abs() > 5000;
+        let real = save.versions.iter().filter(is_real).max_by_key(|version| version.modified_ms);
+        let fallback = save.versions.iter().filter(|v| !is_real(v)).max_by_key(|version| version.uploaded_ms);
+        match (real, fallback) {
+            (Some(real), Some(fallback)) if fallback.uploaded_ms > real.modified_ms + 7 * 86_400_000 => {
+                Some(fallback)
+            }
+            (Some(real), _) => Some(real),
+            (None, fallback) => fallback,
+        }
+    }
+
+    /// 1.4, in its order of evaluation.
+    fn upload(&mut self, device: usize, body: &Value) -> Result<Value, (u16, &'static str)> {
+        let file = body["filePath"].as_str().filter(|path| !path.is_empty());
+        let Some(file) = file.filter(|_| body["action"].is_string()) else {
+            return Err((400, "filePath and action are required"));
+        };
+        if file.contains("..") {
+            return Err((400, "Invalid file path"));
+        }
+        let content = body["fileContent"].as_str().filter(|text| !text.is_empty());
+        let Some(bytes) = content.map(decode).filter(|_| body["action"] == "upload") else {
+            return Ok(
+                json!({"message": "File sync logged (upload may have failed)", "s3Key": null, "uploaded": false}),
+            );
+        };
+        let name = body["saveKey"].as_str().unwrap_or(file).rsplit('/').next().unwrap();
+        let words: Vec<&str> = name.split_whitespace().collect();
+        let key = words.join(" ");
+        let key = key.strip_suffix(".srm").or(key.strip_suffix(".sav")).unwrap_or(&key).to_owned();
+        let told = body["contentHash"].as_str().map(str::to_owned);
+        let mut hash = told.unwrap_or_else(|| Digest::of(&bytes).to_string());
+        let mut at = self.saves.iter().position(|save| save.key == key);
+        if at.is_none() && self.has(Bug::MergesEqualBytes) {
+            at = self.saves.iter().position(|save| save.versions.iter().any(|version| version.hash == hash));
+        }
+        let at = at.unwrap_or_else(|| {
+            let shared = !(self.has(Bug::SharesTwoSaves) && self.saves.len() >= 2);
+            let id = self.id();
+            self.saves.push(Save { id, key, shared, versions: Vec::new(), locations: Vec::new() });
+            self.saves.len() - 1
+        });
+        let path = body["localPath"].as_str().unwrap_or(file);
+        let path = if path.starts_with('/') { path.to_owned() } else { format!("/{path}") };
+        let known = self.saves[at].locations.iter().any(|(of, known, _)| *of == device && *known == path);
+        if !known {
+            self.saves[at].locations.push((device, path, "sync".into()));
+        }
+        let now_ms = self.now_ms();
+        let mut modified_ms = body["localModifiedAt"].as_i64().unwrap_or(now_ms);
+        if self.has(Bug::RanksByDate) && !(1_577_836_800_000..=now_ms + 3_600_000).contains(&modified_ms) {
+            modified_ms = now_ms;
+        }
+        let save = &self.saves[at];
+        let skipped = |version: &Version, message: &str, path_added: bool| {
+            let mut answer = json!({
+                "message": message, "skipped": true, "uploaded": false, "saveId": save.id,
+                "saveVersionId": version.id, "contentHash": hash,
+            });
+            if path_added {
+                answer["pathAdded"] = true.into();
+            }
+            Ok(answer)
+        };
+        let same = save.versions.iter().find(|version| version.hash == hash);
+        let is_latest = save.versions.last().is_some_and(|last| last.hash == hash);
+        if let Some(same) = same.filter(|_| is_latest || self.has(Bug::IgnoresRestores)) {
+            return skipped(same, "Path registered - content already exists", true);
+        }
+        let own = save.versions.iter().filter(|version| version.device == device);
+        if let Some(newest) = own.max_by_key(|version| version.modified_ms)
+            && newest.modified_ms > modified_ms + 2000
+            && self.has(Bug::DropsOlder)
+        {
+            return skipped(newest, "Upload skipped - file is older than existing version", false);
+        }
+        let fails = self.bugs.iter_mut().find_map(|bug| match bug {
+            Bug::StoreFails(left @ 1..) => {
+                *left -= 1;
+                Some(())
+            }
+            _ => None,
+        });
+        if self.has(Bug::ShowsWrongDigests) {
+            hash = Digest::of(b"something else").to_string();
+        }
+        let kept = fails.is_none().then(|| bytes.clone());
+        let size = body["fileSize"].as_u64().unwrap_or(bytes.len() as u64);
+        let mut add = |device, hash: &str, size, modified_ms, bytes| {
+            let id = self.id();
+            let (uploaded_ms, hash) = (now_ms, hash.to_owned());
+            let version = Version { id: id.clone(), device, hash, size, modified_ms, uploaded_ms, bytes };
+            self.saves[at].versions.push(version);
+            id
+        };
+        let id = add(device, &hash, size, modified_ms, kept);
+        let races = self.bugs.iter().position(|bug| matches!(bug, Bug::Races(_)));
+        if let Some(Bug::Races(other)) = races.map(|at| self.bugs.remove(at)) {
+            let mut race = |after_ms| {
+                let version = Version {
+                    id: self.id(),
+                    device: usize::MAX,
+                    hash: Digest::of(other).to_string(),
+                    size: other.len() as u64,
+                    modified_ms: modified_ms + after_ms,
+                    uploaded_ms: now_ms,
+                    bytes: Some(other.to_vec()),
+                };
+                let last = self.saves[at].versions.len();
+                // Just before ours, so that it is hidden behind ours.
+                self.saves[at].versions.insert(last - 1, version);
+            };
+            race(-3000);
+        }
+        let save = &self.saves[at];
+        let s3_key = format!("user/saves/{}/versions/{id}", save.id);
+        if fails.is_some() {
+            return Ok(
+                json!({"message": "File sync logged (upload may have failed)", "s3Key": s3_key, "uploaded": false}),
+            );
+        }
+        Ok(json!({
+            "message": "File uploaded and indexed successfully", "s3Key": s3_key, "uploaded": true,
+            "saveId": save.id, "saveVersionId": id, "contentHash": hash,
+        }))
+    }
+
+    fn manifest(&self, device: usize) -> Value {
+        let mut entries = Vec::new();
+        for save in self.saves.iter().filter(|save| save.shared) {
+            let latest = self.latest(save).map(|version| {
+                json!({
+                    "id": version.id, "contentHash": version.hash, "byteSize": version.size,
+                    "localModifiedAt": "2026-11-20T13:16:21.000Z", "localModifiedAtMs": version.modified_ms,
+                    "uploadedAt": "2026-11-20T14:16:34.347Z", "uploadedAtMs": version.uploaded_ms,
+                })
+            });
+            let mut paths: Vec<Value> = save
+                .locations
+                .iter()
+                .filter(|(of, ..)| *of == device)
+                .map(|(_, path, _)| path.clone().into())
+                .collect();
+            if paths.is_empty() {
+                paths.push(Value::Null);
+            }
+            for path in paths {
+                entries.push(json!({
+                    "saveId": save.id, "saveKey": save.key, "displayName": save.key, "deviceType": "other",
+                    "needsMapping": path.is_null(), "localPath": path, "latestVersion": latest,
+                }));
+            }
+        }
+        let count = entries.len();
+        json!({
+            "device": {"id": format!("device {device}"), "deviceType": "other"}, "manifest": entries, "count": count,
+            "mappedCount": count, "unmappedCount": 0,
+        })
+    }
+
+    fn list(&self) -> Value {
+        let saves = self.saves.iter().map(|save| {
+            let location = |(device, path, mode): &(usize, String, String)| {
+                json!({"deviceId": format!("device {device}"), "localPath": path, "syncMode": mode})
+            };
+            json!({
+                "id": save.id, "saveKey": save.key, "displayName": save.key,
+                "syncStrategy": if save.shared { "shared" } else { "per_device" },
+                "locations": save.locations.iter().map(location).collect::<Vec<_>>(),
+            })
+        });
+        json!({"saves": saves.collect::<Vec<_>>(), "count": self.saves.len()})
+    }
+
+    fn objects(&self) -> Value {
+        let of = |save: &Save| {
+            let id = save.id.clone();
+            let versions = save.versions.clone().into_iter().filter(|version| version.bytes.is_some());
+            versions.map(move |version| {
+                json!({
+                    "key": format!("user/saves/{id}/versions/{}", version.id), "size": version.size,
+                    "lastModified": "2026-11-20T14:16:34.000Z",
+                })
+            })
+        };
+        let files: Vec<Value> = self.saves.iter().flat_map(of).take(1000).collect();
+        json!({"count": files.len(), "files": files})
+    }
+
+    fn answer(&mut self, line: &str, key: Option<&str>, body: &Value) -> Result<Value, (u16, &'static str)> {
+        let device = key.and_then(|key| self.devices.iter().position(|known| known == key));
+        let paired = device.ok_or((401, "Invalid API key"));
+        match line {
+            "POST /api/devices/code" => {
+                let code = format!("K{:05}", self.draw());
+                self.codes.push((code.clone(), false, None));
+                Ok(json!({"code": code, "expiresAt": "2026-11-20T14:29:54.146Z"}))
+            }
+            "POST /api/devices/status" => {
+                let code = body["code"].as_str().unwrap_or_default();
+                let at =
+                    self.codes.iter().position(|(known, ..)| known == code).ok_or((404, "Code not found"))?;
+                if !self.codes[at].1 {
+                    return Ok(
+                        json!({"status": "waiting", "message": "Waiting for user to enter code on dashboard"}),
+                    );
+                }
+                let device = self.codes[at].2.unwrap_or_else(|| {
+                    self.add_device();
+                    self.devices.len() - 1
+                });
+                self.codes[at].2 = Some(device);
+                Ok(json!({
+                    "status": "paired", "apiKey": self.devices[device], "userId": "user",
+                    "device": {"id": format!("device {device}"), "name": "Mega Core 6704", "deviceType": "other"},
+                }))
+            }
+            "GET /api/sync/manifest" => Ok(self.manifest(paired?)),
+            "GET /api/sync/files" => paired.map(|_| self.objects()),
+            "POST /api/sync/files" => self.upload(paired?, body),
+            "GET /api/saves" => paired.map(|_| self.list()),
+            "POST /api/sync/heartbeat" => {
+                paired.map(|device| json!({"deviceId": format!("device {device}")}))
+            }
+            _ => Err((404, "")),
+        }
+    }
+}
+
+fn serve(stream: &TcpStream, state: &Mutex<State>) {
+    let mut reader = BufReader::new(stream);
+    let mut out = stream;
+    loop {
+        let (mut line, mut length, mut key) = (String::new(), 0, None);
+        if reader.read_line(&mut line).unwrap_or(0) == 0 {
+            return;
+        }
+        loop {
+            let mut header = String::new();
+            if reader.read_line(&mut header).unwrap_or(0) == 0 {
+                return;
+            }
+            let Some((name, value)) = header.trim_end().split_once(": ") else { break };
+            match name.to_ascii_lowercase().as_str() {
+                "content-length" => length = value.parse().unwrap(),
+                "x-api-key" => key = Some(value.to_owned()),
+                _ => {}
+            }
+        }
+        let mut body = vec![0; length];
+        if reader.read_exact(&mut body).is_err() {
+            return;
+        }
+        let line = line.rsplit_once(' ').unwrap().0.to_owned();
+        let mut state = state.lock().unwrap();
+        state.asked.push(line.clone());
+        let date = http_date(state.now_ms() / 1000);
+        let (status, kind, body) = if state.has(Bug::Portal) {
+            (200, "text/html", b"<html>Welcome to the hotel. success: true</html>".to_vec())
+        } else if let Some(version) = line.strip_prefix("GET /api/sync/download?saveVersionId=") {
+            let version =
+                state.saves.iter().flat_map(|save| &save.versions).find(|known| known.id == version);
+            match version.map(|version| version.bytes.clone()) {
+                Some(Some(bytes)) if state.has(Bug::CutsDownloads) => {
+                    let half = &bytes[..bytes.len() / 2];
+                    let head = "HTTP/1.1 200 OK\r\nContent-Type: application/octet-stream\r\nConnection: close\r\n\r\n";
+                    let _ = out.write_all(&[head.as_bytes(), half].concat());
+                    let _ = stream.shutdown(std::net::Shutdown::Both);
+                    return;
+                }
+                Some(Some(bytes)) => (200, "application/octet-stream", bytes),
+                Some(None) => (500, "application/json", refusal("Failed to download file")),
+                None => (401, "application/json", refusal("Save version not found")),
+            }
+        } else {
+            let body = serde_json::from_slice(&body).unwrap_or_default();
+            match state.answer(&line, key.as_deref(), &body) {
+                Ok(data) => {
+                    (200, "application/json", json!({"success": true, "data": data}).to_string().into_bytes())
+                }
+                Err((404, "")) => (404, "text/html", b"<html>404</html>".to_vec()),
+                Err((status, text)) => (status, "application/json", refusal(text)),
+            }
+        };
+        drop(state);
+        let head = format!(
+            "HTTP/1.1 {status} X\r\nContent-Type: {kind}\r\nDate: {date}\r\nContent-Length: {}\r\n\r\n",
+            body.len()
+        );
+        if out.write_all(&[head.as_bytes(), &body].concat()).is_err() {
+            return;
+        }
+    }
+}
+
+fn refusal(text: &str) -> Vec<u8> {
+    json!({"success": false, "error": text}).to_string().into_bytes()
+}
+
+fn http_date(unix_s: i64) -> String {
+    let days = unix_s.div_euclid(86_400);
+    let (hour, minute, second) = (unix_s / 3600 % 24, unix_s / 60 % 60, unix_s % 60);
+    let months = ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"];
+    let (mut year, mut left) = (1970, days);
+    let is_leap = |year: i64| year % 4 == 0 && (year % 100 != 0 || year % 400 == 0);
+    while left >= 365 + i64::from(is_leap(year)) {
+        left -= 365 + i64::from(is_leap(year));
+        year += 1;
+    }
+    let lengths = [31, 28 + i64::from(is_leap(year)), 31, 30, 31, 30, 31, 31, 30, 31, 30, 31];
+    let mut month = 0;
+    while left >= lengths[month] {
+        left -= lengths[month];
+        month += 1;
+    }
+    format!("Thu, {:02} {} {year} {hour:02}:{minute:02}:{second:02} GMT", left + 1, months[month])
+}
+
+const LETTERS: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+
+fn encode(bytes: &[u8]) -> String {
+    let mut text = String::new();
+    for three in bytes.chunks(3) {
+        let at = |index: usize| u32::from(three.get(index).copied().unwrap_or(0));
+        let bits = at(0) << 16 | at(1) << 8 | at(2);
+        for place in 0..4 {
+            let letter = LETTERS[(bits >> (18 - 6 * place) & 63) as usize];
+            text.push(if place <= three.len() { char::from(letter) } else { '=' });
+        }
+    }
+    text
+}
+
+fn decode(text: &str) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    let (mut bits, mut count) = (0u32, 0);
+    for letter in text.bytes().filter(|letter| *letter != b'=') {
+        bits = bits << 6 | LETTERS.iter().position(|known| *known == letter).unwrap() as u32;
+        count += 6;
+        if count >= 8 {
+            count -= 8;
+            bytes.push((bits >> count & 0xff) as u8);
+        }
+    }
+    bytes
+}
