@@ -150,8 +150,8 @@ fn each_fault_of_the_server_costs_no_version() {
         (&[Bug::IgnoresRestores, Bug::DropsOlder, Bug::RanksByDate, Bug::MergesEqualBytes], "all at once"),
     ];
     for (bugs, what) in rows {
-        let clock: Vec<Bug> = bugs.iter().filter(|bug| matches!(bug, Bug::Clock(_))).copied().collect();
-        let mut there = There::new(&clock);
+        let has_clock = bugs.iter().any(|bug| matches!(bug, Bug::Clock(_)));
+        let mut there = There::new(if has_clock { bugs } else { &[] });
         let (mut a, mut b) = two(&mut there);
         there.server.set(bugs);
         // On, back to old bytes, and on again, in turn.
