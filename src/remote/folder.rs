@@ -7,7 +7,6 @@
 mod files;
 pub(super) mod index;
 
-use std::collections::BTreeSet;
 use std::ffi::OsString;
 use std::fs::{self, File};
 use std::io::{self, ErrorKind, Read as _, Write as _};
@@ -46,10 +45,10 @@ pub struct Folder {
     dir: PathBuf,
     epoch: Epoch,
     index: Index,
-    /// Log files that were read, by writer's folder and name.
-    read: BTreeSet<(OsString, OsString)>,
+    /// Log files that were read, by writer's folder and name, in order.
+    read: Vec<(OsString, OsString)>,
     /// Log files that were told of and are looked at again: on their way, torn, or no records.
-    odd: BTreeSet<(OsString, OsString)>,
+    odd: Vec<(OsString, OsString)>,
     /// Marks cursors within one answer's pages as of this run.
     page_of: u32,
     writer: Option<WriterId>,
@@ -70,8 +69,8 @@ impl Folder {
             dir,
             epoch,
             index: Index::default(),
-            read: BTreeSet::new(),
-            odd: BTreeSet::new(),
+            read: Vec::new(),
+            odd: Vec::new(),
             page_of: u32::from_le_bytes(random) & 0x7fff_ffff,
             writer: settings.writer.clone(),
             device_name: settings.device_name.clone(),
@@ -117,23 +116,25 @@ impl Folder {
             self.read.clear();
             self.epoch = epoch;
         }
+        let mut came = Vec::new();
         let log = self.dir.join("log");
         for writer in names_in(&log).map_err(|error| self.lost(&error))? {
             let folder = log.join(&writer);
             for name in names_in(&folder).map_err(|error| self.lost(&error))? {
                 let key = (writer.clone(), name);
-                if self.read.contains(&key) || !key.1.to_string_lossy().ends_with(".json") {
+                if self.read.binary_search(&key).is_ok() || !key.1.to_string_lossy().ends_with(".json") {
                     continue;
                 }
                 let path = folder.join(&key.1);
                 match read_record(&path) {
                     Ok(Some(record)) if key.1.to_string_lossy() == record_name(&record.record) => {
                         self.index.add(record);
-                        self.read.insert(key);
+                        came.push(key);
                     }
                     // Another writer's file on its way, a torn one, or a share that hiccups.
                     other => {
-                        if self.odd.insert(key) {
+                        if !self.odd.contains(&key) {
+                            self.odd.push(key);
                             let why =
                                 other.err().map_or_else(|| "it is not a record".into(), |e| e.to_string());
                             log::warn!("cannot read `{}`: {why}; it is looked at again", path.display());
@@ -142,6 +143,8 @@ impl Folder {
                 }
             }
         }
+        self.read.append(&mut came);
+        self.read.sort_unstable();
         Ok(())
     }
 

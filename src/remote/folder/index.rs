@@ -3,7 +3,7 @@
 //! Records come in any order and any of them may not have arrived yet; every reader of the same records comes to the
 //! same heads.
 
-use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::collections::{BTreeMap, VecDeque};
 
 use litemap::LiteMap;
 use retrosync_protocol::{
@@ -31,7 +31,7 @@ pub(in crate::remote) struct Record {
 #[derive(Default)]
 pub(in crate::remote) struct Index {
     records: BTreeMap<VersionId, Record>,
-    saves: BTreeMap<SaveId, OfSave>,
+    saves: LiteMap<SaveId, OfSave>,
     /// The number of each writer's last change.
     writers: LiteMap<WriterId, u64>,
     /// The number of the last change.
@@ -212,15 +212,21 @@ impl Index {
     }
 
     /// A version and all that it descends from.
-    fn ancestors(&self, version: VersionId) -> BTreeSet<VersionId> {
-        let mut found = BTreeSet::new();
+    fn ancestors(&self, version: VersionId) -> Vec<VersionId> {
+        let save = self.records.get(&version).map(|record| &record.record.save);
+        let of_save = save.and_then(|save| self.saves.get(save));
+        let mut left = of_save.map_or_else(Vec::new, |of_save| of_save.versions.clone());
+        left.sort_unstable();
+        let mut is_found = vec![false; left.len()];
         let mut next = vec![version];
         while let Some(id) = next.pop() {
-            if found.insert(id) {
+            let Ok(at) = left.binary_search(&id) else { continue };
+            if !std::mem::replace(&mut is_found[at], true) {
                 next.extend(self.records.get(&id).map_or(&[][..], |record| &record.record.parents));
             }
         }
-        found
+        let found = left.into_iter().zip(is_found);
+        found.filter(|(_, is_found)| *is_found).map(|(id, _)| id).collect()
     }
 
     /// What became of a version that is stored.
@@ -241,7 +247,8 @@ impl Index {
         before: Option<VersionId>,
         limit: usize,
     ) -> Option<History> {
-        let save = self.saves.get_key_value(save)?.0.clone();
+        let at = self.saves.find_index(save).ok()?;
+        let save = self.saves.get_indexed(at)?.0.clone();
         let heads: Vec<VersionId> = self.heads(&save).iter().map(|head| head.version).collect();
         let mut ordered: Vec<(usize, &Record)> =
             self.versions(&save).map(|record| (self.ancestors(record.version).len(), record)).collect();
