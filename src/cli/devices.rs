@@ -30,10 +30,8 @@ fn run(call: &Call) -> Result<Exit> {
         .help("each device that uses the folder is its own: only a server lists, renames and revokes them"));
     }
     if settings.server.starts_with(remote::RETROSYNC) {
-        let cause = "a RetroSync server tells its devices on its own dashboard only";
-        return Err(Error::new(Kind::Misused, "cannot list the devices", cause).help(
-            "there, rename what you like and delete none: with a device go all versions that it brought",
-        ));
+        let cause = "a RetroSync server lists them on its own dashboard";
+        return Err(Error::new(Kind::Misused, "cannot list the devices", cause));
     }
     let mut remote = HttpRemote::open(&settings)?;
     let words: Vec<&str> = call.words.iter().map(String::as_str).collect();

@@ -197,9 +197,7 @@ impl Checkup {
                 ground.paired(&ground.identity_as_it_is()?)?;
                 remote.shared()
             });
-            self.note("  account", shared, |saves| {
-                format!("{}; versions are on this card", report::count(*saves, "save"))
-            });
+            self.note("  account", shared, |saves| format!("{}", report::count(*saves, "save")));
             return;
         }
         let opened = HttpRemote::open(&settings);

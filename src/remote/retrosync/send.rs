@@ -98,8 +98,7 @@ impl Retrosync {
 
     fn refuse(&mut self, offer: &Version, cause: &str) -> StoreResult {
         log::warn!("{}: {cause}", offer.save);
-        let help = "it is kept on this card, and sent again when the server says something new";
-        let problem = Problem::new(Code::AccessDenied, cause).help(help);
+        let problem = Problem::new(Code::AccessDenied, cause);
         if let Some(content) = offer.content {
             self.refused.push((offer.save.clone(), content.digest, problem.clone()));
         }
@@ -207,8 +206,7 @@ impl Retrosync {
         body.extend_from_slice(b"\"}");
         let data = self.line.ask(&doing, "/sync/files", Some(&body))?;
         if data["uploaded"] != true && data["skipped"] != true {
-            return Err(Error::new(Kind::Offline, doing, "the server could not keep it")
-                .help("it is on this card, and sent again later"));
+            return Err(Error::new(Kind::Offline, doing, "the server could not keep it"));
         }
         let id = |name: &str| data[name].as_str().unwrap_or_default().to_owned();
         self.sent.push(id("saveVersionId"));
