@@ -145,7 +145,7 @@ impl Retrosync {
         if content.size_bytes == 0 || content.size_bytes > MOST_BYTES {
             return refuse(
                 Code::TooLarge,
-                "this server takes no empty saves, and none over 24 MiB from here",
+                "it is empty, or over 24 MiB",
             );
         }
         if self.known.iter().any(|known| known.disabled && known.save.as_ref() == Some(save)) {
@@ -233,7 +233,7 @@ impl Retrosync {
             return Err(Error::new(Kind::Offline, doing, "the server has not kept it"));
         }
         log::warn!(
-            "{}: the server keeps it for this device alone, by a setting or a limit there",
+            "{}: the server keeps it for this device alone",
             offer.save
         );
         Ok(())
