@@ -11,18 +11,21 @@
 mod suite;
 mod support;
 
+use std::fs;
 use std::io::{Read as _, Write as _};
 use std::net::TcpStream;
+use std::os::unix::fs::MetadataExt as _;
+use std::path::{Path, PathBuf};
 
 use retrosync::error::Kind;
 use retrosync::remote::{Remote, RemoteSettings, Retrosync};
-use retrosync_protocol::{ChangesRequest, Digest, StoreResult, WriterId};
+use retrosync_protocol::{Ask, ChangesRequest, Digest, StoreResult, Version, WriterId};
 use serde_json::{Value, json};
 use suite::{Ground, Handheld, SAVE};
 use support::card::Firmware;
 use support::device::{Device, bytes};
 use support::server::Server;
-use support::their_server::{Bug, TheirServer};
+use support::their_server::{Bug, Health, TheirServer};
 
 const GAME: &str = "Tetris (World)";
 
@@ -30,11 +33,28 @@ const GAME: &str = "Tetris (World)";
 struct There {
     server: TheirServer,
     cards: Vec<tempfile::TempDir>,
+    opened: Vec<RemoteSettings>,
 }
 
 impl There {
     fn new(bugs: &[Bug]) -> There {
-        There { server: TheirServer::start(bugs), cards: Vec::new() }
+        There { server: TheirServer::start(bugs), cards: Vec::new(), opened: Vec::new() }
+    }
+
+    /// The program of a device, counted from 0, starts again.
+    fn restart(&self, device: usize, handheld: &mut Handheld) {
+        handheld.remote = Box::new(Retrosync::open(&self.opened[device]).unwrap());
+    }
+
+    /// A device's store on its card.
+    fn store(&self, device: usize) -> PathBuf {
+        let folder = fs::read_dir(self.cards[device].path()).unwrap().next().unwrap().unwrap();
+        folder.path().join("retrosync-store")
+    }
+
+    /// A power cut leaves the records and takes the bytes.
+    fn take_bytes(&self, device: usize) {
+        fs::remove_dir_all(self.store(device).join("blobs")).unwrap();
     }
 
     fn settings(&mut self, writer: &WriterId) -> RemoteSettings {
@@ -48,6 +68,7 @@ impl There {
             ..RemoteSettings::default()
         };
         self.cards.push(card);
+        self.opened.push(settings.clone());
         settings
     }
 }
@@ -321,6 +342,7 @@ fn a_mode_that_the_user_chose_there_is_obeyed() {
         there.server.other_uploads("/x/Tetris (World).srm", b"theirs", 1_763_644_581_000);
         assert_eq!(heads(&mut a, SAVE), digests(&[b"first"]), "{what}");
         let result = play(&mut a, SAVE, b"mine");
+        assert_eq!(matches!(result, StoreResult::Head { .. }), sends, "{what}: {result:?}");
         assert_eq!(there.server.versions(GAME).contains(&b"mine".to_vec()), sends, "{what}: {result:?}");
     }
 }
@@ -333,6 +355,270 @@ fn a_save_that_the_server_keeps_for_one_device_is_kept_there() {
         assert!(matches!(play(&mut a, save, save.as_bytes()), StoreResult::Head { .. }), "{save}");
     }
     assert_eq!(there.server.versions("Three"), [b"gb/sram/Three".to_vec()]);
+}
+
+/// What became of one version that is offered, in words.
+fn offered(device: &mut Handheld, offers: &[Version]) -> Result<Vec<StoreResult>, retrosync::error::Error> {
+    let bytes: Vec<(Version, Vec<u8>)> =
+        offers.iter().map(|offer| (offer.clone(), device.bytes_of(offer))).collect();
+    device.remote.store(offers, &|version| {
+        let found = bytes.iter().find(|(offer, _)| offer == version).unwrap();
+        Ok(Box::new(std::io::Cursor::new(found.1.clone())))
+    })
+}
+
+fn is_stored(result: &Result<Vec<StoreResult>, retrosync::error::Error>) -> bool {
+    matches!(result.as_deref(), Ok([StoreResult::Head { .. }]))
+}
+
+/// Does the remote say that it has these bytes?
+fn is_known(device: &mut Handheld, save: &str, bytes: &[u8]) -> bool {
+    let ask = vec![Ask { save: save.parse().unwrap(), digest: Digest::of(bytes) }];
+    device.remote.list(&ChangesRequest { ask, ..ChangesRequest::default() }).unwrap().known[0]
+}
+
+#[test]
+fn an_upload_that_failed_is_sent_again_and_counts_for_nothing_until_it_went() {
+    let rows: [(&[Bug], &str); 4] = [
+        (&[Bug::Silent(2)], "no answer"),
+        (&[Bug::Chokes(GAME)], "a 500"),
+        (&[Bug::StoreFails(2)], "S1: taken, and not kept"),
+        (&[Bug::LosesReplies], "stored, and the answer lost"),
+    ];
+    for (bugs, what) in rows {
+        let mut there = There::new(&[]);
+        let (mut a, mut b) = two(&mut there);
+        let seen = a.heads(SAVE)[0].version;
+        let offer = [a.version(SAVE, Some(b"played"), &[seen])];
+        there.server.set(bugs);
+        let failed = offered(&mut a, &offer);
+        assert!(!is_stored(&failed), "{what}: {failed:?}");
+        there.server.set(&[]);
+        if bugs == [Bug::LosesReplies] {
+            // It is there after all: the next look finds it.
+            assert_eq!(heads(&mut a, SAVE), digests(&[b"played"]), "{what}");
+        } else {
+            // With a restart, too: nothing on the card may say that it went.
+            there.restart(0, &mut a);
+            assert_eq!(heads(&mut a, SAVE), digests(&[b"first"]), "{what}");
+            assert!(!is_known(&mut a, SAVE, b"played"), "{what}");
+        }
+        let stored = offered(&mut a, &offer);
+        assert!(is_stored(&stored), "{what}: {stored:?}");
+        assert_eq!(there.server.shown(GAME), Some(b"played".to_vec()), "{what}");
+        assert_eq!(heads(&mut b, SAVE), digests(&[b"played"]), "{what}");
+    }
+}
+
+#[test]
+fn one_save_that_the_server_cannot_give_keeps_no_other_from_coming() {
+    let rows: [(&[Bug], bool, &str); 4] = [
+        (&[Bug::Chokes("One")], false, "a 500 for one"),
+        (&[Bug::HangsUp("One")], false, "the connection ends at one"),
+        (&[Bug::SaysSize(u64::MAX)], true, "S12: sizes that nothing has"),
+        (&[Bug::SaysSize(0)], true, "S12: no size"),
+    ];
+    for (bugs, one_comes, what) in rows {
+        let mut there = There::new(&[]);
+        let mut a = Handheld::new(&mut there, "A");
+        for save in ["gb/sram/One", "gb/sram/Two"] {
+            play(&mut a, save, save.as_bytes());
+        }
+        there.server.set(bugs);
+        let mut b = Handheld::new(&mut there, "B");
+        // A connection that ends may be the network: then it is the next look.
+        let _ = b.remote.list(&ChangesRequest::default());
+        assert_eq!(heads(&mut b, "gb/sram/Two"), digests(&[b"gb/sram/Two"]), "{what}");
+        let one = if one_comes { digests(&[b"gb/sram/One"]) } else { Vec::new() };
+        assert_eq!(heads(&mut b, "gb/sram/One"), one, "{what}");
+        let played = play(&mut b, "gb/sram/Two", b"farther");
+        assert!(matches!(played, StoreResult::Head { .. }), "{what}: {played:?}");
+        there.server.set(&[]);
+        there.restart(1, &mut b);
+        assert_eq!(heads(&mut b, "gb/sram/One"), digests(&[b"gb/sram/One"]), "{what}");
+    }
+}
+
+#[test]
+fn one_save_that_the_server_does_not_take_keeps_no_other_from_going() {
+    for (bug, what) in
+        [(Bug::Chokes("One"), "a 500 for one"), (Bug::HangsUp("One"), "the connection ends at one")]
+    {
+        let mut there = There::new(&[bug]);
+        let mut a = Handheld::new(&mut there, "A");
+        let saves = ["gb/sram/One", "gb/sram/Two", "gb/sram/Three"];
+        let offers = saves.map(|save| a.version(save, Some(save.as_bytes()), &[]));
+        for _ in 0..2 {
+            let _ = offered(&mut a, &offers);
+        }
+        for (key, save) in [("Two", saves[1]), ("Three", saves[2])] {
+            assert_eq!(there.server.shown(key).as_deref(), Some(save.as_bytes()), "{what}");
+            assert_eq!(heads(&mut a, save), digests(&[save.as_bytes()]), "{what}");
+        }
+        assert_eq!(heads(&mut a, saves[0]), [], "{what}");
+        there.server.set(&[]);
+        let stored = offered(&mut a, &offers).unwrap();
+        assert!(stored.iter().all(|result| matches!(result, StoreResult::Head { .. })), "{what}: {stored:?}");
+        assert_eq!(there.server.shown("One").as_deref(), Some(saves[0].as_bytes()), "{what}");
+    }
+}
+
+#[test]
+fn a_download_without_an_end_fills_no_memory_and_costs_no_save() {
+    let mut there = There::new(&[]);
+    let (mut a, mut b) = two(&mut there);
+    play(&mut b, SAVE, b"second");
+    there.server.set(&[Bug::Endless]);
+    assert_eq!(heads(&mut a, SAVE), digests(&[b"first"]));
+    support::wait_for("the server sees that nobody listens", 60, || {
+        (there.server.poured() > 0).then_some(())
+    });
+    assert!(there.server.poured() < 64 << 20, "{} bytes were taken", there.server.poured());
+}
+
+#[test]
+fn games_of_one_name_that_are_stored_together_stay_as_many() {
+    let mut there = There::new(&[]);
+    let mut a = Handheld::new(&mut there, "A");
+    let saves = [
+        "gb/sram/Tetris",
+        "nes/sram/Tetris",
+        "gb/sram/Wait...What",
+        "gb/sram/Wait._.What",
+        "gb/sram/Wait._._What",
+    ];
+    let offers = saves.map(|save| a.version(save, Some(save.as_bytes()), &[]));
+    let stored = offered(&mut a, &offers).unwrap();
+    assert!(stored.iter().all(|result| matches!(result, StoreResult::Head { .. })), "{stored:?}");
+    let mut b = Handheld::new(&mut there, "B");
+    for save in saves {
+        assert_eq!(heads(&mut b, save), digests(&[save.as_bytes()]), "{save}: {:?}", there.server.keys());
+    }
+}
+
+#[test]
+fn two_games_that_meet_under_one_name_part_again() {
+    let mut there = There::new(&[Bug::MeetsAnother("/RetroSync/sram/nes/Tetris.srm", b"on the console")]);
+    let (mut a, mut b) = (Handheld::new(&mut there, "A"), Handheld::new(&mut there, "B"));
+    let played = play(&mut a, "gb/sram/Tetris", b"on the handheld");
+    assert!(matches!(played, StoreResult::Head { .. }), "{played:?}");
+    assert_eq!(heads(&mut b, "gb/sram/Tetris"), digests(&[b"on the handheld"]));
+    assert_eq!(heads(&mut b, "nes/sram/Tetris"), [], "whose bytes they are is not sure any more");
+    // Whose device has it sends it under a name of its own.
+    let played = play(&mut b, "nes/sram/Tetris", b"on the console");
+    assert!(matches!(played, StoreResult::Head { .. }), "{played:?}");
+    assert_eq!(there.server.keys(), ["Tetris", "Tetris [gb]", "Tetris [nes]"]);
+    for device in [&mut a, &mut b] {
+        assert_eq!(heads(device, "gb/sram/Tetris"), digests(&[b"on the handheld"]));
+        assert_eq!(heads(device, "nes/sram/Tetris"), digests(&[b"on the console"]));
+    }
+}
+
+#[test]
+fn another_client_s_game_of_the_same_name_is_a_question_and_replaces_nothing() {
+    let mut there = There::new(&[]);
+    let mut a = Handheld::new(&mut there, "A");
+    play(&mut a, "gb/sram/Tetris", &[1; 32]);
+    there.server.device();
+    there.server.other_uploads("/mnt/mmc/MUOS/save/file/Nestopia/Tetris.srm", &[2; 8], 2_000_000_000_000);
+    assert_eq!(heads(&mut a, "gb/sram/Tetris"), digests(&[&[1; 32], &[2; 8]]), "S3: another size");
+}
+
+#[test]
+fn what_the_server_lost_is_sent_again_by_who_has_it() {
+    let mut there = There::new(&[]);
+    let (mut a, mut b) = two(&mut there);
+    assert!(is_known(&mut b, SAVE, b"first"));
+    // S9, S11: with a device, or by one click, goes the whole history.
+    there.server.delete(GAME);
+    assert_eq!(heads(&mut b, SAVE), digests(&[b"first"]), "what is not there is not deleted here");
+    assert!(!is_known(&mut b, SAVE, b"first"), "but it is not called safe");
+    let head = b.heads(SAVE)[0].version;
+    let offer = [b.version(SAVE, Some(b"first"), &[head])];
+    let stored = offered(&mut b, &offer);
+    assert!(is_stored(&stored), "{stored:?}");
+    assert_eq!(there.server.shown(GAME), Some(b"first".to_vec()));
+    assert!(is_known(&mut b, SAVE, b"first"));
+    assert_eq!(heads(&mut a, SAVE), digests(&[b"first"]));
+}
+
+#[test]
+fn bytes_that_a_power_cut_took_from_the_card_are_brought_again() {
+    let mut there = There::new(&[]);
+    let (_a, mut b) = two(&mut there);
+    there.take_bytes(1);
+    there.restart(1, &mut b);
+    assert!(!is_known(&mut b, SAVE, b"first"), "the attic must not let go of its copy");
+    let content = b.heads(SAVE)[0].content.unwrap();
+    assert_eq!(b.fetch(&[content]).0.get(&content.digest), Some(&b"first".to_vec()));
+    assert!(is_known(&mut b, SAVE, b"first"));
+    // And what is offered again is whole again.
+    there.take_bytes(1);
+    there.server.set(&[Bug::Chokes(GAME)]);
+    let parents = [b.heads(SAVE)[0].version];
+    let offer = [b.version(SAVE, Some(b"first"), &parents)];
+    let stored = offered(&mut b, &offer);
+    assert!(is_stored(&stored), "{stored:?}");
+    assert_eq!(b.fetch(&[content]).0.get(&content.digest), Some(&b"first".to_vec()));
+}
+
+/// Every file and folder below, with its size, number and times.
+fn tree(folder: &Path, found: &mut Vec<String>) {
+    for entry in fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        let stamp = fs::metadata(&path).unwrap();
+        let when = (stamp.mtime(), stamp.mtime_nsec(), stamp.ctime(), stamp.ctime_nsec());
+        found.push(format!("{} {} {} {when:?}", path.display(), stamp.ino(), stamp.len()));
+        if stamp.is_dir() {
+            tree(&path, found);
+        }
+    }
+    found.sort();
+}
+
+#[test]
+fn a_quiet_start_writes_nothing_to_the_card() {
+    let mut there = There::new(&[]);
+    let (mut a, _b) = two(&mut there);
+    let card = there.cards[0].path().to_owned();
+    let (mut before, mut after) = (Vec::new(), Vec::new());
+    tree(&card, &mut before);
+    there.restart(0, &mut a);
+    assert_eq!(heads(&mut a, SAVE), digests(&[b"first"]));
+    tree(&card, &mut after);
+    assert_eq!(after, before);
+}
+
+#[test]
+fn a_mark_that_a_power_cut_tore_stops_the_device_for_ever_no_more() {
+    let mut there = There::new(&[]);
+    let (mut a, mut b) = two(&mut there);
+    fs::write(there.store(0).join("store.json"), "{\"retro").unwrap();
+    there.restart(0, &mut a);
+    assert_eq!(heads(&mut a, SAVE), digests(&[b"first"]));
+    play(&mut a, SAVE, b"second");
+    assert_eq!(heads(&mut b, SAVE), digests(&[b"second"]));
+}
+
+#[test]
+fn one_of_ours_that_is_down_is_not_paired_with_as_another_kind_of_server() {
+    for health in [Health::BadGateway, Health::Unavailable, Health::NotFound, Health::Portal, Health::Silent]
+    {
+        let server = TheirServer::start(&[Bug::IsOurs(health)]);
+        let device = Device::new(Firmware::Onion, GAME);
+        let ended = device.run(&["pair", &server.url()]);
+        assert!(ended.code != 0 && ended.err.contains("cannot"), "{health:?}: {ended:?}");
+        let asked = server.asked();
+        assert!(!asked.iter().any(|line| line.contains("/api/devices/")), "{health:?}: {asked:?}");
+    }
+}
+
+#[test]
+fn a_code_that_was_made_there_finds_out_which_kind_of_server_it_is_for() {
+    let server = TheirServer::start(&[]);
+    let device = Device::new(Firmware::Onion, GAME);
+    let ended = device.run(&["pair", &server.url(), "--code", &server.user_code()]);
+    assert!(ended.code == 0 && ended.out.contains("retrosync:http"), "{ended:?}");
 }
 
 /// Pairs as a person does; `their` approves.

@@ -53,7 +53,9 @@ fn run(call: &Call) -> Result<Exit> {
     }
     let paired = pair(&ground, &mut taken, out).or_else(|error| {
         let settings = ground.remote_settings(&taken.identity)?;
-        if error.kind != Kind::Offline || remote::speaks_it(&settings).is_err() {
+        // Nobody whom we know, or a code of six digits, which ours makes none of.
+        let is_odd = matches!(error.kind, Kind::Offline | Kind::Misused);
+        if !is_odd || remote::speaks_it(&settings).is_err() {
             return Err(explain(error, &server, out));
         }
         // Another kind of server answers there.

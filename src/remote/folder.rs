@@ -98,9 +98,27 @@ impl Folder {
         let mark = Mark { retrosync_store: 1, epoch: Epoch::from_random(&random) };
         let json = serde_json::to_vec(&mark)
             .map_err(|error| Error::new(Kind::Damaged, doing(&dir, "make"), error))?;
+        // Torn by a power cut it is nobody's; that of a newer version is.
+        let there = fs::read(dir.join("store.json"));
+        if there.is_ok_and(|text| serde_json::from_slice::<serde_json::Value>(&text).is_err()) {
+            files::set_aside(&dir, "store.json").map_err(|error| Error::io(doing(&dir, "make"), &error))?;
+        }
         files::create(&dir, "store.json", &mut |file| file.write_all(&json))
             .map_err(|error| Error::io(doing(&dir, "make"), &error))?;
         read_epoch(&dir)
+    }
+
+    /// Opens the store in `dir` of a card that is there, and makes it where there is none: a store of this device alone. One that is
+    /// there is not written to.
+    pub(super) fn own(dir: &Path, settings: &RemoteSettings) -> Result<Folder> {
+        Folder::open(dir, settings).or_else(|_| {
+            // Never in the empty place of a card that is away.
+            if dir.parent().is_some_and(Path::is_dir) {
+                files::make_folder(dir).map_err(|error| Error::io(doing(dir, "make"), &error))?;
+            }
+            Folder::create(dir)?;
+            Folder::open(dir, settings)
+        })
     }
 
     /// What the records that were read add up to.
@@ -162,17 +180,28 @@ impl Folder {
         (self.dir.join("blobs").join(&digest[..2]), digest)
     }
 
+    /// Are these very bytes here? A record alone is none: a power cut may have left it without them.
+    pub(super) fn has(&self, content: Content) -> bool {
+        self.open_content(content).is_ok_and(|mut file| Verified::new(&mut file, content).finish().is_ok())
+    }
+
+    /// The file of these bytes, if it is there; what it holds is to be verified.
+    pub(super) fn open_content(&self, content: Content) -> io::Result<File> {
+        let (folder, name) = self.blob(&content);
+        File::open(folder.join(name))
+    }
+
     /// Makes a version's content durable; says why it could not be.
-    fn keep_content(
+    pub(super) fn keep_content(
         &self,
         version: &Version,
         content: Content,
         source: &Source<'_>,
     ) -> Result<Option<Problem>> {
-        let (folder, name) = self.blob(&content);
-        if intact(&folder.join(&name), content) {
+        if self.has(content) {
             return Ok(None);
         }
+        let (folder, name) = self.blob(&content);
         let mut reader = match source(version) {
             Ok(reader) => reader,
             Err(error) => {
@@ -201,15 +230,20 @@ impl Folder {
         }
     }
 
-    fn store_one(&mut self, version: &Version, source: &Source<'_>) -> Result<StoreResult> {
-        if self.index.holds(&version.id()) {
-            return Ok(self.index.outcome(version));
-        }
-        if let Some(problem) = self.index.refuses(version) {
+    /// Stores one version, by the records that were read.
+    pub(super) fn store_one(&mut self, version: &Version, source: &Source<'_>) -> Result<StoreResult> {
+        let said = if self.index.holds(&version.id()) {
+            Some(self.index.outcome(version))
+        } else if let Some(problem) = self.index.refuses(version) {
             return Ok(StoreResult::Refused { problem });
-        }
-        if let Some(result) = self.index.said_already(version) {
-            return Ok(result);
+        } else {
+            self.index.said_already(version)
+        };
+        if let Some(result) = said {
+            // Its record is here; are its bytes?
+            let problem = version.content.map(|content| self.keep_content(version, content, source));
+            let problem = problem.transpose()?.flatten();
+            return Ok(problem.map_or(result, |problem| StoreResult::Refused { problem }));
         }
         self.keep(version, (self.device_name.clone(), machine::unix_s()), source)
     }
@@ -264,18 +298,23 @@ impl Remote for Folder {
             reset,
             server_time_unix_s: machine::unix_s(),
             saves,
-            known: request.ask.iter().map(|ask| self.index.knows(&ask.save, &ask.digest)).collect(),
+            known: request
+                .ask
+                .iter()
+                .map(|ask| {
+                    self.index.content(&ask.save, &ask.digest).is_some_and(|content| self.has(content))
+                })
+                .collect(),
         })
     }
 
     fn fetch(&mut self, wanted: &[Content], sink: &mut Sink<'_>) -> Result<Vec<(Content, Error)>> {
         let mut failed = Vec::new();
         for content in wanted {
-            let (folder, name) = self.blob(content);
             let doing = || {
                 format!("cannot fetch a save of {} bytes from `{}`", content.size_bytes, self.dir.display())
             };
-            let mut file = match File::open(folder.join(name)) {
+            let mut file = match self.open_content(*content) {
                 Ok(file) => file,
                 Err(error) if error.kind() == ErrorKind::NotFound => {
                     // Not this content, or no store at all any more?
@@ -386,9 +425,4 @@ fn read_record(path: &Path) -> io::Result<Option<Record>> {
 
 fn record_name(version: &Version) -> String {
     format!("{:012}-{}.json", version.sequence, version.id())
-}
-
-/// Is the file there with these very bytes?
-fn intact(path: &Path, content: Content) -> bool {
-    File::open(path).is_ok_and(|mut file| Verified::new(&mut file, content).finish().is_ok())
 }

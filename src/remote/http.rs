@@ -260,7 +260,7 @@ impl Bare {
     /// Asks a server of another kind below `/api`; the answer's content type must be `kind`, whatever its status.
     ///
     /// # Errors
-    /// `Offline` for no answer, one of another type, one that is longer or was cut.
+    /// `Offline` for no answer, or one of another type; inside, for one that is longer or was cut.
     pub(super) fn ask_other(
         &mut self,
         doing: &str,
@@ -268,7 +268,7 @@ impl Bare {
         api_key: Option<&str>,
         body: Option<&[u8]>,
         (kind, most_bytes): (&str, u64),
-    ) -> Result<(u16, Vec<u8>)> {
+    ) -> Result<(u16, Result<Vec<u8>>)> {
         let method = if body.is_some() { Method::POST } else { Method::GET };
         let mut call = Call::new(doing, method, path, None);
         (call.base, call.api_key) = ("/api", api_key);
@@ -283,8 +283,29 @@ impl Bare {
         }
         // A refusal is a short text, whatever was asked for.
         let most_bytes = if status == 200 { most_bytes } else { 64 << 10 };
-        let bytes = response.into_body().into_with_config().limit(most_bytes).read_to_vec();
-        Ok((status, bytes.map_err(|error| self.wire.failed(doing, error))?))
+        let body = response.into_body();
+        if body.content_length().is_some_and(|length| length > most_bytes) {
+            return Ok((status, Err(Error::new(Kind::Offline, doing, "the answer is too long"))));
+        }
+        let bytes = body.into_with_config().limit(most_bytes).read_to_vec();
+        Ok((status, bytes.map_err(|error| self.wire.failed(doing, error))))
+    }
+
+    /// Is it surely no server of ours that answers? One of ours that is down, or behind a log-in page, may be.
+    ///
+    /// # Errors
+    /// When it is, or may be.
+    pub(super) fn is_not_ours(&mut self) -> Result<()> {
+        let doing = format!("cannot reach `{}`", self.address());
+        let response =
+            self.wire.reach(&Call::new(&doing, Method::GET, "/health", None), Outgoing::Nothing)?;
+        let headers = response.headers();
+        let may_be = headers.contains_key("RetroSync-Epoch")
+            || wire::is_type(headers, retrosync_protocol::PROBLEM_CONTENT_TYPE);
+        if response.status().as_u16() == 404 && !may_be {
+            return Ok(());
+        }
+        Err(self.wire.foreign(&doing, &response))
     }
 
     pub(super) fn check(&self, settings: &RemoteSettings) -> Result<()> {

@@ -19,8 +19,8 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use retrosync_protocol::{
-    Changes, ChangesRequest, Code, Content, Digest, History, Problem, SaveId, StoreResult, Version,
-    VersionId, WriterId,
+    Ask, Changes, ChangesRequest, Code, Content, Digest, Head, History, Problem, SaveId, StoreResult,
+    Version, VersionId, WriterId,
 };
 
 use self::line::Line;
@@ -37,6 +37,10 @@ pub const PREFIX: &str = "retrosync:";
 const THEIRS: [u8; 16] = [0; 16];
 /// How long the pauses are between two looks while somebody waits: at first, and at most.
 const PAUSE: (Duration, Duration) = (Duration::from_secs(2), Duration::from_secs(32));
+/// The same between two tries to fetch what the server names and does not give.
+const LOST: (Duration, Duration) = (Duration::from_secs(60), Duration::from_secs(3600));
+/// The largest save that goes or comes: it is held in memory, and again in base64.
+const MOST_BYTES: u64 = 24 << 20;
 
 /// The daemon asks on two connections; the store on the card is added to by one at a time.
 static TURN: Mutex<()> = Mutex::new(());
@@ -50,6 +54,7 @@ pub struct Retrosync {
     line: Line,
     settings: RemoteSettings,
     dir: PathBuf,
+    /// The store on the card: what the server showed, and what it confirmed of ours.
     shelf: Option<Folder>,
     theirs: WriterId,
     /// What the manifest said last, and the list of saves by their ids.
@@ -57,14 +62,23 @@ pub struct Retrosync {
     known: Vec<Known>,
     /// The manifest that was taken in.
     taken_in: Option<Digest>,
-    /// Versions that the server names and cannot give: not asked for at each look.
-    lost: Vec<String>,
-    /// The times that versions were sent with.
-    sent_ms: Vec<(SaveId, i64)>,
+    /// Versions that the server names and cannot give: not asked for at each look, and stop no other.
+    lost: Vec<Lost>,
     /// Their ids of what was sent just now.
     sent: Vec<String>,
-    /// What the server would not share, until it says something new.
-    refused: Vec<(SaveId, Digest, Problem)>,
+    /// What was sent and is not confirmed: it is nobody's version before the server shows it.
+    pending: Vec<Version>,
+    /// At whose upload there was no answer.
+    silent: Option<SaveId>,
+    /// What the server would not share, until it says something new or the time is over.
+    refused: Vec<(Version, Problem, Instant)>,
+}
+
+/// A version that did not come.
+struct Lost {
+    id: String,
+    again: Instant,
+    pause: Duration,
 }
 
 impl Retrosync {
@@ -95,8 +109,9 @@ impl Retrosync {
             known: Vec::new(),
             taken_in: None,
             lost: Vec::new(),
-            sent_ms: Vec::new(),
             sent: Vec::new(),
+            pending: Vec::new(),
+            silent: None,
             refused: Vec::new(),
         })
     }
@@ -119,12 +134,7 @@ impl Retrosync {
     /// The store on the card; made when it is needed first.
     fn shelf(&mut self) -> Result<&mut Folder> {
         if self.shelf.is_none() {
-            // Never in the empty place of a card that is away.
-            if self.dir.parent().is_some_and(|dir| dir.is_dir()) && !self.dir.is_dir() {
-                std::fs::create_dir(&self.dir).map_err(|error| Error::io(self.line.doing("use"), &error))?;
-            }
-            Folder::create(&self.dir)?;
-            self.shelf = Some(Folder::open(&self.dir, &self.settings)?);
+            self.shelf = Some(Folder::own(&self.dir, &self.settings)?);
         }
         let gone = || Error::new(Kind::Offline, "cannot open the store on the card", "it is not there");
         self.shelf.as_mut().ok_or_else(gone)
@@ -138,12 +148,18 @@ impl Retrosync {
         let said = Digest::of(data.to_string().as_bytes());
         let (device, entries) = told::manifest(&data).ok_or_else(not_agreed)?;
         self.shelf()?.refresh()?;
+        let now = Instant::now();
         let is_news = self.taken_in != Some(said);
-        if !is_news && !all {
-            return Ok(());
-        }
         if is_news {
             self.refused.clear();
+            let is_shown = |lost: &Lost| {
+                entries.iter().any(|entry| entry.latest.as_ref().is_some_and(|latest| latest.id == lost.id))
+            };
+            self.lost.retain(is_shown);
+        }
+        let all = all || self.lost.iter().any(|lost| lost.again <= now);
+        if !is_news && !all {
+            return Ok(());
         }
         let theirs = self.theirs.clone();
         let mut taken = self.shelf()?.index().notes_of(&theirs);
@@ -154,10 +170,7 @@ impl Retrosync {
             return Ok(());
         }
         let data = self.line.ask(&doing, "/saves", None)?;
-        self.known = told::saves(&data, &device).ok_or_else(not_agreed)?;
-        if all {
-            self.lost.clear();
-        }
+        self.known = told::saves(&data, device).ok_or_else(not_agreed)?;
         for entry in &entries {
             if let Some(save) = self.save_of(entry) {
                 self.take_in(&save, entry)?;
@@ -182,11 +195,10 @@ impl Retrosync {
 
     /// Makes what the server shows a version here. Of bytes that do not come nothing is believed.
     fn take_in(&mut self, save: &SaveId, entry: &Entry) -> Result<()> {
-        let Some(latest) = entry.latest.as_ref().filter(|latest| !self.lost.contains(&latest.id)) else {
+        let Some(latest) = entry.latest.as_ref().filter(|latest| !self.is_lost(&latest.id)) else {
             return Ok(());
         };
         let note = note_of(&latest.id);
-        let content = Content { digest: latest.digest, size_bytes: latest.size_bytes };
         let theirs = self.theirs.clone();
         let index = self.shelf()?.index();
         let shown = index.by(&theirs, save);
@@ -197,28 +209,53 @@ impl Retrosync {
         // An older one again, whether restored there or because newer ones were lost: it stands beside what there is, and
         // a person is asked.
         let before = shown.iter().find(|record| is_it(record)).or(shown.first()).map(|record| record.version);
-        let same = index.heads(save).into_iter().filter(|head| head.content == Some(content));
-        let parents = before.into_iter().chain(same.map(|head| head.version)).collect();
+        let before: Vec<VersionId> = before.into_iter().collect();
         let doing = format!("cannot fetch `{save}`");
-        match self.line.download(&doing, &latest.id, latest.size_bytes) {
+        let error = match self.line.download(&doing, &latest.id) {
+            Ok(bytes) if Digest::of(&bytes) == latest.digest => {
+                let before = if self.is_another(save, entry, &bytes)? { Vec::new() } else { before };
+                return self.keep(save, (&latest.id, latest.uploaded_ms), &bytes, before, false);
+            }
             Ok(bytes) if bytes.len() as u64 == latest.size_bytes => {
-                let is_other = Digest::of(&bytes) != latest.digest;
-                if is_other {
-                    log::warn!("{doing}: the bytes are not those that the server names; they are set aside");
-                }
-                self.keep(save, (&latest.id, latest.uploaded_ms), &bytes, parents, is_other)
+                log::warn!("{doing}: the bytes are not those that the server names; they are set aside");
+                return self.keep(save, (&latest.id, latest.uploaded_ms), &bytes, before, true);
             }
-            Ok(_) => Err(Error::new(Kind::Offline, doing, "not all of its bytes came")),
-            Err(error) if error.kind == Kind::Damaged => {
-                log::warn!("{error}; it stays as it is here");
-                self.lost.push(latest.id.clone());
-                Ok(())
+            Ok(_) => Error::new(Kind::Offline, doing, "not all of its bytes came"),
+            Err(error) => error,
+        };
+        self.lose(&latest.id);
+        if self.line.is_down() {
+            return Err(error);
+        }
+        log::warn!("{error}; it stays as it is here");
+        Ok(())
+    }
+
+    /// Is it most likely another game's of that name? Other clients take those for one; a cartridge never changes its size.
+    fn is_another(&mut self, save: &SaveId, entry: &Entry, bytes: &[u8]) -> Result<bool> {
+        let is_foreign = self.known(&entry.id).is_some_and(|known| known.is_foreign);
+        let heads = self.shelf()?.index().heads(save);
+        let is_size = |content: Content| content.size_bytes == bytes.len() as u64;
+        Ok(is_foreign && !heads.iter().filter_map(|head| head.content).all(is_size))
+    }
+
+    fn is_lost(&self, id: &str) -> bool {
+        self.lost.iter().any(|lost| lost.id == id && lost.again > Instant::now())
+    }
+
+    /// It did not come: asked for again later, and ever more rarely.
+    fn lose(&mut self, id: &str) {
+        let now = Instant::now();
+        match self.lost.iter_mut().find(|lost| lost.id == id) {
+            Some(lost) => {
+                lost.pause = (lost.pause * 2).min(LOST.1);
+                lost.again = now + lost.pause;
             }
-            Err(error) => Err(error),
+            None => self.lost.push(Lost { id: id.to_owned(), again: now + LOST.0, pause: LOST.0 }),
         }
     }
 
-    /// Keeps bytes that came as their version of this id.
+    /// Keeps bytes that came as their version of this id, after ours that have the same.
     fn keep(
         &mut self,
         save: &SaveId,
@@ -227,34 +264,70 @@ impl Retrosync {
         mut parents: Vec<VersionId>,
         is_other: bool,
     ) -> Result<()> {
+        let theirs = self.theirs.clone();
+        let content = content_of(bytes);
+        let source = |_: &Version| -> Result<Box<dyn Read + '_>> { Ok(Box::new(Cursor::new(bytes))) };
+        let mut pending = self.pending.iter();
+        let own = pending.find(|own| own.save == *save && own.content == Some(content) && !is_other).cloned();
+        let shelf = self.shelf()?;
+        if let Some(own) = &own {
+            // It is there: ours from now on.
+            shelf.store_one(own, &source)?;
+        }
+        let heads = shelf.index().heads(save);
+        parents.extend(heads.iter().filter(|head| head.content == Some(content)).map(|head| head.version));
         parents.sort_unstable();
         parents.dedup();
-        let theirs = self.theirs.clone();
-        let shelf = self.shelf()?;
-        let played = shelf.index().heads(save).iter().any(|head| head.content.is_some());
+        let played = heads.iter().any(|head| head.content.is_some());
         let is_blank = bytes.iter().all(|byte| *byte == 0) || bytes.iter().all(|byte| *byte == 0xff);
         let version = Version {
             save: save.clone(),
-            content: Some(Content { digest: Digest::of(bytes), size_bytes: bytes.len() as u64 }),
+            content: Some(content),
             parents,
             sequence: shelf.index().next_of(&theirs),
             writer: theirs,
             played: None,
             // A cartridge as it leaves the factory replaces no game that was played.
-            suspect: is_other || (is_blank && played),
+            suspect: is_other || (is_blank && played && own.is_none()),
             client: "RetroSync".into(),
             profile: "retrosync".into(),
             core: save.core().map(str::to_owned),
             note: Some(note_of(id)),
         };
-        let source = |_: &Version| -> Result<Box<dyn Read + '_>> { Ok(Box::new(Cursor::new(bytes))) };
         shelf.keep(&version, ("RetroSync".to_owned(), uploaded_ms.div_euclid(1000)), &source).map(drop)
+    }
+
+    /// Has the server nothing of a save any more whose one head this is? Then what is asked about is not there.
+    fn is_gone(&mut self, ask: &Ask) -> Result<bool> {
+        let heads = self.shelf()?.index().heads(&ask.save);
+        let is_head = |head: &Head| head.content.is_some_and(|content| content.digest == ask.digest);
+        Ok(heads.len() == 1
+            && heads.iter().all(is_head)
+            && !self.known.iter().any(|known| known.save.as_ref() == Some(&ask.save)))
+    }
+
+    /// Bytes that a power cut took from the card are asked for again.
+    fn restore(&mut self, content: Content) -> Result<()> {
+        let theirs = self.theirs.clone();
+        let shelf = self.shelf()?;
+        let record = shelf.index().with(&theirs, content).map(|found| found.record.clone());
+        let Some(record) = record.filter(|_| !shelf.has(content)) else { return Ok(()) };
+        let id = record.note.as_deref().and_then(|note| note.strip_prefix(NOTE)).unwrap_or_default();
+        let bytes = self.line.download(&format!("cannot fetch `{}`", record.save), id)?;
+        let source = |_: &Version| -> Result<Box<dyn Read + '_>> { Ok(Box::new(Cursor::new(&bytes))) };
+        self.shelf()?.keep_content(&record, content, &source).map(drop)
     }
 }
 
+fn content_of(bytes: &[u8]) -> Content {
+    Content { digest: Digest::of(bytes), size_bytes: bytes.len() as u64 }
+}
+
 /// How a version here says which of theirs it is.
+const NOTE: &str = "their version ";
+
 fn note_of(id: &str) -> String {
-    format!("their version {id}")
+    [NOTE, id].concat()
 }
 
 impl Remote for Retrosync {
@@ -263,9 +336,12 @@ impl Remote for Retrosync {
         let mut pause = PAUSE.0;
         loop {
             let now = turn();
-            self.look(false)?;
+            self.look(!request.ask.is_empty())?;
             let at_once = ChangesRequest { wait_s: 0, ..request.clone() };
             let mut changes = self.shelf()?.list(&at_once)?;
+            for (ask, known) in request.ask.iter().zip(&mut changes.known) {
+                *known = *known && !self.is_gone(ask)?;
+            }
             drop(now);
             let left = deadline.saturating_duration_since(Instant::now());
             let silent = changes.saves.is_empty() && !changes.reset && request.ask.is_empty();
@@ -280,6 +356,11 @@ impl Remote for Retrosync {
     }
 
     fn fetch(&mut self, wanted: &[Content], sink: &mut Sink<'_>) -> Result<Vec<(Content, Error)>> {
+        let _turn = turn();
+        for content in wanted {
+            // What is not brought, the store misses and says so.
+            let _ = self.restore(*content);
+        }
         self.shelf()?.fetch(wanted, sink)
     }
 

@@ -37,6 +37,37 @@ pub enum Bug {
     CutsDownloads,
     /// Right after an upload it stores, before it answers, another device's of the same name.
     Races(&'static [u8]),
+    /// Right before an upload it stores, another device of ours registers another game under the same name.
+    MeetsAnother(&'static str, &'static [u8]),
+    /// It has no connection left for an upload: it is read and not stored, for this many.
+    Silent(usize),
+    /// What it answers to an upload is lost, and it is stored.
+    LosesReplies,
+    /// Uploads and downloads of this key are answered with a 500.
+    Chokes(&'static str),
+    /// The connection ends at every upload and download of this key.
+    HangsUp(&'static str),
+    /// S12: it says that every version has this size.
+    SaysSize(u64),
+    /// A download never ends.
+    Endless,
+    /// It is not it, but one of ours that speaks its protocol, too, and is not well: what it answers when asked how it is.
+    IsOurs(Health),
+}
+
+/// How one of ours that is down answers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Health {
+    /// A proxy says that nobody is there.
+    BadGateway,
+    /// It says so itself.
+    Unavailable,
+    /// It knows no such page, and says who it is.
+    NotFound,
+    /// A log-in page of the network.
+    Portal,
+    /// Nothing.
+    Silent,
 }
 
 #[derive(Clone)]
@@ -68,6 +99,8 @@ struct State {
     saves: Vec<Save>,
     drawn: u64,
     asked: Vec<String>,
+    /// How many bytes of a download that never ends were taken.
+    poured: u64,
 }
 
 /// The server.
@@ -165,6 +198,16 @@ impl TheirServer {
         state.latest(save)?.bytes.clone()
     }
 
+    /// The user deletes a save on the dashboard.
+    pub fn delete(&self, key: &str) {
+        self.state().saves.retain(|save| save.key != key);
+    }
+
+    /// How many bytes of a download that never ends were taken.
+    pub fn poured(&self) -> u64 {
+        self.state().poured
+    }
+
     /// The keys of all saves.
     pub fn keys(&self) -> Vec<String> {
         self.state().saves.iter().map(|save| save.key.clone()).collect()
@@ -240,6 +283,9 @@ impl State {
         let words: Vec<&str> = name.split_whitespace().collect();
         let key = words.join(" ");
         let key = key.strip_suffix(".srm").or(key.strip_suffix(".sav")).unwrap_or(&key).to_owned();
+        if self.has_choked_on(&key) {
+            return Err((500, "Failed to upload file"));
+        }
         let told = body["contentHash"].as_str().map(str::to_owned);
         let mut hash = told.unwrap_or_else(|| Digest::of(&bytes).to_string());
         let mut at = self.saves.iter().position(|save| save.key == key);
@@ -262,6 +308,17 @@ impl State {
         let mut modified_ms = body["localModifiedAt"].as_i64().unwrap_or(now_ms);
         if self.has(Bug::RanksByDate) && !(1_577_836_800_000..=now_ms + 3_600_000).contains(&modified_ms) {
             modified_ms = now_ms;
+        }
+        let meets = self.bugs.iter().position(|bug| matches!(bug, Bug::MeetsAnother(..)));
+        if let Some(Bug::MeetsAnother(path, bytes)) = meets.map(|at| self.bugs.remove(at)) {
+            let (id, hash) = (self.id(), Digest::of(bytes).to_string());
+            let device = self.add_device();
+            let device = self.devices.iter().position(|known| *known == device).unwrap();
+            let (modified_ms, size) = (modified_ms - 3000, bytes.len() as u64);
+            let bytes = Some(bytes.to_vec());
+            self.saves[at].locations.push((device, path.into(), "sync".into()));
+            let uploaded_ms = now_ms;
+            self.saves[at].versions.push(Version { id, device, hash, size, modified_ms, uploaded_ms, bytes });
         }
         let save = &self.saves[at];
         let skipped = |version: &Version, message: &str, path_added: bool| {
@@ -342,7 +399,7 @@ impl State {
         for save in self.saves.iter().filter(|save| save.shared) {
             let latest = self.latest(save).map(|version| {
                 json!({
-                    "id": version.id, "contentHash": version.hash, "byteSize": version.size,
+                    "id": version.id, "contentHash": version.hash, "byteSize": self.said(version.size),
                     "localModifiedAt": "2026-11-20T13:16:21.000Z", "localModifiedAtMs": version.modified_ms,
                     "uploadedAt": "2026-11-20T14:16:34.347Z", "uploadedAtMs": version.uploaded_ms,
                 })
@@ -370,6 +427,15 @@ impl State {
         })
     }
 
+    fn said(&self, size: u64) -> u64 {
+        let says = |bug: &Bug| if let Bug::SaysSize(size) = bug { Some(*size) } else { None };
+        self.bugs.iter().find_map(says).unwrap_or(size)
+    }
+
+    fn has_choked_on(&self, key: &str) -> bool {
+        self.bugs.iter().any(|bug| matches!(bug, Bug::Chokes(of) if *of == key))
+    }
+
     fn list(&self) -> Value {
         let saves = self.saves.iter().map(|save| {
             let location = |(device, path, mode): &(usize, String, String)| {
@@ -379,6 +445,9 @@ impl State {
                 "id": save.id, "saveKey": save.key, "displayName": save.key,
                 "syncStrategy": if save.shared { "shared" } else { "per_device" },
                 "locations": save.locations.iter().map(location).collect::<Vec<_>>(),
+                "latestVersionDevice": save.versions.last().map(|version| {
+                    json!({"id": format!("device {}", version.device), "name": "Mega Core", "deviceType": "other"})
+                }),
             })
         });
         json!({"saves": saves.collect::<Vec<_>>(), "count": self.saves.len()})
@@ -390,7 +459,7 @@ impl State {
             let versions = save.versions.clone().into_iter().filter(|version| version.bytes.is_some());
             versions.map(move |version| {
                 json!({
-                    "key": format!("user/saves/{id}/versions/{}", version.id), "size": version.size,
+                    "key": format!("user/saves/{id}/versions/{}", version.id), "size": self.said(version.size),
                     "lastModified": "2026-11-20T14:16:34.000Z",
                 })
             })
@@ -439,7 +508,20 @@ impl State {
     }
 }
 
-fn serve(stream: &TcpStream, state: &Mutex<State>) {
+/// Bytes without an end, or as many as a card would hold.
+fn pour(stream: &TcpStream, state: &Mutex<State>) {
+    let mut out = stream;
+    let head = "HTTP/1.1 200 OK\r\nContent-Type: application/octet-stream\r\nConnection: close\r\n\r\n";
+    let mut poured = 0;
+    let piece = [7; 1 << 16];
+    let _ = out.write_all(head.as_bytes());
+    while poured < 256 << 20 && out.write_all(&piece).is_ok() {
+        poured += piece.len() as u64;
+    }
+    state.lock().unwrap().poured = poured;
+}
+
+fn serve(stream: &TcpStream, shared: &Mutex<State>) {
     let mut reader = BufReader::new(stream);
     let mut out = stream;
     loop {
@@ -464,15 +546,60 @@ fn serve(stream: &TcpStream, state: &Mutex<State>) {
             return;
         }
         let line = line.rsplit_once(' ').unwrap().0.to_owned();
-        let mut state = state.lock().unwrap();
+        let mut state = shared.lock().unwrap();
         state.asked.push(line.clone());
         let date = http_date(state.now_ms() / 1000);
+        let is_upload = line == "POST /api/sync/files";
+        let silent = state.bugs.iter_mut().find_map(|bug| match bug {
+            Bug::Silent(left @ 1..) if is_upload => {
+                *left -= 1;
+                Some(())
+            }
+            _ => None,
+        });
+        let health = state.bugs.iter().find_map(|bug| match bug {
+            Bug::IsOurs(health) if line == "GET /api/v1/health" => Some(*health),
+            _ => None,
+        });
+        let hangs_up = state.bugs.iter().any(|bug| match bug {
+            Bug::HangsUp(key) if is_upload => {
+                String::from_utf8_lossy(&body).contains(&format!("\"{key}.srm\""))
+            }
+            Bug::HangsUp(key) => {
+                let of_key = state.saves.iter().filter(|save| save.key == *key);
+                let mut versions = of_key.flat_map(|save| &save.versions);
+                line.contains("/download") && versions.any(|version| line.ends_with(&version.id))
+            }
+            _ => false,
+        });
+        if hangs_up || silent.is_some() || health == Some(Health::Silent) {
+            let _ = stream.shutdown(std::net::Shutdown::Both);
+            return;
+        }
+        let mut ours = "";
         let (status, kind, body) = if state.has(Bug::Portal) {
             (200, "text/html", b"<html>Welcome to the hotel. success: true</html>".to_vec())
+        } else if let Some(health) = health {
+            ours = if health == Health::NotFound { "RetroSync-Epoch: ep_0\r\n" } else { "" };
+            match health {
+                Health::BadGateway => (502, "text/html", b"<html>502 Bad Gateway</html>".to_vec()),
+                Health::Unavailable => {
+                    (503, "application/problem+json", b"{\"code\":\"unavailable\"}".to_vec())
+                }
+                Health::Portal => (200, "text/html", b"<html>Log in</html>".to_vec()),
+                Health::NotFound | Health::Silent => (404, "text/html", b"<html>404</html>".to_vec()),
+            }
         } else if let Some(version) = line.strip_prefix("GET /api/sync/download?saveVersionId=") {
+            let save = state.saves.iter().find(|save| save.versions.iter().any(|known| known.id == version));
+            let chokes = save.is_some_and(|save| state.has_choked_on(&save.key));
             let version =
                 state.saves.iter().flat_map(|save| &save.versions).find(|known| known.id == version);
-            match version.map(|version| version.bytes.clone()) {
+            match version.map(|version| version.bytes.clone().filter(|_| !chokes)) {
+                Some(Some(_)) if state.has(Bug::Endless) => {
+                    drop(state);
+                    pour(stream, shared);
+                    return;
+                }
                 Some(Some(bytes)) if state.has(Bug::CutsDownloads) => {
                     let half = &bytes[..bytes.len() / 2];
                     let head = "HTTP/1.1 200 OK\r\nContent-Type: application/octet-stream\r\nConnection: close\r\n\r\n";
@@ -494,9 +621,13 @@ fn serve(stream: &TcpStream, state: &Mutex<State>) {
                 Err((status, text)) => (status, "application/json", refusal(text)),
             }
         };
+        if is_upload && state.has(Bug::LosesReplies) {
+            let _ = stream.shutdown(std::net::Shutdown::Both);
+            return;
+        }
         drop(state);
         let head = format!(
-            "HTTP/1.1 {status} X\r\nContent-Type: {kind}\r\nDate: {date}\r\nContent-Length: {}\r\n\r\n",
+            "HTTP/1.1 {status} X\r\nContent-Type: {kind}\r\nDate: {date}\r\n{ours}Content-Length: {}\r\n\r\n",
             body.len()
         );
         if out.write_all(&[head.as_bytes(), &body].concat()).is_err() {

@@ -41,7 +41,7 @@ pub(super) fn create(
 
 /// Makes a folder and those above it where they are missing, each durable before anything in it is: a record must never
 /// outlive a power cut that takes the folder of its bytes.
-fn make_folder(folder: &Path) -> io::Result<()> {
+pub(super) fn make_folder(folder: &Path) -> io::Result<()> {
     let Some(above) = folder.parent().filter(|_| !folder.is_dir()) else { return Ok(()) };
     make_folder(above)?;
     match fs::create_dir(folder) {

@@ -7,8 +7,8 @@ use std::collections::{BTreeMap, VecDeque};
 
 use litemap::LiteMap;
 use retrosync_protocol::{
-    Code, Digest, Head, History, HistoryEntry, Problem, SaveHeads, SaveId, StoreResult, Version, VersionId,
-    WriterId, heads_of,
+    Code, Content, Digest, Head, History, HistoryEntry, Problem, SaveHeads, SaveId, StoreResult, Version,
+    VersionId, WriterId, heads_of,
 };
 use serde::{Deserialize, Serialize};
 
@@ -154,10 +154,18 @@ impl Index {
         ids.iter().filter_map(|id| self.records.get(id)).map(head_of).collect()
     }
 
-    /// Is this digest the content of any version of the save?
-    pub(in crate::remote) fn knows(&self, save: &SaveId, digest: &Digest) -> bool {
+    /// The content of this digest, if any version of the save has it.
+    pub(in crate::remote) fn content(&self, save: &SaveId, digest: &Digest) -> Option<Content> {
         self.versions(save)
-            .any(|record| record.record.content.is_some_and(|content| content.digest == *digest))
+            .filter_map(|record| record.record.content)
+            .find(|content| content.digest == *digest)
+    }
+
+    /// A version of this writer with these bytes.
+    pub(in crate::remote) fn with(&self, writer: &WriterId, content: Content) -> Option<&Record> {
+        let is_it =
+            |record: &&Record| record.record.content == Some(content) && record.record.writer == *writer;
+        self.records.values().find(is_it)
     }
 
     /// Is there a record of this id?

@@ -7,7 +7,7 @@ use serde_json::Value;
 
 use super::super::http::Bare;
 use super::super::{Heard, RemoteSettings};
-use super::PREFIX;
+use super::{MOST_BYTES, PREFIX};
 use crate::error::{Error, Kind, Result};
 
 /// The longest answer that is read: a manifest of 10,000 saves.
@@ -17,6 +17,8 @@ const MOST_ANSWER_BYTES: u64 = 8 << 20;
 pub(super) struct Line {
     bare: Bare,
     key: Option<String>,
+    /// The status of the last answer; 0: there was none.
+    status: u16,
 }
 
 impl Line {
@@ -26,6 +28,7 @@ impl Line {
         let key = settings.token.as_ref().and_then(|token| token.as_str().strip_prefix("rst_"));
         Ok(Line {
             key: key.map(str::to_owned),
+            status: 0,
             bare: Bare::open(&RemoteSettings { server: address, ..settings.clone() })?,
         })
     }
@@ -42,9 +45,8 @@ impl Line {
 
     /// What a success says; with a body it is told something, else asked.
     pub(super) fn ask(&mut self, doing: &str, path: &str, body: Option<&[u8]>) -> Result<Value> {
-        let kind = ("application/json", MOST_ANSWER_BYTES);
-        let (status, bytes) = self.bare.ask_other(doing, path, self.key.as_deref(), body, kind)?;
-        let mut answer: Value = serde_json::from_slice(&bytes).unwrap_or_default();
+        let (status, bytes) = self.reach(doing, path, body, ("application/json", MOST_ANSWER_BYTES))?;
+        let mut answer: Value = serde_json::from_slice(&bytes?).unwrap_or_default();
         if status == 200 && answer["success"] == true {
             return Ok(answer["data"].take());
         }
@@ -67,19 +69,31 @@ impl Line {
         })
     }
 
-    /// The bytes of a version. `Damaged`: the server names it and does not have it.
-    pub(super) fn download(&mut self, doing: &str, version: &str, size_bytes: u64) -> Result<Vec<u8>> {
+    /// The bytes of a version, of whatever size the server says that they are.
+    pub(super) fn download(&mut self, doing: &str, version: &str) -> Result<Vec<u8>> {
         let path = format!("/sync/download?saveVersionId={version}");
-        let kind = ("application/octet-stream", size_bytes + 1);
-        match self.bare.ask_other(doing, &path, self.key.as_deref(), None, kind)? {
-            (200, bytes) => Ok(bytes),
-            (400 | 401 | 404 | 500, _) => Err(Error::new(
-                Kind::Damaged,
-                doing,
-                "the server names this version and cannot give its bytes",
-            )),
-            (status, _) => Err(Error::new(Kind::Offline, doing, format!("it answered {status}"))),
+        match self.reach(doing, &path, None, ("application/octet-stream", MOST_BYTES))? {
+            (200, bytes) => bytes,
+            _ => Err(Error::new(Kind::Offline, doing, "the server names it and cannot give its bytes")),
         }
+    }
+
+    fn reach(
+        &mut self,
+        doing: &str,
+        path: &str,
+        body: Option<&[u8]>,
+        kind: (&str, u64),
+    ) -> Result<(u16, Result<Vec<u8>>)> {
+        self.status = 0;
+        let answer = self.bare.ask_other(doing, path, self.key.as_deref(), body, kind)?;
+        self.status = answer.0;
+        Ok(answer)
+    }
+
+    /// Was the last answer none, or one that says of nothing in particular that it cannot be done now?
+    pub(super) fn is_down(&self) -> bool {
+        matches!(self.status, 0 | 429 | 502..=504)
     }
 
     pub(super) fn heard(&self) -> Heard {

@@ -9,11 +9,18 @@ use retrosync_protocol::{Digest, Kind, SaveId};
 /// Where our paths begin.
 const PREFIX: &str = "/RetroSync/";
 
-/// The file's name there. `apart`: the plain one is another system's game.
-pub(super) fn file_name(save: &SaveId, apart: bool) -> String {
+/// How many names a save can have there.
+pub(super) const NAMES: u8 = 3;
+
+/// The file's name there: the plain one, one with the system where that is another's, or one that nobody else has.
+pub(super) fn file_name(save: &SaveId, number: u8) -> String {
     // A name with `..` is refused.
     let title = save.title().replace("..", "._").replace(['/', '\\'], "_");
-    let apart = if apart { format!(" [{}]", save.system()) } else { String::new() };
+    let apart = match number {
+        0 => String::new(),
+        1 => format!(" [{}]", save.system()),
+        _ => format!(" [{} {}]", save.system(), &Digest::of(save.key().as_bytes()).to_string()[..8]),
+    };
     match save.kind() {
         Kind::Sram => format!("{title}{apart}.srm"),
         _ => format!("{title}{apart}.{}", words(save)),
@@ -21,19 +28,19 @@ pub(super) fn file_name(save: &SaveId, apart: bool) -> String {
 }
 
 /// The flat key of a file's name, as the server makes it.
-fn key(file: &str) -> String {
-    let name = file.strip_suffix(".srm").or(file.strip_suffix(".sav")).unwrap_or(file);
-    name.split_whitespace().collect::<Vec<_>>().join(" ")
+pub(super) fn key(file: &str) -> String {
+    let name = file.split_whitespace().collect::<Vec<_>>().join(" ");
+    name.strip_suffix(".srm").or(name.strip_suffix(".sav")).unwrap_or(&name).to_owned()
 }
 
 /// Is this the key of that save there?
 pub(super) fn is_key(told: &str, save: &SaveId) -> bool {
-    [false, true].into_iter().any(|apart| key(&file_name(save, apart)) == told)
+    (0..NAMES).any(|number| key(&file_name(save, number)) == told)
 }
 
 /// Is it the plain one, which games of other systems share?
 pub(super) fn is_plain_key(told: &str, save: &SaveId) -> bool {
-    key(&file_name(save, false)) == told
+    key(&file_name(save, 0)) == told
 }
 
 /// The path that we register.
@@ -108,11 +115,7 @@ mod tests {
             ("gb/sram/Game.srm", "Game.srm.srm", "/RetroSync/sram/gb/Game.srm.srm", "an ending in the title"),
         ] {
             let save: SaveId = save.parse().unwrap();
-            assert_eq!(
-                (file_name(&save, false).as_str(), self::path(&save).as_str()),
-                (file, path),
-                "{what}"
-            );
+            assert_eq!((file_name(&save, 0).as_str(), self::path(&save).as_str()), (file, path), "{what}");
             assert_eq!(save_at(path), Some(save.clone()), "{what}");
             assert!(is_key(&key(file), &save) && !file.contains(".."), "{what}");
         }

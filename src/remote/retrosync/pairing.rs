@@ -7,6 +7,7 @@ use retrosync_protocol::{DeviceId, Digest, Token};
 use serde_json::json;
 
 use super::super::RemoteSettings;
+use super::super::http::Bare;
 use super::line::Line;
 use crate::error::{Error, Kind, Result};
 
@@ -20,11 +21,12 @@ pub struct Letter {
     pub device: DeviceId,
 }
 
-/// Is it such a server? Asks for a code as a device does; nothing comes of one that nobody types.
+/// Is it surely such a server, and none of ours? Asks for a code as a device does; nothing comes of one that nobody types.
 ///
 /// # Errors
-/// When it is not, or does not answer.
+/// When it may be another, or does not answer. Ours speak this protocol, too, and one that is down must not be paired with by it.
 pub fn speaks_it(settings: &RemoteSettings) -> Result<()> {
+    Bare::open(settings)?.is_not_ours()?;
     show_code(settings).map(drop)
 }
 

@@ -5,26 +5,29 @@
 //! is not 2 s later than the device's last is thrown away, and one more than an hour ahead is replaced. So each is told
 //! 7 s off the server's own clock, and later than all before.
 
-use std::cell::RefCell;
+use std::io::Read;
+use std::time::{Duration, Instant};
 
-use retrosync_protocol::{Code, Content, Digest, Problem, SaveId, StoreResult, Version};
+use retrosync_protocol::{Code, Content, Head, Problem, SaveId, StoreResult, Version};
 use serde_json::json;
 
 use super::line::base64;
-use super::told::{self, Entry, Latest};
-use super::{Retrosync, Source, names, note_of};
+use super::told::{self, Entry, Known, Latest};
+use super::{MOST_BYTES, Retrosync, Source, content_of, names, note_of};
 use crate::error::{Error, Kind, Result};
 use crate::machine;
-use crate::remote::Remote as _;
+use crate::remote::verify::Verified;
 
 /// Farther from a version's arrival than their 5 s, in milliseconds.
 const OFF_MS: i64 = 7_000;
 /// From one version of a save to the next, in milliseconds: more than their 2 s.
 const STEP_MS: i64 = 2_001;
-/// The largest save that goes: it is held in memory, and again in base64.
-const MOST_BYTES: u64 = 24 << 20;
+/// The farthest ahead that is told, in milliseconds: less than their hour.
+const AHEAD_MS: i64 = 3_500_000;
 /// A second try is another text of the same digest: bytes that the server lost, or showed before, are taken again.
 const ATTEMPTS: u64 = 2;
+/// How long what the server would not take or share is left alone, if it says nothing new.
+const REST: Duration = Duration::from_secs(300);
 
 /// What the server answered to an upload: its ids of the save and of the version.
 struct Sent {
@@ -32,246 +35,320 @@ struct Sent {
     version: String,
 }
 
+/// A version to store, and what became of it so far.
+struct Offer<'a> {
+    version: &'a Version,
+    result: Option<StoreResult>,
+    sent: Option<Sent>,
+    trouble: Option<Error>,
+}
+
 impl Retrosync {
-    /// Stores each on the card, then sends those that are the one head of their save.
-    pub(super) fn send_all(&mut self, offers: &[Version], source: &Source<'_>) -> Result<Vec<StoreResult>> {
-        if let Some(refused) = offers.iter().map(|offer| self.refused_before(offer)).collect() {
-            return Ok(refused);
-        }
-        self.sent.clear();
-        let before = self.objects()?;
-        self.look(true)?;
-        self.meet(offers)?;
-        let mut results = self.shelf()?.store(offers, source)?;
-        let mut waiting: Vec<usize> = (0..offers.len()).collect();
-        let mut sent = Vec::new();
-        for attempt in 0..=ATTEMPTS {
-            waiting.retain(|at| {
-                !matches!(results[*at], StoreResult::Refused { .. })
-                    && self.to_go(&offers[*at].save).is_some()
-            });
-            if waiting.is_empty() || attempt == ATTEMPTS {
-                break;
-            }
-            for at in &waiting {
-                match self.send(&offers[*at].save, attempt) {
-                    Ok(one) => sent.push((*at, one)),
-                    Err(error) if matches!(error.kind, Kind::Refused(_)) => {
-                        results[*at] = self.refuse(&offers[*at], &error.cause);
-                    }
-                    Err(error) => return Err(error),
+    /// Sends those that become the one head of their save, and keeps each on the card when the server has shown it; what
+    /// is a question is kept on the card alone. One that fails stops no other.
+    pub(super) fn send_all(&mut self, versions: &[Version], source: &Source<'_>) -> Result<Vec<StoreResult>> {
+        let offer = |version| {
+            let result = self.refused_before(version);
+            Offer { version, result, sent: None, trouble: None }
+        };
+        let mut offers: Vec<Offer<'_>> = versions.iter().map(offer).collect();
+        if offers.iter().any(|offer| offer.result.is_none()) {
+            self.sent.clear();
+            let before = self.objects()?;
+            self.look(true)?;
+            self.meet(versions)?;
+            for attempt in 0..=ATTEMPTS {
+                self.settle(&mut offers, source)?;
+                if attempt < ATTEMPTS && offers.iter().any(|offer| offer.result.is_none()) {
+                    let sent = self.send_each(&mut offers, source, attempt, &before);
+                    self.pending.clear();
+                    sent?;
                 }
             }
-            self.look(true)?;
-            self.take_in_raced(offers, &before)?;
-            let alone = |(at, one): &(usize, Sent)| {
-                self.known(&one.save).is_some_and(|known| known.per_device).then_some(*at)
-            };
-            let alone: Vec<usize> = sent.iter().filter_map(alone).collect();
-            for (at, one) in sent.iter().filter(|(at, _)| alone.contains(at)) {
-                self.is_kept(&offers[*at], one)?;
-            }
-            waiting.retain(|at| !alone.contains(at));
         }
-        for at in waiting {
-            let cause = "the server took it and goes on to show others another version";
-            results[at] = self.refuse(&offers[at], cause);
-        }
-        let index = self.shelf()?.index();
-        Ok(results
-            .into_iter()
-            .zip(offers)
-            .map(|(result, offer)| match result {
-                StoreResult::Refused { .. } => result,
+        let mut results = Vec::new();
+        for offer in offers {
+            results.push(match offer.result {
+                None => self.refuse(offer.version, offer.trouble),
+                Some(StoreResult::Refused { problem }) => StoreResult::Refused { problem },
                 // With all that came meanwhile.
-                _ => index.outcome(offer),
-            })
-            .collect())
+                Some(_) => self.shelf()?.index().outcome(offer.version),
+            });
+        }
+        Ok(results)
+    }
+
+    /// Keeps on the card what need not go (any more): the server shows it, or it is no or not the one head.
+    fn settle(&mut self, offers: &mut [Offer<'_>], source: &Source<'_>) -> Result<()> {
+        for offer in offers.iter_mut().filter(|offer| offer.result.is_none()) {
+            let version = offer.version;
+            let shown = self.shown(&version.save);
+            let shelf = self.shelf()?;
+            let is_in_line =
+                |head: &Head| head.content == version.content || version.parents.contains(&head.version);
+            let leads = !version.suspect
+                && version.content.is_some()
+                && shelf.index().heads(&version.save).iter().all(is_in_line)
+                && shelf.index().refuses(version).is_none();
+            if !leads || shown == version.content {
+                offer.result = Some(shelf.store_one(version, source)?);
+            }
+        }
+        Ok(())
+    }
+
+    /// The content that the server shows now, as it was taken in.
+    fn shown(&mut self, save: &SaveId) -> Option<Content> {
+        let entry = self.entries.iter().find(|entry| self.save_of(entry).as_ref() == Some(save));
+        let note = Some(note_of(&entry?.latest.as_ref()?.id));
+        let theirs = self.theirs.clone();
+        let shown = self.shelf().ok()?.index().by(&theirs, save);
+        shown.iter().find(|record| record.record.note == note)?.record.content
     }
 
     /// Refused already, and the server has said nothing new since.
     fn refused_before(&self, offer: &Version) -> Option<StoreResult> {
-        let digest = offer.content?.digest;
-        let found = self.refused.iter().find(|(save, of, _)| *save == offer.save && *of == digest);
-        found.map(|(_, _, problem)| StoreResult::Refused { problem: problem.clone() })
+        let now = Instant::now();
+        let is_it = |of: &Version| of.save == offer.save && of.says_the_same_as(offer);
+        let (_, problem, _) = self.refused.iter().find(|(of, _, until)| is_it(of) && *until > now)?;
+        Some(StoreResult::Refused { problem: problem.clone() })
     }
 
-    fn refuse(&mut self, offer: &Version, cause: &str) -> StoreResult {
+    fn refuse(&mut self, offer: &Version, trouble: Option<Error>) -> StoreResult {
+        let (code, cause) = match trouble {
+            None => (
+                Code::AccessDenied,
+                "the server took it and goes on to show others another version".to_owned(),
+            ),
+            Some(Error { kind: Kind::Busy, cause, .. }) => {
+                return StoreResult::Refused { problem: Problem::new(Code::ContentMissing, cause) };
+            }
+            Some(Error { kind: Kind::Refused(code), cause, .. }) => (code, cause),
+            // It may be over soon: tried again, ever more rarely.
+            Some(error) => {
+                return StoreResult::Refused { problem: Problem::new(Code::DiskFull, error.cause) };
+            }
+        };
         log::warn!("{}: {cause}", offer.save);
-        let problem = Problem::new(Code::AccessDenied, cause);
-        if let Some(content) = offer.content {
-            self.refused.push((offer.save.clone(), content.digest, problem.clone()));
-        }
+        let problem = Problem::new(code, cause);
+        self.refused.retain(|(of, ..)| of.save != offer.save);
+        self.refused.push((offer.clone(), problem.clone(), Instant::now() + REST));
         StoreResult::Refused { problem }
     }
 
     /// A save of this name that no device of ours has named: what it shows is looked at before anything is sent there.
     fn meet(&mut self, offers: &[Version]) -> Result<()> {
         let entries = std::mem::take(&mut self.entries);
+        let mut met = Ok(());
         for offer in offers {
-            let mut of_this_name = entries.iter().filter(|entry| self.is_nobodys(entry, &offer.save));
-            if let (Some(entry), None) = (of_this_name.next(), of_this_name.next()) {
-                self.take_in(&offer.save, entry)?;
+            for entry in &entries {
+                if met.is_ok() && self.is_nobodys(entry, &offer.save) {
+                    met = self.take_in(&offer.save, entry);
+                }
             }
         }
         self.entries = entries;
-        Ok(())
+        met
     }
 
     fn is_nobodys(&self, entry: &Entry, save: &SaveId) -> bool {
-        let known = self.known(&entry.id);
-        let is_open =
-            known.is_some_and(|known| known.save.is_none() && !known.disabled && !known.upload_only);
-        is_open && names::is_plain_key(&entry.key, save)
+        self.known(&entry.id).is_some_and(|known| known.is_free) && names::is_plain_key(&entry.key, save)
     }
 
-    /// The content that is to go: that of the one head, unless the server shows it.
-    fn to_go(&mut self, save: &SaveId) -> Option<Content> {
-        let theirs = self.theirs.clone();
-        let index = self.shelf().ok()?.index();
-        let heads = index.heads(save);
-        let [head] = heads.as_slice() else { return None };
-        let shown = index.by(&theirs, save);
-        head.content
-            .filter(|content| shown.first().is_none_or(|shown| shown.record.content != Some(*content)))
-    }
-
-    fn send(&mut self, save: &SaveId, attempt: u64) -> Result<Sent> {
-        let doing = format!("cannot store `{save}`");
-        let refuse = |code, cause: &str| Err(Error::new(Kind::Refused(code), doing.clone(), cause));
-        let Some(content) = self.to_go(save) else {
-            return refuse(Code::NotFound, "there is nothing to send");
-        };
-        if content.size_bytes == 0 || content.size_bytes > MOST_BYTES {
-            return refuse(
-                Code::TooLarge,
-                "it is empty, or over 24 MiB",
-            );
+    /// Sends all that wait, and looks at what the server shows then.
+    fn send_each(
+        &mut self,
+        offers: &mut [Offer<'_>],
+        source: &Source<'_>,
+        attempt: u64,
+        before: &[(String, String)],
+    ) -> Result<()> {
+        // At whose upload there was no answer the last time: it comes after the others.
+        let last = self.silent.take();
+        for is_last in [false, true] {
+            for offer in offers.iter_mut().filter(|offer| offer.result.is_none()) {
+                let version = offer.version;
+                if (last.as_ref() == Some(&version.save)) != is_last {
+                    continue;
+                }
+                (offer.sent, offer.trouble) = (None, None);
+                match self.send(version, source, attempt) {
+                    Ok(sent) => {
+                        self.pending.push(version.clone());
+                        offer.sent = Some(sent);
+                    }
+                    Err(error) if error.kind == Kind::Offline && self.line.is_down() => {
+                        self.silent = Some(version.save.clone());
+                        return Err(error);
+                    }
+                    Err(error) => offer.trouble = Some(error),
+                }
+            }
         }
+        self.look(true)?;
+        self.take_in_raced(before)?;
+        for offer in offers {
+            let Some(sent) = offer.sent.take() else { continue };
+            // What no manifest shows is asked for by its id.
+            if self.known(&sent.save).is_some_and(Known::is_alone) && self.gives(&sent.version, offer.version)
+            {
+                log::warn!("{}: it goes from the server to no other device", offer.version.save);
+                offer.result = Some(self.shelf()?.store_one(offer.version, source)?);
+            }
+        }
+        Ok(())
+    }
+
+    fn send(&mut self, offer: &Version, source: &Source<'_>, attempt: u64) -> Result<Sent> {
+        let save = &offer.save;
+        let refuse =
+            |code, cause| Err(Error::new(Kind::Refused(code), format!("cannot store `{save}`"), cause));
+        let can_go = |content: &Content| (1..=MOST_BYTES).contains(&content.size_bytes);
+        let Some(content) = offer.content.filter(can_go) else {
+            return refuse(Code::TooLarge, "it is empty, or over 24 MiB");
+        };
         if self.known.iter().any(|known| known.disabled && known.save.as_ref() == Some(save)) {
             return refuse(Code::AccessDenied, "syncing it is switched off on the server");
         }
-        let entry = self.entries.iter().find(|entry| self.save_of(entry).as_ref() == Some(save));
-        let entry = entry.or_else(|| self.entries.iter().find(|entry| self.is_nobodys(entry, save)));
-        let latest = entry.and_then(|entry| entry.latest.as_ref());
-        let shown_ms = latest.map_or(0, |latest| latest.modified_ms);
-        if let Some((latest, held)) = latest.map(|latest| (latest.clone(), latest.digest))
-            && attempt == 0
-        {
-            self.show(save, &latest, held)?;
+        // The answer to a question may be bytes that are on the card's store alone.
+        let file = source(offer).or_else(|error| match self.shelf()?.open_content(content) {
+            Ok(file) => Ok(Box::new(file) as Box<dyn Read>),
+            Err(_) => Err(error),
+        });
+        let bytes = bytes_of(save, content, &mut *file?)?;
+        let is_of_save = |entry: &&Entry| {
+            self.known(&entry.id).is_some_and(|known| known.save.as_ref() == Some(save))
+                || self.is_nobodys(entry, save)
+        };
+        let latest = self.entries.iter().find(is_of_save).and_then(|entry| entry.latest.clone());
+        let shown_ms = latest.as_ref().map_or(0, |latest| latest.modified_ms);
+        if let Some(latest) = latest.filter(|_| attempt == 0) {
+            self.show(save, &latest)?;
         }
-        let now_ms = self.line.heard().server_time_unix_s.unwrap_or_else(machine::unix_s) * 1000;
-        let sent_ms = self.sent_ms.iter().filter(|(of, _)| of == save).map(|(_, at_ms)| *at_ms);
-        let after_ms = shown_ms.max(sent_ms.max().unwrap_or(0)).saturating_add(STEP_MS);
+        let now_ms =
+            self.line.heard().server_time_unix_s.unwrap_or_else(machine::unix_s).saturating_mul(1000);
+        let after_ms = shown_ms.saturating_add(STEP_MS);
         let at_ms = if after_ms <= now_ms - OFF_MS { now_ms - OFF_MS } else { after_ms.max(now_ms + OFF_MS) };
-        self.sent_ms.push((save.clone(), at_ms));
-        let text = names::hash_text(&content.digest, save, attempt);
-        self.upload(save, content, &text, at_ms)
+        let at_ms = at_ms.min(now_ms + AHEAD_MS);
+        self.upload(save, &bytes, &names::hash_text(&content.digest, save, attempt), at_ms)
     }
 
     /// Shows what this device took from the server, so that a server that counts what each device holds knows what the next one
     /// goes on from. To theirs it is nothing new.
-    fn show(&mut self, save: &SaveId, latest: &Latest, held: Digest) -> Result<()> {
-        let content = Content { digest: held, size_bytes: latest.size_bytes };
+    fn show(&mut self, save: &SaveId, latest: &Latest) -> Result<()> {
         let own = self.settings.writer.clone();
-        let index = self.shelf()?.index();
-        let is_ours = own.is_some_and(|own| {
-            index.by(&own, save).iter().any(|record| record.record.content == Some(content))
-        });
-        if !is_ours && content.size_bytes > 0 && index.knows(save, &held) {
-            self.upload(save, content, &latest.hash_text, latest.modified_ms)?;
+        let shelf = self.shelf()?;
+        let index = shelf.index();
+        let Some(content) = index.content(save, &latest.digest) else { return Ok(()) };
+        let is_ours = own.is_some_and(|own| index.with(&own, content).is_some());
+        if is_ours || content.size_bytes == 0 {
+            return Ok(());
         }
-        Ok(())
+        let held = shelf.open_content(content).map_err(|error| Error::io("cannot read the store", &error));
+        // Without its bytes there is nothing to show.
+        let Ok(bytes) = held.and_then(|mut file| bytes_of(save, content, &mut file)) else { return Ok(()) };
+        self.upload(save, &bytes, &latest.hash_text, latest.modified_ms).map(drop)
     }
 
-    fn upload(&mut self, save: &SaveId, content: Content, hash_text: &str, at_ms: i64) -> Result<Sent> {
+    fn upload(&mut self, save: &SaveId, bytes: &[u8], hash_text: &str, at_ms: i64) -> Result<Sent> {
         let doing = format!("cannot store `{save}`");
-        let bytes = RefCell::new(Vec::new());
-        let mut sink = |_: &Content, payload: &mut dyn std::io::Read| {
-            let taken = payload.read_to_end(&mut bytes.borrow_mut());
-            taken.map(drop).map_err(|error| Error::io(doing.clone(), &error))
-        };
-        if let Some((_, error)) = self.shelf()?.fetch(&[content], &mut sink)?.pop() {
-            return Err(error);
-        }
-        let file = names::file_name(save, self.is_apart(save));
+        let file = self.file_name(save);
         let fields = json!({
-            "filePath": file, "saveKey": file, "fileSize": content.size_bytes, "action": "upload",
+            "filePath": file, "saveKey": file, "fileSize": bytes.len(), "action": "upload",
             "localPath": names::path(save), "localModifiedAt": at_ms, "contentHash": hash_text,
         });
         let mut body = fields.to_string().into_bytes();
         body.pop();
         body.extend_from_slice(b",\"fileContent\":\"");
-        base64(&bytes.take(), &mut body);
+        base64(bytes, &mut body);
         body.extend_from_slice(b"\"}");
         let data = self.line.ask(&doing, "/sync/files", Some(&body))?;
         if data["uploaded"] != true && data["skipped"] != true {
             return Err(Error::new(Kind::Offline, doing, "the server could not keep it"));
         }
         let id = |name: &str| data[name].as_str().unwrap_or_default().to_owned();
-        self.sent.push(id("saveVersionId"));
-        Ok(Sent { save: id("saveId"), version: id("saveVersionId") })
+        let sent = Sent { save: id("saveId"), version: id("saveVersionId") };
+        self.sent.push(sent.version.clone());
+        self.learn(save, &sent.save, &file);
+        Ok(sent)
     }
 
-    /// Is the plain name another system's game there?
-    fn is_apart(&self, save: &SaveId) -> bool {
-        let is_own = |known: &&told::Known| known.save.as_ref() == Some(save);
-        match self.known.iter().find(is_own) {
-            Some(known) => !names::is_plain_key(&known.key, save),
-            None => {
-                self.known.iter().any(|known| known.save.is_some() && names::is_plain_key(&known.key, save))
+    /// The name of the file there: that of its save, or the first that no other game has.
+    fn file_name(&self, save: &SaveId) -> String {
+        if let Some(own) = self.known.iter().find(|known| known.save.as_ref() == Some(save)) {
+            return [&own.key, ".srm"].concat();
+        }
+        let is_open = |file: &String| {
+            let key = names::key(file);
+            self.known.iter().all(|known| known.is_free || known.key != key)
+        };
+        let mut files = (0..names::NAMES).map(|number| names::file_name(save, number));
+        files.find(is_open).unwrap_or_default()
+    }
+
+    /// Whose the save is that was uploaded to: the next game of its name, in the same batch too, takes another.
+    fn learn(&mut self, save: &SaveId, id: &str, file: &str) {
+        match self.known.binary_search_by(|known| known.id.as_str().cmp(id)) {
+            Ok(at) => {
+                let known = &mut self.known[at];
+                if known.is_free && names::is_key(&known.key, save) {
+                    (known.save, known.is_free) = (Some(save.clone()), false);
+                }
             }
+            Err(at) => self.known.insert(at, Known::new(id.to_owned(), names::key(file), save.clone())),
         }
     }
 
-    /// What the server keeps for this device alone is in no manifest: it is asked for by its id.
-    fn is_kept(&mut self, offer: &Version, sent: &Sent) -> Result<()> {
-        let doing = format!("cannot store `{}`", offer.save);
-        let Some(content) = offer.content else { return Ok(()) };
-        let bytes = self.line.download(&doing, &sent.version, content.size_bytes)?;
-        if Digest::of(&bytes) != content.digest {
-            return Err(Error::new(Kind::Offline, doing, "the server has not kept it"));
-        }
-        log::warn!(
-            "{}: the server keeps it for this device alone",
-            offer.save
-        );
-        Ok(())
+    /// Does the server give back these bytes as that version?
+    fn gives(&mut self, id: &str, version: &Version) -> bool {
+        let bytes = self.line.download("cannot see what was stored", id);
+        bytes.is_ok_and(|bytes| Some(content_of(&bytes)) == version.content)
     }
 
-    fn objects(&mut self) -> Result<Vec<(String, String, u64)>> {
+    fn objects(&mut self) -> Result<Vec<(String, String)>> {
         let doing = self.line.doing("ask for changes on");
         Ok(told::objects(&self.line.ask(&doing, "/sync/files", None)?))
     }
 
     /// What another device sent between our look and our upload is hidden behind ours, or ours behind it: it stands beside it here.
-    fn take_in_raced(&mut self, offers: &[Version], before: &[(String, String, u64)]) -> Result<()> {
+    fn take_in_raced(&mut self, before: &[(String, String)]) -> Result<()> {
         let theirs = self.theirs.clone();
-        for (save, id, size_bytes) in self.objects()? {
-            let is_old = before.iter().any(|(_, version, _)| *version == id);
-            if is_old || self.sent.contains(&id) {
+        for object in self.objects()? {
+            let (save, id) = &object;
+            if before.contains(&object) || self.sent.contains(id) {
                 continue;
             }
-            let save = self.known(&save).and_then(|known| known.save.clone());
-            let Some(save) = save.filter(|save| offers.iter().any(|offer| offer.save == *save)) else {
+            let save = self.known(save).and_then(|known| known.save.clone());
+            let Some(save) = save.filter(|save| self.pending.iter().any(|sent| sent.save == *save)) else {
                 continue;
             };
-            let shown = self.shelf()?.index().by(&theirs, &save);
-            if shown.iter().any(|record| record.record.note == Some(note_of(&id))) {
+            let index = self.shelf()?.index();
+            let shown = index.by(&theirs, &save);
+            if shown.iter().any(|record| record.record.note.as_ref() == Some(&note_of(id))) {
                 continue;
             }
-            let heads = self.shelf()?.index().heads(&save);
-            let shown = self.shelf()?.index().by(&theirs, &save);
+            let heads = index.heads(&save);
             let is_of_now = |content: Option<Content>| heads.iter().any(|head| head.content == content);
             let parent =
                 shown.iter().find(|record| !is_of_now(record.record.content)).map(|record| record.version);
-            let bytes = self.line.download(&format!("cannot fetch `{save}`"), &id, size_bytes)?;
-            let content = Content { digest: Digest::of(&bytes), size_bytes };
-            if bytes.len() as u64 == size_bytes && !is_of_now(Some(content)) {
-                let at_ms = self.line.heard().server_time_unix_s.unwrap_or(0) * 1000;
-                self.keep(&save, (&id, at_ms), &bytes, parent.into_iter().collect(), false)?;
+            match self.line.download(&format!("cannot fetch `{save}`"), id) {
+                Ok(bytes) if !is_of_now(Some(content_of(&bytes))) => {
+                    let at_ms = self.line.heard().server_time_unix_s.unwrap_or(0).saturating_mul(1000);
+                    self.keep(&save, (id, at_ms), &bytes, parent.into_iter().collect(), false)?;
+                }
+                Err(error) if self.line.is_down() => return Err(error),
+                Err(error) => log::warn!("{error}; another device keeps it"),
+                Ok(_) => {}
             }
         }
         Ok(())
     }
+}
+
+/// All bytes, if they are these.
+fn bytes_of(save: &SaveId, content: Content, file: &mut dyn Read) -> Result<Vec<u8>> {
+    let mut bytes = Vec::new();
+    let read = Verified::new(file, content).read_to_end(&mut bytes);
+    read.map_err(|error| Error::new(Kind::Busy, format!("cannot read `{save}` to store it"), error))?;
+    Ok(bytes)
 }

@@ -40,19 +40,45 @@ pub(super) struct Known {
     pub id: String,
     /// Their flat key.
     pub key: String,
-    /// Whose it is: the first, in order, of those that our devices registered under its key.
+    /// Whose it is: the one that our devices registered under its key.
     pub save: Option<SaveId>,
+    /// None of our devices has registered anything under its key. Neither this nor `save`: two games that met there by a race; each
+    /// goes on under another name.
+    pub is_free: bool,
     /// The user said that this device neither sends nor takes it.
     pub disabled: bool,
     /// The user said that this device only sends it.
     pub upload_only: bool,
     /// Each device has its own.
     pub per_device: bool,
+    /// Its newest version is of another client, which takes games of one name for one.
+    pub is_foreign: bool,
+}
+
+impl Known {
+    /// One that an upload has just made.
+    pub(super) fn new(id: String, key: String, save: SaveId) -> Known {
+        Known {
+            id,
+            key,
+            save: Some(save),
+            is_free: false,
+            disabled: false,
+            upload_only: false,
+            per_device: false,
+            is_foreign: false,
+        }
+    }
+
+    /// Goes what is sent there to no other device?
+    pub(super) fn is_alone(&self) -> bool {
+        self.per_device || self.upload_only
+    }
 }
 
 /// The entries of a manifest, and this device's id.
-pub(super) fn manifest(data: &Value) -> Option<(String, Vec<Entry>)> {
-    let device = text(&data["device"]["id"])?;
+pub(super) fn manifest(data: &Value) -> Option<(&Value, Vec<Entry>)> {
+    let device = Some(&data["device"]["id"]).filter(|id| id.is_string())?;
     let entries = data["manifest"].as_array()?.iter().filter_map(|value| {
         Some(Entry {
             id: text(&value["saveId"])?,
@@ -76,33 +102,47 @@ fn latest(value: &Value) -> Option<Latest> {
 }
 
 /// The list of saves, in the order of their ids.
-pub(super) fn saves(data: &Value, device: &str) -> Option<Vec<Known>> {
+pub(super) fn saves(data: &Value, device: &Value) -> Option<Vec<Known>> {
     let mut known = Vec::new();
     for value in data["saves"].as_array()? {
         let (Some(id), Some(key)) = (text(&value["id"]), text(&value["saveKey"])) else { continue };
         let locations = value["locations"].as_array().map_or(&[][..], Vec::as_slice);
-        let ours = locations.iter().filter_map(|location| names::save_at(location["localPath"].as_str()?));
-        let mode = |mode: &str| {
+        let ours = |location: &Value| names::save_at(location["localPath"].as_str()?);
+        let mut of_key = locations.iter().filter_map(ours).filter(|save| names::is_key(&key, save));
+        let first = of_key.next();
+        let is_one = of_key.all(|save| Some(&save) == first.as_ref());
+        let any = |device: &Value, mode: Option<&str>| {
             locations.iter().any(|location| {
-                location["deviceId"] == device && location["syncMode"] == mode && is_ours(location)
+                location["deviceId"] == *device
+                    && mode.is_none_or(|mode| location["syncMode"] == mode)
+                    && ours(location).is_some()
             })
         };
+        let last = &value["latestVersionDevice"]["id"];
         let found = Known {
-            save: ours.filter(|save| names::is_key(&key, save)).min(),
-            disabled: mode("disabled"),
-            upload_only: mode("upload_only"),
+            is_free: first.is_none(),
+            save: first.filter(|_| is_one),
+            disabled: any(device, Some("disabled")),
+            upload_only: any(device, Some("upload_only")),
             per_device: value["syncStrategy"] == "per_device",
+            is_foreign: last.is_string() && !any(last, None),
             key,
             id,
         };
         known.push(found);
     }
+    // A game that went on under a name of its own is looked for there alone.
+    let is_own =
+        |at: &usize| known[*at].save.as_ref().is_some_and(|save| !names::is_plain_key(&known[*at].key, save));
+    for at in (0..known.len()).filter(is_own).collect::<Vec<_>>() {
+        for other in 0..known.len() {
+            if known[other].save == known[at].save && known[other].key.len() < known[at].key.len() {
+                known[other].save = None;
+            }
+        }
+    }
     known.sort_unstable_by(|a, b| a.id.cmp(&b.id));
     Some(known)
-}
-
-fn is_ours(location: &Value) -> bool {
-    location["localPath"].as_str().is_some_and(|path| names::save_at(path).is_some())
 }
 
 /// A text that is there and not of any length.
@@ -110,13 +150,13 @@ fn text(value: &Value) -> Option<String> {
     value.as_str().filter(|text| (1..=1024).contains(&text.len())).map(str::to_owned)
 }
 
-/// Every object of a version: their ids of the save and of the version, and its size.
-pub(super) fn objects(data: &Value) -> Vec<(String, String, u64)> {
+/// Every object of a version: their ids of the save and of the version.
+pub(super) fn objects(data: &Value) -> Vec<(String, String)> {
     let files = data["files"].as_array().map_or(&[][..], Vec::as_slice);
     let object = |value: &Value| {
         let (_, rest) = value["key"].as_str()?.split_once("/saves/")?;
         let (save, version) = rest.split_once("/versions/")?;
-        is_id(version).then(|| Some((save.into(), version.into(), value["size"].as_u64()?))).flatten()
+        is_id(version).then(|| (save.into(), version.into()))
     };
     files.iter().filter_map(object).collect()
 }
