@@ -12,7 +12,7 @@ use std::path::PathBuf;
 
 use retrosync::error::Kind;
 use retrosync::remote::{Folder, Remote, RemoteSettings};
-use retrosync_protocol::{ChangesRequest, Content, Digest, WriterId};
+use retrosync_protocol::{Ask, ChangesRequest, Content, Digest, WriterId};
 use suite::{Ground, Handheld, SAVE};
 use support::card::Firmware;
 use support::device::{Bytes, Device};
@@ -50,6 +50,22 @@ impl Ground for Share {
 }
 
 suite! { Share::new() }
+
+#[test]
+fn a_record_whose_bytes_a_power_cut_took_is_not_called_safe_and_takes_them_again() {
+    let mut share = Share::new();
+    let mut device = Handheld::new(&mut share, "A");
+    device.put(SAVE, b"played", &[]);
+    fs::remove_dir_all(share.store().join("blobs")).unwrap();
+    let digest = Digest::of(b"played");
+    let ask = vec![Ask { save: SAVE.parse().unwrap(), digest }];
+    let request = ChangesRequest { ask, ..ChangesRequest::default() };
+    let known = device.remote.list(&request).unwrap().known;
+    assert_eq!(known, [false], "the attic would let go of the last copy");
+    device.put(SAVE, b"played", &[]);
+    assert_eq!(device.remote.list(&request).unwrap().known, [true]);
+    assert_eq!(device.fetch(&[Content { digest, size_bytes: 6 }]).0[&digest], b"played");
+}
 
 #[test]
 fn a_stick_that_is_not_plugged_in_is_offline_and_no_new_store() {

@@ -172,7 +172,7 @@ impl Retrosync {
         let data = self.line.ask(&doing, "/saves", None)?;
         self.known = told::saves(&data, device).ok_or_else(not_agreed)?;
         for entry in &entries {
-            if let Some(save) = self.save_of(entry) {
+            if let Some(save) = self.save_of(entry).cloned() {
                 self.take_in(&save, entry)?;
             }
         }
@@ -182,9 +182,9 @@ impl Retrosync {
     }
 
     /// Whose entry it is, if this device takes part in it.
-    fn save_of(&self, entry: &Entry) -> Option<SaveId> {
+    fn save_of(&self, entry: &Entry) -> Option<&SaveId> {
         let known = self.known(&entry.id).filter(|known| !(known.disabled || known.upload_only))?;
-        known.save.clone()
+        known.save.as_ref()
     }
 
     /// What the list of saves says of the one of this id.

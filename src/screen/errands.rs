@@ -121,7 +121,7 @@ impl Iterator for Replies {
                 Ok(1..) => {}
                 _ => return None,
             }
-            let value: Value = serde_json::from_str(&line).unwrap_or_default();
+            let value: Value = serde_json::from_slice(line.as_bytes()).unwrap_or_default();
             match (value[0].as_u64(), value.as_i64()) {
                 (Some(number), _) => self.number = number,
                 (None, Some(code)) => return Some((self.number, Reply::Ended(code as i32))),

@@ -99,7 +99,7 @@ impl Retrosync {
 
     /// The content that the server shows now, as it was taken in.
     fn shown(&mut self, save: &SaveId) -> Option<Content> {
-        let entry = self.entries.iter().find(|entry| self.save_of(entry).as_ref() == Some(save));
+        let entry = self.entries.iter().find(|entry| self.save_of(entry) == Some(save));
         let note = Some(note_of(&entry?.latest.as_ref()?.id));
         let theirs = self.theirs.clone();
         let shown = self.shelf().ok()?.index().by(&theirs, save);
