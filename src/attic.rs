@@ -11,7 +11,6 @@ pub use look::{Looked, Measured, contents, look, measure};
 
 use litemap::LiteMap;
 use serde::{Deserialize, Serialize};
-use std::collections::BTreeSet;
 use std::fmt;
 use std::io;
 use std::path::{Path, PathBuf};
@@ -22,6 +21,7 @@ use retrosync_protocol::{Content, Digest, SaveId};
 use crate::durable::{self, Log, MOST_COUNTED, Order};
 use crate::error::{Error, Kind, Problem, Result};
 use crate::root::STATE_FOLDER;
+use crate::set::Set;
 use crate::snapshot::RelativePath;
 use crate::volume::{Appender, EntryKind, Volume, VolumeFile, rewound};
 use crate::whole;
@@ -334,7 +334,7 @@ impl Attic {
 }
 
 /// The numbers of the files in the attic's folder, which is made where it is missing.
-fn files_in(volume: &dyn Volume, folder: &Path) -> io::Result<BTreeSet<u64>> {
+fn files_in(volume: &dyn Volume, folder: &Path) -> io::Result<Set<u64>> {
     let listed = match volume.list(folder) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => {
             let state_dir = folder.parent().unwrap_or(Path::new("."));

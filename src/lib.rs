@@ -47,6 +47,7 @@ pub mod root;
 pub mod scan;
 pub mod screen;
 pub mod selection;
+pub mod set;
 pub mod snapshot;
 pub mod supervise;
 pub mod survey;

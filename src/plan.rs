@@ -28,11 +28,10 @@ mod guards;
 mod resume;
 mod step;
 
-use std::collections::BTreeSet;
-
 use retrosync_protocol::{Content, Head, Kind, SaveId, VersionId, WriterId};
 
 use crate::selection::Selection;
+use crate::set::Set;
 use crate::snapshot::{Base, BaseEntry, Doubt, Listing, Local, LocalSave, Place};
 
 pub use step::{Halt, Question, Step};
@@ -55,7 +54,7 @@ pub struct Policy {
     /// Why nothing may be written into save folders now (a game runs), if so.
     pub frozen: Option<String>,
     /// Saves that changed on this device a moment ago: not written to, whatever else.
-    pub fresh: BTreeSet<SaveId>,
+    pub fresh: Set<SaveId>,
     /// The user has said that a mass change is meant.
     pub accept_mass_change: bool,
     /// What is left alone altogether.

@@ -389,7 +389,7 @@ fn check(case: &Case) {
             Step::Choose { .. } => panic!("nobody allowed it: {}", line()),
         }
     }
-    let distinct: BTreeSet<_> = case.heads.iter().map(|n| head(*n).content).collect();
+    let distinct: std::collections::BTreeSet<_> = case.heads.iter().map(|n| head(*n).content).collect();
     if distinct.len() > 1 && !case.unread {
         assert!(
             plan.questions.iter().any(|q| matches!(q, Question::Conflict { .. })),

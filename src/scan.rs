@@ -7,7 +7,7 @@
 
 mod names;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::fmt;
 use std::io;
 use std::path::{Path, PathBuf};
@@ -20,6 +20,7 @@ use crate::error::{Error, Kind, Problem};
 use crate::formats::{self, set::MOST_TREE_BYTES};
 use crate::naming::{Identified, Naming, OPAQUE_MOST_BYTES, SaveFolder};
 use crate::root::STATE_FOLDER;
+use crate::set::Set;
 use crate::snapshot::{Base, BaseEntry, Doubt, Listing, Local, LocalSave, Place, RootState, Stamp};
 use crate::volume::{EntryKind, Volume};
 use crate::whole;
@@ -61,7 +62,7 @@ pub struct Found {
     /// Files in save folders that may be saves and are not synced, and why.
     pub left_out: Vec<(Place, String)>,
     /// Saves that were changing while they were read.
-    pub changing: BTreeSet<SaveId>,
+    pub changing: Set<SaveId>,
     /// Something could not be read: what was played there waits for the next look.
     pub failing: bool,
     /// How many files were read.

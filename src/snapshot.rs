@@ -3,12 +3,14 @@
 //!
 //! PURE: plain values. `Local` knows a save by its bytes, `Listing` by its version; only `Base` knows both.
 
-use std::collections::{BTreeSet, VecDeque};
+use std::collections::VecDeque;
 use std::fmt;
 use std::path::{Path, PathBuf};
 
 use litemap::LiteMap;
 use retrosync_protocol::{Content, Digest, Epoch, Head, SaveId, VersionId};
+
+use crate::set::Set;
 
 /// How many earlier digests a base entry remembers.
 pub const ANCESTORS: usize = 16;
@@ -144,7 +146,7 @@ pub struct Local {
     /// What was read.
     pub saves: LiteMap<SaveId, LocalSave>,
     /// Is there, could not be read or was changing: left out of the plan.
-    pub unread: BTreeSet<SaveId>,
+    pub unread: Set<SaveId>,
     /// Saves of the listing that are absent here, and where each would go: only those whose game is on this device.
     pub homes: LiteMap<SaveId, Place>,
     /// By root number.
@@ -164,9 +166,9 @@ pub struct Listing {
     /// Each save's heads; never empty lists.
     pub saves: LiteMap<SaveId, Vec<Head>>,
     /// Contents that the remote said are in the save's history (case H).
-    pub known: BTreeSet<(SaveId, Digest)>,
+    pub known: Set<(SaveId, Digest)>,
     /// Saves whose head the remote knows and whose bytes it has lost: whoever has them gives them again.
-    pub lacking: BTreeSet<SaveId>,
+    pub lacking: Set<SaveId>,
 }
 
 /// The version of one save that was last equal on both sides.

@@ -2,7 +2,6 @@
 //!
 //! Reads beside a running daemon; writes nothing. What `status`, `history` and the screen tell is the same.
 
-use std::collections::BTreeSet;
 use std::path::PathBuf;
 
 use litemap::LiteMap;
@@ -17,6 +16,7 @@ use crate::plan::{Plan, Policy, Step, plan};
 use crate::remote::Remote;
 use crate::root::STATE_FOLDER;
 use crate::scan::{Found, Request, Scanner, Sweep};
+use crate::set::Set;
 use crate::snapshot::RootState;
 use crate::whole;
 
@@ -156,7 +156,7 @@ pub fn is_paired(ground: &Ground, looked: &Looked) -> bool {
 }
 
 /// Every save that this card knows of.
-pub fn known(looked: &Looked) -> BTreeSet<SaveId> {
+pub fn known(looked: &Looked) -> Set<SaveId> {
     let attics = looked.attics.iter().flatten().flat_map(|attic| attic.list(None)).map(|entry| entry.save);
     let journal = looked.journal.base().saves.keys().chain(looked.journal.listing().saves.keys()).cloned();
     journal.chain(attics).collect()

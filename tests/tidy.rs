@@ -7,7 +7,8 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 /// Values in, values out.
-const PURE: &[&str] = &["plan", "naming", "profile", "pace", "formats", "nearest", "table", "selection"];
+const PURE: &[&str] =
+    &["plan", "naming", "profile", "pace", "formats", "nearest", "table", "selection", "set"];
 
 /// The pure files of the screen, below `src/screen/`; folders with all that is in them.
 const PURE_OF_SCREEN: &[&str] =
@@ -45,7 +46,7 @@ const FLOORS: &[&[&str]] = &[
         "network", "config", "boot", "discover",
     ],
     &["root", "profile", "naming", "pace", "formats", "whole", "facts", "retroarch_cfg"],
-    &["volume", "snapshot", "error", "nearest", "table", "supervise", "selection"],
+    &["volume", "snapshot", "error", "nearest", "table", "supervise", "selection", "set"],
 ];
 
 const WARN_LINES: usize = 500;

@@ -1,7 +1,5 @@
 //! `retrosync history`: the attic (offline) and the server's versions of one save in one list.
 
-use std::collections::BTreeSet;
-
 use retrosync_protocol::{Code, Digest, HistoryEntry, SaveId};
 use serde_json::{Value, json};
 
@@ -10,6 +8,7 @@ use crate::cli::{Call, Command, questions, saves};
 use crate::error::{Error, Kind, Result};
 use crate::parts::Ground;
 use crate::report::{self, Exit};
+use crate::set::Set;
 use crate::survey::{self, Survey};
 
 /// `retrosync history`.
@@ -70,7 +69,7 @@ fn run(call: &Call) -> Result<Exit> {
     }
 }
 
-fn list(call: &Call, known: &BTreeSet<SaveId>) -> Exit {
+fn list(call: &Call, known: &Set<SaveId>) -> Exit {
     call.output.value(&json!({ "saves": known }));
     for save in known {
         call.output.line(save.as_str());

@@ -46,8 +46,8 @@ fn run(call: &Call) -> Result<Exit> {
     }
     if !again && let Some(user) = stands(&ground, &taken, &server) {
         let name = taken.identity.facts.device_name.clone();
-        let value =
-            json!({ "paired": true, "already": true, "server": server, "user": user, "device_name": name });
+        let mut value = paired_value(&server, &user, &name);
+        value["already"] = true.into();
         let text = format!("this device is paired with {server} as `{name}` of `{user}`");
         return Ok(found(call, &ground, value, &text));
     }
@@ -66,11 +66,14 @@ fn run(call: &Call) -> Result<Exit> {
         ground.config.override_with("server", &server)?;
         pair(&ground, &mut taken, out)
     })?;
-    let value = json!({
-        "paired": true, "server": server, "user": paired.user, "device": paired.device, "device_name": paired.device_name
-    });
+    let mut value = paired_value(&server, &paired.user, &paired.device_name);
+    value["device"] = json!(paired.device);
     let text = format!("paired: this is `{}` of `{}`, on {server}", paired.device_name, paired.user);
     Ok(found(call, &ground, value, &text))
+}
+
+fn paired_value(server: &str, user: &str, name: &str) -> Value {
+    json!({ "paired": true, "server": server, "user": user, "device_name": name })
 }
 
 /// Shows codes until one is typed.

@@ -1,6 +1,5 @@
 //! Which save or version a person means: a whole id, or a part that only one has; else the candidates.
 
-use std::collections::BTreeSet;
 use std::io::ErrorKind;
 
 use retrosync_protocol::{Code, Kind as SaveKind, SaveId};
@@ -8,6 +7,7 @@ use retrosync_protocol::{Code, Kind as SaveKind, SaveId};
 use crate::error::{Error, Kind, Problem, Result};
 use crate::naming::Identified;
 use crate::parts::Ground;
+use crate::set::Set;
 use crate::snapshot::{Place, RelativePath};
 use crate::volume::EntryKind;
 use crate::whole;
@@ -78,7 +78,7 @@ pub struct Counted {
 pub fn count<'a>(ground: &Ground, known: impl Iterator<Item = &'a SaveId>) -> (Counted, Vec<Problem>) {
     let (naming, mut problems) = ground.naming();
     let games_count = naming.games().count();
-    let (mut found, mut left_out, mut with_clock) = (BTreeSet::new(), Vec::new(), Vec::new());
+    let (mut found, mut left_out, mut with_clock) = (Set::default(), Vec::new(), Vec::new());
     for left in &ground.profile.unsynced {
         let path = RelativePath::new(&left.path)
             .filter(|_| ground.site.resolve(&ground.profile, &left.path).exists());

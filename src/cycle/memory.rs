@@ -1,6 +1,5 @@
 //! What one run of the program remembers between cycles. Losing it costs a few readings, never a save.
 
-use std::collections::BTreeSet;
 use std::fmt;
 use std::sync::Arc;
 
@@ -12,6 +11,7 @@ use crate::error::Error;
 use crate::live::Live;
 use crate::playing::{Hooks, Launches};
 use crate::scan::{Found, Scanner, Sweep};
+use crate::set::Set;
 use crate::snapshot::{Base, Place};
 use crate::volume::Volume;
 
@@ -101,7 +101,7 @@ impl Memory {
     }
 
     /// Saves that changed here a moment ago.
-    pub(super) fn fresh(&mut self, now_boot_ms: u64, fresh_save_s: u64) -> BTreeSet<SaveId> {
+    pub(super) fn fresh(&mut self, now_boot_ms: u64, fresh_save_s: u64) -> Set<SaveId> {
         self.last_change.retain(|_, at| now_boot_ms.saturating_sub(*at) < fresh_save_s.saturating_mul(1_000));
         self.last_change.keys().cloned().collect()
     }

@@ -1,7 +1,5 @@
 //! What a cycle saw and did: for the command line, the log, and for pace.
 
-use std::collections::BTreeSet;
-
 use retrosync_protocol::SaveId;
 
 use crate::apply::{Deed, Outcome};
@@ -9,6 +7,7 @@ use crate::error::{Error, Problem};
 use crate::pace::Ending;
 use crate::plan::{Halt, Plan, Question, Step};
 use crate::scan::Found;
+use crate::set::Set;
 use crate::snapshot::Place;
 
 /// What a cycle saw and did.
@@ -35,7 +34,7 @@ pub struct CycleReport {
     /// The remote asked to be left alone this long, in seconds.
     pub retry_after_s: Option<u64>,
     /// The saves that are on this device.
-    pub saves: BTreeSet<SaveId>,
+    pub saves: Set<SaveId>,
     /// How many files were read.
     pub read: usize,
     /// How many requests for changes were made (uploads and downloads not counted).

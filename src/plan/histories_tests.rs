@@ -162,7 +162,7 @@ fn history(seed: u64) {
         }
     }
     let heads = remote.heads();
-    let distinct: BTreeSet<_> = heads.iter().map(|h| h.content).collect();
+    let distinct: std::collections::BTreeSet<_> = heads.iter().map(|h| h.content).collect();
     let versions = remote.versions.len();
     for (who, handheld) in handhelds.iter_mut().enumerate() {
         for kept in handheld.bytes.iter().chain(&handheld.attic) {

@@ -64,7 +64,7 @@ fn a_state_that_would_hide_a_newer_battery_save_goes_when_it_is_stored_and_not_b
 
 #[test]
 fn a_state_stays_as_long_as_the_save_that_it_hides_may_not_come() {
-    let fresh = Policy { fresh: [id(BATTERY)].into(), ..Policy::default() };
+    let fresh = Policy { fresh: [id(BATTERY)].into_iter().collect(), ..Policy::default() };
     assert_eq!(told(&case(4, Some((4, 10, 8)), &fresh)), Vec::<String>::new());
 }
 

@@ -9,7 +9,7 @@ use std::io::Read;
 use std::time::{Duration, Instant};
 
 use retrosync_protocol::{Code, Content, Head, Problem, SaveId, StoreResult, Version};
-use serde_json::json;
+use serde_json::Value;
 
 use super::line::base64;
 use super::told::{self, Entry, Known, Latest};
@@ -253,13 +253,14 @@ impl Retrosync {
     fn upload(&mut self, save: &SaveId, bytes: &[u8], hash_text: &str, at_ms: i64) -> Result<Sent> {
         let doing = format!("cannot store `{save}`");
         let file = self.file_name(save);
-        let fields = json!({
-            "filePath": file, "saveKey": file, "fileSize": bytes.len(), "action": "upload",
-            "localPath": names::path(save), "localModifiedAt": at_ms, "contentHash": hash_text,
-        });
-        let mut body = fields.to_string().into_bytes();
-        body.pop();
-        body.extend_from_slice(b",\"fileContent\":\"");
+        let text = |text: &str| Value::from(text).to_string();
+        let (name, path) = (text(&file), text(&names::path(save)));
+        let (size, hash) = (bytes.len(), text(hash_text));
+        let mut body = format!(
+            "{{\"action\":\"upload\",\"filePath\":{name},\"saveKey\":{name},\"localPath\":{path},\"fileSize\":{size},\
+             \"localModifiedAt\":{at_ms},\"contentHash\":{hash},\"fileContent\":\""
+        )
+        .into_bytes();
         base64(bytes, &mut body);
         body.extend_from_slice(b"\"}");
         let data = self.line.ask(&doing, "/sync/files", Some(&body))?;
