@@ -31,18 +31,8 @@ fn form_token(browser: &Browser<'_>) -> String {
 #[test]
 fn a_bucket_that_vanished_or_was_emptied_is_told_in_every_voice_and_loses_no_record() {
     let Some(bucket) = Bucket::start() else { return };
-    let folder = tempfile::tempdir().unwrap();
-    let [config, secret] = ["server.toml", "secret"].map(|name| folder.path().join(name));
-    std::fs::write(&secret, "secret of the tests\n").unwrap();
-    let text = format!(
-        "[s3]\nbucket = \"{}\"\nendpoint = \"{}\"\nplain_http = true\naccess_key = \"key\"\nsecret_key_file = \"{}\"\ntimeout_s = 5\n",
-        bucket.name(),
-        bucket.endpoint(),
-        secret.display()
-    );
-    std::fs::write(&config, text).unwrap();
-    let config = config.to_str().unwrap().to_owned();
-    let server = Server::start_in(folder, &["--open-registration", "--config", &config]);
+    let server = Server::start_over(None, Some(bucket), &["--open-registration"]);
+    let bucket = server.bucket.as_ref().unwrap();
     let browser = registered(&server);
     let device = server.pair("Miyoo", "ada");
     let key = foreign_key(&server);
