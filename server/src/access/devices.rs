@@ -43,6 +43,20 @@ impl Access {
         })
     }
 
+    /// Is a device that has waited still let in? It may have been revoked meanwhile.
+    ///
+    /// # Errors
+    /// `unauthorized`, `revoked`.
+    pub async fn is_still_in(&self, asker: &Asker) -> Answer<()> {
+        let Some(device) = &asker.device else { return Ok(()) };
+        let mut tx = self.catalog.begin(catalog::Access::Glance).await?;
+        match tx.device(device).await? {
+            Some(device) if device.revoked => Err(revoked()),
+            Some(_) => Ok(()),
+            None => Err(unknown_token()),
+        }
+    }
+
     /// Noted at once: somebody looks at the dashboard to see whether the pairing worked.
     async fn first_seen(&self, device: &DeviceRecord, now_unix_s: i64) {
         let seen = [(device.device.clone(), now_unix_s)];

@@ -110,6 +110,15 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn an_unknown_name_costs_the_same_hash_as_a_known_one() {
+        let known = Passwords::default().hash("correct horse").await.unwrap();
+        let (known, nobodys) = (PasswordHash::new(&known).unwrap(), PasswordHash::new(NOBODYS).unwrap());
+        assert_eq!((known.algorithm, known.version), (nobodys.algorithm, nobodys.version));
+        assert_eq!(known.params, nobodys.params);
+        assert_eq!(known.hash.unwrap().len(), nobodys.hash.unwrap().len());
+    }
+
+    #[tokio::test]
     async fn a_flood_of_logins_hashes_two_at_a_time() {
         let passwords = Passwords::default();
         let (running, most) = (AtomicUsize::new(0), AtomicUsize::new(0));

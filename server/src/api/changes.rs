@@ -51,5 +51,9 @@ pub(super) async fn post(
 
 async fn answer(app: &App, asker: &Asker, request: &ChangesRequest) -> Reply {
     let waiting = app.library.changes_or_wait(asker, request, || app.now_unix_s());
-    json(&until_stop(app, waiting).await?)
+    let changes = until_stop(app, waiting).await?;
+    if request.wait_s > 0 && !changes.saves.is_empty() {
+        app.access.is_still_in(asker).await?;
+    }
+    json(&changes)
 }

@@ -1,5 +1,7 @@
 //! Whose devices and saves are whose.
 
+use std::time::Duration;
+
 use retrosync_protocol::Digest;
 use serde_json::{Value, json};
 
@@ -34,6 +36,21 @@ fn devices_are_listed_renamed_and_revoked() {
     let quiet = bearer(&miyoo.token);
     let no_key = server.api("PATCH", &path, &[("authorization", &quiet)], Some(b"{\"name\":\"x\"}"));
     assert_eq!(no_key.code(), "malformed", "a change without an operation id");
+}
+
+#[test]
+fn a_device_that_is_revoked_while_it_waits_hears_of_no_save_any_more() {
+    let server = with_ada();
+    let (miyoo, lost) = (server.pair("Miyoo", "ada"), server.pair("Lost", "ada"));
+    let refused = std::thread::scope(|scope| {
+        let waiting = scope.spawn(|| lost.get("/changes?since=0&wait_s=120"));
+        // Time to begin to wait; should it come late, it is refused at its door.
+        std::thread::sleep(Duration::from_millis(500));
+        assert_eq!(miyoo.change("DELETE", &format!("/devices/{}", lost.id), "d-1", &Value::Null).status, 204);
+        miyoo.store("op-1", &version(SAVE, Some(b"secret"), &[], 1, 1), Some(b"secret"));
+        waiting.join().unwrap()
+    });
+    assert_eq!((refused.status, refused.code().as_str()), (401, "revoked"));
 }
 
 #[test]
