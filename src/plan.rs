@@ -28,7 +28,7 @@ mod guards;
 mod resume;
 mod step;
 
-use retrosync_protocol::{Content, Head, Kind, SaveId, VersionId, WriterId};
+use retrosync_protocol::{Content, Head, Kind, SaveId, VersionId, WriterId, keeps_its_size};
 
 use crate::selection::Selection;
 use crate::set::Set;
@@ -264,8 +264,7 @@ impl Decision<'_> {
             let chip = self.save.system() == "gba" && found.stamp.size_bytes >= b.stamp.size_bytes;
             b.content.is_some_and(|c| found.content.size_bytes < c.size_bytes) && !chip
         };
-        let shrank =
-            !matches!(self.save.kind(), Kind::State | Kind::Tree | Kind::Rtc) && agreed.is_some_and(shorter);
+        let shrank = keeps_its_size(self.save) && agreed.is_some_and(shorter);
         found.doubt.or(shrank.then_some(Doubt::Shrunk))
     }
 

@@ -8,6 +8,7 @@ use std::fmt;
 use std::path::{Path, PathBuf};
 
 use litemap::LiteMap;
+pub use retrosync_protocol::Doubt;
 use retrosync_protocol::{Content, Digest, Epoch, Head, SaveId, VersionId};
 
 use crate::set::Set;
@@ -92,30 +93,6 @@ pub struct Stamp {
     pub mtime_ns: i64,
     /// The inode, and of which file system; on FAT it changes with each mount.
     pub inode: u64,
-}
-
-/// Why the bytes of a save are doubted.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum Doubt {
-    /// Zero bytes.
-    Empty,
-    /// All 0x00 or all 0xFF.
-    Blank,
-    /// Shorter than what was agreed on.
-    Shrunk,
-    /// A container that ends early or does not unpack.
-    Torn,
-}
-
-impl fmt::Display for Doubt {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Doubt::Empty => "it is empty",
-            Doubt::Blank => "it is blank",
-            Doubt::Shrunk => "it shrank",
-            Doubt::Torn => "it is torn",
-        })
-    }
 }
 
 /// A save as it lies on a card, stably read.

@@ -5,6 +5,7 @@
 
 mod digest;
 pub mod discovery;
+mod doubt;
 mod frames;
 mod heads;
 mod messages;
@@ -16,6 +17,7 @@ mod version;
 mod wire;
 
 pub use digest::{Digest, Hasher};
+pub use doubt::{Doubt, Watched, keeps_its_size};
 pub use frames::{Body, Encoding, FRAMES_CONTENT_TYPE, FrameError, MAX_HEADER_BYTES, encode_header};
 pub use heads::heads_of;
 pub use messages::*;

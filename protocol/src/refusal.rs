@@ -73,6 +73,8 @@ codes! {
     ContentMissing "content_missing" 422 "Unprocessable Content",
     /// The bytes are not of the digest named.
     DigestMismatch "digest_mismatch" 422 "Unprocessable Content",
+    /// A person brought bytes that are doubted: asked once whether they are meant.
+    Doubted "doubted" 422 "Unprocessable Content",
     /// Over a limit.
     TooLarge "too_large" 413 "Content Too Large",
     /// The request's body did not arrive in time.

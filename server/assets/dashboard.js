@@ -24,8 +24,11 @@ function tellTimes() {
     const at = new Date(time.dateTime);
     if (Number.isNaN(at.getTime())) continue;
     time.title = at.toLocaleString();
-    const text = near((Date.now() - at.getTime()) / 1000);
-    if (text) time.textContent = text;
+    const ago = (Date.now() - at.getTime()) / 1000;
+    const text = near(ago);
+    const clock = at.toLocaleString(undefined, { dateStyle: "medium", timeStyle: "short" });
+    if ("whole" in time.dataset) time.textContent = !text ? clock : ago < 3600 ? text : `${text}, ${clock}`;
+    else if (text) time.textContent = text;
   }
 }
 
@@ -180,6 +183,12 @@ addEventListener("drop", (event) => {
   const form = dropForm();
   if (!carriesFiles(event) || !form) return;
   event.preventDefault();
+  const several = event.dataTransfer.files.length > 1;
+  form.querySelector("[data-several]").hidden = !several;
+  if (several) {
+    if (form.closest("details")) form.closest("details").open = true;
+    return form.scrollIntoView({ block: "center" });
+  }
   const input = form.elements.namedItem("file");
   input.files = event.dataTransfer.files;
   if (form.dataset.drop === "send") return form.requestSubmit();

@@ -28,6 +28,8 @@ pub mod compat;
 #[cfg(feature = "serve")]
 pub mod config;
 #[cfg(feature = "serve")]
+mod folders;
+#[cfg(feature = "serve")]
 pub mod health;
 #[cfg(feature = "serve")]
 pub mod keep;

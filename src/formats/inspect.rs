@@ -2,7 +2,7 @@
 
 use std::io::{self, Read};
 
-use retrosync_protocol::{Content, Hasher, SaveId};
+use retrosync_protocol::{Content, Hasher, SaveId, Watched};
 
 use super::{payload, rzip::may_be_container};
 use crate::snapshot::Doubt;
@@ -13,31 +13,20 @@ const WINDOW_BYTES: usize = 16 << 10;
 #[derive(Clone, Default)]
 pub struct Inspector {
     hasher: Hasher,
-    size_bytes: u64,
-    has_content: bool,
-    blank: u8,
+    watched: Watched,
 }
 
 impl Inspector {
     /// Adds bytes of the payload.
     pub fn update(&mut self, bytes: &[u8]) {
-        if self.size_bytes == 0 {
-            self.blank = bytes.first().copied().unwrap_or_default();
-        }
-        let blank = matches!(self.blank, 0x00 | 0xff) && bytes.iter().all(|byte| *byte == self.blank);
-        self.has_content |= !blank && !bytes.is_empty();
+        self.watched.update(bytes);
         self.hasher.update(bytes);
-        self.size_bytes += bytes.len() as u64;
     }
 
     /// What it was: `Empty`, or `Blank` (all 0x00, all 0xFF), or nothing to doubt.
     pub fn finish(self) -> (Content, Option<Doubt>) {
-        let doubt = match (self.size_bytes, self.has_content) {
-            (0, _) => Some(Doubt::Empty),
-            (_, false) => Some(Doubt::Blank),
-            _ => None,
-        };
-        (Content { digest: self.hasher.finish(), size_bytes: self.size_bytes }, doubt)
+        let size_bytes = self.watched.size_bytes();
+        (Content { digest: self.hasher.finish(), size_bytes }, self.watched.doubt())
     }
 }
 

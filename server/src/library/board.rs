@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 
 use bytes::Bytes;
 use retrosync_protocol::{
-    Code, Content, DeviceId, Digest, SaveHeads, SaveId, StoreResult, Version, VersionId,
+    Code, Content, DeviceId, Digest, Doubt, SaveHeads, SaveId, StoreResult, Version, VersionId, keeps_its_size,
 };
 
 use super::choice::CLIENT;
@@ -16,6 +16,10 @@ use crate::refusal::Refusal;
 
 /// A label is a few words.
 const MOST_LABEL_BYTES: usize = 80;
+/// A file is asked about when it is so many times as large as the save: emulators disagree about less.
+const GROWN: u64 = 4;
+/// As large as the largest chip of a cartridge, twice: that much is padding.
+const UNASKED_BYTES: u64 = 256 << 10;
 /// How often another of the user's own writes may come first.
 const TRIES: u32 = 8;
 
@@ -43,6 +47,10 @@ pub struct Brought {
     pub heads: Vec<VersionId>,
     /// In the person's words.
     pub note: Option<String>,
+    /// What is doubted of the bytes by themselves.
+    pub doubt: Option<Doubt>,
+    /// The person was asked about a doubt, and means it.
+    pub sure: bool,
 }
 
 /// How many saves of a system a device sent or was given.
@@ -95,11 +103,16 @@ impl Library {
     }
 
     /// Stores a file that a person brings, over the heads that they saw: with other heads by now it becomes a branch, as
-    /// any store does (promise 2). Bringing the same again changes nothing.
+    /// any store does (promise 2). Bringing the same again changes nothing. What is doubted moves no head before the person
+    /// is sure of it.
     ///
     /// # Errors
-    /// As a store: `quota_full`, `content_missing`, `unknown_parent`, `malformed`.
+    /// `doubted`, with what is odd about it; as a store: `quota_full`, `content_missing`, `unknown_parent`, `malformed`.
     pub async fn bring(&self, asker: &Asker, file: &Brought, now_unix_s: i64) -> Answer<StoreResult> {
+        let (size_bytes, doubt) = (file.content.size_bytes, file.doubt);
+        if let Some(why) = self.oddity(asker, &file.save, doubt, size_bytes).await?.filter(|_| !file.sure) {
+            return Err(Refusal::new(Code::Doubted, why).help("nothing has changed; say that you are sure"));
+        }
         let mut parents = file.heads.clone();
         parents.sort();
         parents.dedup();
@@ -131,6 +144,29 @@ impl Library {
             }
         }
         Err(Refusal::new(Code::Unavailable, "too much is changed at once").retry_after_s(1))
+    }
+
+    /// Why a file of this size is probably not this save, for people: what all devices doubt (README 1.4), or much larger than a save
+    /// that keeps its size. No device could bring another kind of file here, but a hand that slips can.
+    ///
+    /// # Errors
+    /// When the catalog fails.
+    pub async fn oddity(
+        &self,
+        asker: &Asker,
+        save: &SaveId,
+        doubt: Option<Doubt>,
+        size_bytes: u64,
+    ) -> Answer<Option<&'static str>> {
+        let mut tx = self.catalog.begin(Access::Read).await?;
+        let heads = match tx.save(asker.user, save).await? {
+            Some(known) => heads::of(tx.as_mut(), known.row).await?,
+            None => vec![],
+        };
+        drop(tx);
+        let had: Vec<u64> =
+            heads.iter().filter_map(|head| head.record.content).map(|content| content.size_bytes).collect();
+        Ok(odd(save, doubt, size_bytes, &had))
     }
 
     /// Pins a version or lets it go, and gives it a label or takes it away.
@@ -251,6 +287,20 @@ impl Library {
     }
 }
 
+/// What is odd about a file of this size beside heads of those: for people, or nothing.
+fn odd(save: &SaveId, doubt: Option<Doubt>, size_bytes: u64, had: &[u64]) -> Option<&'static str> {
+    let keeps = keeps_its_size(save);
+    let shrank = keeps && had.iter().min().is_some_and(|least| size_bytes < *least);
+    let grew = keeps && had.iter().max().is_some_and(|most| size_bytes > most.saturating_mul(GROWN).max(UNASKED_BYTES));
+    match doubt.or(shrank.then_some(Doubt::Shrunk)) {
+        Some(Doubt::Empty) => Some("the file is empty"),
+        Some(Doubt::Blank) => Some("the file is blank: every byte of it is the same, so it holds no game"),
+        Some(Doubt::Shrunk) => Some("the file is smaller than the save"),
+        Some(Doubt::Torn) => Some("the file is torn: it ends early"),
+        None => grew.then_some("the file is much larger than the save"),
+    }
+}
+
 /// An event of this asker about a save.
 pub(super) fn about(
     asker: &Asker,
@@ -285,4 +335,34 @@ pub(super) async fn pin_others(
         tx.put_mark(row, &Mark { version: head.id, pinned: true, label }).await?;
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+
+    use super::*;
+
+    #[test]
+    fn a_file_that_is_probably_not_this_save_is_odd() {
+        let larger = Some("the file is much larger than the save");
+        let smaller = Some("the file is smaller than the save");
+        let blank = Some("the file is blank: every byte of it is the same, so it holds no game");
+        let rows: [(&str, &str, Option<Doubt>, u64, &[u64], Option<&str>); 11] = [
+            ("the same size", "gb/sram/T", None, 8192, &[8192], None),
+            ("one byte less", "gb/sram/T", None, 8191, &[8192], smaller),
+            ("with the clock that another emulator adds", "gb/sram/T", None, 8192 + 48, &[8192], None),
+            ("padded to a larger chip", "gba/sram/T", None, 131_072, &[8192], None),
+            ("a photo", "gb/sram/T", None, 3 << 20, &[8192], larger),
+            ("the first of its name", "gb/sram/T", None, 3 << 20, &[], None),
+            ("as large as one side of a question", "gb/sram/T", None, 8192, &[8192, 32_768], None),
+            ("smaller than both sides", "gb/sram/T", None, 4096, &[8192, 32_768], smaller),
+            ("a state, whose size changes", "gb/state.auto@x/T", None, 10, &[8192], None),
+            ("zeroes of the right size", "gb/sram/T", Some(Doubt::Blank), 8192, &[8192], blank),
+            ("zeroes where nothing is", "gb/sram/T", Some(Doubt::Blank), 8192, &[], blank),
+        ];
+        for (what, save, doubt, size_bytes, had, told) in rows {
+            assert_eq!(odd(&save.parse().unwrap(), doubt, size_bytes, had), told, "{what}");
+        }
+    }
 }

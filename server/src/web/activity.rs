@@ -9,7 +9,8 @@ use serde::Deserialize;
 use super::frame::Frame;
 use super::page::{PageReply, Params, show};
 use super::session::{Visitor, escaped};
-use super::words::{When, kind, picture, system};
+use super::naming::{kind, picture, system, title};
+use super::words::When;
 use crate::app::App;
 use crate::catalog::{Event, EventFilter};
 
@@ -129,11 +130,11 @@ fn row(event: &Event, now_unix_s: i64) -> Row {
     let (did, tone) = told(&event.kind);
     let save = event.save.as_ref();
     Row {
-        picture: save.map_or("", |save| picture(save.system())),
+        picture: save.map_or("", picture),
         tone,
         device: if event.device_name == "dashboard" { "You".into() } else { event.device_name.clone() },
         did: did.to_owned(),
-        title: save.map(|save| save.title().to_owned()).unwrap_or_default(),
+        title: save.map(|save| title(save).to_owned()).unwrap_or_default(),
         kind: save.map(|save| format!("{} {}", system(save.system()), kind(save))).unwrap_or_default(),
         link: save.map(|save| format!("/save?id={}", escaped(save.as_str()))).unwrap_or_default(),
         text: event.text.clone(),

@@ -12,7 +12,8 @@ use serde::Deserialize;
 use super::frame::Frame;
 use super::page::{Named, PageReply, see, show};
 use super::session::{Form, Visitor};
-use super::words::{When, grouped, picture, system};
+use super::naming::{firmware, picture_of, system};
+use super::words::{When, grouped};
 use crate::access::Report;
 use crate::app::App;
 use crate::library::Synced;
@@ -67,7 +68,7 @@ pub(super) async fn page(State(app): State<Arc<App>>, visitor: Visitor) -> PageR
 
 fn card(device: Device, report: Report, synced: Vec<&Synced>, now_unix_s: i64) -> Card {
     let of = |synced: &&Synced| Of {
-        picture: picture(&synced.system),
+        picture: picture_of(&synced.system),
         title: system(&synced.system).to_owned(),
         count: grouped(synced.saves),
     };
@@ -75,7 +76,7 @@ fn card(device: Device, report: Report, synced: Vec<&Synced>, now_unix_s: i64) -
     Card {
         id: device.device.to_string(),
         name: device.name,
-        profile: device.profile,
+        profile: firmware(&device.profile).to_owned(),
         client: device.client,
         paired: When::new(device.paired_unix_s, now_unix_s),
         seen: device.last_seen_unix_s.map(|seen| When::new(seen, now_unix_s)),

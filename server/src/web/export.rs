@@ -14,7 +14,8 @@ use futures_util::{StreamExt as _, stream};
 use retrosync_protocol::{History, HistoryEntry};
 use tokio::sync::mpsc;
 
-use super::words::{date, file_name};
+use super::naming::file_name;
+use super::words::date;
 use crate::api::reply::log_cause;
 use crate::app::App;
 use crate::library::{Answer, Asker};
@@ -52,7 +53,7 @@ async fn write(app: &App, asker: &Asker, saves: Vec<retrosync_protocol::SaveId>,
     let mut taken = BTreeSet::new();
     let mut records = Vec::new();
     for save in saves {
-        let folder = free(format!("saves/{}/{}", save.system(), safe(&file_name(&save))), &mut taken);
+        let folder = free(format!("saves/{}/{}", save.system(), safe(&file_name(&save, None))), &mut taken);
         let mut before = None;
         loop {
             let page: History = app.library.history(asker, &save, before, 500).await?;
@@ -100,7 +101,7 @@ async fn add(
 ) -> Answer<Added> {
     // What was thinned out is not lost: it was let go, as the history says.
     let Some(content) = entry.record.content.filter(|_| !entry.thinned) else { return Ok(Added::Nothing) };
-    let name = file_name(&entry.record.save);
+    let name = file_name(&entry.record.save, entry.record.note.as_deref());
     let short: String = entry.version.to_string().chars().take(8).collect();
     let current = if entry.head { "current" } else { "older" };
     let path = format!("{folder}/{current} {} {short}/{}", date(entry.received_unix_s), safe(&name));

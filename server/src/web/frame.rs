@@ -13,8 +13,8 @@ pub(super) struct Frame {
     pub(super) form_token: String,
     /// Shows the way to the admin page.
     pub(super) admin: bool,
-    /// How far things were when the page was made: once they are further it is made anew.
-    pub(super) stamp: u64,
+    /// How far things were when the page was made: once they are further it is made anew. `None`: it stays as it is.
+    pub(super) stamp: Option<u64>,
 }
 
 impl Frame {
@@ -24,7 +24,12 @@ impl Frame {
             user: visitor.asker().user_name.clone(),
             form_token: visitor.form_token(),
             admin: visitor.is_admin(),
-            stamp: app.library.stamp(visitor.asker()).await?,
+            stamp: Some(app.library.stamp(visitor.asker()).await?),
         })
+    }
+
+    /// Of a page that is the answer to a form: it cannot be asked for again, and what it says is said once.
+    pub(super) fn still(self) -> Frame {
+        Frame { stamp: None, ..self }
     }
 }

@@ -8,13 +8,18 @@ mod account;
 mod activity;
 mod admin;
 mod assets;
+mod choices;
 mod devices;
 mod doors;
+mod download;
 mod export;
 mod frame;
+mod held;
 mod live;
+mod naming;
 mod page;
 mod pair;
+mod question;
 mod save;
 mod saves;
 mod session;
@@ -49,11 +54,12 @@ pub fn router(app: Arc<App>) -> Router {
     Router::new()
         .route("/", get(saves::page))
         .route("/save", get(save::page))
-        .route("/save/download", get(save::download))
-        .route("/save/restore", post(save::restore))
-        .route("/save/resolve", post(save::resolve))
-        .route("/save/retire", post(save::retire))
-        .route("/save/mark", post(save::mark))
+        .route("/save/download", get(download::download))
+        .route("/save/restore", post(choices::restore))
+        .route("/save/resolve", post(choices::resolve))
+        .route("/save/retire", post(choices::retire))
+        .route("/save/mark", post(choices::mark))
+        .route("/save/bring", get(upload::ask).post(upload::bring_all_the_same))
         .route("/save/upload", post(upload::upload).layer(DefaultBodyLimit::max(MOST_UPLOAD_BYTES)))
         .route("/upload", post(upload::upload).layer(DefaultBodyLimit::max(MOST_UPLOAD_BYTES)))
         .route("/saves", get(saves::elsewhere))

@@ -16,7 +16,7 @@ use crate::api::request;
 use crate::refusal::Refusal;
 
 /// The stable code of a refusal, for programs that read a page.
-const CODE: &str = "retrosync-code";
+pub(super) const CODE: &str = "retrosync-code";
 
 /// The parameters after `?`; what cannot be read is told as a page.
 pub(super) struct Params<T>(pub(super) T);

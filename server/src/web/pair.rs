@@ -10,6 +10,7 @@ use retrosync_protocol::{Code, UserCode};
 use serde::Deserialize;
 
 use super::frame::Frame;
+use super::naming::firmware;
 use super::page::{PageReply, Params, Trouble, show, show_refused};
 use super::session::{Form, Visitor};
 use crate::access::{Address, Applicant};
@@ -104,10 +105,12 @@ async fn asking(app: &App, code: &Typed, from: Address) -> Answer<Asking> {
         Typed::Ours(code) => {
             let Applicant { user_code, device_name, profile, client, .. } =
                 app.access.applicant(code, from, app.now_unix_s()).await?;
+            let profile = firmware(&profile).to_owned();
             Ok(Asking { user_code: user_code.to_string(), device_name, profile, client })
         }
         Typed::Theirs(code) => {
             let profile = app.access.who_shows(code, from, app.now_unix_s()).await?;
+            let profile = firmware(&profile).to_owned();
             let device_name = "A device with RetroSync's own client".into();
             Ok(Asking { user_code: code.clone(), device_name, profile, client: String::new() })
         }

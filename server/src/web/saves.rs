@@ -12,12 +12,13 @@ use serde::Deserialize;
 use super::frame::Frame;
 use super::page::{PageReply, Params, see, show};
 use super::session::{Visitor, escaped, visitor};
-use super::words::{When, grouped, kind, picture, size, system, systems};
+use super::naming::{kind, picture, picture_of, system, systems, title};
+use super::words::{When, grouped, size};
 use crate::app::App;
 use crate::library::Overview;
 
-/// The most rows on the page; the search finds the rest.
-const MAX_ROWS: usize = 500;
+/// Saves on one page.
+const PAGE: usize = 500;
 
 #[derive(Template)]
 #[template(path = "landing.html")]
@@ -41,9 +42,18 @@ struct SavesPage {
     filters: Vec<Filter>,
     questions: Vec<Row>,
     groups: Vec<Group>,
-    left_out: usize,
+    /// Where this page is among all.
+    place: Place,
     /// For a file that a person brings.
     systems: &'static [(&'static str, &'static str)],
+}
+
+/// Which page of how many, and its neighbours.
+struct Place {
+    page: usize,
+    pages: usize,
+    newer: Option<String>,
+    older: Option<String>,
 }
 
 struct Filter {
@@ -83,6 +93,9 @@ pub(super) struct Search {
     q: String,
     #[serde(default)]
     system: String,
+    /// From 1.
+    #[serde(default)]
+    page: usize,
 }
 
 /// `GET /`
@@ -105,7 +118,7 @@ pub(super) async fn elsewhere() -> PageReply {
     see("/")
 }
 
-async fn inside(app: &App, visitor: &Visitor, Search { q, system: chosen }: Search) -> PageReply {
+async fn inside(app: &App, visitor: &Visitor, Search { q, system: chosen, page }: Search) -> PageReply {
     let frame = Frame::of(app, visitor).await?;
     let saves = app.library.overview(visitor.asker()).await?;
     let devices = app.access.account(visitor.asker()).await?.devices;
@@ -118,19 +131,20 @@ async fn inside(app: &App, visitor: &Visitor, Search { q, system: chosen }: Sear
         .map(|save| row(save, now_unix_s))
         .filter(|row| matches(row, &wanted))
         .collect();
-    let left_out = rows.len().saturating_sub(MAX_ROWS);
-    rows.truncate(MAX_ROWS);
-    let (questions, settled): (Vec<Row>, Vec<Row>) = rows.into_iter().partition(|row| row.question);
-    let mut groups: BTreeMap<String, Vec<Row>> = BTreeMap::new();
-    for row in settled {
-        groups.entry(row.system.clone()).or_default().push(row);
-    }
-    let groups = groups.into_iter().map(|(system, mut rows)| {
-        rows.sort_by_cached_key(|row| (row.title.to_lowercase(), row.kind.clone()));
-        let picture = rows.first().map_or("cart", |row| row.picture);
-        Group { system, picture, rows }
+    // What waits for a choice stands first, however many saves there are.
+    rows.sort_by_cached_key(|row| {
+        (!row.question, row.system.clone(), row.title.to_lowercase(), row.kind.clone())
     });
-    let groups = groups.collect();
+    let place = Place::new(rows.len(), page, &q, &chosen);
+    let rows = rows.into_iter().skip((place.page - 1) * PAGE).take(PAGE);
+    let (questions, settled): (Vec<Row>, Vec<Row>) = rows.partition(|row| row.question);
+    let mut groups: Vec<Group> = Vec::new();
+    for row in settled {
+        match groups.last_mut() {
+            Some(group) if group.system == row.system => group.rows.push(row),
+            _ => groups.push(Group { system: row.system.clone(), picture: picture_of(&row.name), rows: vec![row] }),
+        }
+    }
     let systems = systems();
     show(&SavesPage {
         frame,
@@ -141,9 +155,23 @@ async fn inside(app: &App, visitor: &Visitor, Search { q, system: chosen }: Sear
         filters,
         questions,
         groups,
-        left_out,
+        place,
         systems,
     })
+}
+
+impl Place {
+    fn new(rows: usize, page: usize, query: &str, chosen: &str) -> Place {
+        let pages = rows.div_ceil(PAGE).max(1);
+        let page = page.clamp(1, pages);
+        let link = |page: usize| format!("/?q={}&system={}&page={page}", escaped(query), escaped(chosen));
+        Place {
+            page,
+            pages,
+            newer: (page > 1).then(|| link(page - 1)),
+            older: (page < pages).then(|| link(page + 1)),
+        }
+    }
 }
 
 fn filters(saves: &[Overview], chosen: &str, query: &str) -> Vec<Filter> {
@@ -154,7 +182,7 @@ fn filters(saves: &[Overview], chosen: &str, query: &str) -> Vec<Filter> {
     let q = escaped(query);
     let filter = |(name, count): (&str, u64)| Filter {
         link: if name == chosen { format!("/?q={q}") } else { format!("/?q={q}&system={}", escaped(name)) },
-        picture: picture(name),
+        picture: picture_of(name),
         title: system(name).to_owned(),
         count: grouped(count),
         chosen: name == chosen,
@@ -176,11 +204,11 @@ fn row(save: &Overview, now_unix_s: i64) -> Row {
     let content = latest.and_then(|head| head.content);
     Row {
         link: format!("/save?id={}", escaped(id.as_str())),
-        title: id.title().to_owned(),
+        title: title(id).to_owned(),
         kind: kind(id),
         name: id.system().to_owned(),
         system: system(id.system()).to_owned(),
-        picture: picture(id.system()),
+        picture: picture(id),
         device: latest.map(|head| head.device_name.clone()).unwrap_or_default(),
         when: When::new(latest.map_or(now_unix_s, |head| head.received_unix_s), now_unix_s),
         size: content.map(|content| size(content.size_bytes)).unwrap_or_default(),

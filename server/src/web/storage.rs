@@ -9,7 +9,8 @@ use axum::extract::State;
 use super::frame::Frame;
 use super::page::{PageReply, show};
 use super::session::{Visitor, escaped};
-use super::words::{grouped, kind, picture, size, system};
+use super::naming::{kind, picture, picture_of, system, title};
+use super::words::{grouped, size};
 use crate::app::App;
 
 /// How many of the largest are shown.
@@ -53,7 +54,7 @@ pub(super) async fn page(State(app): State<Arc<App>>, visitor: Visitor) -> PageR
     let longest = systems.first().map_or(1, |(_, (_, size_bytes))| (*size_bytes).max(1));
     let bar = |(name, (count, size_bytes)): (&str, (u64, u64))| Bar {
         link: format!("/?system={}", escaped(name)),
-        picture: picture(name),
+        picture: picture_of(name),
         title: system(name).to_owned(),
         kind: String::new(),
         size: size(size_bytes),
@@ -65,8 +66,8 @@ pub(super) async fn page(State(app): State<Arc<App>>, visitor: Visitor) -> PageR
     let longest = saves.first().map_or(1, |save| save.size_bytes.max(1));
     let bar = |save: &crate::library::Overview| Bar {
         link: format!("/save?id={}", escaped(save.save.save.as_str())),
-        picture: picture(save.save.save.system()),
-        title: save.save.save.title().to_owned(),
+        picture: picture(&save.save.save),
+        title: title(&save.save.save).to_owned(),
         kind: kind(&save.save.save),
         size: size(save.size_bytes),
         facts: format!("{} version{}", grouped(save.versions), if save.versions == 1 { "" } else { "s" }),

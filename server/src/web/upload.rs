@@ -1,34 +1,31 @@
 //! A file that a person brings: dropped on a save's page, or chosen there; or as a save of its own, from the first page.
 //!
-//! Read part by part and never held whole: what is over 1 MiB goes to a file without a name while its digests are taken,
-//! and from there block by block to the library, by the way that devices go too.
+//! A file that is probably not that save is asked about once, and stored when the person is sure of it.
 
-use std::io::{Read as _, Seek as _, Write as _};
-use std::os::unix::fs::OpenOptionsExt as _;
-use std::path::Path;
 use std::sync::Arc;
 
+use askama::Template;
 use axum::extract::State;
-use axum::extract::multipart::Field;
-use bytes::{Bytes, BytesMut};
-use retrosync_protocol::{
-    BLOCK_BYTES, Code, Content, Digest, Hasher, INLINE_LIMIT_BYTES, Kind, SaveId, StoreResult, UploadRequest,
-    VersionId,
-};
+use axum::extract::multipart::{Field, MultipartError};
+use axum::response::{IntoResponse as _, Redirect};
+use retrosync_protocol::{Code, Content, Digest, Doubt, Kind, MAX_PARENTS, SaveId, StoreResult, VersionId};
+use serde::Deserialize;
 
-use super::page::{PageReply, see};
-use super::session::{FileForm, escaped};
+use super::choices::{done_at, only};
+use super::frame::Frame;
+use super::held::{Held, hold};
+use super::naming::{picture, system, title};
+use super::page::{CODE, PageReply, Params, Trouble, see, show};
+use super::session::{FileForm, Form, Visitor, escaped};
+use super::words::size;
 use crate::api::request::{cut_short, malformed, to_the_end};
 use crate::app::App;
-use crate::keep::make_private;
-use crate::library::{Answer, Asker, Brought};
+use crate::library::{Answer, Brought};
 use crate::patience::TooSlow;
-use crate::refusal::{Refusal, disk_full};
+use crate::refusal::Refusal;
 
-/// The largest file that a page takes: more than any console's memory card.
-const MOST_BYTES: u64 = 64 << 20;
-/// As much of a file as tells an archive.
-const BEGIN_BYTES: usize = 8;
+/// The longest note of a version (README 1.2).
+const MOST_NOTE_BYTES: usize = 400;
 /// The largest part beside the file.
 const MOST_FIELD_BYTES: usize = 64 << 10;
 
@@ -40,45 +37,177 @@ struct Brings {
     title: String,
     heads: String,
     note: String,
+    /// `yes`: whatever is odd about the file, it is meant.
+    sure: String,
     file_name: String,
     file: Option<Held>,
+    /// There was a part for a file, filled in or not.
+    had_file: bool,
 }
 
-/// A file's bytes, small or in a file without a name.
-struct Held {
-    content: Content,
-    blocks: Vec<Digest>,
-    /// How it begins.
-    begin: Bytes,
-    bytes: Bytes,
-    spilled: Option<std::fs::File>,
+/// What is to become a version.
+struct Wanted {
+    save: SaveId,
+    heads: Vec<VersionId>,
+    note: Option<String>,
+}
+
+#[derive(Template)]
+#[template(path = "doubt.html")]
+struct DoubtPage {
+    frame: Frame,
+    save: String,
+    link: String,
+    title: String,
+    system: String,
+    picture: &'static str,
+    /// What is odd about the file.
+    why: String,
+    /// The file's size, and the save's as it is.
+    size: String,
+    had: String,
+    digest: Digest,
+    heads: String,
+    note: String,
 }
 
 /// `POST /save/upload` and `POST /upload`
 pub(super) async fn upload(State(app): State<Arc<App>>, form: FileForm) -> PageReply {
-    let (asker, brings) = read(&app, form).await?;
+    let (visitor, brings) = read(&app, form).await?;
     let save = which(&brings)?;
-    let link = format!("/save?id={}", escaped(save.as_str()));
-    let heads = brings.heads.split_whitespace().map(str::parse::<VersionId>).collect::<Result<_, _>>();
-    let heads = heads.map_err(|error| malformed(format!("the form cannot be read: {error}")))?;
+    let wanted = Wanted { save, heads: heads(&brings.heads)?, note: note(&brings.note)? };
     let held = brings.file.ok_or_else(|| malformed("no file came").help("choose a file first"))?;
-    refuse_archives(&save, &held)?;
-    let note = Some(brings.note.trim().to_owned()).filter(|note| !note.is_empty());
-    let result = to_the_end(async move {
+    refuse_other_files(&wanted.save, &held)?;
+    let (content, doubt, asker) = (held.content, held.doubt, visitor.asker().clone());
+    let file = brought(&wanted, content, doubt, brings.sure == "yes");
+    let stored = to_the_end(async move {
         let now_unix_s = app.now_unix_s();
         let body = if held.spilled.is_some() {
-            send_blocks(&app, &asker, &held, now_unix_s).await?;
+            held.send(&app, &asker, now_unix_s).await?;
             None
         } else {
             Some(held.bytes.clone())
         };
-        let file = Brought { save, content: held.content, body, heads, note };
-        app.library.bring(&asker, &file, now_unix_s).await
+        let stored = app.library.bring(&asker, &Brought { body, ..file }, now_unix_s).await;
+        // Whoever is asked need not send the file again: it waits beside the versions, and goes by itself when no answer comes.
+        if stored.as_ref().is_err_and(|refusal| refusal.code() == Code::Doubted) {
+            held.send(&app, &asker, now_unix_s).await?;
+        }
+        stored
     });
-    match result.await? {
-        StoreResult::Branch { .. } => see(&format!("{link}&done=branched")),
-        _ => see(&format!("{link}&done=uploaded")),
+    match stored.await {
+        Ok(result) => see(&done(&wanted, &result)),
+        Err(refusal) if refusal.code() == Code::Doubted => {
+            let blank = if doubt == Some(Doubt::Blank) { "yes" } else { "" };
+            let code = [(CODE, Code::Doubted.as_str())];
+            Ok((code, Redirect::to(&asks_at(&wanted, content.digest, blank))).into_response())
+        }
+        Err(refusal) => Err(Trouble::from(refusal)),
     }
+}
+
+/// Where it is asked whether a doubted file is meant.
+fn asks_at(wanted: &Wanted, digest: Digest, blank: &str) -> String {
+    let save = escaped(wanted.save.as_str());
+    let heads = escaped(&joined(&wanted.heads));
+    let note = escaped(wanted.note.as_deref().unwrap_or_default());
+    format!("/save/bring?save={save}&digest={digest}&blank={blank}&heads={heads}&note={note}")
+}
+
+/// A file that waits for an answer, as the question and the answer name it.
+#[derive(Deserialize)]
+pub(super) struct Waiting {
+    save: SaveId,
+    digest: Digest,
+    #[serde(default)]
+    heads: String,
+    #[serde(default)]
+    note: String,
+    /// `yes`: every byte of it is the same.
+    #[serde(default)]
+    blank: String,
+    /// The answer: `yes`.
+    #[serde(default)]
+    sure: String,
+}
+
+/// `GET /save/bring?save=…&digest=…`: is it meant? Nothing is stored until somebody says so.
+pub(super) async fn ask(
+    State(app): State<Arc<App>>,
+    visitor: Visitor,
+    Params(waiting): Params<Waiting>,
+) -> PageReply {
+    let (frame, asker) = (Frame::of(&app, &visitor).await?, visitor.asker());
+    let (save, content) = (&waiting.save, app.library.content(asker, waiting.digest).await?);
+    let doubt = (waiting.blank == "yes").then_some(Doubt::Blank);
+    let why = app.library.oddity(asker, save, doubt, content.size_bytes).await?;
+    let had = match app.library.history(asker, save, None, 1).await {
+        Ok(history) => history.versions.into_iter().next(),
+        Err(refusal) if refusal.code() == Code::NotFound => None,
+        Err(refusal) => return Err(refusal.into()),
+    };
+    let link = had.as_ref().map_or_else(|| "/".into(), |_| format!("/save?id={}", escaped(save.as_str())));
+    show(&DoubtPage {
+        frame,
+        link,
+        title: title(save).to_owned(),
+        system: system(save.system()).to_owned(),
+        picture: picture(save),
+        why: why.unwrap_or("the save has changed meanwhile").into(),
+        size: size(content.size_bytes),
+        had: had.and_then(|had| had.record.content).map(|content| size(content.size_bytes)).unwrap_or_default(),
+        digest: content.digest,
+        heads: waiting.heads,
+        note: waiting.note,
+        save: save.to_string(),
+    })
+}
+
+/// `POST /save/bring`: the answer.
+pub(super) async fn bring_all_the_same(State(app): State<Arc<App>>, form: Form<Waiting>) -> PageReply {
+    let Form { visitor, fields } = form;
+    if fields.sure != "yes" {
+        return Err(malformed("the form does not say that you are sure").into());
+    }
+    let wanted = Wanted { heads: heads(&fields.heads)?, note: note(&fields.note)?, save: fields.save };
+    let asker = visitor.asker().clone();
+    let file = brought(&wanted, app.library.content(&asker, fields.digest).await?, None, true);
+    let stored = async move { app.library.bring(&asker, &file, app.now_unix_s()).await };
+    see(&done(&wanted, &to_the_end(stored).await?))
+}
+
+fn brought(wanted: &Wanted, content: Content, doubt: Option<Doubt>, sure: bool) -> Brought {
+    let Wanted { save, heads, note } = wanted;
+    Brought { save: save.clone(), content, body: None, heads: heads.clone(), note: note.clone(), doubt, sure }
+}
+
+/// Where to go once it is stored. What it replaced is one press away.
+fn done(wanted: &Wanted, result: &StoreResult) -> String {
+    match result {
+        StoreResult::Branch { .. } => done_at(&wanted.save, "branched", None),
+        _ => done_at(&wanted.save, "uploaded", only(&wanted.heads)),
+    }
+}
+
+fn heads(text: &str) -> Answer<Vec<VersionId>> {
+    let heads: Result<Vec<VersionId>, _> = text.split_whitespace().map(str::parse).collect();
+    match heads {
+        Ok(heads) if heads.len() <= MAX_PARENTS => Ok(heads),
+        Ok(_) => Err(malformed("the save has too many versions to choose from").help("choose one of them first")),
+        Err(error) => Err(malformed(format!("the form cannot be read: {error}"))),
+    }
+}
+
+fn joined(heads: &[VersionId]) -> String {
+    heads.iter().map(ToString::to_string).collect::<Vec<_>>().join(" ")
+}
+
+fn note(text: &str) -> Answer<Option<String>> {
+    let text = text.trim();
+    if text.len() > MOST_NOTE_BYTES {
+        return Err(malformed(format!("a note has at most {MOST_NOTE_BYTES} bytes")));
+    }
+    Ok(Some(text.to_owned()).filter(|note| !note.is_empty()))
 }
 
 /// Which save it is: the page's own, or made of the system and the file's name.
@@ -102,8 +231,9 @@ fn which(brings: &Brings) -> Answer<SaveId> {
     named(format!("{}/{kind}/{title}", brings.system))
 }
 
-/// How files begin that hold others, and what their kind is called. (APPNOTE 6.3.9, 4.3.7 and 4.3.16; RFC 1952, 2.3.1; RFC 8878, 3.1.1;
-/// 7-Zip's `7zFormat.txt`; rarlab's technote, "RAR 5.0 signature"; libretro-common, `streams/rzip_stream.c`.)
+/// How files begin that hold others or are shown to people, and what their kind is called. (APPNOTE 6.3.9, 4.3.7 and 4.3.16; RFC 1952, 2.3.1; RFC 8878, 3.1.1;
+/// 7-Zip's `7zFormat.txt`; rarlab's technote, "RAR 5.0 signature"; libretro-common, `streams/rzip_stream.c`; ITU T.81, B.1.1; PNG 3, 5.2; GIF89a, 17;
+/// ISO 32000-1, 7.5.2; System V ABI, 4.)
 const CONTAINERS: &[(&[u8], &str)] = &[
     (b"PK\x03\x04", "a zip"),
     (b"PK\x05\x06", "a zip"),
@@ -112,11 +242,16 @@ const CONTAINERS: &[(&[u8], &str)] = &[
     (b"7z\xbc\xaf\x27\x1c", "a 7z archive"),
     (b"Rar!\x1a\x07", "a RAR archive"),
     (b"#RZIPv", "RetroArch's compressed container"),
+    (b"\xff\xd8\xff", "a photo"),
+    (b"\x89PNG\r\n\x1a\n", "a picture"),
+    (b"GIF8", "a picture"),
+    (b"%PDF-", "a document"),
+    (b"\x7fELF", "a program"),
 ];
 
 /// What a console's cartridge or card never begins with is no save: nothing is unpacked here, however little it claims to be. States are
 /// of their emulators, and some of those do pack them.
-fn refuse_archives(save: &SaveId, held: &Held) -> Answer<()> {
+fn refuse_other_files(save: &SaveId, held: &Held) -> Answer<()> {
     let found = CONTAINERS.iter().find(|(begin, _)| held.begin.starts_with(begin));
     match found {
         Some((_, kind)) if matches!(save.kind(), Kind::Sram | Kind::Rtc | Kind::Card) => {
@@ -127,7 +262,7 @@ fn refuse_archives(save: &SaveId, held: &Held) -> Answer<()> {
     }
 }
 
-async fn read(app: &App, form: FileForm) -> Answer<(Asker, Brings)> {
+async fn read(app: &App, form: FileForm) -> Answer<(Visitor, Brings)> {
     let FileForm { visitor, mut parts } = form;
     let mut brings = Brings::default();
     let mut checked = false;
@@ -148,6 +283,11 @@ async fn read(app: &App, form: FileForm) -> Answer<(Asker, Brings)> {
             "title" => brings.title = text(part).await?,
             "heads" => brings.heads = text(part).await?,
             "note" => brings.note = text(part).await?,
+            "sure" => brings.sure = text(part).await?,
+            // Which of them would be stored is anybody's guess.
+            "file" if std::mem::replace(&mut brings.had_file, true) => {
+                return Err(malformed("more than one file came, and nothing was stored").help("bring one file at a time"));
+            }
             "file" => {
                 // Some browsers send a whole path.
                 let name = part.file_name().unwrap_or_default();
@@ -157,10 +297,10 @@ async fn read(app: &App, form: FileForm) -> Answer<(Asker, Brings)> {
             _ => {}
         }
     }
-    Ok((visitor.asker().clone(), brings))
+    Ok((visitor, brings))
 }
 
-fn broken(error: axum::extract::multipart::MultipartError) -> Refusal {
+pub(super) fn broken(error: MultipartError) -> Refusal {
     if TooSlow::caused(&error) {
         return cut_short(&error);
     }
@@ -176,115 +316,6 @@ async fn text(mut part: Field<'_>) -> Answer<String> {
         }
     }
     String::from_utf8(bytes).map_err(|_| malformed("a part of the form is not UTF-8"))
-}
-
-/// Takes a file in; `None`: it is empty, which is what a form without a file sends.
-async fn hold(app: &App, mut part: Field<'_>) -> Answer<Option<Held>> {
-    let (mut whole, mut size_bytes) = (Hasher::default(), 0_u64);
-    let (mut blocks, mut block) = (Vec::new(), BytesMut::new());
-    let (mut small, mut spilled) = (BytesMut::new(), None);
-    let mut begin = BytesMut::new();
-    while let Some(chunk) = part.chunk().await.map_err(broken)? {
-        size_bytes += chunk.len() as u64;
-        if size_bytes > MOST_BYTES {
-            let most = MOST_BYTES >> 20;
-            return Err(Refusal::new(Code::TooLarge, format!("a file has at most {most} MiB here"))
-                .help("larger saves are synced by the device itself"));
-        }
-        begin.extend_from_slice(&chunk[..chunk.len().min(BEGIN_BYTES.saturating_sub(begin.len()))]);
-        whole.update(&chunk);
-        block.extend_from_slice(&chunk);
-        while block.len() as u64 >= BLOCK_BYTES {
-            blocks.push(Digest::of(&block.split_to(BLOCK_BYTES as usize)));
-        }
-        small.extend_from_slice(&chunk);
-        if small.len() as u64 > INLINE_LIMIT_BYTES {
-            let bytes = small.split().freeze();
-            spilled = Some(spill(app, spilled.take(), bytes).await?);
-        }
-    }
-    if size_bytes == 0 {
-        return Ok(None);
-    }
-    if !block.is_empty() {
-        blocks.push(Digest::of(&block));
-    }
-    let mut bytes = small.freeze();
-    if spilled.is_some() {
-        spilled = Some(spill(app, spilled.take(), bytes).await?);
-        bytes = Bytes::new();
-    }
-    let content = Content { digest: whole.finish(), size_bytes };
-    Ok(Some(Held { content, blocks, begin: begin.freeze(), bytes, spilled }))
-}
-
-/// Appends to a file without a name, which is made at first.
-async fn spill(app: &App, file: Option<std::fs::File>, bytes: Bytes) -> Answer<std::fs::File> {
-    let folder = app.held_in();
-    let write = move || {
-        let mut file = match file {
-            Some(file) => file,
-            None => nameless(&folder)?,
-        };
-        file.write_all(&bytes)?;
-        Ok(file)
-    };
-    let written: std::io::Result<_> = tokio::task::spawn_blocking(write).await.map_err(failed)?;
-    written.map_err(|why| match why.kind() {
-        std::io::ErrorKind::StorageFull | std::io::ErrorKind::QuotaExceeded => disk_full().caused_by(why),
-        _ => failed(why),
-    })
-}
-
-fn failed(why: impl std::error::Error + Send + Sync + 'static) -> Refusal {
-    Refusal::internal("taking a file in", why)
-}
-
-/// A file that is gone when it is closed, whatever becomes of us.
-fn nameless(folder: &Path) -> std::io::Result<std::fs::File> {
-    make_private(folder)?;
-    let mut random = [0; 32];
-    getrandom::fill(&mut random).map_err(|why| std::io::Error::other(why.to_string()))?;
-    let path = folder.join(Digest::from_bytes(random).to_string());
-    let mut options = std::fs::File::options();
-    let file = options.read(true).write(true).create_new(true).mode(0o600).open(&path)?;
-    std::fs::remove_file(&path)?;
-    Ok(file)
-}
-
-async fn send_blocks(app: &App, asker: &Asker, held: &Held, now_unix_s: i64) -> Answer<()> {
-    let Some(file) = &held.spilled else { return Ok(()) };
-    let request = UploadRequest { content: held.content, block_digests: held.blocks.clone() };
-    let reply = app.library.upload(asker, &request, now_unix_s).await?;
-    if reply.complete {
-        return Ok(());
-    }
-    let mut batch = app.library.blocks(asker, held.content.digest).await?;
-    for index in reply.missing {
-        let digest = usize::try_from(index).ok().and_then(|place| held.blocks.get(place)).copied();
-        let digest =
-            digest.ok_or_else(|| Refusal::internal("taking a file in", "a block that is not there"))?;
-        let bytes = block_of(file, index * BLOCK_BYTES).await?;
-        batch.add(index, digest, bytes).await?;
-    }
-    let reply = batch.finish(now_unix_s).await?;
-    if reply.complete {
-        Ok(())
-    } else {
-        Err(malformed("the file did not arrive whole").help("send it again"))
-    }
-}
-
-async fn block_of(file: &std::fs::File, at_bytes: u64) -> Answer<Bytes> {
-    let mut file = file.try_clone().map_err(failed)?;
-    let read = move || {
-        file.seek(std::io::SeekFrom::Start(at_bytes))?;
-        let mut bytes = Vec::new();
-        file.take(BLOCK_BYTES).read_to_end(&mut bytes)?;
-        Ok(Bytes::from(bytes))
-    };
-    let read: std::io::Result<_> = tokio::task::spawn_blocking(read).await.map_err(failed)?;
-    read.map_err(failed)
 }
 
 #[cfg(test)]

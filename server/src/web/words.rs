@@ -1,8 +1,6 @@
-//! PURE. Numbers and ids as people read them: sizes, times, names of systems.
+//! PURE. Numbers as people read them: sizes, times, a text with names in it.
 
-use std::sync::LazyLock;
-
-use retrosync_protocol::{Digest, Kind, Played, SaveId};
+use retrosync_protocol::{Digest, Played};
 
 /// A time as a page shows it: near ones as a distance, the exact one beside it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -11,6 +9,8 @@ pub(super) struct When {
     pub(super) near: String,
     /// `2026-11-21 14:05 UTC`
     pub(super) exact: String,
+    /// `3 days ago, 2026-11-21 14:05 UTC`: where somebody looks for "Saturday evening's", and no finger can hover.
+    pub(super) whole: String,
     /// `2026-11-21T14:05:09Z`, for the browser, which knows where it is.
     pub(super) machine: String,
 }
@@ -18,8 +18,15 @@ pub(super) struct When {
 impl When {
     /// `unix_s` as seen from `now_unix_s`.
     pub(super) fn new(unix_s: i64, now_unix_s: i64) -> When {
+        let ago_s = now_unix_s.saturating_sub(unix_s);
+        let near = distance(ago_s, unix_s);
         When {
-            near: distance(now_unix_s.saturating_sub(unix_s), unix_s),
+            whole: match ago_s {
+                -60..3600 => near.clone(),
+                3600..2_592_000 => format!("{near}, {}", exact(unix_s)),
+                _ => exact(unix_s),
+            },
+            near,
             exact: exact(unix_s),
             machine: format!(
                 "{}:{:02}Z",
@@ -97,101 +104,6 @@ pub(super) fn grouped(number: u64) -> String {
     text
 }
 
-/// What a save is besides its title; empty for the usual battery save.
-pub(super) fn kind(save: &SaveId) -> String {
-    let slot = save.slot().unwrap_or_default();
-    let core = save.core().map(|core| format!(" · {core}")).unwrap_or_default();
-    let word = match save.kind() {
-        Kind::Sram => String::new(),
-        Kind::Rtc => "clock".into(),
-        Kind::Card => format!("memory card {slot}"),
-        Kind::State if slot == "auto" => "auto state".into(),
-        Kind::State => format!("state {slot}"),
-        Kind::Tree => "folder".into(),
-        Kind::File => "kept as it is".into(),
-        Kind::Newer => "of a newer program".into(),
-    };
-    format!("{}{core}", word.trim_end()).trim_start_matches(" · ").to_owned()
-}
-
-/// The name under which a content is downloaded.
-pub(super) fn file_name(save: &SaveId) -> String {
-    let title = save.title().rsplit('/').next().unwrap_or("save");
-    let ending = match save.kind() {
-        Kind::Sram => "srm",
-        Kind::Rtc => "rtc",
-        Kind::Card => "mcr",
-        Kind::State => "state",
-        Kind::Tree => "tree",
-        // Its title is a file's name.
-        Kind::File => return title.to_owned(),
-        Kind::Newer => "bin",
-    };
-    format!("{title}.{ending}")
-}
-
-/// The table of systems that the programs share, for people's names of them.
-const SYSTEMS: &str = include_str!("../../../protocol/systems.toml");
-
-/// Names of systems and people's names for them, in the table's order.
-pub(super) fn systems() -> &'static [(&'static str, &'static str)] {
-    static ALL: LazyLock<Vec<(&str, &str)>> = LazyLock::new(|| {
-        let mut all = Vec::new();
-        let mut name = "";
-        for line in SYSTEMS.lines() {
-            if let Some(head) = line.strip_prefix('[').and_then(|rest| rest.strip_suffix(']')) {
-                name = head;
-            }
-            let title = line.strip_prefix("title = \"").and_then(|rest| rest.strip_suffix('"'));
-            all.extend(title.map(|title| (name, title)));
-        }
-        all
-    });
-    &ALL
-}
-
-/// A system as people call it; unknown ones as they are.
-pub(super) fn system(name: &str) -> &str {
-    systems().iter().find(|(id, _)| *id == name).map_or(name, |(_, title)| title)
-}
-
-/// Which of our pictures (`assets/systems.svg`) shows a system.
-pub(super) fn picture(name: &str) -> &'static str {
-    match name {
-        "gb" | "sgb" | "mega-duck-slash-cougar-boy" => "gb",
-        "gbc" => "gbc",
-        "gba" => "gba",
-        "nds" => "nds",
-        "nes" => "nes",
-        "snes" | "satellaview" | "sufami-turbo" => "snes",
-        "n64" | "jaguar" => "n64",
-        "virtualboy" => "vb",
-        "pokemon-mini" | "arduboy" => "mini",
-        "genesis" | "sega32" => "md",
-        "sms" | "sg1000" => "sms",
-        "gamegear" => "gg",
-        "psx" => "psx",
-        "psp" => "psp",
-        "dc" | "saturn" => "dc",
-        "tg16" | "supergrafx" => "pce",
-        "segacd" | "turbografx-cd" | "pc-fx" | "neo-geo-cd" | "3do" => "cd",
-        "arcade" | "neogeoaes" => "arcade",
-        "neo-geo-pocket" => "ngp",
-        "wonderswan" | "lynx" | "g-and-w" | "supervision" => "wide",
-        "atari2600"
-        | "atari5200"
-        | "atari7800"
-        | "colecovision"
-        | "vectrex"
-        | "intellivision"
-        | "odyssey"
-        | "fairchild-channel-f" => "stick",
-        "fds" | "amiga" | "c64" | "dos" | "scummvm" | "msx" | "vic-20" | "zxs" | "acpc" | "atari-st"
-        | "atari800" | "sharp-x68000" | "pc-9800-series" => "disk",
-        _ => "cart",
-    }
-}
-
 /// `2026-11-21`
 pub(super) fn date(unix_s: i64) -> String {
     exact(unix_s).chars().take(10).collect()
@@ -230,6 +142,16 @@ mod tests {
         for (unix_s, near) in rows {
             assert_eq!(When::new(unix_s, now).near, near);
         }
+        let rows = [
+            (now - 60, "1 minute ago"),
+            (now - 7200, "2 hours ago, 2026-09-21 12:13 UTC"),
+            (now - 86_400 * 3, "3 days ago, 2026-09-18 14:13 UTC"),
+            (now - 86_400 * 40, "2026-08-12 14:13 UTC"),
+            (now + 100, "2026-09-21 14:15 UTC"),
+        ];
+        for (unix_s, whole) in rows {
+            assert_eq!(When::new(unix_s, now).whole, whole, "a phone shows the hour");
+        }
     }
 
     #[test]
@@ -264,19 +186,5 @@ mod tests {
         }
         assert_eq!(grouped(1_234_567), "1,234,567");
         assert_eq!(grouped(30), "30");
-    }
-
-    #[test]
-    fn saves_by_what_they_are() {
-        let rows = [
-            ("gb/sram/Tetris", "", "Tetris.srm"),
-            ("gba/state.auto@mgba/Metroid", "auto state · mgba", "Metroid.state"),
-            ("psx/card.0/Final Fantasy VII (Disc 1)", "memory card 0", "Final Fantasy VII (Disc 1).mcr"),
-            ("gb/sram@gambatte/a/b", "gambatte", "b.srm"),
-        ];
-        for (save, word, name) in rows {
-            let save = save.parse().unwrap();
-            assert_eq!((kind(&save).as_str(), file_name(&save).as_str()), (word, name));
-        }
     }
 }

@@ -6,7 +6,7 @@
 use std::collections::BTreeSet;
 
 use bytes::Bytes;
-use retrosync_protocol::{Digest, Head, StoreResult, VersionId};
+use retrosync_protocol::{Digest, Doubt, Head, StoreResult, VersionId, Watched};
 
 use super::Compat;
 use super::caller::Device;
@@ -185,8 +185,12 @@ fn draft(
     let base = location.base.and_then(|base| now.recent.iter().find(|version| version.id == base));
     let played = now.heads.iter().any(|head| head.content.is_some_and(|content| content.size_bytes > 0));
     // Nothing, or a cartridge's RAM as it leaves the factory, on a device that never held the played one: kept, no question.
-    let blank = upload.bytes.iter().all(|byte| *byte == 0) || upload.bytes.iter().all(|byte| *byte == 0xff);
-    let suspect = upload.bytes.is_empty() || (blank && played && base.is_none());
+    let mut watched = Watched::default();
+    watched.update(&upload.bytes);
+    let suspect = match watched.doubt() {
+        Some(Doubt::Blank) => played && base.is_none(),
+        doubt => doubt.is_some(),
+    };
     let parents = match (base, save.strategy) {
         (Some(base), _) => sound(now, base.id),
         // Its own, and nobody else's: each upload goes on from the last.
