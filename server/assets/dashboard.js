@@ -32,6 +32,30 @@ function tellTimes() {
   }
 }
 
+/** The log is by days: by yours, where the times are yours too. */
+function tellDays() {
+  const sections = [...document.querySelectorAll("section[data-day]")];
+  const rows = sections.flatMap((section) => [...section.querySelectorAll("li")]);
+  const days = [];
+  for (const row of rows) {
+    const at = new Date(row.querySelector("time").dateTime);
+    const day = new Date(at.getTime() - at.getTimezoneOffset() * 60000).toISOString().slice(0, 10);
+    if (days.at(-1)?.day === day) days.at(-1).rows.push(row);
+    else days.push({ day, rows: [row] });
+  }
+  days.forEach(({ day, rows }, place) => {
+    let section = sections[place];
+    if (!section) {
+      section = sections[0].cloneNode(true);
+      sections.at(-1).after(section);
+      sections.push(section);
+    }
+    section.querySelector("h2").textContent = day;
+    section.querySelector("ol").replaceChildren(...rows);
+  });
+  for (const section of sections.slice(days.length)) section.remove();
+}
+
 // --- The same page again
 
 /** Somebody is in the middle of something: then what they have typed or opened stays. */
@@ -54,6 +78,7 @@ function put(theirs, ours) {
   const place = ours.contains(focused) ? [...ours.querySelectorAll("a, button, input, summary, select")].indexOf(focused) : -1;
   ours.replaceChildren(...theirs.childNodes);
   tellTimes();
+  tellDays();
   wire();
   if (place >= 0) ours.querySelectorAll("a, button, input, summary, select")[place]?.focus();
 }
@@ -231,6 +256,7 @@ addEventListener("keydown", (event) => {
 });
 
 tellTimes();
+tellDays();
 setInterval(tellTimes, 30000);
 wire();
 if (!document.hidden) listen();

@@ -59,6 +59,12 @@ pub(crate) fn asked_by(asker: &Asker) {
     });
 }
 
+/// Does somebody who is logged in on the dashboard ask, as far as is known yet?
+pub(crate) fn asked_on_the_dashboard() -> bool {
+    let on = |trace: &Arc<Trace>| trace.asker.get().is_some_and(|who| who.device.is_none());
+    TRACE.try_with(on).unwrap_or(false)
+}
+
 /// Counts a part that could not be used.
 pub(crate) fn failed(part: &'static str) {
     let _ = TRACE.try_with(|trace| trace.metrics.failed(part));

@@ -5,7 +5,8 @@ use std::collections::BTreeMap;
 
 use bytes::Bytes;
 use retrosync_protocol::{
-    Code, Content, DeviceId, Digest, Doubt, SaveHeads, SaveId, StoreResult, Version, VersionId, keeps_its_size,
+    Code, Content, DeviceId, Digest, Doubt, SaveHeads, SaveId, StoreResult, Version, VersionId,
+    keeps_its_size,
 };
 
 use super::choice::CLIENT;
@@ -291,7 +292,8 @@ impl Library {
 fn odd(save: &SaveId, doubt: Option<Doubt>, size_bytes: u64, had: &[u64]) -> Option<&'static str> {
     let keeps = keeps_its_size(save);
     let shrank = keeps && had.iter().min().is_some_and(|least| size_bytes < *least);
-    let grew = keeps && had.iter().max().is_some_and(|most| size_bytes > most.saturating_mul(GROWN).max(UNASKED_BYTES));
+    let grew = keeps
+        && had.iter().max().is_some_and(|most| size_bytes > most.saturating_mul(GROWN).max(UNASKED_BYTES));
     match doubt.or(shrank.then_some(Doubt::Shrunk)) {
         Some(Doubt::Empty) => Some("the file is empty"),
         Some(Doubt::Blank) => Some("the file is blank: every byte of it is the same, so it holds no game"),

@@ -12,7 +12,7 @@ use serde::Deserialize;
 use super::frame::Frame;
 use super::page::{PageReply, Params, Trouble, see, show, show_refused};
 use super::session::{Form, Visitor, no_cookie, session_cookie};
-use super::words::{grouped, size};
+use super::words::{Told, grouped, size};
 use crate::api::request::{Peer, to_the_end};
 use crate::app::{App, SERVER_NAME};
 use crate::library::Answer;
@@ -31,7 +31,7 @@ struct AccountPage {
     quota_devices: String,
     server: &'static str,
     notice: &'static str,
-    problem: String,
+    problem: Told,
 }
 
 #[derive(Deserialize)]
@@ -69,7 +69,7 @@ async fn shown(app: &App, visitor: &Visitor, notice: &'static str, problem: Stri
         quota_devices: user.quota_devices.map(|most| grouped(most.into())).unwrap_or_default(),
         server: SERVER_NAME,
         notice,
-        problem,
+        problem: Told(problem),
     })
 }
 
@@ -84,7 +84,8 @@ async fn told(app: &App, visitor: &Visitor, refusal: Refusal) -> PageReply {
         Some(help) => format!("{}: {help}", problem.detail),
         None => problem.detail,
     };
-    show_refused(code, &shown(app, visitor, "", text).await?)
+    let page = shown(app, visitor, "", text).await?;
+    show_refused(code, &AccountPage { frame: page.frame.still(), ..page })
 }
 
 #[derive(Deserialize)]

@@ -7,10 +7,10 @@ use axum::extract::State;
 use serde::Deserialize;
 
 use super::frame::Frame;
+use super::naming::{kind, picture, system, title};
 use super::page::{PageReply, Params, show};
 use super::session::{Visitor, escaped};
-use super::naming::{kind, picture, system, title};
-use super::words::When;
+use super::words::{Told, When};
 use crate::app::App;
 use crate::catalog::{Event, EventFilter};
 
@@ -51,14 +51,16 @@ struct Day {
 }
 
 struct Row {
+    /// The save's system; empty: it is about something else, and `icon` says what.
     picture: &'static str,
+    icon: &'static str,
     tone: &'static str,
     device: String,
     did: String,
     title: String,
     kind: String,
     link: String,
-    text: String,
+    text: Told,
     when: When,
 }
 
@@ -127,24 +129,30 @@ pub(super) async fn page(
 }
 
 fn row(event: &Event, now_unix_s: i64) -> Row {
-    let (did, tone) = told(&event.kind);
+    let (did, tone, icon) = told(&event.kind);
     let save = event.save.as_ref();
     Row {
         picture: save.map_or("", picture),
+        icon,
         tone,
         device: if event.device_name == "dashboard" { "You".into() } else { event.device_name.clone() },
         did: did.to_owned(),
         title: save.map(|save| title(save).to_owned()).unwrap_or_default(),
         kind: save.map(|save| format!("{} {}", system(save.system()), kind(save))).unwrap_or_default(),
         link: save.map(|save| format!("/save?id={}", escaped(save.as_str()))).unwrap_or_default(),
-        text: event.text.clone(),
+        text: Told(event.text.clone()),
         when: When::new(event.at_unix_s, now_unix_s),
     }
 }
 
-/// What people read, and its colour.
-fn told(kind: &str) -> (&'static str, &'static str) {
-    match kind {
+/// What people read, its colour, and what it is about if not a save.
+fn told(kind: &str) -> (&'static str, &'static str, &'static str) {
+    let icon = match kind {
+        "login" | "password" | "account" | "exported" => "account",
+        "problem" => "alert",
+        _ => "devices",
+    };
+    let (did, tone) = match kind {
         "saved" => ("saved", "good"),
         "uploaded" => ("uploaded", "good"),
         "branched" => ("played on from an older version of", "warn"),
@@ -164,5 +172,6 @@ fn told(kind: &str) -> (&'static str, &'static str) {
         "account" => ("changed the account", ""),
         "exported" => ("exported everything", ""),
         _ => ("told", ""),
-    }
+    };
+    (did, tone, icon)
 }

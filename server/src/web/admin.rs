@@ -13,7 +13,7 @@ use serde::Deserialize;
 use super::frame::Frame;
 use super::page::{PageReply, Trouble, see, show, show_refused};
 use super::session::{Form, Visitor, escaped};
-use super::words::{When, grouped, size};
+use super::words::{Told, When, grouped, size};
 use crate::access::{Limits, UserFigures};
 use crate::api::request::{malformed, to_the_end};
 use crate::app::{App, SERVER_NAME};
@@ -34,7 +34,14 @@ struct AdminPage {
     renewed: Option<Renewed>,
     invitations: Vec<Guest>,
     users: Vec<Row>,
-    problem: String,
+    problem: Told,
+}
+
+impl AdminPage {
+    /// The answer to a form, which says what it says once.
+    fn still(self) -> AdminPage {
+        AdminPage { frame: self.frame.still(), ..self }
+    }
 }
 
 /// A user's new password.
@@ -91,7 +98,7 @@ async fn shown(app: &App, visitor: &Visitor, link: String, problem: String) -> A
         renewed: None,
         invitations: invitations.iter().map(|one| guest(one, now_unix_s)).collect(),
         users: users.into_iter().map(|one| row(one, asker.user, now_unix_s)).collect(),
-        problem,
+        problem: Told(problem),
     })
 }
 
@@ -213,11 +220,11 @@ pub(super) async fn invite(State(app): State<Arc<App>>, headers: HeaderMap, form
     match made.await {
         Ok(code) => {
             let link = format!("{}/register?invitation={}", app.base_url(&headers), escaped(&code));
-            show(&shown(&app, &visitor, link, String::new()).await?)
+            show(&shown(&app, &visitor, link, String::new()).await?.still())
         }
         Err(refusal) if refusal.code() == Code::Malformed => show_refused(
             Code::Malformed,
-            &shown(&app, &visitor, String::new(), refusal.into_problem().detail).await?,
+            &shown(&app, &visitor, String::new(), refusal.into_problem().detail).await?.still(),
         ),
         Err(refusal) => Err(Trouble::from(refusal)),
     }
@@ -287,7 +294,7 @@ async fn told(app: &App, visitor: &Visitor, outcome: Answer<()>) -> PageReply {
         Ok(()) => see("/admin"),
         Err(refusal) if refusal.code() == Code::Malformed => show_refused(
             Code::Malformed,
-            &shown(app, visitor, String::new(), refusal.into_problem().detail).await?,
+            &shown(app, visitor, String::new(), refusal.into_problem().detail).await?.still(),
         ),
         Err(refusal) => Err(Trouble::from(refusal)),
     }

@@ -6,17 +6,17 @@ use std::sync::Arc;
 
 use askama::Template;
 use axum::extract::State;
-use retrosync_protocol::{Device, DeviceId};
+use retrosync_protocol::{Code, Device, DeviceId};
 use serde::Deserialize;
 
 use super::frame::Frame;
-use super::page::{Named, PageReply, see, show};
-use super::session::{Form, Visitor};
 use super::naming::{firmware, picture_of, system};
-use super::words::{When, grouped};
+use super::page::{Named, PageReply, see, show, show_refused};
+use super::session::{Form, Visitor};
+use super::words::{Told, When, grouped};
 use crate::access::Report;
 use crate::app::App;
-use crate::library::Synced;
+use crate::library::{Answer, Synced};
 
 /// Somebody who was seen as lately counts as there.
 const HERE_S: i64 = 300;
@@ -31,6 +31,9 @@ struct DevicesPage {
 struct Card {
     id: String,
     name: String,
+    /// The new name that was typed, and why it cannot be.
+    typed: String,
+    refused: Told,
     profile: String,
     client: String,
     paired: When,
@@ -40,7 +43,7 @@ struct Card {
     /// Which systems it syncs, with how many saves.
     systems: Vec<Of>,
     folders: Vec<String>,
-    problems: Vec<String>,
+    problems: Vec<Told>,
 }
 
 struct Of {
@@ -51,7 +54,11 @@ struct Of {
 
 /// `GET /devices`
 pub(super) async fn page(State(app): State<Arc<App>>, visitor: Visitor) -> PageReply {
-    let frame = Frame::of(&app, &visitor).await?;
+    show(&shown(&app, &visitor).await?)
+}
+
+async fn shown(app: &App, visitor: &Visitor) -> Answer<DevicesPage> {
+    let frame = Frame::of(app, visitor).await?;
     let devices = app.access.devices(visitor.asker()).await?.devices;
     let reports: BTreeMap<DeviceId, Report> =
         app.access.reports(visitor.asker()).await?.into_iter().collect();
@@ -63,7 +70,7 @@ pub(super) async fn page(State(app): State<Arc<App>>, visitor: Visitor) -> PageR
         let of = of.collect();
         card(device, report, of, now_unix_s)
     };
-    show(&DevicesPage { frame, devices: devices.into_iter().map(card).collect() })
+    Ok(DevicesPage { frame, devices: devices.into_iter().map(card).collect() })
 }
 
 fn card(device: Device, report: Report, synced: Vec<&Synced>, now_unix_s: i64) -> Card {
@@ -75,7 +82,9 @@ fn card(device: Device, report: Report, synced: Vec<&Synced>, now_unix_s: i64) -
     let here = device.last_seen_unix_s.is_some_and(|seen| now_unix_s.saturating_sub(seen) < HERE_S);
     Card {
         id: device.device.to_string(),
+        typed: device.name.clone(),
         name: device.name,
+        refused: Told::default(),
         profile: firmware(&device.profile).to_owned(),
         client: device.client,
         paired: When::new(device.paired_unix_s, now_unix_s),
@@ -84,7 +93,7 @@ fn card(device: Device, report: Report, synced: Vec<&Synced>, now_unix_s: i64) -
         saves: grouped(synced.iter().map(|synced| synced.saves).sum()),
         systems: synced.iter().map(of).collect(),
         folders: report.folders,
-        problems: report.problems,
+        problems: report.problems.into_iter().map(Told).collect(),
     }
 }
 
@@ -100,8 +109,18 @@ pub(super) async fn rename(
     form: Form<NewName>,
 ) -> PageReply {
     let (asker, name) = (form.visitor.asker(), form.fields.name.trim());
-    app.access.rename_device(asker, &device, name, None, app.now_unix_s()).await?;
-    see("/devices")
+    let refusal = match app.access.rename_device(asker, &device, name, None, app.now_unix_s()).await {
+        Ok(_) => return see("/devices"),
+        Err(refusal) if refusal.code() == Code::Malformed => refusal,
+        Err(refusal) => return Err(refusal.into()),
+    };
+    let mut page = shown(&app, &form.visitor).await?;
+    page.frame = page.frame.still();
+    for card in page.devices.iter_mut().filter(|card| card.id == device.as_str()) {
+        card.refused = Told(refusal.problem().detail.clone());
+        card.typed = name.to_owned();
+    }
+    show_refused(Code::Malformed, &page)
 }
 
 #[derive(Deserialize)]

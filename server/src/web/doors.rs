@@ -11,6 +11,7 @@ use serde::Deserialize;
 
 use super::page::{PageReply, Params, see, show, show_refused};
 use super::session::{DoorForm, Form, no_cookie, own_path, session_cookie, visitor};
+use super::words::Told;
 use crate::access::Address;
 use crate::api::request::Peer;
 use crate::app::App;
@@ -27,7 +28,7 @@ struct DoorPage {
     open: bool,
     name: String,
     next: String,
-    problem: String,
+    problem: Told,
     /// The code of the link by which somebody was let in.
     invitation: String,
 }
@@ -69,7 +70,7 @@ pub(super) async fn login_page(
         open,
         name: String::new(),
         next,
-        problem: String::new(),
+        problem: Told::default(),
         invitation: String::new(),
     })
 }
@@ -95,7 +96,7 @@ pub(super) async fn login(
             open,
             name: form.name,
             next: form.next,
-            problem,
+            problem: Told(problem),
             invitation: String::new(),
         },
     )
@@ -119,7 +120,15 @@ pub(super) async fn register_page(
         return Err(Refusal::new(Code::AccessDenied, problem).help("ask for another link").into());
     }
     let first = app.access.users().await?.is_empty();
-    show(&DoorPage { register: true, first, open: true, name: String::new(), next, problem, invitation })
+    show(&DoorPage {
+        register: true,
+        first,
+        open: true,
+        name: String::new(),
+        next,
+        problem: Told(problem),
+        invitation,
+    })
 }
 
 /// `POST /register`
@@ -146,7 +155,10 @@ pub(super) async fn register(
     let code = refusal.code();
     let problem = refusal.into_problem().detail;
     let Credentials { name, next, invitation, .. } = form;
-    show_refused(code, &DoorPage { register: true, first, open: true, name, next, problem, invitation })
+    show_refused(
+        code,
+        &DoorPage { register: true, first, open: true, name, next, problem: Told(problem), invitation },
+    )
 }
 
 /// What the user can mend is told beside the form; the rest is a page of its own.

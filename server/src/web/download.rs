@@ -31,8 +31,8 @@ pub(super) async fn download(
 ) -> PageReply {
     let entry = entry_of(&app, visitor.asker(), &which).await?;
     let digest = entry.record.content.map(|content| content.digest);
-    let digest = digest
-        .ok_or_else(|| Refusal::new(Code::NotFound, "this version is a deletion: it has no bytes"))?;
+    let digest =
+        digest.ok_or_else(|| Refusal::new(Code::NotFound, "this version is a deletion: it has no bytes"))?;
     let mut response = content::serve(&app, visitor.asker(), digest, &headers).await?;
     let value = HeaderValue::from_str(&disposition(&file_name(&which.id, entry.record.note.as_deref())));
     let value = value.map_err(|error| Refusal::internal("writing a file name", error))?;

@@ -1,4 +1,5 @@
-//! Everything of a user as one zip: each version's bytes, and the records of all in `retrosync.json`.
+//! Everything of a user as one zip: each version's bytes; the records of all, with what was said of them, the devices and the log
+//! in `retrosync.json`.
 //!
 //! Streamed as it is read: nothing is held whole. Entries are stored as they are, sizes are known and checksums follow
 //! (APPNOTE 6.3.9, 4.3.9); with ZIP64 where numbers do not fit. Paths are ours: a title never leaves its folder.
@@ -12,18 +13,23 @@ use axum::response::{IntoResponse as _, Response};
 use bytes::Bytes;
 use futures_util::{StreamExt as _, stream};
 use retrosync_protocol::{History, HistoryEntry};
+use serde_json::{Value, json};
 use tokio::sync::mpsc;
 
 use super::naming::file_name;
 use super::words::date;
 use crate::api::reply::log_cause;
 use crate::app::App;
+use crate::catalog::{EventFilter, Mark};
 use crate::library::{Answer, Asker};
 use crate::refusal::Refusal;
 
 mod archive;
 
 use archive::Archive;
+
+/// Events that are asked for at once.
+const LOG_PAGE: u32 = 500;
 
 type Chunks = mpsc::Sender<std::io::Result<Bytes>>;
 
@@ -54,30 +60,59 @@ async fn write(app: &App, asker: &Asker, saves: Vec<retrosync_protocol::SaveId>,
     let mut records = Vec::new();
     for save in saves {
         let folder = free(format!("saves/{}/{}", save.system(), safe(&file_name(&save, None))), &mut taken);
+        let marks = app.library.marks(asker, &save).await?;
         let mut before = None;
         loop {
             let page: History = app.library.history(asker, &save, before, 500).await?;
             before = page.versions.last().map(|entry| entry.version);
             for entry in &page.versions {
                 let added = add(app, asker, &mut archive, &folder, entry, to).await?;
-                records.push(match added {
-                    Added::File(path) => serde_json::json!({"file": path, "entry": entry}),
-                    Added::Nothing => serde_json::json!({"file": null, "entry": entry}),
-                    Added::Lost => serde_json::json!({"file": null, "lost": true, "entry": entry}),
-                });
+                records.push(record(entry, added, &marks));
             }
             if !page.more || before.is_none() {
                 break;
             }
         }
     }
-    let text = serde_json::to_vec_pretty(&serde_json::json!({"user": asker.user_name, "versions": records}))
-        .map_err(|why| Refusal::internal("writing an export", why))?;
+    let devices = app.access.devices(asker).await?.devices;
+    let all = json!({"user": asker.user_name, "versions": records, "devices": devices, "log": log(app, asker).await?});
+    let text = serde_json::to_vec_pretty(&all).map_err(|why| Refusal::internal("writing an export", why))?;
     push(to, archive.begin("retrosync.json", text.len() as u64)).await?;
     archive.count(&text);
     push(to, text.into()).await?;
     push(to, archive.end_entry()).await?;
     push(to, archive.end()).await
+}
+
+/// A version with what its owner said of it.
+fn record(entry: &HistoryEntry, added: Added, marks: &[Mark]) -> Value {
+    let mark = marks.iter().find(|mark| mark.version == entry.version);
+    let (file, lost) = match added {
+        Added::File(path) => (Some(path), false),
+        Added::Nothing => (None, false),
+        Added::Lost => (None, true),
+    };
+    let label = mark.map(|mark| mark.label.as_str()).filter(|label| !label.is_empty());
+    let pinned = mark.is_some_and(|mark| mark.pinned);
+    let mut record = json!({"file": file, "label": label, "pinned": pinned, "entry": entry});
+    if lost {
+        record["lost"] = true.into();
+    }
+    record
+}
+
+/// What happened, newest first.
+async fn log(app: &App, asker: &Asker) -> Answer<Vec<Value>> {
+    let (mut all, mut before) = (Vec::new(), u64::MAX >> 1);
+    loop {
+        let page = app.library.events(asker, &EventFilter::default(), before, LOG_PAGE).await?;
+        let Some(last) = page.last() else { return Ok(all) };
+        before = last.id;
+        all.extend(page.iter().map(|event| {
+            json!({"at_unix_s": event.at_unix_s, "what": event.kind, "device": event.device_name,
+                "save": event.save, "version": event.version, "text": event.text})
+        }));
+    }
 }
 
 /// What became of a version's bytes.

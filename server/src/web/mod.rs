@@ -41,6 +41,7 @@ use crate::app::App;
 use crate::refusal::Refusal;
 use page::Trouble;
 pub(crate) use session::check_origin;
+pub(crate) use words::civil;
 
 /// Our own files only, and nothing written into a page; no other page may frame ours.
 const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; \
@@ -72,6 +73,7 @@ pub fn router(app: Arc<App>) -> Router {
         .route("/devices/{device}/revoke", post(devices::revoke))
         .route("/pair", get(pair::page).post(pair::answer))
         .route("/pair/code", post(pair::make_code))
+        .route("/pair/six", post(pair::make_six))
         .route("/account", get(account::page).post(account::change))
         .route("/account/password", post(account::password))
         .route("/account/export.zip", get(account::export))

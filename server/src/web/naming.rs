@@ -209,12 +209,24 @@ mod tests {
     #[test]
     fn saves_of_retrosyncs_own_clients_are_no_strangers() {
         let rows = [
-            ("retrosync/file.saves/mgba/Pokemon Emerald", Some("/saves/mGBA/Pokemon Emerald.sav"), "mgba", "cart", "sav"),
+            (
+                "retrosync/file.saves/mgba/Pokemon Emerald",
+                Some("/saves/mGBA/Pokemon Emerald.sav"),
+                "mgba",
+                "cart",
+                "sav",
+            ),
             ("retrosync/file.saves/nes/Tetris", Some("C:\\Saves\\nes\\Tetris.srm"), "nes", "nes", "srm"),
             ("retrosync/file.saves/Tetris", None, "", "cart", "srm"),
             ("retrosync/file.saves/nes/Tetris", Some("restored by hand"), "nes", "nes", "srm"),
             ("retrosync/file.0123abcd/gb/Tetris", None, "gb · one device’s own", "gb", "srm"),
-            ("retrosync/file.saves/netplay/nes/Tetris", None, "nes · for playing over a network", "nes", "srm"),
+            (
+                "retrosync/file.saves/netplay/nes/Tetris",
+                None,
+                "nes · for playing over a network",
+                "nes",
+                "srm",
+            ),
         ];
         for (save, note, facts, shown, ending) in rows {
             let save = save.parse().unwrap();

@@ -11,9 +11,11 @@ use axum::response::{Html, IntoResponse, Redirect, Response};
 use retrosync_protocol::Code;
 use serde::de::DeserializeOwned;
 
+use super::words::Told;
 use crate::api::reply::log_cause;
 use crate::api::request;
 use crate::refusal::Refusal;
+use crate::trace::asked_on_the_dashboard;
 
 /// The stable code of a refusal, for programs that read a page.
 pub(super) const CODE: &str = "retrosync-code";
@@ -63,8 +65,11 @@ impl From<Refusal> for Trouble {
 #[template(path = "trouble.html")]
 struct TroublePage {
     title: &'static str,
-    detail: String,
-    help: String,
+    detail: Told,
+    help: Told,
+
+    /// Who is logged in has the way to all pages here too.
+    inside: bool,
     /// What does not change with the words.
     code: &'static str,
 }
@@ -85,7 +90,13 @@ impl IntoResponse for Trouble {
         };
         let problem = refusal.into_problem();
         let help = problem.help.unwrap_or_default();
-        let page = TroublePage { title, detail: problem.detail, help, code: code.as_str() };
+        let page = TroublePage {
+            title,
+            detail: Told(problem.detail),
+            help: Told(help),
+            inside: asked_on_the_dashboard(),
+            code: code.as_str(),
+        };
         refused_as(code, page.render().unwrap_or_else(|_| title.to_owned()))
     }
 }

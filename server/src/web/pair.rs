@@ -55,6 +55,8 @@ enum Step {
     Approved(String),
     /// It stays out.
     Refused,
+    /// Six digits for a client of the RetroSync project's first generation.
+    Six { code: String, minutes: i64, server: String },
     /// A code for a device without a screen.
     Made { code: String, minutes: u64, server: String, plain: bool, pin: String },
 }
@@ -63,6 +65,13 @@ async fn at(app: &App, visitor: &Visitor, step: Step) -> Answer<PairPage> {
     let key = app.pin().map(|pin| in_groups(&pin)).unwrap_or_default();
     let frame = Frame::of(app, visitor).await?;
     Ok(PairPage { frame, typed: String::new(), problem: String::new(), key, step })
+}
+
+impl PairPage {
+    /// The answer to a form, which says what it says once.
+    fn still(self) -> PairPage {
+        PairPage { frame: self.frame.still(), ..self }
+    }
 }
 
 fn read(text: &str) -> Option<Typed> {
@@ -155,7 +164,7 @@ pub(super) async fn answer(State(app): State<Arc<App>>, Peer(from): Peer, form: 
         (false, Typed::Theirs(_)) => Ok(Step::Refused),
     };
     match answered {
-        Ok(step) => show(&at(&app, &visitor, step).await?),
+        Ok(step) => show(&at(&app, &visitor, step).await?.still()),
         Err(refusal) => ask_again(&app, &visitor, typed, refusal).await,
     }
 }
@@ -179,5 +188,19 @@ pub(super) async fn make_code(
         pin: app.pin().map(|pin| pin.to_string()).unwrap_or_default(),
         server,
     };
-    show(&at(&app, &form.visitor, made).await?)
+    show(&at(&app, &form.visitor, made).await?.still())
+}
+
+/// `POST /pair/six`
+pub(super) async fn make_six(
+    State(app): State<Arc<App>>,
+    headers: HeaderMap,
+    form: Form<Nothing>,
+) -> PageReply {
+    let Nothing {} = form.fields;
+    let now_unix_s = app.now_unix_s();
+    let shown = app.access.offer_code(form.visitor.asker().user, None, now_unix_s).await?;
+    let minutes = (shown.expires_unix_s - now_unix_s) / 60;
+    let made = Step::Six { code: shown.code, minutes, server: app.base_url(&headers) };
+    show(&at(&app, &form.visitor, made).await?.still())
 }

@@ -131,7 +131,11 @@ pub(super) async fn page(
         picture: picture(&history.save),
         holders,
         undo,
-        undo_word: if matches!(which.done.as_str(), "resolved" | "both") { "Take the other one" } else { "Undo" },
+        undo_word: if matches!(which.done.as_str(), "resolved" | "both") {
+            "Take the other one"
+        } else {
+            "Undo"
+        },
         heads: heads.join(" "),
         question,
         versions: history.versions.iter().map(line).collect(),

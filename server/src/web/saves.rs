@@ -10,9 +10,9 @@ use retrosync_protocol::Head;
 use serde::Deserialize;
 
 use super::frame::Frame;
+use super::naming::{kind, picture, picture_of, system, systems, title};
 use super::page::{PageReply, Params, see, show};
 use super::session::{Visitor, escaped, visitor};
-use super::naming::{kind, picture, picture_of, system, systems, title};
 use super::words::{When, grouped, size};
 use crate::app::App;
 use crate::library::Overview;
@@ -142,22 +142,15 @@ async fn inside(app: &App, visitor: &Visitor, Search { q, system: chosen, page }
     for row in settled {
         match groups.last_mut() {
             Some(group) if group.system == row.system => group.rows.push(row),
-            _ => groups.push(Group { system: row.system.clone(), picture: picture_of(&row.name), rows: vec![row] }),
+            _ => groups.push(Group {
+                system: row.system.clone(),
+                picture: picture_of(&row.name),
+                rows: vec![row],
+            }),
         }
     }
     let systems = systems();
-    show(&SavesPage {
-        frame,
-        query: q,
-        chosen,
-        count,
-        devices,
-        filters,
-        questions,
-        groups,
-        place,
-        systems,
-    })
+    show(&SavesPage { frame, query: q, chosen, count, devices, filters, questions, groups, place, systems })
 }
 
 impl Place {

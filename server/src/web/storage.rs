@@ -7,9 +7,9 @@ use askama::Template;
 use axum::extract::State;
 
 use super::frame::Frame;
+use super::naming::{kind, picture, picture_of, system, title};
 use super::page::{PageReply, show};
 use super::session::{Visitor, escaped};
-use super::naming::{kind, picture, picture_of, system, title};
 use super::words::{grouped, size};
 use crate::app::App;
 

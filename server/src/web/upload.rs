@@ -155,7 +155,10 @@ pub(super) async fn ask(
         picture: picture(save),
         why: why.unwrap_or("the save has changed meanwhile").into(),
         size: size(content.size_bytes),
-        had: had.and_then(|had| had.record.content).map(|content| size(content.size_bytes)).unwrap_or_default(),
+        had: had
+            .and_then(|had| had.record.content)
+            .map(|content| size(content.size_bytes))
+            .unwrap_or_default(),
         digest: content.digest,
         heads: waiting.heads,
         note: waiting.note,
@@ -193,7 +196,9 @@ fn heads(text: &str) -> Answer<Vec<VersionId>> {
     let heads: Result<Vec<VersionId>, _> = text.split_whitespace().map(str::parse).collect();
     match heads {
         Ok(heads) if heads.len() <= MAX_PARENTS => Ok(heads),
-        Ok(_) => Err(malformed("the save has too many versions to choose from").help("choose one of them first")),
+        Ok(_) => {
+            Err(malformed("the save has too many versions to choose from").help("choose one of them first"))
+        }
         Err(error) => Err(malformed(format!("the form cannot be read: {error}"))),
     }
 }
@@ -286,7 +291,8 @@ async fn read(app: &App, form: FileForm) -> Answer<(Visitor, Brings)> {
             "sure" => brings.sure = text(part).await?,
             // Which of them would be stored is anybody's guess.
             "file" if std::mem::replace(&mut brings.had_file, true) => {
-                return Err(malformed("more than one file came, and nothing was stored").help("bring one file at a time"));
+                return Err(malformed("more than one file came, and nothing was stored")
+                    .help("bring one file at a time"));
             }
             "file" => {
                 // Some browsers send a whole path.

@@ -1,5 +1,7 @@
 //! PURE. Numbers as people read them: sizes, times, a text with names in it.
 
+use std::fmt::{self, Write as _};
+
 use retrosync_protocol::{Digest, Played};
 
 /// A time as a page shows it: near ones as a distance, the exact one beside it.
@@ -55,8 +57,8 @@ fn exact(unix_s: i64) -> String {
     format!("{year:04}-{month:02}-{day:02} {:02}:{:02} UTC", second / 3600, second % 3600 / 60)
 }
 
-/// The date of a day counted from 1970-01-01, by the rules of the Gregorian calendar.
-fn civil(days: i64) -> (i64, i64, i64) {
+/// The date of a day counted from 1970-01-01, by the rules of the Gregorian calendar; the first and the last of four digits beyond.
+pub(crate) fn civil(days: i64) -> (i64, i64, i64) {
     let days = days.clamp(-719_468, 2_932_896) + 719_468; // from 0000-03-01, to 9999-12-31
     let (era, day_of_era) = (days.div_euclid(146_097), days.rem_euclid(146_097));
     let year_of_era = (day_of_era - day_of_era / 1460 + day_of_era / 36_524 - day_of_era / 146_096) / 365;
@@ -102,6 +104,41 @@ pub(super) fn grouped(number: u64) -> String {
         text.push(digit);
     }
     text
+}
+
+/// A sentence of a program, with names in backticks: as HTML, escaped, the names as code.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(super) struct Told(pub(super) String);
+
+impl Told {
+    /// Says nothing.
+    pub(super) fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+}
+
+impl askama::filters::HtmlSafe for Told {}
+
+impl fmt::Display for Told {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let escaped = |f: &mut fmt::Formatter<'_>, text: &str| {
+            text.chars().try_for_each(|c| match c {
+                '<' | '>' | '&' | '"' | '\'' => write!(f, "&#{};", u32::from(c)),
+                c => f.write_char(c),
+            })
+        };
+        let mut rest = self.0.as_str();
+        while let Some((before, (name, after))) =
+            rest.split_once('`').and_then(|(before, rest)| Some((before, rest.split_once('`')?)))
+        {
+            escaped(f, before)?;
+            f.write_str("<code>")?;
+            escaped(f, name)?;
+            f.write_str("</code>")?;
+            rest = after;
+        }
+        escaped(f, rest)
+    }
 }
 
 /// `2026-11-21`
@@ -151,6 +188,20 @@ mod tests {
         ];
         for (unix_s, whole) in rows {
             assert_eq!(When::new(unix_s, now).whole, whole, "a phone shows the hour");
+        }
+    }
+
+    #[test]
+    fn names_in_backticks_are_shown_as_names() {
+        let rows = [
+            ("`a/b` cannot be read", "<code>a/b</code> cannot be read"),
+            ("no `<b>` & `\"c\"`", "no <code>&#60;b&#62;</code> &#38; <code>&#34;c&#34;</code>"),
+            ("one ` alone <", "one ` alone &#60;"),
+            ("`a` and ` alone", "<code>a</code> and ` alone"),
+            ("", ""),
+        ];
+        for (text, html) in rows {
+            assert_eq!(Told(text.into()).to_string(), html);
         }
     }
 

@@ -80,6 +80,9 @@ fn everything_is_exported_as_a_zip_that_other_programs_read() {
     device.store("a-2", &version(SAVE, Some(b"second"), &[root], 1, 2), Some(b"second"));
     let odd = "gb/sram/ポケモン: 緑?";
     device.store("a-3", &version(odd, Some(b"odd"), &[], 1, 3), Some(b"odd"));
+    let page = browser.page("/save?id=gb%2Fsram%2FTetris%20%3CWorld%3E");
+    let oldest = page.rsplit("class=\"what\"").next().unwrap();
+    browser.press(oldest, "Note it", &[("label", "before the boss"), ("pinned", "yes")]);
     let reply = browser.look("/account/export.zip");
     assert_eq!((reply.status, reply.header("content-type")), (200, "application/zip"));
     let file = server.folder.path().join("all.zip");
@@ -88,12 +91,22 @@ fn everything_is_exported_as_a_zip_that_other_programs_read() {
     let listing = "import sys, zipfile, json\n\
         z = zipfile.ZipFile(sys.argv[1])\n\
         assert z.testzip() is None\n\
-        for v in json.loads(z.read('retrosync.json'))['versions']:\n\
-        \x20   print(v['entry']['record']['save'], z.read(v['file']).decode())\n";
+        all = json.loads(z.read('retrosync.json'))\n\
+        for v in all['versions']:\n\
+        \x20   print(v['entry']['record']['save'], z.read(v['file']).decode(), v['label'], v['pinned'])\n\
+        print('devices', [device['name'] for device in all['devices']])\n\
+        print('log', [line['what'] for line in all['log'] if line['what'] in ('pinned', 'paired')])\n";
     let told = std::process::Command::new("python3").args(["-c", listing]).arg(&file).output().unwrap();
     let mut lines: Vec<String> = String::from_utf8_lossy(&told.stdout).lines().map(str::to_owned).collect();
     lines.sort();
-    assert_eq!(lines, [format!("{SAVE} first"), format!("{SAVE} second"), format!("{odd} odd")], "{told:?}");
+    let everything = [
+        "devices ['Miyoo']".to_owned(),
+        format!("{SAVE} first before the boss True"),
+        format!("{SAVE} second None False"),
+        format!("{odd} odd None False"),
+        "log ['pinned', 'paired']".to_owned(),
+    ];
+    assert_eq!(lines, everything, "{told:?}");
     if let Ok(tested) = std::process::Command::new("unzip").arg("-tq").arg(&file).output() {
         assert!(tested.status.success(), "{tested:?}");
     }

@@ -6,7 +6,7 @@ use serde_json::Value;
 use crate::support::browser::{Browser, attribute, parts, registered};
 use crate::support::{Reply, Server};
 
-fn upload(browser: &Browser, path: &str, origin: &str, body: &[u8]) -> Reply {
+pub fn upload(browser: &Browser, path: &str, origin: &str, body: &[u8]) -> Reply {
     let kind = "multipart/form-data; boundary=b0undary";
     browser.send("POST", path, &[("origin", origin), ("content-type", kind)], Some(body))
 }
@@ -42,7 +42,11 @@ fn a_file_is_brought_whole_or_refused_whole() {
     let huge = vec![0; (64 << 20) + 1];
     let mut cut = parts(&named, Some(("Cut.srm", b"cut in the middle")));
     cut.truncate(cut.len() - 20);
-    let refused: [(&str, u16, Vec<u8>, &str); 9] = [
+    let mut two = parts(&named, Some(("First.srm", b"first")));
+    two.truncate(two.len() - "--b0undary--\r\n".len());
+    two.extend(parts(&[], Some(("Second.srm", b"second"))));
+    let refused: [(&str, u16, Vec<u8>, &str); 10] = [
+        ("two files at once, neither of which is stored", 400, two, &site),
         ("another session", 403, parts(&foreign, Some(("a.srm", b"a"))), &site),
         ("no token", 403, parts(&[("system", "gb")], Some(("a.srm", b"a"))), &site),
         ("the file before the token", 403, parts(&[], Some(("a.srm", b"a"))), &site),

@@ -5,7 +5,9 @@
 mod support;
 
 mod accounts;
+mod doubts;
 mod files;
+mod shelf;
 
 use retrosync_protocol::{Digest, PairingOffer};
 use serde_json::{Value, json};
@@ -156,10 +158,15 @@ fn a_conflict_is_chosen_and_an_old_version_is_downloaded_and_restored() {
     }
     let right = page.split("<article").find(|part| part.contains("<h3>RG35XX</h3>")).unwrap();
     let keep = browser.press(right, "Keep this", &[]);
-    leads_to(&keep, &format!("{link}&done=resolved"));
-    leads_to(&browser.press(right, "Keep this", &[]), &format!("{link}&done=resolved"));
+    let resolved = keep.header("location");
+    assert!(
+        resolved.starts_with(&format!("{link}&undo=")) && resolved.ends_with("&done=resolved"),
+        "{resolved}"
+    );
+    leads_to(&browser.press(right, "Keep this", &[]), resolved);
     let page = browser.page(keep.header("location"));
     assert!(page.contains("Settled") && !page.contains("Which one"), "{page}");
+    assert!(page.contains("Take the other one"), "one press away");
     let heads: Value = miyoo.get("/changes").ok();
     assert_eq!(head_digest(&heads), Digest::of(b"right").to_string(), "the devices see the choice");
     assert_eq!(browser.page(link).matches("class=\"what\"").count(), 4, "once, though it was pressed twice");
@@ -171,7 +178,7 @@ fn a_conflict_is_chosen_and_an_old_version_is_downloaded_and_restored() {
     assert!(name.contains("filename*=UTF-8''Tetris%20%3CWorld%3E.srm"), "{name}");
     let before = attribute(oldest.split("name=\"heads\"").nth(1).unwrap(), "value");
     let restored = browser.press(oldest, "Restore", &[]);
-    leads_to(&restored, &format!("{link}&done=restored&undo={before}"));
+    leads_to(&restored, &format!("{link}&undo={before}&done=restored"));
     let heads: Value = miyoo.get("/changes").ok();
     assert_eq!(head_digest(&heads), Digest::of(b"first").to_string());
     leads_to(

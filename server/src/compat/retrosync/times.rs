@@ -1,5 +1,7 @@
 //! PURE. Times as they travel here: epoch milliseconds and ISO 8601 in UTC, and which of a device's times can be believed.
 
+use crate::web::civil;
+
 const HOUR_MS: i64 = 3_600_000;
 /// 2020-01-01: what is older comes from a clock that was never set.
 const OLDEST_MS: i64 = 1_577_836_800_000;
@@ -7,7 +9,7 @@ const OLDEST_MS: i64 = 1_577_836_800_000;
 /// `2026-11-20T14:14:48.503Z`
 pub(super) fn iso(unix_ms: i64) -> String {
     let (seconds, ms) = (unix_ms.div_euclid(1000), unix_ms.rem_euclid(1000));
-    let (year, month, day) = date(seconds.div_euclid(86_400));
+    let (year, month, day) = civil(seconds.div_euclid(86_400));
     let second = seconds.rem_euclid(86_400);
     format!(
         "{year:04}-{month:02}-{day:02}T{:02}:{:02}:{:02}.{ms:03}Z",
@@ -23,7 +25,7 @@ pub(super) fn http(unix_ms: i64) -> String {
     const MONTHS: [&str; 12] =
         ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"];
     let days = unix_ms.div_euclid(86_400_000);
-    let (year, month, day) = date(days);
+    let (year, month, day) = civil(days);
     let name = usize::try_from(days.rem_euclid(7)).unwrap_or_default();
     let month = usize::try_from(month - 1).unwrap_or_default();
     format!("{}, {day:02} {} {year:04} {} GMT", DAYS[name], MONTHS[month.min(11)], &iso(unix_ms)[11..19])
@@ -55,18 +57,7 @@ pub(super) fn believable(told_ms: Option<i64>, now_ms: i64) -> i64 {
     told_ms.filter(|told| (OLDEST_MS..=now_ms + HOUR_MS).contains(told)).unwrap_or(now_ms)
 }
 
-/// The day of a count from 1970-01-01, by the rules of the Gregorian calendar.
-fn date(days: i64) -> (i64, i64, i64) {
-    let days = days.clamp(-719_468, 2_932_896) + 719_468; // from 0000-03-01, to 9999-12-31
-    let (era, day_of_era) = (days.div_euclid(146_097), days.rem_euclid(146_097));
-    let year_of_era = (day_of_era - day_of_era / 1460 + day_of_era / 36_524 - day_of_era / 146_096) / 365;
-    let day_of_year = day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
-    let shifted = (5 * day_of_year + 2) / 153;
-    let month = if shifted < 10 { shifted + 3 } else { shifted - 9 };
-    (year_of_era + era * 400 + i64::from(month <= 2), month, day_of_year - (153 * shifted + 2) / 5 + 1)
-}
-
-/// The other way.
+/// The count of a day from 1970-01-01, by the rules of the Gregorian calendar.
 fn days(year: i64, month: i64, day: i64) -> i64 {
     let year = year - i64::from(month <= 2);
     let (era, year_of_era) = (year.div_euclid(400), year.rem_euclid(400));
