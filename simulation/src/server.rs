@@ -317,9 +317,11 @@ impl Server {
             None => history.iter().filter(|entry| entry.head).map(|entry| entry.version).collect(),
         };
         let content = Content { digest: Digest::of(&bytes), size_bytes: bytes.len() as u64 };
-        let file = Brought { save: save.clone(), content, body: Some(bytes.into()), heads, note: None };
+        let (save, body) = (save.clone(), Some(bytes.into()));
+        // This person was asked about whatever is odd, and is sure.
+        let file = Brought { save, content, body, heads, note: None, doubt: None, sure: true };
         let stored = ready(self.library.bring(self.asker(None), &file, self.now_unix_s()));
-        stored.ok().map(|_| (save.clone(), content.digest))
+        stored.ok().map(|_| (file.save.clone(), content.digest))
     }
 
     /// The contents of all versions of a save.

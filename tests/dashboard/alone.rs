@@ -56,9 +56,65 @@ fn a_person_registers_pairs_by_the_phone_and_sees_the_save_arrive_without_a_relo
     browser.shows("//h2[.='On your devices']/..", "the current version");
     browser.go("/devices");
     browser.shows("//article", "Game Boy");
+    // Half a day from the server's clock: times and days are those of whoever looks.
+    browser.devtools("Emulation.setTimezoneOverride", &serde_json::json!({"timezoneId": "Pacific/Auckland"}));
     browser.go("/activity");
     browser.shows("//ol", "was paired");
     browser.shows("//ol", "saved Counter");
+    let days = "return [...document.querySelectorAll('section[data-day]')].every((day) =>
+        [...day.querySelectorAll('time')].every((time) =>
+            new Date(time.dateTime).toLocaleDateString('sv') === day.querySelector('h2').textContent));";
+    assert_eq!(browser.script(days, &serde_json::json!([])), true, "each day has what happened on it here");
+    browser.said_nothing();
+}
+
+#[test]
+fn a_wrong_file_that_is_dropped_is_on_no_card_before_its_owner_is_sure() {
+    if !is_here() {
+        return;
+    }
+    let server = Server::start();
+    let device = Device::new(Firmware::Onion, GAME);
+    device.pair(&server);
+    device.plays(&bytes("played"));
+    device.once();
+    let browser = inside(&server);
+    browser.go(PAGE);
+    browser.shows(&version(1), "current");
+    let [wrong, other] = ["wrong.srm", "other.srm"].map(|name| device.folder().join(name));
+    std::fs::write(&wrong, [0; 100]).unwrap();
+    std::fs::write(&other, &bytes("other")[..]).unwrap();
+
+    browser.drop_files(&[&wrong, &other], 300, 300);
+    browser.shows("//form[@data-drop]", "One file at a time");
+    assert!(browser.lacks("//ol[@class='history']/li[2]"), "and none was taken");
+    browser.go("/");
+    browser.shows("//h1", "Saves");
+    browser.drop_files(&[&wrong, &other], 300, 300);
+    browser.shows("//form[@data-drop]", "One file at a time");
+
+    browser.go(PAGE);
+    browser.shows(&version(1), "current");
+    browser.drop_files(&[&wrong], 300, 300);
+    browser.shows("//h1", "Is this really the save?");
+    browser.shows("//main", "holds no game");
+    device.once();
+    assert_eq!(device.save(), Some(bytes("played")), "nobody has said yes");
+    browser.press_text("//main", "No, leave it as it is");
+    browser.shows(&version(1), "current");
+    device.once();
+    assert_eq!(device.save(), Some(bytes("played")), "somebody has said no");
+
+    browser.drop_files(&[&wrong], 300, 300);
+    browser.shows("//h1", "Is this really the save?");
+    browser.press_text("//main", "Bring it all the same");
+    browser.shows("//main", "Stored.");
+    device.once();
+    assert_eq!(device.save().unwrap().len(), 100, "then it is what they said");
+    browser.press_text("//main", "Undo");
+    browser.shows("//main", "Restored.");
+    device.once();
+    assert_eq!(device.save(), Some(bytes("played")));
     browser.said_nothing();
 }
 
@@ -79,8 +135,8 @@ fn a_file_that_is_dropped_is_on_the_card_and_a_restore_is_taken_back() {
 
     let file = device.folder().join("from a friend.srm");
     std::fs::write(&file, &bytes("dropped")[..]).unwrap();
-    browser.drop_file(&file, 300, 300);
-    browser.is_below(&format!("{PAGE}&done=uploaded"));
+    browser.drop_files(&[&file], 300, 300);
+    browser.shows("//main", "Stored.");
     browser.shows(&version(1), "You, here");
     let on_the_card = |mark: &str| {
         wait_for(&format!("{mark} on the card"), 60, || (device.save() == Some(bytes(mark))).then_some(()));
@@ -121,6 +177,8 @@ fn where_a_proxy_swallows_the_stream_news_come_by_asking() {
     device.plays(&bytes("first"));
     device.once();
     browser.shows("//main", GAME);
+    let said = browser.console();
+    assert!(said.iter().all(|line| line.contains("/live")), "of nothing but the stream: {said:?}");
 }
 
 #[test]

@@ -24,6 +24,7 @@ const ELEMENT: &str = "element-6066-11e4-a52e-4f735466cecf";
 /// Keys beyond letters (WebDriver, 17.4.2).
 pub const TAB: &str = "\u{e004}";
 pub const ENTER: &str = "\u{e007}";
+pub const ESCAPE: &str = "\u{e00c}";
 
 /// Is there a browser on this machine? `scripts/setup browser` brings it.
 pub fn is_here() -> bool {
@@ -253,9 +254,9 @@ impl Browser {
         self.send("POST", "/execute/sync", &json!({"script": text, "args": arguments}))
     }
 
-    /// Drops a file onto the page, as a hand does: Chromium's own drag, not an event that a script made.
-    pub fn drop_file(&self, path: &Path, x: u32, y: u32) {
-        let data = json!({"items": [], "files": [path.to_str().unwrap()], "dragOperationsMask": 1});
+    /// Drops files onto the page, as a hand does: Chromium's own drag, not an event that a script made.
+    pub fn drop_files(&self, paths: &[&Path], x: u32, y: u32) {
+        let data = json!({"items": [], "files": paths, "dragOperationsMask": 1});
         for kind in ["dragEnter", "dragOver", "drop"] {
             let told = self
                 .devtools("Input.dispatchDragEvent", &json!({"type": kind, "x": x, "y": y, "data": data}));

@@ -14,8 +14,9 @@ use crate::browser::{Browser, is_here};
 use crate::support::server::{Server, USER};
 use crate::{inside, log_in};
 
-/// A phone and a laptop.
-const SIZES: [(&str, u32, u32, u32); 2] = [("phone", 390, 844, 2), ("laptop", 1180, 860, 1)];
+/// The narrowest phone, a phone and a laptop.
+const SIZES: [(&str, u32, u32, u32); 3] =
+    [("narrow", 320, 568, 2), ("phone", 390, 844, 2), ("laptop", 1180, 860, 1)];
 
 /// How far apart the versions are in the pictures.
 const AGE_S: i64 = 5413;
@@ -77,6 +78,17 @@ impl Hand {
             serde_json::from_str(&reply.unwrap().body_mut().read_to_string().unwrap()).unwrap();
         server.approve(offer["user_code"].as_str().unwrap());
         hand
+    }
+
+    /// The code of a device that waits for its owner.
+    fn asking(server: &Server) -> String {
+        let hash = Digest::of(b"a token of nobody").to_string();
+        let request = json!({"token_sha256": hash, "device_name": "Miyoo Flip", "profile": "spruce",
+            "client": "retrosync/0.1.0 aarch64"});
+        let reply = ureq::post(format!("{}/api/v1/pairing", server.url())).send(request.to_string());
+        let offer: Value =
+            serde_json::from_str(&reply.unwrap().body_mut().read_to_string().unwrap()).unwrap();
+        offer["user_code"].as_str().unwrap().to_owned()
     }
 
     /// Stores a version; answers its id.
@@ -230,6 +242,12 @@ fn every_page_fits_a_phone_and_a_laptop_in_light_and_dark() {
         browser.shows("//header", USER);
         look(&browser, name, writes);
     }
+    one_time_pages(&server, &browser, writes);
+    browser.said_nothing();
+    browser.go("/save?id=gb/sram/Nope");
+    look(&browser, "refusal", writes);
+    let said = browser.console();
+    assert!(said.iter().all(|line| line.contains("404")), "of nothing but the refusal: {said:?}");
     browser.go("/account");
     browser.press_text("//main", "Log out");
     browser.shows("//h1", "Your saves follow you");
@@ -238,6 +256,35 @@ fn every_page_fits_a_phone_and_a_laptop_in_light_and_dark() {
     look(&browser, "login", writes);
     log_in(&browser);
     browser.said_nothing();
+}
+
+/// What is only there once, or after a press.
+fn one_time_pages(server: &Server, browser: &Browser, writes: bool) {
+    browser.go("/pair");
+    browser.press_text("//main", "The device has no screen, or no way to show a code");
+    browser.press_text("//main", "Make a code");
+    browser.shows("//h1", "A code for your device");
+    look(browser, "code", writes);
+    browser.go(&format!("/pair?code={}", Hand::asking(server)));
+    browser.shows("//h1", "Is this your device?");
+    look(browser, "confirm", writes);
+    browser.go("/admin");
+    browser.fill("//form[@action='/admin/invite']", "note", "Bob");
+    browser.press_text("//main", "Make an invitation");
+    browser.shows("//main", "Send this link");
+    look(browser, "invitation", writes);
+    browser.go("/save?id=gba/sram/Metroid%20Fusion%20(Europe)");
+    browser.press("//ol[@class='history']/li[2]//summary");
+    browser.shows("//details[@open]", "Pin");
+    look(browser, "menu", writes);
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("IMG_2041.srm");
+    std::fs::write(&file, [0; 100]).unwrap();
+    browser.go("/save?id=gb/sram/Tetris%20(World)");
+    browser.fill("//form[@action='/save/upload']", "file", file.to_str().unwrap());
+    browser.press_text("//form[@action='/save/upload']", "Upload");
+    browser.shows("//h1", "Is this really the save?");
+    look(browser, "doubt", writes);
 }
 
 fn look(browser: &Browser, name: &str, writes: bool) {

@@ -7,7 +7,7 @@ use crate::support::server::Server;
 use crate::{GAME, PAGE, inside};
 
 /// Two devices that went on from the same save apart.
-fn parted(server: &Server) -> [Device; 2] {
+pub fn parted(server: &Server) -> [Device; 2] {
     let (a, b) = (Device::new(Firmware::Onion, GAME), Device::new(Firmware::Muos, GAME));
     a.pair(server);
     b.pair(server);
@@ -68,6 +68,31 @@ fn keeping_both_pins_the_other_one() {
     for device in [&a, &b] {
         device.once();
         assert_eq!(device.save(), Some(bytes("in the train")));
+    }
+    browser.said_nothing();
+}
+
+#[test]
+fn without_scripts_a_conflict_is_settled_and_the_other_one_taken_after_all() {
+    if !is_here() {
+        return;
+    }
+    let server = Server::start();
+    let [a, b] = parted(&server);
+    let browser = inside(&server);
+    browser.without_scripts();
+    browser.go(PAGE);
+    browser.press_text(&side("Onion"), "Keep this");
+    browser.shows("//main", "Settled.");
+    for device in [&a, &b] {
+        device.once();
+        assert_eq!(device.save(), Some(bytes("in the train")));
+    }
+    browser.press_text("//main", "Take the other one");
+    browser.shows("//main", "Restored.");
+    for device in [&a, &b] {
+        device.once();
+        assert_eq!(device.save(), Some(bytes("on the sofa")));
     }
     browser.said_nothing();
 }

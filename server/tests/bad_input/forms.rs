@@ -43,7 +43,18 @@ fn forms(device: &Device<'_>, head: &str) -> Vec<(String, Vec<(&'static str, Str
         ("/admin/remove".into(), fields(&[("id", "99"), ("name", "nobody")])),
         ("/login".into(), fields(&[("name", "nobody"), ("password", "wrong horse battery"), ("next", "/")])),
         ("/register".into(), fields(&[("name", "nobody"), ("password", "short"), ("invitation", "")])),
-        ("/save/upload".into(), fields(&[save, ("heads", head), ("note", "")])),
+        (
+            "/save/bring".into(),
+            fields(&[
+                save,
+                ("heads", head),
+                ("note", ""),
+                ("digest", "00"),
+                ("blank", "yes"),
+                ("sure", "yes"),
+            ]),
+        ),
+        ("/save/upload".into(), fields(&[save, ("heads", head), ("note", ""), ("sure", "yes")])),
         ("/upload".into(), fields(&[("system", "gb"), ("title", "")])),
     ]
 }
@@ -84,7 +95,7 @@ fn is_borne(what: &str, browser: &Browser<'_>, path: &str, kind: &str, body: &[u
 }
 
 /// Forms without a field of their own.
-const BARE: &[&str] = &["/logout", "/devices/{device}/revoke", "/pair/code"];
+const BARE: &[&str] = &["/logout", "/devices/{device}/revoke", "/pair/code", "/pair/six"];
 
 #[test]
 fn every_field_of_every_form_wrong_missing_or_odd_is_refused_by_a_page_or_borne() {
