@@ -7,7 +7,7 @@ use crate::support::server::Server;
 use crate::{GAME, PAGE, inside};
 
 /// Two devices that went on from the same save apart.
-pub fn parted(server: &Server) -> [Device; 2] {
+pub(crate) fn parted(server: &Server) -> [Device; 2] {
     let (a, b) = (Device::new(Firmware::Onion, GAME), Device::new(Firmware::Muos, GAME));
     a.pair(server);
     b.pair(server);
