@@ -6,7 +6,7 @@ use serde_json::Value;
 use crate::support::browser::{Browser, attribute, parts, registered};
 use crate::support::{Reply, Server};
 
-pub fn upload(browser: &Browser, path: &str, origin: &str, body: &[u8]) -> Reply {
+pub(crate) fn upload(browser: &Browser, path: &str, origin: &str, body: &[u8]) -> Reply {
     let kind = "multipart/form-data; boundary=b0undary";
     browser.send("POST", path, &[("origin", origin), ("content-type", kind)], Some(body))
 }
