@@ -350,7 +350,9 @@ mod tests {
         let larger = Some("the file is much larger than the save");
         let smaller = Some("the file is smaller than the save");
         let blank = Some("the file is blank: every byte of it is the same, so it holds no game");
-        let rows: [(&str, &str, Option<Doubt>, u64, &[u64], Option<&str>); 11] = [
+        /// What it is, of which save, how it looks, its size, the sizes of the heads, and what is said.
+        type Row = (&'static str, &'static str, Option<Doubt>, u64, &'static [u64], Option<&'static str>);
+        let rows: [Row; 11] = [
             ("the same size", "gb/sram/T", None, 8192, &[8192], None),
             ("one byte less", "gb/sram/T", None, 8191, &[8192], smaller),
             ("with the clock that another emulator adds", "gb/sram/T", None, 8192 + 48, &[8192], None),
