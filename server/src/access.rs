@@ -230,7 +230,7 @@ impl Access {
         let expires_unix_s = now_unix_s + SESSION_S;
         let token_sha256 = Digest::of(cookie.as_bytes());
         let mut tx = self.catalog.begin(catalog::Access::Write).await?;
-        tx.add_session(&SessionRecord { token_sha256, user: user.id, expires_unix_s }).await?;
+        add_session(tx.as_mut(), &user, token_sha256, expires_unix_s).await?;
         accounts::log(tx.as_mut(), user.id, "dashboard", "login", format!("from {from}"), now_unix_s).await?;
         tx.commit().await?;
         Ok(Login { cookie, session: session_of(user, expires_unix_s) })
@@ -305,6 +305,21 @@ async fn add_user(
         return Err(accounts::is_taken(&user.name));
     }
     tx.add_user(&user).await?.ok_or_else(|| accounts::is_taken(&user.name))
+}
+
+/// Opens a session for a user whose password was right: of this very record. Between the look at it and now another password
+/// may have been set, which ended all sessions; one more must not come after them.
+async fn add_session(
+    tx: &mut dyn catalog::Tx,
+    verified: &User,
+    token_sha256: Digest,
+    expires_unix_s: i64,
+) -> Answer<()> {
+    let now = tx.user(verified.id).await?.ok_or_else(accounts::gone)?;
+    if now.password_hash != verified.password_hash {
+        return Err(Refusal::new(Code::AccessDenied, "the password was just changed").help("log in again"));
+    }
+    Ok(tx.add_session(&SessionRecord { token_sha256, user: verified.id, expires_unix_s }).await?)
 }
 
 fn session_of(user: User, expires_unix_s: i64) -> Session {

@@ -57,8 +57,11 @@ pub(crate) async fn serve(config: Config) -> Outcome {
     }
     // Not in the machine's own folder for such files: a container has none.
     app.holds_files_in(config.data.join("brought"));
-    if let Some(key) = clients_key(&config)? {
-        app.signs_with(key);
+    match clients_key(&config)? {
+        Some(key) => app.signs_with(key),
+        None => log::info!(
+            "`clients_key` is not set: first-generation clients of RetroSync cannot pair here, all others can"
+        ),
     }
     if let Some(tls) = &tls {
         app.speaks_tls(tls.clone());

@@ -7,10 +7,10 @@
 use retrosync_protocol::{Code, DeviceId, Digest, Token, WriterId};
 use serde::{Deserialize, Serialize};
 
-use super::accounts::{log, turns_a_line};
+use super::accounts::{answers_to, log, turns_a_line};
 use super::pairing::refuse_over_quota;
-use super::{Access, Address, Session, random, session_of};
-use crate::catalog::{self, DeviceRecord, SessionRecord, Tx, User, UserId};
+use super::{Access, Address, Session, add_session, random, session_of};
+use crate::catalog::{self, DeviceRecord, Tx, User, UserId};
 use crate::library::{Answer, Asker};
 use crate::refusal::Refusal;
 
@@ -22,6 +22,8 @@ const KEY_S: i64 = 120;
 const FORGET_S: i64 = 30 * 24 * 3600;
 /// The most codes at once, of all users.
 const MOST: usize = 1000;
+/// The most that one user has offered at once.
+const MOST_OF_ONE: usize = 10;
 const ALPHABET: &[u8; 32] = b"ABCDEFGHJKLMNPQRSTUVWXYZ23456789";
 
 /// The program of a device that speaks S3, with keys of its own.
@@ -119,11 +121,12 @@ impl Access {
             return Ok(Some(user));
         }
         let mut users = tx.users().await?;
-        users.retain(|user| user.email.as_ref().is_some_and(|email| email.eq_ignore_ascii_case(name)));
+        users.retain(|user| answers_to(user, name));
         Ok(if users.len() == 1 { users.pop() } else { None })
     }
 
-    /// Opens a session whose secret the caller drew: any text that nobody can guess.
+    /// Opens a session whose secret the caller drew: any text that nobody can guess. `user` is as it was when its password was
+    /// right.
     pub(crate) async fn open_session(
         &self,
         user: User,
@@ -132,7 +135,7 @@ impl Access {
     ) -> Answer<Session> {
         let token_sha256 = Digest::of(secret.as_bytes());
         let mut tx = self.catalog.begin(catalog::Access::Write).await?;
-        tx.add_session(&SessionRecord { token_sha256, user: user.id, expires_unix_s }).await?;
+        add_session(tx.as_mut(), &user, token_sha256, expires_unix_s).await?;
         tx.commit().await?;
         Ok(session_of(user, expires_unix_s))
     }
@@ -182,6 +185,7 @@ impl Access {
                 return Ok(Shown { code: pending.code, expires_unix_s: pending.expires_unix_s });
             }
         }
+        end_oldest(tx.as_mut(), user, now_unix_s).await?;
         let number = u32::from_le_bytes(random()?) % 900_000 + 100_000;
         let identifier = identifier.map(str::to_owned);
         let pairing = Pairing {
@@ -385,6 +389,22 @@ async fn forget_over(tx: &mut dyn Tx, now_unix_s: i64) -> Answer<usize> {
         }
     }
     Ok(open)
+}
+
+/// Ends the oldest of a user's own open codes where there are many: nobody fills the table for everybody else.
+async fn end_oldest(tx: &mut dyn Tx, user: UserId, now_unix_s: i64) -> Answer<()> {
+    let mut own = Vec::new();
+    for (name, text) in tx.memos(OWNER, KIND).await? {
+        let pairing = parsed(&text)?;
+        if pairing.offered && pairing.user == Some(user.0) && pairing.expires_unix_s > now_unix_s {
+            own.push((pairing.expires_unix_s, name));
+        }
+    }
+    own.sort();
+    for (_, name) in own.iter().take((own.len() + 1).saturating_sub(MOST_OF_ONE)) {
+        tx.remove_memo(OWNER, KIND, name).await?;
+    }
+    Ok(())
 }
 
 async fn forget_key(mut tx: Box<dyn Tx>, pairing: Pairing) -> Answer<()> {

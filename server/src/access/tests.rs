@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use retrosync_protocol::{ClaimRequest, Code, Epoch, OperationId, PairingRequest, Token, UserCode};
 
+use super::foreign::{By, Newcomer};
 use super::{Access, AccessOptions, Address};
 use crate::catalog::memory::MemoryCatalog;
 use crate::catalog::{self, Catalog, UserId};
@@ -322,4 +323,36 @@ async fn who_makes_accounts_or_guesses_passwords_by_the_dozen_waits() {
     assert_eq!(code(access.register("ada", "long enough", AWAY, NOW_UNIX_S).await), Code::SlowDown);
     assert_eq!(code(access.login("ada", "long enough", AWAY, NOW_UNIX_S).await), Code::SlowDown);
     access.register("ada", "long enough", HOME, NOW_UNIX_S).await.unwrap();
+}
+
+#[tokio::test]
+async fn a_login_with_the_old_password_that_was_on_its_way_does_not_outlive_the_new_one() {
+    let world = World::new().await;
+    world.access.set_password(world.ada, "correct horse battery").await.unwrap();
+    let verified = world.access.verify("ada", "correct horse battery", HOME, NOW_UNIX_S).await.unwrap();
+    world.access.set_password(world.ada, "another horse battery").await.unwrap();
+    let late = world.access.open_session(verified, "secret", NOW_UNIX_S + 60).await.unwrap_err();
+    assert_eq!(late.code(), Code::AccessDenied);
+    assert_eq!(world.access.session("secret", NOW_UNIX_S).await.unwrap_err().code(), Code::Unauthorized);
+    let verified = world.access.verify("ada", "another horse battery", HOME, NOW_UNIX_S).await.unwrap();
+    world.access.open_session(verified, "secret", NOW_UNIX_S + 60).await.unwrap();
+    world.access.session("secret", NOW_UNIX_S).await.unwrap();
+}
+
+#[tokio::test]
+async fn a_user_who_makes_code_after_code_ends_only_their_own() {
+    let world = World::new().await;
+    let of_bob = world.access.offer_code(world.bob, None, NOW_UNIX_S).await.unwrap();
+    let mut of_ada = Vec::new();
+    for number in 0..12 {
+        of_ada.push(world.access.offer_code(world.ada, None, NOW_UNIX_S + number).await.unwrap());
+    }
+    let is_open = async |code: &str| {
+        let newcomer = Newcomer::default();
+        let polled = world.access.poll_code(By::Code(code), &newcomer, HOME, NOW_UNIX_S + 12).await;
+        polled.is_ok_and(|let_in| let_in.is_some())
+    };
+    assert!(is_open(&of_bob.code).await, "another's stays");
+    assert!(is_open(&of_ada[2].code).await && is_open(&of_ada[11].code).await, "ten are open");
+    assert!(!is_open(&of_ada[0].code).await && !is_open(&of_ada[1].code).await, "the oldest are over");
 }

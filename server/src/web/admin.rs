@@ -283,7 +283,7 @@ pub(super) async fn password(State(app): State<Arc<App>>, form: Form<Whom>) -> P
     match renewed.await {
         Ok(renewed) => {
             let page = shown(&app, &visitor, String::new(), String::new()).await?;
-            show(&AdminPage { renewed: Some(renewed), ..page })
+            show(&AdminPage { renewed: Some(renewed), ..page }.still())
         }
         Err(refusal) => told(&app, &visitor, Err(refusal)).await,
     }

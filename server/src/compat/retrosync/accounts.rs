@@ -143,7 +143,8 @@ pub(super) async fn change(
         })?;
         compat.app.access.set_password(account.id, new).await?;
         // All sessions ended with the old password; who changed it stays in.
-        compat.app.access.open_session(account.clone(), &user.secret, user.session.expires_unix_s).await?;
+        let renewed = compat.app.access.user(account.id).await?;
+        compat.app.access.open_session(renewed, &user.secret, user.session.expires_unix_s).await?;
     }
     if let Some(email) = email {
         // An account that was made by these clients is called by its e-mail.
