@@ -93,8 +93,8 @@ fn a_link_planted_in_our_own_folder_is_not_followed_either() {
 #[test]
 fn an_address_that_may_not_be_used_leaves_nothing_on_the_card() {
     for (address, cause) in [
-        ("ftp://nas", "it does not begin with `https://`, `http://` or `folder:`"),
-        ("nas:8377", "it does not begin with `https://`, `http://` or `folder:`"),
+        ("ftp://nas", "it does not begin with `https://`, `http://`, `retrosync:` or `folder:`"),
+        ("nas:8377", "it does not begin with `https://`, `http://`, `retrosync:` or `folder:`"),
         ("http://8.8.8.8", "plain http to 8.8.8.8 would show the token to others"),
         ("http://192.168.7.7:8377", "plain http to 192.168.7.7 would show the token to others"),
         ("https://ada:secret@nas", "it holds a user or a password"),
