@@ -20,8 +20,10 @@ use crate::world::{contents, tell};
 
 const GAME: &str = "Counter (World)";
 const SAVE: &str = "gb/sram/Counter (World)";
-/// Seconds of play: long enough to be stopped in, however busy the machine is.
-const FRAMES: u32 = 4_000;
+/// Seconds of play: long enough to be stopped in.
+const FRAMES: u32 = 8_000;
+/// Where the machine is so busy that it was not, the game is started again.
+const TRIES: usize = 5;
 
 /// The launches of the game that were counted by each version on the server, newest first.
 fn told(device: &Device, known: &[(u32, &Bytes)]) -> Vec<u32> {
@@ -89,18 +91,20 @@ struct Game {
 
 impl Game {
     fn start(emulator: &Emulator, device: &Device, scratch: &Path) -> Game {
-        if let Some(mut command) = emulator.command(&device.card, FRAMES) {
-            let mut process = command.spawn().unwrap();
-            let log = scratch.join("retroarch.log");
-            // What it says once the game and its save are loaded and the frames begin.
-            wait_for("RetroArch has loaded the save", 120, || {
-                let said = fs::read_to_string(&log).unwrap_or_default();
-                assert!(process.try_wait().unwrap().is_none(), "it ended before it could be stopped: {said}");
-                said.contains("[Playlist]: Loading favorites").then_some(())
-            });
-            signal(&process, libc::SIGSTOP);
-            return Game { process, writes: None };
+        let held = device.save();
+        for _ in 0..TRIES {
+            let Some(command) = emulator.command(&device.card, FRAMES) else { break };
+            let game = stopped(command, scratch).map(|process| Game { process, writes: None });
+            if let Some(game) = game.filter(|_| device.save() == held) {
+                return game;
+            }
+            // A machine under load let it play to its end before it could be stopped: it has written, or is about to.
+            fs::write(device.card.save(), held.as_deref().unwrap_or_default()).unwrap();
         }
+        assert!(
+            emulator.command(&device.card, FRAMES).is_none(),
+            "no game could be stopped in {TRIES} tries"
+        );
         // A process of that name below the card; a copy, for a link would show its own name.
         let program = scratch.join("retroarch");
         fs::copy("/bin/sleep", &program).unwrap();
@@ -121,6 +125,20 @@ impl Game {
         }
         wait_for("the game ends", 180, || self.process.try_wait().unwrap());
     }
+}
+
+/// A game that has loaded its save and stands still since; `None`: it was over before.
+fn stopped(mut command: Command, scratch: &Path) -> Option<Child> {
+    let log = scratch.join("retroarch.log");
+    let mut process = command.spawn().unwrap();
+    // What it says once the game and its save are loaded and the frames begin.
+    let runs = wait_for("RetroArch has loaded the save", 120, || {
+        let said = fs::read_to_string(&log).unwrap_or_default();
+        let runs = process.try_wait().unwrap().is_none();
+        (!runs || said.contains("[Playlist]: Loading favorites")).then_some(runs)
+    });
+    runs.then(|| signal(&process, libc::SIGSTOP));
+    runs.then_some(process)
 }
 
 /// At once: no program is started for it, which may take its time on a busy machine.
