@@ -47,7 +47,7 @@ fn mask_numbers(text: &str) -> String {
 }
 
 #[track_caller]
-fn says(reply: &Reply, expected: &str) {
+pub fn says(reply: &Reply, expected: &str) {
     assert_eq!((reply.status, masked(reply).as_str()), (200, expected));
 }
 

@@ -37,6 +37,7 @@ mod support;
 mod bucket;
 mod client;
 mod golden;
+mod golden_ways_in;
 mod kept;
 mod limits;
 mod losses;

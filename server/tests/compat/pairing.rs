@@ -68,7 +68,7 @@ fn is_free_space(home: &Home, key: &str) -> bool {
     !text.contains(key)
 }
 
-fn sqlite(home: &Home, sql: &str) -> String {
+pub fn sqlite(home: &Home, sql: &str) -> String {
     let file = home.server.data().join("catalog.sqlite");
     let output = std::process::Command::new("python3")
         .args(["-c", "import sqlite3,sys\nc=sqlite3.connect(sys.argv[1])\nfor r in c.execute(sys.argv[2]): print(r[0])\nc.commit()"])

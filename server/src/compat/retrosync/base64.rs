@@ -15,6 +15,15 @@ pub(super) fn encode_url(bytes: &[u8]) -> String {
     text
 }
 
+/// The same with the ordinary letters, padded.
+pub(super) fn encode(bytes: &[u8]) -> String {
+    let mut text = encode_url(bytes).replace('-', "+").replace('_', "/");
+    while text.len() % 4 != 0 {
+        text.push('=');
+    }
+    text
+}
+
 /// The bytes; `None`: it is not base64, or a part of it is missing.
 pub(super) fn decode(text: &str) -> Option<Vec<u8>> {
     let mut bytes = Vec::with_capacity(text.len() / 4 * 3);
@@ -60,6 +69,8 @@ mod tests {
     fn what_was_sent_is_what_is_kept() {
         for length in 0..100_usize {
             let bytes: Vec<u8> = (0..length).map(|n| (n * 37 + length) as u8).collect();
+            assert_eq!(encode(&bytes).len() % 4, 0);
+            assert_eq!(decode(&encode(&bytes)), Some(bytes.clone()));
             assert_eq!(decode(&encode_url(&bytes)), Some(bytes));
         }
         let rows = [

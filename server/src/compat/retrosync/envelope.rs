@@ -70,6 +70,11 @@ impl Json {
         Json("null".into())
     }
 
+    /// As it is sent.
+    pub(super) fn text(&self) -> &str {
+        &self.0
+    }
+
     /// A time in milliseconds, as a text.
     pub(super) fn time(unix_ms: i64) -> Json {
         Json::from(times::iso(unix_ms))

@@ -20,6 +20,7 @@ mod journal;
 mod manifest;
 mod names;
 mod pairing;
+mod picture;
 mod place;
 mod saves;
 mod shelf;

@@ -5,14 +5,15 @@ use std::sync::Arc;
 
 use axum::body::Body;
 use axum::extract::{FromRequestParts, State};
+use axum::http::HeaderMap;
 use axum::http::request::Parts;
 use axum::response::Response;
 use retrosync_protocol::Code;
 
 use super::caller::User;
 use super::envelope::{Failure, Fields, Json, KEYLESS_BYTES, Reply, data_and, object};
-use super::{Compat, devices, names};
-use crate::access::foreign::{By, FIRST_GENERATION, LetIn, Newcomer, Shown};
+use super::{Compat, devices, names, picture};
+use crate::access::foreign::{By, FIRST_GENERATION, LetIn, Newcomer};
 use crate::api::request::Peer;
 use crate::clients_key::ClientsKey;
 use crate::refusal::Refusal;
@@ -25,12 +26,8 @@ pub(super) async fn code(State(compat): State<Arc<Compat>>, Peer(from): Peer, bo
     // A kind that we do not know is another device, not a mistake.
     let kind = fields.text("deviceType").unwrap_or_default().filter(|kind| KINDS.contains(kind));
     let shown = compat.app.access.show_code(kind.unwrap_or("other"), from, compat.app.now_unix_s()).await?;
-    made("Code generated successfully", shown)
-}
-
-fn made(message: &str, shown: Shown) -> Reply {
     let expires = Json::time(shown.expires_unix_s * 1000);
-    data_and(message, &[("code", shown.code.into()), ("expiresAt", expires)])
+    data_and("Code generated successfully", &[("code", shown.code.into()), ("expiresAt", expires)])
 }
 
 /// `POST /api/devices/status`
@@ -109,7 +106,7 @@ pub(super) async fn pair(
     State(compat): State<Arc<Compat>>,
     Peer(from): Peer,
     MaybeUser(user): MaybeUser,
-    headers: axum::http::HeaderMap,
+    headers: HeaderMap,
     body: Body,
 ) -> Reply {
     let fields = Fields::read(body, KEYLESS_BYTES, "Failed to pair device").await?;
@@ -146,12 +143,7 @@ pub(super) async fn pair(
     first_generation(&compat, key, &headers, &let_in)
 }
 
-fn first_generation(
-    compat: &Compat,
-    key: &ClientsKey,
-    headers: &axum::http::HeaderMap,
-    let_in: &LetIn,
-) -> Reply {
+fn first_generation(compat: &Compat, key: &ClientsKey, headers: &HeaderMap, let_in: &LetIn) -> Reply {
     let s3 = super::signature::credentials(key, &let_in.device);
     let config = object(&[
         ("endpoint", compat.app.base_url(headers).into()),
@@ -168,10 +160,17 @@ fn first_generation(
     data_and(message(let_in), &fields)
 }
 
-/// `POST /api/devices/create-pairing-code`
-pub(super) async fn create(State(compat): State<Arc<Compat>>, user: User) -> Reply {
+/// `POST /api/devices/create-pairing-code`: with its picture, which the first generation's page shows.
+pub(super) async fn create(State(compat): State<Arc<Compat>>, headers: HeaderMap, user: User) -> Reply {
     let shown = compat.app.access.offer_code(user.asker.user, None, compat.app.now_unix_s()).await?;
-    made("Pairing code generated successfully", shown)
+    let server = compat.app.base_url(&headers);
+    let told = object(&[("code", (&shown.code).into()), ("apiUrl", server.into())]);
+    let fields = [
+        ("code", shown.code.into()),
+        ("expiresAt", Json::time(shown.expires_unix_s * 1000)),
+        ("qrCode", Json::or_null(picture::address(told.text()))),
+    ];
+    data_and("Pairing code generated successfully", &fields)
 }
 
 /// `POST /api/devices/pair-by-device-id`
