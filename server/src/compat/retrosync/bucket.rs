@@ -4,6 +4,7 @@
 //! whoever brought it, so these clients sync with one another, and with those of the second generation. What it holds itself
 //! is dated long ago: its client would otherwise fetch it again and again.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use axum::body::{Body, Bytes};
@@ -18,7 +19,7 @@ use super::caller::Device;
 use super::download::Noted;
 use super::envelope::Failure;
 use super::place::{self, MOST_PATH_BYTES, Place};
-use super::shelf::{Location, Mode, Shelf, owner};
+use super::shelf::{Location, Mode, Save, Shelf, owner};
 use super::signature::{Refused, Signed, credentials};
 use super::store::{Upload, find, fits, settled};
 use super::{Compat, names, times};
@@ -359,13 +360,17 @@ impl Compat {
     /// Everything in the bucket: key, size, date, tag.
     async fn objects(&self, device: &Device, user: &str) -> Result<Vec<(String, u64, i64, String)>, No> {
         let shelf = self.shelf(device.asker.user).await?;
-        let mut objects = Vec::new();
+        let saves: BTreeMap<&str, &Save> = shelf.saves.iter().map(|save| (save.id.as_str(), save)).collect();
+        let (mut places, mut ids) = (Vec::new(), Vec::new());
         for location in shelf.locations.iter().filter(|location| location.in_bucket) {
-            let Some(save) = shelf.save(&location.save) else { continue };
-            let id = save.library_id(&location.device)?;
-            let nows = self.app.library.now(&device.asker, std::slice::from_ref(&id), false).await?;
-            let now = nows.into_iter().next().unwrap_or_default();
-            if let Some(served) = served(&shelf, &now, location)
+            let Some(save) = saves.get(location.save.as_str()) else { continue };
+            places.push(location);
+            ids.push(save.library_id(&location.device)?);
+        }
+        let nows = self.app.library.now(&device.asker, &ids, false).await?;
+        let mut objects = Vec::new();
+        for (location, now) in places.into_iter().zip(&nows) {
+            if let Some(served) = served(&shelf, now, location)
                 && let Some(content) = served.content
             {
                 let key = format!("{user}/{}{}", names::device(&location.device), location.path);

@@ -20,27 +20,49 @@ use crate::catalog::DeviceRecord;
 use crate::library::Asker;
 
 /// What is there of one save: its heads, in the shared line and in each device's own.
+#[derive(Default)]
 struct Heads {
     heads: Vec<(SaveId, Head)>,
 }
 
+/// Which saves of the library it is.
+fn lines(shelf: &Shelf, save: &Save) -> Result<Vec<SaveId>, Failure> {
+    let mut ids = Vec::new();
+    // Also what was shared before each device went on by itself.
+    if !save.netplay {
+        ids.push(save.shared_id()?);
+    }
+    for device in shelf.places(save).map(|place| &place.device) {
+        let id = save.library_id(device)?;
+        if !ids.contains(&id) {
+            ids.push(id);
+        }
+    }
+    Ok(ids)
+}
+
 impl Compat {
     async fn heads_of(&self, asker: &Asker, shelf: &Shelf, save: &Save) -> Result<Heads, Failure> {
-        let mut ids = Vec::new();
-        // Also what was shared before each device went on by itself.
-        if !save.netplay {
-            ids.push(save.shared_id()?);
-        }
-        for device in shelf.places(save).map(|place| &place.device) {
-            let id = save.library_id(device)?;
-            if !ids.contains(&id) {
-                ids.push(id);
-            }
-        }
-        let nows = self.app.library.now(asker, &ids, false).await?;
-        let of = ids.into_iter().zip(nows);
-        let heads = of.flat_map(|(id, now)| now.heads.into_iter().map(move |head| (id.clone(), head)));
-        Ok(Heads { heads: heads.filter(|(_, head)| head.content.is_some()).collect() })
+        Ok(self.heads_of_each(asker, shelf, [save]).await?.pop().unwrap_or_default())
+    }
+
+    /// The heads of these saves, in their order, within one transaction of the catalog.
+    async fn heads_of_each<'a>(
+        &self,
+        asker: &Asker,
+        shelf: &Shelf,
+        saves: impl IntoIterator<Item = &'a Save>,
+    ) -> Result<Vec<Heads>, Failure> {
+        let lines: Vec<Vec<SaveId>> =
+            saves.into_iter().map(|save| lines(shelf, save)).collect::<Result<_, _>>()?;
+        let nows = self.app.library.now(asker, &lines.concat(), false).await?;
+        let mut nows = nows.into_iter();
+        let heads = lines.into_iter().map(|ids| {
+            let of = ids.into_iter().zip(nows.by_ref());
+            let heads = of.flat_map(|(id, now)| now.heads.into_iter().map(move |head| (id.clone(), head)));
+            Heads { heads: heads.filter(|(_, head)| head.content.is_some()).collect() }
+        });
+        Ok(heads.collect())
     }
 }
 
@@ -59,8 +81,8 @@ pub(super) async fn list(State(compat): State<Arc<Compat>>, caller: Either) -> R
     let devices: BTreeMap<&DeviceId, &DeviceRecord> =
         records.iter().map(|record| (&record.device, record)).collect();
     let mut shown = Vec::new();
-    for save in &shelf.saves {
-        let state = compat.heads_of(asker, &shelf, save).await?;
+    let states = compat.heads_of_each(asker, &shelf, &shelf.saves).await?;
+    for (save, state) in shelf.saves.iter().zip(&states) {
         if let Some(newest) = state.newest() {
             let uploaded_ms = uploaded_ms(&shelf, newest);
             shown.push((uploaded_ms, shown_save(&shelf, &devices, save, newest)));
@@ -179,8 +201,9 @@ pub(super) async fn link(
 ) -> Reply {
     let shelf = compat.shelf(user.asker.user).await?;
     let mut newest: Option<(Head, String)> = None;
-    for save in meant(&shelf, &which)? {
-        let state = compat.heads_of(&user.asker, &shelf, save).await?;
+    let saves = meant(&shelf, &which)?;
+    let states = compat.heads_of_each(&user.asker, &shelf, saves.iter().copied()).await?;
+    for (save, state) in saves.into_iter().zip(&states) {
         let asked = |head: &&(SaveId, Head)| {
             which.device.as_ref().is_none_or(|device| {
                 shelf
