@@ -9,12 +9,16 @@
 #
 # What the file held last is remembered in ~/.retrosync-sh (or $RETROSYNC_STATE): it is the parent of what is pushed, so the server
 # sees what this device had not seen, and keeps both. pull never writes over a file that changed since; it says so and ends with 3.
+# A server that signs its own certificate: pair with RETROSYNC_PIN="…" before the line, the key that it prints at its start and
+# shows under "Pair a device" (it takes curl and base64); from then on no other key is trusted.
+# What is not answered within 60 s ($RETROSYNC_WAIT_S) has failed: call it again.
 # The file must be the bare battery save, as RetroArch writes it without compression, of at most 1 MiB.
 
 set -eu
 umask 077
 state=${RETROSYNC_STATE:-$HOME/.retrosync-sh}
 temp=$state/temp.$$
+wait_s=${RETROSYNC_WAIT_S:-60}
 trap 'rm -rf "$temp"' EXIT
 
 fail() { echo "save.sh: $1" >&2; exit "${2:-1}"; }
@@ -29,23 +33,60 @@ escaped() {
     printf '%s' "$1" | od -An -v -tx1 | tr -d '\n' | sed 's/ /%/g'
 }
 
+# A key of 64 hex digits, as the server shows it, in base64, as curl takes it.
+in_base64() {
+    digits=$(printf %s "$1" | tr -cd '0-9a-fA-F')
+    [ "${#digits}" -eq 64 ] || fail "RETROSYNC_PIN is a key of 64 hex digits" 2
+    for byte in $(printf %s "$digits" | sed 's/../& /g'); do
+        # shellcheck disable=SC2059
+        printf "\\$(printf %03o "0x$byte")"
+    done | base64 | tr -d '\n'
+}
+
+# With a pin, curl trusts the key and nothing else: not the names and dates that a certificate of the server's own has.
+by_curl() { curl -fsS -m "$wait_s" ${pin:+-k --pinnedpubkey "sha256//$pin"} -H "Authorization: Bearer $token" "$@"; }
+
+is_busybox() { wget --help 2>&1 | grep -q BusyBox; }
+
+# within COMMAND…, which reads 3: ended with 124 when it takes too long. Not every nc bounds itself, and a busybox's wget with -T
+# may crash.
+within() {
+    "$@" <&3 3<&- &
+    waited_s=0
+    while kill -0 $! 2>/dev/null; do
+        [ $waited_s -lt "$wait_s" ] || { kill $! && return 124; }
+        sleep 1
+        waited_s=$((waited_s + 1))
+    done
+    wait $!
+}
+
+# GNU wget tells why only if it may talk.
+by_wget() {
+    wget -nv -t 1 -T "$wait_s" --header "Authorization: Bearer $token" "$@" 2>"$temp/said" && return
+    cat "$temp/said" >&2
+    return 1
+}
+
 # ask OUT PATH [BODY TYPE]: GET, or POST of a file.
 ask() {
     if command -v curl >/dev/null; then
-        set -- "$1" "$2" "${3:-}" "${4:-}"
-        if [ -n "$3" ]; then
-            curl -fsS -m 60 -o "$1" -H "Authorization: Bearer $token" -H "Idempotency-Key: $(random 16)" \
-                -H "Content-Type: $4" --data-binary "@$3" "$server/api/v1$2"
+        if [ $# -eq 4 ]; then
+            by_curl -o "$1" -H "Idempotency-Key: $(random 16)" -H "Content-Type: $4" --data-binary "@$3" "$server/api/v1$2"
         else
-            curl -fsS -m 60 -o "$1" -H "Authorization: Bearer $token" "$server/api/v1$2"
+            by_curl -o "$1" "$server/api/v1$2"
         fi
+    elif [ -n "$pin" ]; then
+        fail "a server whose key is pinned takes curl"
+    elif ! is_busybox; then
+        [ $# -eq 2 ] || set -- "$1" "$2" --header "Idempotency-Key: $(random 16)" --header "Content-Type: $4" --post-file "$3"
+        out=$1 path=$2
+        shift 2
+        by_wget -O "$out" "$@" "$server/api/v1$path"
     elif [ $# -eq 2 ]; then
-        wget -q -O "$1" --header "Authorization: Bearer $token" "$server/api/v1$2"
-    elif wget --help 2>&1 | grep -q BusyBox; then
-        by_hand "$@"
+        within wget -q -O "$1" --header "Authorization: Bearer $token" "$server/api/v1$2" 3</dev/null
     else
-        wget -q -O "$1" --header "Authorization: Bearer $token" --header "Idempotency-Key: $(random 16)" \
-            --header "Content-Type: $4" --post-file "$3" "$server/api/v1$2"
+        by_hand "$@"
     fi
 }
 
@@ -62,7 +103,10 @@ by_hand() {
         cat "$3"
         # A server may take the end of what is sent for the end of the connection.
         while [ ! -e "$temp/answered" ]; do sleep 1; done
-    } | { nc "${place%%:*}" "$port" >"$temp/answer"; echo >"$temp/answered"; }
+    } | {
+        within nc "${place%%:*}" "$port" >"$temp/answer" || [ $? -ne 124 ] || : >"$temp/answer"
+        echo >"$temp/answered"
+    } 3<&0
     rm "$temp/answered"
     head -n 1 "$temp/answer" | grep -q '^HTTP/1.1 200' || return 1
     sed '1,/^\r*$/d' "$temp/answer" >"$1"
@@ -71,7 +115,7 @@ by_hand() {
 # The lines "VERSION DIGEST" of the save's heads.
 heads() {
     ask "$temp/history" "/history?limit=200&save=$(escaped "$save")" 2>"$temp/why" || {
-        grep -q 404 "$temp/why" && return 0
+        grep -q ' 404' "$temp/why" && return 0
         fail "the server does not answer: $(cat "$temp/why")"
     }
     heads=$(sed 's/.*"heads":\[\([^]]*\)\].*/\1/' "$temp/history" | tr -d '"' | tr ',' ' ')
@@ -88,10 +132,11 @@ remember() { echo "$1 $2" >"$base.new" && sync && mv "$base.new" "$base"; }
 pair() {
     server=${1%/}
     token=rst_$(random 32)
+    [ -z "${RETROSYNC_PIN:-}" ] || pin=$(in_base64 "$RETROSYNC_PIN")
     printf '{"user_code":"%s","token_sha256":"%s","device_name":"%s","profile":"save.sh","client":"save.sh"}' \
         "$(quoted "$2")" "$(printf %s "$token" | sha256sum | cut -d ' ' -f 1)" "$(quoted "$3")" >"$temp/claim"
     ask "$temp/paired" /pairing/claim "$temp/claim" application/json || fail "the code was not taken"
-    printf '%s\n%s\n%s\n' "$server" "$token" "$(random 16)" >"$state/device"
+    printf '%s\n%s\n%s\n%s\n' "$server" "$token" "$(random 16)" "$pin" >"$state/device"
     echo "paired"
 }
 
@@ -150,7 +195,7 @@ push() {
 }
 
 mkdir -p "$temp"
-token=
+token='' pin=''
 case ${1:-} in
 pair) [ $# -eq 4 ] || fail "pair URL CODE NAME" 2 ;;
 pull | push) [ $# -eq 3 ] || fail "$1 SAVE FILE" 2 ;;
@@ -160,6 +205,7 @@ esac
 if [ "$1" != pair ]; then
     [ -e "$state/device" ] || fail "pair this device first"
     server=$(sed -n 1p "$state/device") token=$(sed -n 2p "$state/device") writer=$(sed -n 3p "$state/device")
+    pin=$(sed -n 4p "$state/device")
     save=$2 file=${3:-}
     base=$state/base.$(printf '%s %s' "$save" "$file" | sha256sum | cut -d ' ' -f 1)
 fi
