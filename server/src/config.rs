@@ -107,7 +107,7 @@ keys! {
     "limits.connections" limits_connections: Number<1, 1_000_000> = Number::new(16_384);
     /// How long a client may take to send a request's head, in seconds; then its connection ends.
     "limits.head_s" limits_head_s: Number<1, 3600> = Number::new(15);
-    /// How long a client may take to send a request's body, in seconds; then it is told to send it again later.
+    /// How long a client may be waited for within a request's body, in all, in seconds; then it is told to send it again later.
     "limits.body_s" limits_body_s: Number<1, 86_400> = Number::new(600);
     /// How long a client may send nothing in the middle of a request's body, in seconds; then the same.
     "limits.silence_s" limits_silence_s: Number<1, 3600> = Number::new(60);
