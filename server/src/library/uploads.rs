@@ -188,6 +188,11 @@ impl BlockBatch {
         if self.held_bytes >= HELD_BYTES { self.stage().await } else { Ok(()) }
     }
 
+    /// Has no block come whole?
+    pub fn is_empty(&self) -> bool {
+        self.held.is_empty() && self.staged.is_empty()
+    }
+
     async fn stage(&mut self) -> Answer<()> {
         let held = std::mem::take(&mut self.held);
         self.held_bytes = 0;

@@ -243,6 +243,49 @@ fn of_two_saves_of_which_one_came_too_slowly_each_is_kept_once_when_they_are_sen
 }
 
 #[test]
+fn of_a_large_save_on_a_line_that_breaks_what_came_whole_is_not_sent_again() {
+    let server = Server::start_with(&["--set", "limits.silence_s=5"]);
+    server.add_user("ada");
+    let device = server.pair("Miyoo", "ada");
+    let large: Vec<u8> = (0..6 * BLOCK_BYTES / 4).flat_map(|n| (n as u32).to_le_bytes()).collect();
+    let blocks: Vec<&[u8]> = large.chunks(BLOCK_BYTES as usize).collect();
+    let digests: Vec<Digest> = blocks.iter().map(|block| Digest::of(block)).collect();
+    let content = json!({"digest": Digest::of(&large), "size_bytes": large.len()});
+    let start = json!({"content": content, "block_digests": digests});
+    let missing = || device.post("/uploads", &start).ok::<Value>()["missing"].clone();
+    let frames = |numbers: &[usize]| -> Vec<u8> {
+        let frame = |n: &usize| {
+            frames::frame(json!({"index": n, "digest": digests[*n]}), Some(blocks[*n]), "identity")
+        };
+        numbers.iter().flat_map(frame).collect()
+    };
+    let path = format!("/api/v1/uploads/{}/blocks", Digest::of(&large));
+    let half = |numbers: &[usize]| {
+        let mut half =
+            Half::new("blocks", Voice::Document, &path, b"", vec![("authorization", bearer(&device.token))]);
+        half.sent = frames(numbers);
+        // Into the next block.
+        half.sent.extend(&frames(&[5])[..9_000]);
+        half.whole_bytes = half.sent.len() + 10_000;
+        half
+    };
+    assert_eq!(missing(), json!([0, 1, 2, 3, 4, 5]));
+    let silent = half(&[0, 1]);
+    silent.voice.says_too_slow(silent.what, &answer(&mut silent.begin(&server)));
+    assert_eq!(missing(), json!([2, 3, 4, 5]), "the line fell silent");
+    // Who is gone is told nothing; the next request may come before this one has ended.
+    drop(half(&[2, 3]).begin(&server));
+    let began = Instant::now();
+    while missing() != json!([4, 5]) {
+        assert!(began.elapsed() < Duration::from_secs(60), "the line broke: {}", missing());
+        std::thread::sleep(Duration::from_millis(50));
+    }
+    let _: Value = device.send(&path["/api/v1".len()..], "op", &frames(&[4, 5])).ok();
+    assert_eq!(missing(), json!([]));
+    is_whole(&server);
+}
+
+#[test]
 fn strangers_who_hold_their_bodies_open_hold_little_memory() {
     let server = Server::start();
     let large = format!("{{\"token_sha256\":\"{}\"", "x".repeat(4 << 20));
