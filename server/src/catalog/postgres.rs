@@ -182,8 +182,9 @@ impl Catalog for PostgresCatalog {
             "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database()
              AND starts_with(application_name, $1) AND application_name <> $1 || $2",
         );
-        let asked = query.bind(PROGRAM).bind(rings::own_name()).fetch_one(&self.readers);
-        let others = in_time(Some(self.answer), async { asked.await.map_err(failed) }).await?;
+        let mut tx = self.transaction(Access::Glance).await?;
+        let query = query.bind(PROGRAM).bind(rings::own_name());
+        let others = query.fetch_one(&mut *tx).await.map_err(failed)?;
         Ok(u64::try_from(others).unwrap_or(0))
     }
 

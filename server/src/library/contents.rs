@@ -20,15 +20,18 @@ pub(super) async fn keep(
     if tx.add_content(user, content, now_unix_s).await? {
         return Ok(());
     }
-    let stray = tx.stray(content.digest).await?;
-    // Removed means that nobody removes them any more; so if they are there now, they were put after that, and stay.
-    if stray.is_some_and(|stray| stray.state == StrayState::Removed)
-        && blobs.size_bytes(content.digest).await? == Some(content.size_bytes)
-    {
-        tx.remove_stray(content.digest).await?;
-        if tx.add_content(user, content, now_unix_s).await? {
-            return Ok(());
+    let stays = match tx.stray(content.digest).await?.map(|stray| stray.state) {
+        // Removed means that nobody removes them any more; so if they are there now, they were put after that, and stay.
+        Some(StrayState::Removed) if blobs.size_bytes(content.digest).await? == Some(content.size_bytes) => {
+            tx.remove_stray(content.digest).await?;
+            true
         }
+        Some(_) => false,
+        // Another user's store has found out the same since we looked.
+        None => true,
+    };
+    if stays && tx.add_content(user, content, now_unix_s).await? {
+        return Ok(());
     }
     Err(Refusal::new(Code::Unavailable, "bytes like these are just being removed as long unneeded")
         .help("send them again in a moment")

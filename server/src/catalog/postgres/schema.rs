@@ -52,6 +52,9 @@ pub(super) async fn bring_up(
     if !missing.is_empty() {
         // Whoever is writing finishes first.
         lock(&mut tx, WRITERS).await?;
+        // An index over a large table takes as long as it takes.
+        sqlx::raw_sql("SET LOCAL statement_timeout = 0").execute(&mut *tx).await.map_err(failed)?;
+        tx.wait_for_ever();
         for migration in missing {
             sqlx::raw_sql(migration.sql).execute(&mut *tx).await.map_err(failed)?;
         }

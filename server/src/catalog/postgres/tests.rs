@@ -11,14 +11,18 @@ mod wire;
 use std::sync::Arc;
 use std::time::Duration;
 
+use bytes::Bytes;
 use futures_util::StreamExt as _;
 use futures_util::future::join_all;
-use retrosync_protocol::{Content, DeviceId, Digest, SaveId};
+use retrosync_protocol::{Content, DeviceId, Digest, SaveId, StoreResult};
 
 use self::schema::Migration;
 use super::*;
+use crate::blobs::objects::ObjectBlobs;
 use crate::catalog::{EventFilter, SaveRow, Stray, StrayState, UserId, suite};
-use crate::sample::epoch;
+use crate::library::Library;
+use crate::notice::Notice;
+use crate::sample::{self, epoch};
 
 const WAIT: Duration = Duration::from_secs(60);
 
@@ -78,10 +82,14 @@ async fn servers_that_start_at_once_make_one_schema() {
 
 /// The next change of the schema, as a newer server would make it.
 fn newer(oldest_server: i64) -> Vec<Migration> {
+    with("ALTER TABLE users ADD COLUMN nickname TEXT NOT NULL DEFAULT ''", oldest_server)
+}
+
+/// Today's changes of the schema, and one more.
+fn with(sql: &'static str, oldest_server: i64) -> Vec<Migration> {
     let known = schema::MIGRATIONS
         .iter()
         .map(|known| Migration { sql: known.sql, oldest_server: known.oldest_server });
-    let sql = "ALTER TABLE users ADD COLUMN nickname TEXT NOT NULL DEFAULT ''";
     known.chain([Migration { sql, oldest_server }]).collect()
 }
 
@@ -95,6 +103,26 @@ async fn an_older_server_goes_on_while_a_newer_one_has_added_to_the_schema() {
     tx.commit().await.unwrap();
     let restarted = open(&url).await;
     assert_eq!(restarted.begin(Access::Read).await.unwrap().users().await.unwrap().len(), 1);
+}
+
+#[tokio::test]
+async fn a_change_of_a_large_database_takes_as_long_as_it_takes() {
+    let Some(url) = cluster::database() else { return };
+    open(&url).await;
+    let answer = Duration::from_secs(3);
+    let options = PostgresOptions { connections: 2, patience: WAIT, answer, ..PostgresOptions::default() };
+    let newer = PostgresCatalog::connect(&url, options).unwrap();
+    let long =
+        with("DO $$ BEGIN ASSERT current_setting('statement_timeout') = '0'; PERFORM pg_sleep(4); END $$", 1);
+    // What comes before the change has to be answered in time; on a busy machine, perhaps not at the first try.
+    let began = tokio::time::Instant::now();
+    let made = loop {
+        match schema::bring_up(&newer, &long, &epoch()).await {
+            Err(CatalogError::Gone(_)) if began.elapsed() < WAIT => {}
+            made => break made,
+        }
+    };
+    made.unwrap();
 }
 
 /// Everything that is read, once.
@@ -300,6 +328,28 @@ async fn two_users_who_bring_the_same_removed_saves_in_opposite_order_both_keep_
     for (user, digest) in [(ada, one), (ada, two), (bob, one), (bob, two)] {
         assert!(tx.content(user, digest).await.unwrap().is_some());
     }
+}
+
+#[tokio::test]
+async fn a_save_is_taken_in_that_another_user_brought_again_at_the_same_moment() {
+    let Some(url) = cluster::database() else { return };
+    let catalog = Arc::new(open(&url).await);
+    let version = sample::version("gb/sram/Tetris", 1, 1, b"one", &[]);
+    let mut tx = catalog.begin(Access::Write).await.unwrap();
+    let ada = suite::add_user(tx.as_mut(), "ada").await;
+    let stray = Stray { digest: Digest::of(b"one"), since_unix_s: 0, state: StrayState::Removed };
+    tx.put_stray(&stray).await.unwrap();
+    tx.commit().await.unwrap();
+    // As if the other's store were committed right after this one's first look.
+    let other = "CREATE FUNCTION other() RETURNS trigger LANGUAGE plpgsql AS
+            $$ BEGIN DELETE FROM strays; RETURN NULL; END $$;
+        CREATE TRIGGER other AFTER INSERT ON contents FOR EACH STATEMENT EXECUTE FUNCTION other()";
+    sqlx::raw_sql(other).execute(&catalog.writers).await.unwrap();
+    let library = Library::new(catalog, Arc::new(ObjectBlobs::in_memory()), Arc::new(Notice::new()));
+    let mut batch = library.batch(&sample::asker(ada, "ada"));
+    batch.add(version, Some(Bytes::from_static(b"one"))).await;
+    let results = batch.finish(None, 9).await.unwrap().results;
+    assert!(matches!(results[..], [StoreResult::Head { .. }]), "{results:?}");
 }
 
 #[tokio::test]
