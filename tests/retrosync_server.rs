@@ -160,8 +160,9 @@ fn who_had_not_seen_the_newest_is_asked_and_sends_nothing_before_the_answer() {
 
 #[test]
 fn each_fault_of_the_server_costs_no_version() {
-    let rows: [(&[Bug], &str); 8] = [
+    let rows: [(&[Bug], &str); 9] = [
         (&[], "no fault"),
+        (&[Bug::RanksByDate, Bug::TakesLong(8)], "S8: what takes long to arrive is as if fresh"),
         (&[Bug::StoreFails(1)], "S1: the first upload is recorded without its bytes"),
         (&[Bug::IgnoresRestores, Bug::MergesEqualBytes], "S2, S5: known bytes are skipped"),
         (&[Bug::DropsOlder], "S6: an upload dated before the last is dropped"),
@@ -323,6 +324,119 @@ fn what_the_server_says_and_does_not_give_is_not_believed() {
 }
 
 #[test]
+fn what_is_shown_and_does_not_come_is_not_hidden_behind_what_is_played_here() {
+    let rows: [(&[Bug], &[Bug], &str); 4] = [
+        (&[], &[Bug::CutsDownloads], "its download ends in the middle"),
+        (&[Bug::StoreFails(1)], &[], "S1: it has no bytes"),
+        (&[], &[Bug::ShowsNoDigests], "S12: no digest that can be read"),
+        (&[Bug::ShowsWrongDigests], &[Bug::SaysSize(9)], "S12: another digest and another size"),
+    ];
+    for (stored_with, shown_with, what) in rows {
+        let mut there = There::new(&[]);
+        let (_a, mut b) = two(&mut there);
+        let seen = b.heads(SAVE)[0].version;
+        there.server.set(stored_with);
+        there.server.other_uploads("/x/Tetris (World).srm", b"other", 2_000_000_000_000);
+        let shown = there.server.shown(GAME);
+        there.server.set(shown_with);
+        let offer = [b.version(SAVE, Some(b"mine!"), &[seen])];
+        for _ in 0..4 {
+            let refused = offered(&mut b, &offer).unwrap().remove(0);
+            assert!(matches!(refused, StoreResult::Refused { .. }), "{what}: {refused:?}");
+        }
+        assert_eq!(there.server.shown(GAME), shown, "{what}");
+        if shown.is_none() || stored_with == [Bug::ShowsWrongDigests] {
+            continue;
+        }
+        there.server.set(&[]);
+        there.restart(1, &mut b);
+        let asked = offered(&mut b, &offer).unwrap().remove(0);
+        assert!(matches!(asked, StoreResult::Branch { .. }), "{what}: {asked:?}");
+        assert_eq!(heads(&mut b, SAVE), digests(&[b"other", b"mine!"]), "{what}");
+    }
+}
+
+#[test]
+fn a_bit_that_flips_on_its_way_hides_no_version() {
+    let mut there = There::new(&[]);
+    let (mut a, mut b) = two(&mut there);
+    play(&mut b, SAVE, b"second");
+    there.server.set(&[Bug::Flips(1)]);
+    assert_eq!(heads(&mut a, SAVE), digests(&[b"first"]));
+    there.restart(0, &mut a);
+    assert_eq!(heads(&mut a, SAVE), digests(&[b"second"]));
+}
+
+#[test]
+fn bytes_that_come_back_again_and_again_go_out_each_time() {
+    let mut there = There::new(&[Bug::IgnoresRestores]);
+    let (mut a, mut b) = two(&mut there);
+    for round in 0..6 {
+        let (player, other) = if round % 2 == 0 { (&mut b, &mut a) } else { (&mut a, &mut b) };
+        let played: &[u8] = if round % 2 == 0 { b"one" } else { b"two" };
+        let result = play(player, SAVE, played);
+        assert!(matches!(result, StoreResult::Head { .. }), "{round}: {result:?}");
+        assert_eq!(heads(other, SAVE), digests(&[played]), "{round}");
+    }
+}
+
+/// One game, as two cards spell it.
+const SPELLED: [&str; 2] = ["gb/sram/Pok\u{e9}mon", "gb/sram/Poke\u{301}mon"];
+
+#[test]
+fn a_game_that_two_cards_spell_in_two_ways_stays_one() {
+    let mut there = There::new(&[]);
+    let (mut a, mut b) = (Handheld::new(&mut there, "A"), Handheld::new(&mut there, "B"));
+    play(&mut a, SPELLED[0], b"first");
+    play(&mut b, SPELLED[1], b"second");
+    assert_eq!(heads(&mut a, SPELLED[0]), digests(&[b"second"]));
+    // Its device is paired anew: what is registered is what the other registered.
+    there.server.remove_device(0);
+    let played = play(&mut b, SPELLED[1], b"third");
+    assert!(matches!(played, StoreResult::Head { .. }), "{played:?}");
+    assert_eq!(there.server.keys(), ["Pok\u{e9}mon"]);
+}
+
+#[test]
+fn two_devices_never_swap_the_two_saves_that_one_game_has_there() {
+    let mut there = There::new(&[]);
+    let (mut a, mut b) = (Handheld::new(&mut there, "A"), Handheld::new(&mut there, "B"));
+    play(&mut a, SPELLED[0], b"first");
+    // In the same moment another of ours.
+    there.server.other_uploads("/RetroSync/sram/gb/Poke\u{301}mon.srm", b"other", 2_000_000_000_000);
+    assert_eq!(there.server.keys().len(), 2);
+    for _ in 0..3 {
+        assert_eq!(heads(&mut a, SPELLED[0]), digests(&[b"first", b"other"]), "a question, and no swap");
+        assert_eq!(heads(&mut b, SPELLED[1]), digests(&[b"other"]));
+        there.restart(0, &mut a);
+        there.restart(1, &mut b);
+    }
+    let played = play(&mut a, SPELLED[0], b"answer");
+    assert!(matches!(played, StoreResult::Head { .. }), "{played:?}");
+    assert_eq!(heads(&mut b, SPELLED[1]), digests(&[b"answer"]));
+}
+
+#[test]
+fn a_title_that_ends_in_dots_is_synced() {
+    let mut there = There::new(&[]);
+    let (mut a, mut b) = (Handheld::new(&mut there, "A"), Handheld::new(&mut there, "B"));
+    for save in ["n64/sram/Super Smash Bros.", "gb/sram/What...", "gb/rtc/What..."] {
+        let played = play(&mut a, save, save.as_bytes());
+        assert!(matches!(played, StoreResult::Head { .. }), "{save}: {played:?}");
+        assert_eq!(heads(&mut b, save), digests(&[save.as_bytes()]), "{save}");
+    }
+}
+
+#[test]
+fn a_store_that_was_taken_from_under_a_daemon_is_made_again() {
+    let mut there = There::new(&[]);
+    let (mut a, _b) = two(&mut there);
+    fs::remove_dir_all(there.store(0)).unwrap();
+    assert_eq!(a.remote.list(&ChangesRequest::default()).unwrap_err().kind, Kind::Offline);
+    assert_eq!(heads(&mut a, SAVE), digests(&[b"first"]));
+}
+
+#[test]
 fn a_captive_portal_s_page_is_no_answer() {
     let mut there = There::new(&[]);
     let (mut a, _b) = two(&mut there);
@@ -379,7 +493,8 @@ fn is_known(device: &mut Handheld, save: &str, bytes: &[u8]) -> bool {
 
 #[test]
 fn an_upload_that_failed_is_sent_again_and_counts_for_nothing_until_it_went() {
-    let rows: [(&[Bug], &str); 4] = [
+    let rows: [(&[Bug], &str); 5] = [
+        (&[Bug::StoreFails(2), Bug::IgnoresRestores], "S1, S2: twice not kept, and so known"),
         (&[Bug::Silent(2)], "no answer"),
         (&[Bug::Chokes(GAME)], "a 500"),
         (&[Bug::StoreFails(2)], "S1: taken, and not kept"),
@@ -393,7 +508,8 @@ fn an_upload_that_failed_is_sent_again_and_counts_for_nothing_until_it_went() {
         there.server.set(bugs);
         let failed = offered(&mut a, &offer);
         assert!(!is_stored(&failed), "{what}: {failed:?}");
-        there.server.set(&[]);
+        let is_lasting = |bug: &&Bug| **bug == Bug::IgnoresRestores;
+        there.server.set(&bugs.iter().filter(is_lasting).copied().collect::<Vec<_>>());
         if bugs == [Bug::LosesReplies] {
             // It is there after all: the next look finds it.
             assert_eq!(heads(&mut a, SAVE), digests(&[b"played"]), "{what}");

@@ -39,6 +39,8 @@ const THEIRS: [u8; 16] = [0; 16];
 const PAUSE: (Duration, Duration) = (Duration::from_secs(2), Duration::from_secs(32));
 /// The same between two tries to fetch what the server names and does not give.
 const LOST: (Duration, Duration) = (Duration::from_secs(60), Duration::from_secs(3600));
+/// After how many such tries that the server answered, and not with those bytes, what is played here is sent nevertheless.
+const TRIES: u32 = 3;
 /// The largest save that goes or comes: it is held in memory, and again in base64.
 const MOST_BYTES: u64 = 24 << 20;
 
@@ -74,11 +76,15 @@ pub struct Retrosync {
     refused: Vec<(Version, Problem, Instant)>,
 }
 
-/// A version that did not come.
+/// A version that did not come; or, by the id of its save, one that cannot be read.
 struct Lost {
     id: String,
     again: Instant,
     pause: Duration,
+    /// How often the server answered.
+    tries: u32,
+    /// What came instead the last time.
+    came: Option<Digest>,
 }
 
 impl Retrosync {
@@ -147,14 +153,16 @@ impl Retrosync {
         let data = self.line.ask(&doing, "/sync/manifest", None)?;
         let said = Digest::of(data.to_string().as_bytes());
         let (device, entries) = told::manifest(&data).ok_or_else(not_agreed)?;
-        self.shelf()?.refresh()?;
+        if let Err(error) = self.shelf()?.refresh() {
+            // It may come back as another.
+            (self.shelf, self.taken_in) = (None, None);
+            return Err(error);
+        }
         let now = Instant::now();
         let is_news = self.taken_in != Some(said);
         if is_news {
             self.refused.clear();
-            let is_shown = |lost: &Lost| {
-                entries.iter().any(|entry| entry.latest.as_ref().is_some_and(|latest| latest.id == lost.id))
-            };
+            let is_shown = |lost: &Lost| entries.iter().any(|entry| entry.told() == Some(&lost.id));
             self.lost.retain(is_shown);
         }
         let all = all || self.lost.iter().any(|lost| lost.again <= now);
@@ -195,7 +203,10 @@ impl Retrosync {
 
     /// Makes what the server shows a version here. Of bytes that do not come nothing is believed.
     fn take_in(&mut self, save: &SaveId, entry: &Entry) -> Result<()> {
-        let Some(latest) = entry.latest.as_ref().filter(|latest| !self.is_lost(&latest.id)) else {
+        let Some(id) = entry.told().filter(|id| !self.is_lost(id)) else { return Ok(()) };
+        let Some(latest) = &entry.latest else {
+            log::warn!("{save}: what the server says of its newest version cannot be read");
+            self.lose(id, None, true);
             return Ok(());
         };
         let note = note_of(&latest.id);
@@ -211,29 +222,54 @@ impl Retrosync {
         let before = shown.iter().find(|record| is_it(record)).or(shown.first()).map(|record| record.version);
         let before: Vec<VersionId> = before.into_iter().collect();
         let doing = format!("cannot fetch `{save}`");
-        let error = match self.line.download(&doing, &latest.id) {
-            Ok(bytes) if Digest::of(&bytes) == latest.digest => {
-                let before = if self.is_another(save, entry, &bytes)? { Vec::new() } else { before };
-                return self.keep(save, (&latest.id, latest.uploaded_ms), &bytes, before, false);
+        let mut came = None;
+        let error = match self.line.download(&doing, id) {
+            Ok(bytes) => {
+                came = Some(Digest::of(&bytes));
+                let is_other = came != Some(latest.digest);
+                let came_so = |lost: &Lost| lost.id == *id && lost.came == came;
+                let is_whole = bytes.len() as u64 == latest.size_bytes;
+                if !is_other || (is_whole && self.lost.iter().any(came_so)) {
+                    if is_other {
+                        log::warn!(
+                            "{doing}: the bytes are not those that the server names; they are set aside"
+                        );
+                    }
+                    let before = if self.is_another(save, entry, &bytes)? { Vec::new() } else { before };
+                    match self.keep(save, (id, latest.uploaded_ms), &bytes, before, is_other) {
+                        // A smaller one may have room.
+                        Err(error) if error.kind == Kind::Full => error,
+                        kept => return kept,
+                    }
+                } else {
+                    // On their way, perhaps: the same again is what is there, and is set aside.
+                    Error::new(Kind::Offline, doing, "its bytes are not those that the server names")
+                }
             }
-            Ok(bytes) if bytes.len() as u64 == latest.size_bytes => {
-                log::warn!("{doing}: the bytes are not those that the server names; they are set aside");
-                return self.keep(save, (&latest.id, latest.uploaded_ms), &bytes, before, true);
-            }
-            Ok(_) => Error::new(Kind::Offline, doing, "not all of its bytes came"),
             Err(error) => error,
         };
-        self.lose(&latest.id);
-        if self.line.is_down() {
+        let is_down = self.line.is_down();
+        self.lose(id, came, !is_down && error.kind != Kind::Full);
+        if is_down {
             return Err(error);
         }
         log::warn!("{error}; it stays as it is here");
         Ok(())
     }
 
-    /// Is it most likely another game's of that name? Other clients take those for one; a cartridge never changes its size.
+    /// Is it most likely another game's of that name, or of another save of it? Other clients take those for one; a cartridge never
+    /// changes its size.
     fn is_another(&mut self, save: &SaveId, entry: &Entry, bytes: &[u8]) -> Result<bool> {
-        let is_foreign = self.known(&entry.id).is_some_and(|known| known.is_foreign);
+        let Some(known) = self.known(&entry.id) else { return Ok(false) };
+        let is_foreign = known.is_foreign;
+        if known.is_twice {
+            let objects = self.objects()?;
+            let theirs = self.theirs.clone();
+            let shown = self.shelf()?.index().by(&theirs, save);
+            let last = shown.first().and_then(|record| record.record.note.clone());
+            let is_it = |(of, id): &(String, String)| *of == entry.id && Some(note_of(id)) == last;
+            return Ok(!objects.iter().any(is_it));
+        }
         let heads = self.shelf()?.index().heads(save);
         let is_size = |content: Content| content.size_bytes == bytes.len() as u64;
         Ok(is_foreign && !heads.iter().filter_map(|head| head.content).all(is_size))
@@ -243,16 +279,18 @@ impl Retrosync {
         self.lost.iter().any(|lost| lost.id == id && lost.again > Instant::now())
     }
 
-    /// It did not come: asked for again later, and ever more rarely.
-    fn lose(&mut self, id: &str) {
+    /// It did not come: asked for again later, and ever more rarely. `is_try`: it is the server that cannot give it.
+    fn lose(&mut self, id: &str, came: Option<Digest>, is_try: bool) {
         let now = Instant::now();
-        match self.lost.iter_mut().find(|lost| lost.id == id) {
-            Some(lost) => {
-                lost.pause = (lost.pause * 2).min(LOST.1);
-                lost.again = now + lost.pause;
-            }
-            None => self.lost.push(Lost { id: id.to_owned(), again: now + LOST.0, pause: LOST.0 }),
-        }
+        let at = self.lost.iter().position(|lost| lost.id == id).unwrap_or_else(|| {
+            self.lost.push(Lost { id: id.to_owned(), again: now, pause: LOST.0, tries: 0, came: None });
+            self.lost.len() - 1
+        });
+        let lost = &mut self.lost[at];
+        lost.again = now + lost.pause;
+        lost.pause = (lost.pause * 2).min(LOST.1);
+        lost.tries += u32::from(is_try);
+        lost.came = came.or(lost.came);
     }
 
     /// Keeps bytes that came as their version of this id, after ours that have the same.
@@ -294,7 +332,9 @@ impl Retrosync {
             core: save.core().map(str::to_owned),
             note: Some(note_of(id)),
         };
-        shelf.keep(&version, ("RetroSync".to_owned(), uploaded_ms.div_euclid(1000)), &source).map(drop)
+        shelf.keep(&version, ("RetroSync".to_owned(), uploaded_ms.div_euclid(1000)), &source)?;
+        self.lost.retain(|lost| lost.id != id);
+        Ok(())
     }
 
     /// Has the server nothing of a save any more whose one head this is? Then what is asked about is not there.

@@ -29,6 +29,12 @@ pub enum Bug {
     ShowsWrongDigests,
     /// S16: from the third save on each is for its own device only.
     SharesTwoSaves,
+    /// S12: what it says of a version's digest is none.
+    ShowsNoDigests,
+    /// An upload takes so many seconds to arrive, as it sees it.
+    TakesLong(i64),
+    /// A bit of what is downloaded is flipped on its way, this many times.
+    Flips(usize),
     /// Its clock is this far off, in seconds.
     Clock(i64),
     /// Not it, but a captive portal answers: 200, and a page.
@@ -162,6 +168,7 @@ impl TheirServer {
         let mut state = self.state();
         state.devices[device] = String::new();
         state.saves.iter_mut().for_each(|save| save.versions.retain(|version| version.device != device));
+        state.saves.iter_mut().for_each(|save| save.locations.retain(|(of, ..)| *of != device));
         state.saves.retain(|save| !save.versions.is_empty());
     }
 
@@ -304,7 +311,11 @@ impl State {
         if !known {
             self.saves[at].locations.push((device, path, "sync".into()));
         }
-        let now_ms = self.now_ms();
+        let takes_s = self.bugs.iter().find_map(|bug| match bug {
+            Bug::TakesLong(takes_s) => Some(*takes_s),
+            _ => None,
+        });
+        let now_ms = self.now_ms() + takes_s.unwrap_or(0) * 1000;
         let mut modified_ms = body["localModifiedAt"].as_i64().unwrap_or(now_ms);
         if self.has(Bug::RanksByDate) && !(1_577_836_800_000..=now_ms + 3_600_000).contains(&modified_ms) {
             modified_ms = now_ms;
@@ -398,8 +409,9 @@ impl State {
         let mut entries = Vec::new();
         for save in self.saves.iter().filter(|save| save.shared) {
             let latest = self.latest(save).map(|version| {
+                let hash = if self.has(Bug::ShowsNoDigests) { "none" } else { &version.hash };
                 json!({
-                    "id": version.id, "contentHash": version.hash, "byteSize": self.said(version.size),
+                    "id": version.id, "contentHash": hash, "byteSize": self.said(version.size),
                     "localModifiedAt": "2026-11-20T13:16:21.000Z", "localModifiedAtMs": version.modified_ms,
                     "uploadedAt": "2026-11-20T14:16:34.347Z", "uploadedAtMs": version.uploaded_ms,
                 })
@@ -607,7 +619,15 @@ fn serve(stream: &TcpStream, shared: &Mutex<State>) {
                     let _ = stream.shutdown(std::net::Shutdown::Both);
                     return;
                 }
-                Some(Some(bytes)) => (200, "application/octet-stream", bytes),
+                Some(Some(mut bytes)) => {
+                    if let Some(Bug::Flips(left @ 1..)) =
+                        state.bugs.iter_mut().find(|bug| matches!(bug, Bug::Flips(_)))
+                    {
+                        *left -= 1;
+                        bytes[0] ^= 1;
+                    }
+                    (200, "application/octet-stream", bytes)
+                }
                 Some(None) => (500, "application/json", refusal("Failed to download file")),
                 None => (401, "application/json", refusal("Save version not found")),
             }

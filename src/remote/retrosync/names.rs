@@ -4,7 +4,7 @@
 //! them apart stands in the path that we register for each, `/RetroSync/KIND/SYSTEM/FILE`, which other clients never
 //! read and each of our devices does.
 
-use retrosync_protocol::{Digest, Kind, SaveId};
+use retrosync_protocol::{Digest, Kind, SaveId, compare_key};
 
 /// Where our paths begin.
 const PREFIX: &str = "/RetroSync/";
@@ -14,8 +14,12 @@ pub(super) const NAMES: u8 = 3;
 
 /// The file's name there: the plain one, one with the system where that is another's, or one that nobody else has.
 pub(super) fn file_name(save: &SaveId, number: u8) -> String {
-    // A name with `..` is refused.
-    let title = save.title().replace("..", "._").replace(['/', '\\'], "_");
+    // A name with `..` is refused, that of the ending's dot too.
+    let mut title = save.title().replace("..", "._").replace(['/', '\\'], "_");
+    if title.ends_with('.') {
+        title.pop();
+        title.push('_');
+    }
     let apart = match number {
         0 => String::new(),
         1 => format!(" [{}]", save.system()),
@@ -35,12 +39,17 @@ pub(super) fn key(file: &str) -> String {
 
 /// Is this the key of that save there?
 pub(super) fn is_key(told: &str, save: &SaveId) -> bool {
-    (0..NAMES).any(|number| key(&file_name(save, number)) == told)
+    (0..NAMES).any(|number| is_same(&key(&file_name(save, number)), told))
 }
 
 /// Is it the plain one, which games of other systems share?
 pub(super) fn is_plain_key(told: &str, save: &SaveId) -> bool {
-    key(&file_name(save, 0)) == told
+    is_same(&key(&file_name(save, 0)), told)
+}
+
+/// Are they one key to us, as the saves are? To the server they are two.
+pub(super) fn is_same(key: &str, other: &str) -> bool {
+    compare_key(key) == compare_key(other)
 }
 
 /// The path that we register.
@@ -68,15 +77,13 @@ fn words(save: &SaveId) -> &str {
 }
 
 /// The digest as text, in one of 2^24 mixtures of small and capital letters. The server compares the text: so two games whose bytes are
-/// equal stay two, and bytes that it lost, or that are restored, are taken again.
-pub(super) fn hash_text(content: &Digest, save: &SaveId, attempt: u64) -> String {
-    let salt = Digest::of(format!("{}#{attempt}", save.key()).as_bytes());
-    let bits = salt.as_bytes().iter().flat_map(|byte| (0..8).map(move |bit| byte >> bit & 1 == 1));
-    let text = content.to_string();
-    text.chars()
-        .zip(bits)
-        .map(|(c, is_capital)| if is_capital { c.to_ascii_uppercase() } else { c })
-        .collect()
+/// equal stay two, and bytes that it lost, or that are restored, are taken again, however often: the salt is drawn for each upload.
+pub(super) fn hash_text(content: &Digest, salt: u64) -> String {
+    let mut text = content.to_string();
+    for at in (0..text.len().min(64)).filter(|at| salt >> at & 1 == 1) {
+        text[at..=at].make_ascii_uppercase();
+    }
+    text
 }
 
 #[cfg(test)]
@@ -112,6 +119,13 @@ mod tests {
                 "a core",
             ),
             ("gb/sram/Wait...What", "Wait._.What.srm", "/RetroSync/sram/gb/Wait...What.srm", "dots"),
+            (
+                "n64/sram/Super Smash Bros.",
+                "Super Smash Bros_.srm",
+                "/RetroSync/sram/n64/Super Smash Bros..srm",
+                "a dot at the end",
+            ),
+            ("gb/sram/What...", "What.__.srm", "/RetroSync/sram/gb/What....srm", "dots at the end"),
             ("gb/sram/Game.srm", "Game.srm.srm", "/RetroSync/sram/gb/Game.srm.srm", "an ending in the title"),
         ] {
             let save: SaveId = save.parse().unwrap();
@@ -138,11 +152,11 @@ mod tests {
     }
 
     #[test]
-    fn equal_bytes_of_two_games_have_two_texts_of_one_digest() {
+    fn equal_bytes_have_as_many_texts_of_one_digest_as_there_are_salts() {
         let digest = Digest::of(b"fresh");
-        let [a, b]: [SaveId; 2] = ["gb/sram/A".parse().unwrap(), "gb/sram/B".parse().unwrap()];
-        let texts = [hash_text(&digest, &a, 0), hash_text(&digest, &b, 0), hash_text(&digest, &a, 1)];
-        assert!(texts[0] != texts[1] && texts[0] != texts[2], "{texts:?}");
+        let texts = [0, u64::MAX, 0x5555_5555_5555_5555].map(|salt| hash_text(&digest, salt));
+        assert!(texts[0] != texts[1] && texts[0] != texts[2] && texts[1] != texts[2], "{texts:?}");
+        assert_eq!(texts[1], digest.to_string().to_ascii_uppercase());
         assert!(texts.iter().all(|text| text.to_ascii_lowercase() == digest.to_string()));
     }
 }

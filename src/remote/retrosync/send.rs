@@ -3,7 +3,7 @@
 //!
 //! Their server ranks versions by the time that the device tells. One within 5 s of its arrival ranks below all others, one that
 //! is not 2 s later than the device's last is thrown away, and one more than an hour ahead is replaced. So each is told
-//! 7 s off the server's own clock, and later than all before.
+//! 7 s before the server's own clock; or, where that is not later than all before, later by more than an upload takes.
 
 use std::io::Read;
 use std::time::{Duration, Instant};
@@ -13,18 +13,20 @@ use serde_json::Value;
 
 use super::line::base64;
 use super::told::{self, Entry, Known, Latest};
-use super::{MOST_BYTES, Retrosync, Source, content_of, names, note_of};
+use super::{MOST_BYTES, Retrosync, Source, TRIES, content_of, names, note_of};
 use crate::error::{Error, Kind, Result};
 use crate::machine;
 use crate::remote::verify::Verified;
 
-/// Farther from a version's arrival than their 5 s, in milliseconds.
+/// Farther before a version's arrival than their 5 s, in milliseconds.
 const OFF_MS: i64 = 7_000;
+/// The same after it, however long it takes to arrive, in milliseconds.
+const SOON_MS: i64 = 120_000;
 /// From one version of a save to the next, in milliseconds: more than their 2 s.
 const STEP_MS: i64 = 2_001;
 /// The farthest ahead that is told, in milliseconds: less than their hour.
 const AHEAD_MS: i64 = 3_500_000;
-/// A second try is another text of the same digest: bytes that the server lost, or showed before, are taken again.
+/// Each try is another text of the same digest: bytes that the server lost, or showed before, are taken again.
 const ATTEMPTS: u64 = 2;
 /// How long what the server would not take or share is left alone, if it says nothing new.
 const REST: Duration = Duration::from_secs(300);
@@ -100,10 +102,28 @@ impl Retrosync {
     /// The content that the server shows now, as it was taken in.
     fn shown(&mut self, save: &SaveId) -> Option<Content> {
         let entry = self.entries.iter().find(|entry| self.save_of(entry) == Some(save));
-        let note = Some(note_of(&entry?.latest.as_ref()?.id));
+        let id = entry?.latest.as_ref()?.id.clone();
+        self.came(save, &id)
+    }
+
+    /// The content of their version of this id, if it was taken in.
+    fn came(&mut self, save: &SaveId, id: &str) -> Option<Content> {
+        let note = Some(note_of(id));
         let theirs = self.theirs.clone();
         let shown = self.shelf().ok()?.index().by(&theirs, save);
         shown.iter().find(|record| record.record.note == note)?.record.content
+    }
+
+    /// Must what the server shows come first, lest it be hidden unseen? What it names and cannot give waits not for ever.
+    fn is_awaited(&mut self, save: &SaveId, id: &str) -> bool {
+        if self.came(save, id).is_some() {
+            return false;
+        }
+        let is_given_up = self.lost.iter().any(|lost| lost.id == id && lost.tries >= TRIES);
+        if is_given_up {
+            log::warn!("{save}: the server cannot give what it shows; it goes on with what is here");
+        }
+        !is_given_up
     }
 
     /// Refused already, and the server has said nothing new since.
@@ -216,11 +236,21 @@ impl Retrosync {
             Err(_) => Err(error),
         });
         let bytes = bytes_of(save, content, &mut *file?)?;
-        let is_of_save = |entry: &&Entry| {
-            self.known(&entry.id).is_some_and(|known| known.save.as_ref() == Some(save))
-                || self.is_nobodys(entry, save)
-        };
-        let latest = self.entries.iter().find(is_of_save).and_then(|entry| entry.latest.clone());
+        let is_own =
+            |entry: &&Entry| self.known(&entry.id).is_some_and(|known| known.save.as_ref() == Some(save));
+        let mut entries = self.entries.iter();
+        let entry =
+            entries.clone().find(is_own).or_else(|| entries.find(|entry| self.is_nobodys(entry, save)));
+        let latest = entry.and_then(|entry| entry.latest.clone());
+        // What it shows of an upload that failed is ours.
+        let is_ours = latest.as_ref().is_some_and(|latest| latest.digest == content.digest);
+        let is_taken =
+            |entry: &&Entry| !is_ours && self.known(&entry.id).is_none_or(|known| !known.upload_only);
+        let told = entry.filter(is_taken).and_then(Entry::told).cloned();
+        if told.is_some_and(|id| self.is_awaited(save, &id)) {
+            let cause = "what the server shows of it has not come yet: it is tried again";
+            return Err(Error::new(Kind::Offline, format!("cannot store `{save}`"), cause));
+        }
         let shown_ms = latest.as_ref().map_or(0, |latest| latest.modified_ms);
         if let Some(latest) = latest.filter(|_| attempt == 0) {
             self.show(save, &latest)?;
@@ -228,9 +258,14 @@ impl Retrosync {
         let now_ms =
             self.line.heard().server_time_unix_s.unwrap_or_else(machine::unix_s).saturating_mul(1000);
         let after_ms = shown_ms.saturating_add(STEP_MS);
-        let at_ms = if after_ms <= now_ms - OFF_MS { now_ms - OFF_MS } else { after_ms.max(now_ms + OFF_MS) };
+        let at_ms =
+            if after_ms <= now_ms - OFF_MS { now_ms - OFF_MS } else { after_ms.max(now_ms + SOON_MS) };
         let at_ms = at_ms.min(now_ms + AHEAD_MS);
-        self.upload(save, &bytes, &names::hash_text(&content.digest, save, attempt), at_ms)
+        let mut salt = [0; 8];
+        machine::random(&mut salt)
+            .map_err(|error| Error::new(Kind::Busy, format!("cannot store `{save}`"), error))?;
+        let hash_text = names::hash_text(&content.digest, u64::from_le_bytes(salt));
+        self.upload(save, &bytes, &hash_text, at_ms)
     }
 
     /// Shows what this device took from the server, so that a server that counts what each device holds knows what the next one
@@ -261,6 +296,8 @@ impl Retrosync {
              \"localModifiedAt\":{at_ms},\"contentHash\":{hash},\"fileContent\":\""
         )
         .into_bytes();
+        // The two are the most that is held: no more than they need.
+        body.reserve_exact(bytes.len().div_ceil(3) * 4 + 2);
         base64(bytes, &mut body);
         body.extend_from_slice(b"\"}");
         let data = self.line.ask(&doing, "/sync/files", Some(&body))?;
@@ -281,7 +318,7 @@ impl Retrosync {
         }
         let is_open = |file: &String| {
             let key = names::key(file);
-            self.known.iter().all(|known| known.is_free || known.key != key)
+            self.known.iter().all(|known| known.is_free || !names::is_same(&known.key, &key))
         };
         let mut files = (0..names::NAMES).map(|number| names::file_name(save, number));
         files.find(is_open).unwrap_or_default()
@@ -306,7 +343,7 @@ impl Retrosync {
         bytes.is_ok_and(|bytes| Some(content_of(&bytes)) == version.content)
     }
 
-    fn objects(&mut self) -> Result<Vec<(String, String)>> {
+    pub(super) fn objects(&mut self) -> Result<Vec<(String, String)>> {
         let doing = self.line.doing("ask for changes on");
         Ok(told::objects(&self.line.ask(&doing, "/sync/files", None)?))
     }
@@ -316,7 +353,7 @@ impl Retrosync {
         let theirs = self.theirs.clone();
         for object in self.objects()? {
             let (save, id) = &object;
-            if before.contains(&object) || self.sent.contains(id) {
+            if before.binary_search(&object).is_ok() || self.sent.contains(id) {
                 continue;
             }
             let save = self.known(save).and_then(|known| known.save.clone());
@@ -348,7 +385,8 @@ impl Retrosync {
 
 /// All bytes, if they are these.
 fn bytes_of(save: &SaveId, content: Content, file: &mut dyn Read) -> Result<Vec<u8>> {
-    let mut bytes = Vec::new();
+    let size_bytes = content.size_bytes.min(MOST_BYTES);
+    let mut bytes = Vec::with_capacity(usize::try_from(size_bytes).unwrap_or_default());
     let read = Verified::new(file, content).read_to_end(&mut bytes);
     read.map_err(|error| Error::new(Kind::Busy, format!("cannot read `{save}` to store it"), error))?;
     Ok(bytes)

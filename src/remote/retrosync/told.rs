@@ -2,6 +2,8 @@
 //!
 //! An entry that is not of its form is left out: it says nothing, and what it hides stays as it is here.
 
+use std::cmp::Ordering;
+
 use retrosync_protocol::{Digest, SaveId};
 use serde_json::Value;
 
@@ -15,6 +17,16 @@ pub(super) struct Entry {
     pub key: String,
     /// What it says is the newest version.
     pub latest: Option<Latest>,
+    /// It says that there is one, and not in a form that can be read.
+    pub is_odd: bool,
+}
+
+impl Entry {
+    /// What stands for the newest version: its id, or that of the save where it cannot be read.
+    pub(super) fn told(&self) -> Option<&String> {
+        let latest = self.latest.as_ref().map(|latest| &latest.id);
+        latest.or(self.is_odd.then_some(&self.id))
+    }
 }
 
 /// The newest version of a save, as they say.
@@ -53,6 +65,8 @@ pub(super) struct Known {
     pub per_device: bool,
     /// Its newest version is of another client, which takes games of one name for one.
     pub is_foreign: bool,
+    /// There is another of this save, and what was shown before may be of that.
+    pub is_twice: bool,
 }
 
 impl Known {
@@ -67,6 +81,7 @@ impl Known {
             upload_only: false,
             per_device: false,
             is_foreign: false,
+            is_twice: false,
         }
     }
 
@@ -80,10 +95,12 @@ impl Known {
 pub(super) fn manifest(data: &Value) -> Option<(&Value, Vec<Entry>)> {
     let device = Some(&data["device"]["id"]).filter(|id| id.is_string())?;
     let entries = data["manifest"].as_array()?.iter().filter_map(|value| {
+        let latest = latest(&value["latestVersion"]);
         Some(Entry {
             id: text(&value["saveId"])?,
             key: text(&value["saveKey"])?,
-            latest: latest(&value["latestVersion"]),
+            is_odd: latest.is_none() && !value["latestVersion"].is_null(),
+            latest,
         })
     });
     Some((device, entries.collect()))
@@ -126,23 +143,32 @@ pub(super) fn saves(data: &Value, device: &Value) -> Option<Vec<Known>> {
             upload_only: any(device, Some("upload_only")),
             per_device: value["syncStrategy"] == "per_device",
             is_foreign: last.is_string() && !any(last, None),
+            is_twice: false,
             key,
             id,
         };
         known.push(found);
     }
-    // A game that went on under a name of its own is looked for there alone.
-    let is_own =
-        |at: &usize| known[*at].save.as_ref().is_some_and(|save| !names::is_plain_key(&known[*at].key, save));
-    for at in (0..known.len()).filter(is_own).collect::<Vec<_>>() {
-        for other in 0..known.len() {
-            if known[other].save == known[at].save && known[other].key.len() < known[at].key.len() {
-                known[other].save = None;
-            }
-        }
-    }
-    known.sort_unstable_by(|a, b| a.id.cmp(&b.id));
+    choose(&mut known);
     Some(known)
+}
+
+/// Of two of one save, whether it went on under a name of its own or two devices spell it in two ways, each device chooses the
+/// same: that of the longer name. Leaves them in the order of their ids.
+fn choose(known: &mut [Known]) {
+    let sort = |known: &mut [Known], order: fn(&Known, &Known) -> Ordering| known.sort_unstable_by(order);
+    sort(known, |a, b| (&a.save, b.key.len(), &a.key, &a.id).cmp(&(&b.save, a.key.len(), &b.key, &b.id)));
+    let mut chosen = 0;
+    for at in 1..known.len() {
+        if known[at].save.is_none() || known[at].save != known[chosen].save {
+            chosen = at;
+            continue;
+        }
+        log::warn!("there are two of one save: what is called `{}` there is not synced", known[at].key);
+        known[at].save = None;
+        known[chosen].is_twice = true;
+    }
+    sort(known, |a, b| a.id.cmp(&b.id));
 }
 
 /// A text that is there and not of any length.
@@ -150,7 +176,7 @@ fn text(value: &Value) -> Option<String> {
     value.as_str().filter(|text| (1..=1024).contains(&text.len())).map(str::to_owned)
 }
 
-/// Every object of a version: their ids of the save and of the version.
+/// The objects of versions, in order: their ids of the save and of the version. The server lists no more than a thousand.
 pub(super) fn objects(data: &Value) -> Vec<(String, String)> {
     let files = data["files"].as_array().map_or(&[][..], Vec::as_slice);
     let object = |value: &Value| {
@@ -158,7 +184,9 @@ pub(super) fn objects(data: &Value) -> Vec<(String, String)> {
         let (save, version) = rest.split_once("/versions/")?;
         is_id(version).then(|| (save.into(), version.into()))
     };
-    files.iter().filter_map(object).collect()
+    let mut objects: Vec<_> = files.iter().filter_map(object).take(1000).collect();
+    objects.sort_unstable();
+    objects
 }
 
 /// It becomes part of an address.
