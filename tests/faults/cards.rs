@@ -126,15 +126,24 @@ fn a_card_that_was_in_another_handheld_and_is_back_is_taken_anew() {
     let aside = a.folder().join("aside");
     fs::rename(&a.card.root, &aside).unwrap();
     fs::create_dir(&a.card.root).unwrap();
+    let slot = a.folder().join("slot");
+    fs::create_dir(&slot).unwrap();
+    // As a card comes: all of it at once.
     let mounted = || {
-        let card = Cover::put(&a.card.root)?;
-        let copied = Command::new("cp").arg("-a").arg(aside.join(".")).arg(&a.card.root).status().unwrap();
+        let filled = Cover::put(&slot)?;
+        let copied = Command::new("cp").arg("-a").arg(aside.join(".")).arg(&slot).status().unwrap();
         assert!(copied.success());
-        Some(card)
+        let shown = Command::new("mount").arg("--bind").arg(&slot).arg(&a.card.root).status().unwrap();
+        assert!(shown.success());
+        Some((Cover(&a.card.root), filled))
     };
     let Some(card) = mounted() else { return };
     let daemon = a.daemon();
     is_at_rest(&a);
+    // Asleep, as a handheld is whose card is changed: the other one's folder stands for its slot too.
+    // SAFETY: plain numbers; the daemon is ours and has not been waited for.
+    let tell = |which| assert_eq!(unsafe { libc::kill(daemon.id().cast_signed(), which) }, 0);
+    tell(libc::SIGSTOP);
     drop(card);
     // In the other handheld, which is another device to its card but for that folder.
     fs::remove_dir(&a.card.root).unwrap();
@@ -143,6 +152,7 @@ fn a_card_that_was_in_another_handheld_and_is_back_is_taken_anew() {
     a.once();
     fs::rename(&a.card.root, &aside).unwrap();
     fs::create_dir(&a.card.root).unwrap();
+    tell(libc::SIGCONT);
     // What the other one stores makes the daemon look.
     b.once();
     b.plays(&bytes("while it was out"));

@@ -247,10 +247,9 @@ async fn a_backup_at_the_moment_of_a_removal_is_made_after_it() {
     let [data, elsewhere] = folders();
     let server = Server::with_saves(data.path(), &[b"one"]).await;
     let catalog = server.catalog.as_ref();
-    let turn = Turn::take(catalog, "gc 1900", 1000).await.unwrap().unwrap();
+    let turn = Turn::take(catalog, "gc", 1000).await.unwrap().unwrap();
     let copy = elsewhere.path().join("backup");
     let removal = async {
-        // It has been refused its turn by then; were it not, this would end first and prove nothing, but harm nothing.
         tokio::time::sleep(std::time::Duration::from_millis(100)).await;
         assert!(is_backup(&copy).is_err(), "it waits");
         turn.give_back(catalog).await.unwrap();
