@@ -73,6 +73,8 @@ enum Message {
 
 /// How often to look for a route while there is none.
 const ROUTE_MS: u64 = 60_000;
+/// How often to look for a card that is away: one marker that is not there.
+const AWAY_MS: u64 = 2_000;
 /// Between two starts because the card was away.
 const LIFE_LEAST: Duration = Duration::from_secs(5);
 
@@ -107,14 +109,19 @@ pub fn run(parts: &mut Parts, setup: Setup, mut told: impl FnMut(&mut Parts, &Cy
     };
     loop {
         daemon.wait(parts, &receiver, &now_ms)?;
-        daemon.look(parts, now_ms());
-        if let Some(trigger) = daemon.pace.due(now_ms()) {
-            if daemon.was_away && card_is_there(parts) {
+        if daemon.was_away {
+            // Not one cycle more, not even one that finds no card: it could come back in the middle of it, and be written by
+            // what we remember of another time.
+            if card_is_there(parts) {
                 log::info!("the card is back: starting anew");
                 // A contact that flickers must not make us start all the time.
                 std::thread::sleep(LIFE_LEAST.saturating_sub(started.elapsed()));
                 return Ok(());
             }
+            continue;
+        }
+        daemon.look(parts, now_ms());
+        if let Some(trigger) = daemon.pace.due(now_ms()) {
             daemon.pace.begin(trigger, now_ms());
             let report = daemon.cycle(parts, trigger);
             daemon.pace.end(report.ending(), random(), now_ms());
@@ -155,6 +162,9 @@ impl Daemon {
         let mut wait_ms = self.pace.wait_ms(now_ms());
         if self.no_route && self.lister.is_none() {
             wait_ms = wait_ms.min(ROUTE_MS);
+        }
+        if self.was_away {
+            wait_ms = AWAY_MS;
         }
         match receiver.recv_timeout(Duration::from_millis(wait_ms)) {
             Ok(message) => self.take_in(parts, message, now_ms()),
