@@ -7,7 +7,7 @@ use crate::saves::SAVES;
 use crate::story::{Expected, Step, Story};
 
 /// Around sectors and clusters, and what games have.
-const SIZES: [u64; 12] = [7, 511, 512, 513, 2048, 4096, 4097, 8192, 12_345, 32_768, 65_536, 131_088];
+const SIZES: [u64; 12] = [7, 511, 512, 513, 2048, 4096, 4097, 8192, 12_345, 32_768, 65_536, 131_072];
 
 /// A card and, by its number, the story that is played on it.
 pub(crate) fn make(number: u64) -> Make {
