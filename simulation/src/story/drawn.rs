@@ -135,7 +135,8 @@ fn event(dice: &mut Dice, devices: usize, trouble: &Classes) -> Event {
         87..=88 => Event::Restores { save, nth: dice.below(5) },
         89..=91 => Event::Resolves { device, save, this: dice.one_in(2) },
         92 => Event::RestoresKept { device, save, nth: dice.below(3) },
-        93 if dice.one_in(4) => Event::AcceptsMassChange { device },
+        93 if dice.one_in(2) => Event::Brings { save, is_stale: dice.one_in(4) },
+        93 if dice.one_in(2) => Event::AcceptsMassChange { device },
         _ => cycle(dice, device, save, trouble),
     }
 }
@@ -145,7 +146,7 @@ fn cycle(dice: &mut Dice, device: usize, save: usize, trouble: &Classes) -> Even
     let fault = (trouble.has(Class::Network) && dice.one_in(3))
         .then(|| (dice.below(4), Fault::ALL[dice.below(Fault::ALL.len())]));
     let meanwhile = dice.one_in(6).then(|| {
-        let act = [Act::Starts, Act::Plays, Act::Restores][dice.below(3)];
+        let act = [Act::Starts, Act::Plays, Act::Restores, Act::Brings][dice.below(4)];
         (dice.below(4), act, save)
     });
     let mishap = if trouble.has(Class::Power) && dice.one_in(4) {
