@@ -14,7 +14,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use litemap::LiteMap;
-use retrosync_protocol::{Content, Kind as SaveKind, SaveId};
+use retrosync_protocol::{Content, Kind as SaveKind, SaveId, VersionId};
 
 use crate::error::{Error, Kind, Problem};
 use crate::formats::{self, set::MOST_TREE_BYTES};
@@ -92,6 +92,8 @@ struct Seen {
     stamp: Stamp,
     content: Content,
     doubt: Option<Doubt>,
+    /// The base's version then. Once another is agreed on, an equal stamp is chance: clocks go back.
+    over: Option<VersionId>,
 }
 
 impl fmt::Debug for Scanner {
@@ -155,14 +157,15 @@ impl Scanner {
     /// Reads one save, or knows it by its stamp.
     fn save(&mut self, request: &Request<'_>, save: &SaveId, place: &Place, stamp: Stamp, found: &mut Found) {
         let entry = request.base.saves.get(save).filter(|entry| entry.place == *place);
+        let over = entry.map(|entry| entry.version);
         let again = request.sweep == Sweep::Full || request.named.contains_key(place);
         let agreed = match entry {
             Some(BaseEntry { stamp: then, content: Some(content), .. }) if *then == stamp => {
-                Some(Seen { stamp, content: *content, doubt: None })
+                Some(Seen { stamp, content: *content, doubt: None, over })
             }
             _ => None,
         };
-        let seen = self.seen.get(place).copied().filter(|seen| seen.stamp == stamp);
+        let seen = self.seen.get(place).copied().filter(|seen| seen.stamp == stamp && seen.over == over);
         let known = match (agreed, seen) {
             // Two writes within one grain of the card's clock have one stamp: only the bytes can tell.
             (Some(agreed), Some(seen)) if agreed.content != seen.content => None,
@@ -207,7 +210,7 @@ impl Scanner {
         if agreed == Some(seen.stamp) {
             self.seen.remove(place);
         } else {
-            self.seen.insert(place.clone(), seen);
+            self.seen.insert(place.clone(), Seen { over: entry.map(|entry| entry.version), ..seen });
         }
         agreed.filter(|then| alike(then, &seen.stamp)).unwrap_or(seen.stamp)
     }
@@ -234,7 +237,7 @@ fn read_stably(volume: &dyn Volume, path: &Path, save: &SaveId) -> io::Result<Op
     let stamp = file.stamp()?;
     let (content, doubt) = formats::inspect(save, &mut file)?;
     let stood = file.stamp()? == stamp && whole::stamp(volume, path)? == stamp;
-    Ok(stood.then_some(Seen { stamp, content, doubt }))
+    Ok(stood.then_some(Seen { stamp, content, doubt, over: None }))
 }
 
 /// Which of several files with one name is the save: the one that was synced so far, else the one in the save's home. Where the

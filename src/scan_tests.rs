@@ -215,6 +215,25 @@ fn what_was_saved_within_one_grain_of_the_cards_clock_is_not_forgotten() {
     assert_eq!(bench.scan(Sweep::Stamps).local.saves[&one()].content.digest, played, "the stamp hides it");
 }
 
+/// A handheld without a clock begins each day at the same second: what is played at the same time of day has yesterday's stamp.
+#[test]
+fn what_is_played_over_a_newer_save_is_not_taken_for_what_lay_there_before_it() {
+    let mut bench = Bench::new();
+    bench.write("One.srm", b"level 1");
+    let found = bench.scan(Sweep::Stamps);
+    let then = fs::metadata(bench.path("One.srm")).unwrap().modified().unwrap();
+    // A newer one is put in its place.
+    bench.agree(&found);
+    let newer = bench.base.saves.get_mut(&one()).unwrap();
+    newer.version = Digest::of(b"another device's");
+    newer.content = Some(Content { digest: Digest::of(b"level 2"), size_bytes: 7 });
+    newer.stamp = Stamp { mtime_s: 0, ..newer.stamp };
+    bench.write("One.srm", b"level 3");
+    fs::File::options().write(true).open(bench.path("One.srm")).unwrap().set_modified(then).unwrap();
+    let played = bench.scan(Sweep::Stamps).local.saves[&one()].content.digest;
+    assert_eq!(played, Digest::of(b"level 3"), "the clock stood where it stood when `level 1` was read");
+}
+
 #[test]
 fn inodes_drawn_anew_by_a_mount_are_no_change() {
     let mut bench = Bench::new();

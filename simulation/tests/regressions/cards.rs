@@ -233,3 +233,36 @@ fn a_save_that_a_cut_has_torn_is_whole_again_on_a_card_that_was_filled_while_it_
         ],
     );
 }
+
+/// What a file was when it was last read was kept by its stamp, and a newer save was put in its place since. What was then played over
+/// that, by a clock that had been set back by the power cut, had the old stamp: the old bytes were stored as what was played.
+#[test]
+fn what_is_played_by_a_clock_that_went_back_is_not_taken_for_what_lay_there_before() {
+    keeps_its_promises(
+        359_907,
+        2,
+        &[
+            Event::SetsClock { device: 0, wall: Some(Wall { boot_unix_s: 2147483000, drift: -50 }) },
+            starts(1, 2),
+            Event::Exits { device: 1, saves: true, truncates: true },
+            Event::Cycle {
+                device: 1,
+                trigger: GameEnded,
+                fault: None,
+                meanwhile: Some((0, Act::Brings, 1)),
+                mishap: None,
+            },
+            Event::PowerGoes { device: 0 },
+            waits(70),
+            syncs(0),
+            starts(1, 2),
+            exits(1),
+            syncs(1),
+            syncs_until_power_goes(0, 2),
+            Event::Cycle { device: 0, trigger: Changed, fault: None, meanwhile: None, mishap: None },
+            waits(70),
+            starts(0, 2),
+            exits(0),
+        ],
+    );
+}
