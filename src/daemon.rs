@@ -41,7 +41,8 @@ pub struct Setup {
 }
 
 /// Something that another command wants done on the card, between two cycles.
-pub type Job = Box<dyn FnOnce(&mut Parts) + Send>;
+/// It gets the reason instead while the card is not the one that we know.
+pub type Job = Box<dyn FnOnce(Result<&mut Parts>) + Send>;
 
 /// Where jobs are handed in.
 pub struct Jobs {
@@ -122,6 +123,11 @@ pub fn run(parts: &mut Parts, setup: Setup, mut told: impl FnMut(&mut Parts, &Cy
         }
         daemon.look(parts, now_ms());
         if let Some(trigger) = daemon.pace.due(now_ms()) {
+            // Taken out and put back between two cycles, while we slept: nothing has failed, and all that we hold is of another time.
+            daemon.was_away = card_is_there(parts) && daemon.is_elsewhere(parts);
+            if daemon.was_away {
+                continue;
+            }
             daemon.pace.begin(trigger, now_ms());
             let report = daemon.cycle(parts, trigger);
             daemon.pace.end(report.ending(), random(), now_ms());
@@ -205,7 +211,8 @@ impl Daemon {
             }
             Message::Deaf => self.current = false,
             Message::Job(job) => {
-                job(parts);
+                self.was_away |= !card_is_there(parts) || self.is_elsewhere(parts);
+                job(if self.was_away { Err(away()) } else { Ok(parts) });
                 // It may be a person's first deed in a while, or a network's.
                 self.pace.note(Event::RouteUp, now_ms);
             }
@@ -220,6 +227,11 @@ impl Daemon {
         }
     }
 
+    /// Is what lies at the root another mount than the one whose journal is open?
+    fn is_elsewhere(&self, parts: &Parts) -> bool {
+        self.tells_mounts && !parts.journal.is_in_place()
+    }
+
     fn cycle(&mut self, parts: &mut Parts, trigger: Trigger) -> CycleReport {
         let request = Request { news: self.news.take(), current: self.current, ..Request::new(trigger) };
         let report = cycle::run(parts, request);
@@ -227,8 +239,7 @@ impl Daemon {
             && parts.settings.needs_route
             && !network::has_route();
         let is_odd = !report.halts.is_empty() || !report.problems.is_empty();
-        self.was_away |=
-            is_odd && (!card_is_there(parts) || (self.tells_mounts && !parts.journal.is_in_place()));
+        self.was_away |= is_odd && (!card_is_there(parts) || self.is_elsewhere(parts));
         self.watcher.retarget(folders(parts));
         self.current = report.failed.is_none() && self.lister.is_some();
         let base = parts.journal.base();
@@ -241,6 +252,11 @@ impl Daemon {
         }
         report
     }
+}
+
+fn away() -> Error {
+    Error::new(Kind::Busy, "cannot do this now", "the card was taken out")
+        .help("put it in, and ask again in a few seconds")
 }
 
 fn card_is_there(parts: &Parts) -> bool {

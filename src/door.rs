@@ -134,7 +134,9 @@ pub fn open(ground: Arc<Ground>, jobs: Jobs) -> Result<()> {
                 // Whoever asked waits for the answer; the door does not: a game that starts cannot wait for a restore.
                 Ok(wish) => {
                     let ground = Arc::clone(&ground);
-                    jobs.send(Box::new(move |parts| answer(&stream, do_it(&ground, parts, &wish))));
+                    jobs.send(Box::new(move |parts| {
+                        answer(&stream, parts.and_then(|parts| do_it(&ground, parts, &wish)))
+                    }));
                 }
                 Err(error) => answer(&stream, Err(error)),
             }

@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 use std::fmt::Write as _;
 
-use crate::{Digest, SaveId, WriterId};
+use crate::{Digest, Hasher, SaveId, WriterId};
 
 /// The id of a version: the digest of its record.
 pub type VersionId = Digest;
@@ -60,6 +60,13 @@ pub struct Version {
 }
 
 impl Version {
+    /// What a request says of the records that it carries, by their ids in order: one damaged on its way can be well-formed.
+    pub fn digest_of_all(ids: &[VersionId]) -> Digest {
+        let mut hasher = Hasher::default();
+        ids.iter().for_each(|id| hasher.update(id.as_bytes()));
+        hasher.finish()
+    }
+
     /// The record's id: SHA-256 of its netstrings, in the order of README 1.2.
     pub fn id(&self) -> VersionId {
         let mut preimage = String::with_capacity(512);

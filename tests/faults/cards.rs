@@ -180,6 +180,44 @@ fn a_card_that_was_in_another_handheld_and_is_back_is_taken_anew() {
     assert_eq!(contents(&b, SAVE), all.map(|played| digest(&bytes(played))));
 }
 
+/// The card was out and in again while the daemon slept: nothing has failed, and it knows the card as it was. Whatever wakes it first.
+#[test]
+fn a_card_that_was_played_elsewhere_while_its_handheld_slept_is_taken_anew() {
+    let wakes: [(&str, fn(&Device, &Device)); 2] = [
+        ("what another device stores", |_, b| drop(b.once())),
+        ("a game that ends", |a, b| {
+            a.run(&["hook", "game-stop"]).ends(0);
+            b.once();
+        }),
+    ];
+    for (who, wakes) in wakes {
+        let (_server, a, b) = in_step(Firmware::Minui);
+        let daemon = a.daemon();
+        is_at_rest(&a);
+        // SAFETY: plain numbers; the daemon is ours and has not been waited for.
+        let tell = |which| assert_eq!(unsafe { libc::kill(daemon.id().cast_signed(), which) }, 0);
+        tell(libc::SIGSTOP);
+        // As a card comes back: other files to the kernel, under the same names.
+        let out = a.folder().join("out");
+        fs::rename(&a.card.root, &out).unwrap();
+        copy(&out, &a.card.root);
+        a.plays(&bytes("in the other handheld"));
+        a.once();
+        tell(libc::SIGCONT);
+        wakes(&a, &b);
+        b.plays(&bytes("afterwards"));
+        b.once();
+        wait_for("what is stored comes to the card", 120, || {
+            (a.save() == Some(bytes("afterwards"))).then_some(())
+        });
+        assert!(a.log().contains("the card is back: starting anew"), "{who}: {}", a.log());
+        drop(daemon);
+        assert_eq!(a.once()["questions"], json!([]), "{who}");
+        let all = ["afterwards", "in the other handheld", "first"];
+        assert_eq!(contents(&b, SAVE), all.map(|played| digest(&bytes(played))), "{who}");
+    }
+}
+
 fn digest(bytes: &Bytes) -> String {
     retrosync_protocol::Digest::of(bytes).to_string()
 }

@@ -165,7 +165,7 @@ fn a_request_with_a_damaged_byte_is_refused_or_harmless() {
         world.proxy.set(Fault::Once(store, What::FlipRequest(at)));
         world.sync_under_fault(&story);
         world.heal();
-        world.holds(&story);
+        world.judge(&story);
         rounds += 1;
     }
     tell("network", "requests with a damaged byte", rounds, began);

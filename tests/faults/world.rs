@@ -175,25 +175,6 @@ impl World {
         self.fetch(&[content(&last.on_a), content(&last.on_b)]);
     }
 
-    /// Is nothing lost? For faults that may leave more behind than was played: bytes that were damaged on their way.
-    #[track_caller]
-    pub(crate) fn holds(&mut self, story: &str) {
-        let last = self.rounds.last().unwrap().clone();
-        for (title, on_a, on_b) in
-            [(UP, &last.on_a, &last.on_a), (DOWN, &last.on_b, &last.on_b), (BOTH, &last.on_a, &last.on_b)]
-        {
-            assert_eq!(read(&self.file_a(title)).as_ref(), Some(on_a), "{story}: {title} on the first");
-            assert_eq!(read(&self.file_b(title)).as_ref(), Some(on_b), "{story}: {title} on the second");
-            let told = self.history(title);
-            for played in [on_a, on_b] {
-                assert!(
-                    told.contains(&Digest::of(played)),
-                    "{story}: {played:?} is not in the history of {title}"
-                );
-            }
-        }
-    }
-
     /// The saves on the first handheld's card, by title.
     pub(crate) fn files(&self) -> Vec<(&'static str, Option<Bytes>)> {
         [UP, DOWN, BOTH].map(|title| (title, read(&self.file_a(title)))).into()

@@ -11,9 +11,9 @@ use std::sync::Arc;
 use axum::body::{Body, Bytes};
 use axum::extract::rejection::RawPathParamsRejection;
 use axum::extract::{FromRequest, FromRequestParts, Query, RawPathParams, Request};
-use axum::http::{header, request::Parts};
+use axum::http::{HeaderMap, header, request::Parts};
 use http_body_util::{BodyExt as _, LengthLimitError, Limited};
-use retrosync_protocol::{Code, OperationId, Token};
+use retrosync_protocol::{Code, Digest, OperationId, Token};
 use serde::de::DeserializeOwned;
 
 use crate::access::Address;
@@ -131,9 +131,36 @@ impl<T: DeserializeOwned, S: Sync> FromRequest<S> for StrangersJson<T> {
 }
 
 async fn read_json<T: DeserializeOwned>(request: Request, most_bytes: usize) -> Answer<T> {
-    let bytes = collect(request.into_body(), most_bytes).await?;
+    let (parts, body) = request.into_parts();
+    let told = told_digest(&parts.headers)?;
+    let bytes = collect(body, most_bytes).await?;
+    if told.is_some_and(|told| told != Digest::of(&bytes)) {
+        return Err(damaged());
+    }
     serde_json::from_slice(&bytes)
         .map_err(|error| malformed(format!("the body is not the JSON asked for: {}", short(error))))
+}
+
+/// What whoever sent a request says of its body.
+fn told_digest(headers: &HeaderMap) -> Answer<Option<Digest>> {
+    let told = headers.get("retrosync-digest").map(|value| value.to_str().ok()?.parse().ok());
+    told.map(|told| told.ok_or_else(|| malformed("the `RetroSync-Digest` is none"))).transpose()
+}
+
+/// The refusal of a request that is not what was sent.
+pub(crate) fn damaged() -> Refusal {
+    malformed("the request was damaged on its way").help("send the same again")
+}
+
+/// What is said of the records in a request, if anything is.
+pub(crate) struct Told(pub(crate) Option<Digest>);
+
+impl<S: Sync> FromRequestParts<S> for Told {
+    type Rejection = Refusal;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Answer<Told> {
+        told_digest(&parts.headers).map(Told)
+    }
 }
 
 /// A whole body of at most `most_bytes`.

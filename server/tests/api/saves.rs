@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use retrosync_protocol::Digest;
+use retrosync_protocol::{Digest, Version};
 use serde_json::{Value, json};
 
 use super::support::{bearer, frames, version};
@@ -203,4 +203,46 @@ fn one_refused_frame_never_stops_the_others() {
     let outcomes: Vec<&str> = reply["results"].as_array().unwrap().iter().map(outcome).collect();
     assert_eq!(outcomes, rows.iter().map(|(expected, _)| *expected).collect::<Vec<_>>());
     assert_eq!(changes(&device, 0)["saves"].as_array().unwrap().len(), 2);
+}
+
+/// One wrong digit in `parents`, and a save would have two heads that nobody played.
+#[test]
+fn a_request_that_was_damaged_on_its_way_is_refused_and_not_taken_for_another() {
+    let server = with_ada();
+    let device = server.pair("Miyoo", "ada");
+    let bearer = bearer(&device.token);
+    let record = version(SAVE, Some(b"played"), &[], 1, 1);
+    let sent: Version = serde_json::from_value(record.clone()).unwrap();
+    let told = Version::digest_of_all(&[sent.id()]).to_string();
+    let store = |record: &Value, told: &str| {
+        let frames = frames::store(record, Some(b"played"));
+        let kind = retrosync_protocol::FRAMES_CONTENT_TYPE;
+        let headers = [("authorization", &*bearer), ("content-type", kind), ("retrosync-digest", told)];
+        server.api(
+            "POST",
+            "/versions",
+            &[&headers[..], &[("idempotency-key", "op-1")]].concat(),
+            Some(&frames),
+        )
+    };
+    for (field, arrived) in
+        [("sequence", json!(3)), ("parents", json!([Digest::of(b"another")])), ("client", json!("sest"))]
+    {
+        let mut damaged = record.clone();
+        damaged[field] = arrived;
+        let refused = store(&damaged, &told);
+        assert_eq!(refused.code(), "malformed", "{field}");
+        assert!(refused.text().contains("damaged on its way"), "{field}: {}", refused.text());
+    }
+    assert_eq!(store(&record, "no digest").code(), "malformed");
+    let ask = |body: &[u8], told: &[u8]| {
+        let told = Digest::of(told).to_string();
+        let headers = [("authorization", &*bearer), ("retrosync-digest", &*told)];
+        server.api("POST", "/changes", &headers, Some(body))
+    };
+    assert_eq!(ask(br#"{"since":9}"#, br#"{"since":1}"#).code(), "malformed");
+    let listed: Value = ask(br#"{"since":0}"#, br#"{"since":0}"#).ok();
+    assert_eq!(listed["saves"], json!([]), "nothing of it was stored");
+    let stored: Value = store(&record, &told).ok();
+    assert_eq!(stored["results"][0]["outcome"], "head", "{stored}");
 }

@@ -64,6 +64,7 @@ impl HttpRemote {
         let token = self.token(doing)?.clone();
         let mut call = Call::new(doing, Method::POST, "/versions", Some(&token));
         call.operation = Some(self.operation(ids));
+        call.digest = Some(Version::digest_of_all(ids));
         // Many contents are made durable before the answer.
         call.wait_s = wire::STORE_WAIT_S;
         let response = self.wire.send(&call, Outgoing::Stream(FRAMES_CONTENT_TYPE, stream))?;

@@ -62,6 +62,8 @@ pub(super) struct Call<'a> {
     pub token: Option<&'a Token>,
     /// The operation id of a change.
     pub operation: Option<String>,
+    /// What the server must find the request's body to be.
+    pub digest: Option<Digest>,
     /// The first byte that is wanted.
     pub from_byte: Option<u64>,
     /// How long the server was asked to wait.
@@ -75,7 +77,18 @@ pub(super) struct Call<'a> {
 impl<'a> Call<'a> {
     pub(super) fn new(doing: &'a str, method: Method, path: &'a str, token: Option<&'a Token>) -> Call<'a> {
         let base = retrosync_protocol::BASE_PATH;
-        Call { doing, method, path, token, operation: None, from_byte: None, wait_s: 0, base, api_key: None }
+        Call {
+            doing,
+            method,
+            path,
+            token,
+            operation: None,
+            digest: None,
+            from_byte: None,
+            wait_s: 0,
+            base,
+            api_key: None,
+        }
     }
 }
 
@@ -231,6 +244,15 @@ impl Wire {
         }
         if let Some(operation) = &call.operation {
             request = request.header("Idempotency-Key", operation);
+        }
+        let digest = match outgoing {
+            Outgoing::Bytes(..) if call.api_key.is_some() => None,
+            Outgoing::Bytes(_, all) => Some(Digest::of(all)),
+            _ => call.digest,
+        };
+        // As with answers: one wrong digit in a record would still be a record.
+        if let Some(digest) = digest {
+            request = request.header("RetroSync-Digest", digest.to_string());
         }
         if let Some(from) = call.from_byte {
             request = request.header("Range", format!("bytes={from}-"));
