@@ -10,10 +10,10 @@ use crate::moving::{database_name, said};
 use crate::support::bucket::Bucket;
 use crate::support::{Device, Server, cluster, version};
 
-const DAY_S: i64 = 24 * 3600;
+pub(crate) const DAY_S: i64 = 24 * 3600;
 
 /// Changes the records as they are, whatever they are in.
-fn sql(server: &Server, text: &str) {
+pub(crate) fn sql(server: &Server, text: &str) {
     if let Some(url) = &server.database {
         cluster::shared().unwrap().lock().unwrap().sql(&database_name(url), text);
         return;
@@ -26,7 +26,7 @@ fn sql(server: &Server, text: &str) {
 }
 
 #[track_caller]
-fn gc(server: &Server, arguments: &[&str], says: &str) {
+pub(crate) fn gc(server: &Server, arguments: &[&str], says: &str) {
     let output = server.cli(&[&["gc"], arguments].concat());
     let text = said(&output);
     assert!(output.status.success() && text.contains(says), "`{says}` is not in\n{text}");

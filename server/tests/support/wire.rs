@@ -9,6 +9,7 @@ use std::io::{Read, Write};
 use std::net::{Shutdown, TcpListener, TcpStream};
 use std::os::unix::net::UnixStream;
 use std::path::PathBuf;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Condvar, Mutex};
 use std::time::Duration;
 
@@ -53,11 +54,24 @@ impl End {
     }
 }
 
+/// What becomes of a piece on its way to the server.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Cut {
+    /// It passes.
+    No,
+    /// It does not, nor does anything after it.
+    Here,
+    /// It passes, but what is answered to it does not, nor does anything after that.
+    AtItsAnswer,
+}
+
+/// Judges each piece, by the number of its connection.
+type Judge = Box<dyn FnMut(u64, &[u8]) -> Cut + Send>;
+
 #[derive(Default)]
 struct State {
     is_cut: bool,
-    /// What is waited for on its way to the server, and how often it is still to pass.
-    at: Option<(Vec<u8>, u32)>,
+    judge: Option<Judge>,
 }
 
 /// The wire.
@@ -72,13 +86,14 @@ impl Wire {
         let wire = Wire { port: listener.local_addr().unwrap().port(), state: Arc::default() };
         let state = wire.state.clone();
         std::thread::spawn(move || {
-            for client in listener.incoming().map_while(Result::ok) {
+            for (client, number) in listener.incoming().map_while(Result::ok).zip(0..) {
                 let Ok(server) = end.connect() else { continue };
                 let client: Box<dyn Line> = Box::new(client);
                 let (there, back) = ((client.again(), server.again()), (server, client));
-                for (from, to, up) in [(there.0, there.1, true), (back.0, back.1, false)] {
-                    let state = state.clone();
-                    std::thread::spawn(move || hand_on(&state, from, to, up));
+                let ends_with_answer = Arc::new(AtomicBool::new(false));
+                for (from, to, up) in [(there.0, there.1, Some(number)), (back.0, back.1, None)] {
+                    let (state, ends_with_answer) = (state.clone(), ends_with_answer.clone());
+                    std::thread::spawn(move || hand_on(&state, from, to, up, &ends_with_answer));
                 }
             }
         });
@@ -103,7 +118,16 @@ impl Wire {
 
     /// It is cut when this is sent to the server for the `nth` time, in one piece; that itself does not arrive.
     pub fn cut_at(&self, text: &str, nth: u32) {
-        self.state.0.lock().unwrap().at = Some((text.as_bytes().to_vec(), nth));
+        let (text, mut left) = (text.as_bytes().to_vec(), nth);
+        self.cut_where(move |_, piece| {
+            left = left.saturating_sub(u32::from(holds(piece, &text)));
+            if left == 0 { Cut::Here } else { Cut::No }
+        });
+    }
+
+    /// It is cut where this says so, of any piece that goes to the server.
+    pub fn cut_where(&self, judge: impl FnMut(u64, &[u8]) -> Cut + Send + 'static) {
+        self.state.0.lock().unwrap().judge = Some(Box::new(judge));
     }
 
     /// Waits until it is cut.
@@ -116,14 +140,34 @@ impl Wire {
     }
 }
 
-fn hand_on(state: &(Mutex<State>, Condvar), mut from: Box<dyn Line>, mut to: Box<dyn Line>, up: bool) {
+/// Is it in there?
+pub fn holds(piece: &[u8], text: &[u8]) -> bool {
+    piece.windows(text.len()).any(|window| window == text)
+}
+
+/// One direction of a connection, until it ends or is cut; `up`: to the server, and the connection's number.
+fn hand_on(
+    state: &(Mutex<State>, Condvar),
+    mut from: Box<dyn Line>,
+    mut to: Box<dyn Line>,
+    up: Option<u64>,
+    ends_with_answer: &AtomicBool,
+) {
     let mut piece = vec![0; 64 << 10];
     while let Ok(count) = from.read(&mut piece)
         && count > 0
     {
         let is_cut = {
             let mut now = state.0.lock().unwrap();
-            if up && now.passes(&piece[..count]) {
+            let judged = match (&mut now.judge, up) {
+                (Some(judge), Some(number)) => judge(number, &piece[..count]),
+                (_, None) if ends_with_answer.load(Ordering::SeqCst) => Cut::Here,
+                _ => Cut::No,
+            };
+            if judged == Cut::AtItsAnswer {
+                ends_with_answer.store(true, Ordering::SeqCst);
+            }
+            if judged == Cut::Here {
                 now.is_cut = true;
                 state.1.notify_all();
             }
@@ -140,15 +184,4 @@ fn hand_on(state: &(Mutex<State>, Condvar), mut from: Box<dyn Line>, mut to: Box
     }
     from.end();
     to.end();
-}
-
-impl State {
-    /// Is this the time?
-    fn passes(&mut self, piece: &[u8]) -> bool {
-        let Some((text, left)) = &mut self.at else { return false };
-        if piece.windows(text.len()).any(|window| window == text) {
-            *left = left.saturating_sub(1);
-        }
-        *left == 0
-    }
 }
