@@ -1,4 +1,4 @@
-//! Little memory: a handheld has 64 MB for everything. Both programs under a cap of 32 MB, a save of 100 MB, 5,000 saves.
+//! Little memory: a handheld has 64 MB for everything. Both programs under a cap of 32 MB, a state of 100 MB, 5,000 saves.
 //!
 //! The cap is a memory cgroup, of version 1 or 2, where one can be made: it counts every page, the page cache too, and who goes
 //! over it is killed. Else `ulimit -d`, which counts what a program can write to. What both programs wrote to (not the text of a
@@ -14,10 +14,13 @@ use serde_json::Value;
 use crate::support::card::{Card, Firmware};
 use crate::support::device::Device;
 use crate::support::server::Server;
-use crate::world::{short_or_long, tell};
+use crate::world::{contents, short_or_long, tell};
 
 const CAP_BYTES: u64 = 32 << 20;
 const GAME: &str = "Big (World)";
+/// Its state, on both cards, and what it is called: states go to the same core of the same kind.
+const STATE: &str = "Saves/CurrentProfile/states/Gambatte/Big (World).state1";
+const STATE_SAVE: &str = "gb/state.1@gambatte/Big (World)";
 
 /// A limit on memory; gone when dropped.
 struct Cap(Option<PathBuf>);
@@ -133,7 +136,7 @@ fn a_hundred_megabytes_and_five_thousand_saves_fit_into_32_mb_on_both_sides() {
     // Dropped last: a limit goes when nobody is under it any more.
     let (handheld, house) = (Cap::new("handheld"), Cap::new("server"));
     let server = Server::start();
-    let (a, b) = (Device::new(Firmware::Onion, GAME), Device::new(Firmware::Muos, GAME));
+    let (a, b) = (Device::new(Firmware::Onion, GAME), Device::new(Firmware::Onion, GAME));
     for number in 0..saves {
         let title = format!("Game {number:04}");
         let card = Card::lay_out(&a.card.root, Firmware::Onion, &title).unwrap();
@@ -141,10 +144,14 @@ fn a_hundred_megabytes_and_five_thousand_saves_fit_into_32_mb_on_both_sides() {
         // Its game: small, for only its name counts here.
         fs::write(card.rom(), title.as_bytes()).unwrap();
         if number >= saves - there {
-            Card::lay_out(&b.card.root, Firmware::Muos, &title).unwrap();
+            Card::lay_out(&b.card.root, Firmware::Onion, &title).unwrap();
         }
     }
-    a.plays(&noise(saves, big_bytes));
+    let states = [&a, &b].map(|device| device.card.root.join(STATE));
+    for state in &states {
+        fs::create_dir_all(state.parent().unwrap()).unwrap();
+    }
+    fs::write(&states[0], noise(saves, big_bytes)).unwrap();
     a.pair(&server);
     b.pair(&server);
     house.take(server.id());
@@ -166,16 +173,15 @@ fn a_hundred_megabytes_and_five_thousand_saves_fit_into_32_mb_on_both_sides() {
         steps.push(peak);
         served.push(server_kib);
     }
-    let size = |device: &Device| fs::metadata(device.card.save()).map_or(0, |metadata| metadata.len());
-    assert_eq!((size(&a), size(&b)), (big_bytes as u64, big_bytes as u64));
-    let same = Command::new("cmp").arg(a.card.save()).arg(b.card.save()).status().unwrap();
-    assert!(same.success());
+    let same = Command::new("cmp").args(&states).status().unwrap();
+    assert!(same.success(), "the state is on both cards");
+    assert_eq!(contents(&b, STATE_SAVE).len(), 1, "it is a state, and one version");
     let last = format!("Game {:04}", saves - 1);
-    let there = Card::lay_out(&b.card.root, Firmware::Muos, &last).unwrap();
+    let there = Card::lay_out(&b.card.root, Firmware::Onion, &last).unwrap();
     assert_eq!(fs::read(there.save()).unwrap(), noise(saves - 1, 8192));
     println!("-- the server's peak: {} KiB", peak_kib(server.id()));
     assert!(steps.iter().all(|peak| peak * 1024 < CAP_BYTES), "the handheld's program: {steps:?} KiB");
     assert!(served.iter().all(|kib| (1..CAP_BYTES / 1024).contains(kib)), "the server: {served:?} KiB");
-    let what = format!("32 MB: {saves} saves and {} MB, both sides", big_bytes / 1_000_000);
+    let what = format!("32 MB: {saves} saves and a state of {} MB, both sides", big_bytes / 1_000_000);
     tell("memory", &what, steps.len(), began);
 }
