@@ -8,6 +8,8 @@
 //! | fault | expected | test |
 //! |---|---|---|
 //! | request or reply cut after k bytes | next sync as if nothing had been | `network::a_request_that_is_cut_…`, `a_reply_that_is_cut_…`; in pieces `remote_hostile` |
+//! | the same with saves over 1 MiB, and in TLS | the same; what came through stays | `network::a_large_save_that_is_cut_on_its_way_up_…`, `a_large_save_that_is_cut_on_its_way_down_…`, `a_large_save_arrives_over_…`, `a_sealed_request_…`, `a_sealed_reply_…`; an end without a farewell `remote_tls` |
+//! | the reply to a question that waits for news: cut, late, byte by byte, damaged, another's | the news are learnt | `waiting::news_that_came_to_pieces_…` |
 //! | request twice, twice at once, late, byte by byte | one version | `network::a_request_that_comes_twice_or_late_…` |
 //! | request replayed rounds later | nothing changes | `network::a_request_that_comes_again_an_hour_later_…` |
 //! | 500, 503, 429, 507, 409, 412, HTML with 200, before or after the deed | nothing lost or doubled, told | `network::an_answer_that_is_not_the_servers_own_…`; texts `remote_hostile`, hotel `bad_input` |
@@ -17,7 +19,7 @@
 //! | the k-th system call fails | survived and told, or as a power cut | `calls::a_sync_in_which_any_system_call_fails_…`; one file `bad_input` |
 //! | what Linux 3.4 lacks | done without | `calls::a_kernel_of_2012_…` |
 //! | kill -9 of the daemon, of the server | nothing lost or doubled | `kills::a_handheld_that_is_killed_…`, `a_server_that_is_killed_at_any_time_…`; with long polls `two_devices` |
-//! | the server killed between bytes and record | offered again | `kills::a_server_that_is_killed_between_…` |
+//! | the server killed between bytes and record | offered again | `kills::a_server_that_is_killed_between_…`; in a bucket and PostgreSQL `server/tests/backends/killed` |
 //! | 32 MB for each program | enough | `memory::a_hundred_megabytes_…`; 100 MB alone `bad_input` |
 //! | card unmounted | halts | `two_devices::an_unmounted_card_…` |
 //! | empty folder over the card, also under a daemon | halts, comes back | `cards::an_empty_folder_…`, `a_card_that_goes_away_…` |
@@ -51,6 +53,7 @@ mod stale_save;
 #[path = "../support/mod.rs"]
 mod support;
 mod suspects;
+mod waiting;
 mod world;
 
 /// The table above is what people are told: each test that it names is there.

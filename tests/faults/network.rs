@@ -1,12 +1,14 @@
-//! Between the daemon and the server: cuts after every byte, doubles, delays, wrong answers, dawdlers, damaged bodies.
+//! Between the daemon and the server: cuts after every byte, of small saves, large ones and in TLS; doubles, delays, wrong answers,
+//! dawdlers, damaged bodies. Of the question that waits for news: `waiting`.
 
 use std::io::{Read, Write};
 use std::net::TcpStream;
 use std::time::{Duration, Instant};
 
+use crate::support::cut_wire::Cut;
 use crate::support::fault_proxy::{Fault, Sent, What};
 use crate::support::wait_for;
-use crate::world::{World, from, long, progress, short_or_long, tell};
+use crate::world::{Kind, World, from, long, progress, short_or_long, tell};
 
 /// A well sync's traffic: requests and replies.
 fn one_sync(world: &mut World) -> Vec<Sent> {
@@ -29,18 +31,12 @@ fn answer(status: &str, headers: &str, kind: &str, body: &str) -> Vec<u8> {
     .into_bytes()
 }
 
-fn cut_everywhere(
-    name: &str,
-    steps: usize,
-    fault: impl Fn(usize, bool) -> Fault,
-    length: fn(&Sent) -> usize,
-) {
+fn cut_everywhere(kind: Kind, name: &str, fault: impl Fn(usize, bool) -> Fault, length: fn(&Sent) -> usize) {
     let began = Instant::now();
-    let mut world = World::new();
+    let mut world = World::of(kind);
     let whole: usize = one_sync(&mut world).iter().map(length).sum();
-    let stride = if long() { 1 } else { (whole / steps).max(1) };
     let mut rounds = 0;
-    for after_bytes in (from()..whole).step_by(stride) {
+    for after_bytes in (from()..whole).step_by(kind.stride(whole)) {
         progress(name, after_bytes, whole);
         // Every other time the network is back at once, so that what goes on unseen is seen too.
         let fault = fault(after_bytes, rounds % 2 == 1);
@@ -59,13 +55,92 @@ fn cut_everywhere(
 #[test]
 fn a_request_that_is_cut_after_any_byte_loses_and_doubles_nothing() {
     let cut = |after_bytes, heals| Fault::CutRequest { after_bytes, heals };
-    cut_everywhere("a request cut after k bytes", 12, cut, |sent| sent.bytes.len());
+    cut_everywhere(Kind::Small, "a request cut after k bytes", cut, |sent| sent.bytes.len());
 }
 
 #[test]
 fn a_reply_that_is_cut_after_any_byte_loses_and_doubles_nothing() {
     let cut = |after_bytes, heals| Fault::CutReply { after_bytes, heals };
-    cut_everywhere("a reply cut after k bytes", 12, cut, |sent| sent.reply_bytes);
+    cut_everywhere(Kind::Small, "a reply cut after k bytes", cut, |sent| sent.reply_bytes);
+}
+
+#[test]
+fn a_large_save_that_is_cut_on_its_way_up_is_there_once_and_whole() {
+    let cut = |after_bytes, heals| Fault::CutRequest { after_bytes, heals };
+    cut_everywhere(Kind::Large, "saves over 1 MiB: a request cut", cut, |sent| sent.bytes.len());
+}
+
+#[test]
+fn a_large_save_that_is_cut_on_its_way_down_is_whole_on_the_card() {
+    let cut = |after_bytes, heals| Fault::CutReply { after_bytes, heals };
+    cut_everywhere(Kind::Large, "saves over 1 MiB: a reply cut", cut, |sent| sent.reply_bytes);
+}
+
+/// What came through before a cut is not sent again: else this save would never arrive.
+#[test]
+fn a_large_save_arrives_over_a_network_that_breaks_each_time_after_a_third_of_it() {
+    let began = Instant::now();
+    let mut world = World::of(Kind::Large);
+    let whole: usize = one_sync(&mut world).iter().map(|sent| sent.bytes.len()).sum();
+    let mut syncs = 0;
+    world.round("each sync is cut after a third", |world| {
+        while !world.has_all() {
+            syncs += 1;
+            assert!(syncs <= 12, "it begins anew each time");
+            world.proxy.set(Fault::CutRequest { after_bytes: whole / 3, heals: false });
+            world.sync_under_fault("cut after a third");
+        }
+    });
+    assert!(syncs > 2, "{syncs}: it was not cut");
+    // The other way the same sync goes on where it was.
+    world.round("a download that is cut in its middle", |world| {
+        world.proxy.set(Fault::CutReply { after_bytes: whole / 2, heals: true });
+        world.sync_under_fault("a download that is cut in its middle");
+        assert!(world.proxy.hit());
+        let sent = world.proxy.sent();
+        let (most, rest) = (sent.iter().map(|sent| sent.reply_bytes).max(), |sent: &&Sent| {
+            String::from_utf8_lossy(&sent.bytes).to_lowercase().contains("\r\nrange: bytes=")
+        });
+        let rest = sent.iter().find(rest).map(|sent| sent.reply_bytes);
+        assert!(rest.is_some() && rest < most, "{rest:?} of {most:?}: what came is not asked for again");
+    });
+    tell("network", "saves over 1 MiB: what came through stays", syncs, began);
+}
+
+/// The bytes of TLS, its handshake too: records end in their middle, and nobody says farewell.
+fn cut_sealed(name: &str, up: bool) {
+    let began = Instant::now();
+    let mut world = World::of(Kind::Sealed);
+    let mut whole = 0;
+    world.round("nothing is wrong", |world| {
+        world.wire.set(Cut::None);
+        world.sync_under_fault("nothing is wrong");
+        let (there, back) = world.wire.passed();
+        whole = if up { there } else { back };
+    });
+    let mut rounds = 0;
+    for bytes in (from()..whole).step_by(Kind::Sealed.stride(whole)) {
+        progress(name, bytes, whole);
+        let cut = Cut::After { up, bytes, heals: rounds % 2 == 1 };
+        let story = format!("{cut:?} of {whole}");
+        world.round(&story, |world| {
+            world.wire.set(cut);
+            world.sync_under_fault(&story);
+            assert!(world.wire.hit() || bytes + 200 > whole, "{story}: nothing was cut");
+        });
+        rounds += 1;
+    }
+    tell("network", name, rounds, began);
+}
+
+#[test]
+fn a_sealed_request_that_is_cut_after_any_byte_loses_and_doubles_nothing() {
+    cut_sealed("TLS: cut after k bytes, up", true);
+}
+
+#[test]
+fn a_sealed_reply_that_is_cut_after_any_byte_is_no_reply() {
+    cut_sealed("TLS: cut after k bytes, down", false);
 }
 
 /// Each fault to each request of a sync; in the short form each fault once, to one request after the other.

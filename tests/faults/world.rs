@@ -7,11 +7,12 @@
 
 use std::time::{Duration, Instant};
 
-use retrosync::remote::{Answer, HttpRemote, PairingClient, Remote, RemoteSettings};
+use retrosync::remote::{Answer, HttpRemote, PairingClient, Remote, RemoteSettings, key_of_server};
 use retrosync_protocol::{ChangesRequest, Content, Digest, PairingRequest, Token};
 use serde_json::{Value, json};
 
 use crate::support::card::{Card, Firmware};
+use crate::support::cut_wire::{Cut, CutWire};
 use crate::support::device::{Bytes, Device, bytes, read};
 use crate::support::fault_proxy::{Fault, FaultProxy};
 use crate::support::program::Ended;
@@ -61,6 +62,61 @@ struct Played {
     on_b: Bytes,
 }
 
+/// What goes over the network in a world, and how.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) enum Kind {
+    /// Saves that go in one request, in plain HTTP.
+    #[default]
+    Small,
+    /// Saves over 1 MiB, which go in blocks and come alone.
+    Large,
+    /// Small saves in TLS, by a key that was compared when pairing; the bad network is `wire`, which cannot read it.
+    Sealed,
+}
+
+impl Kind {
+    /// What is played.
+    fn bytes(self, mark: &str) -> Bytes {
+        match self {
+            Kind::Small | Kind::Sealed => bytes(mark),
+            Kind::Large => large(mark),
+        }
+    }
+
+    /// From one place of a cut to the next.
+    pub(crate) fn stride(self, whole: usize) -> usize {
+        let (short, of_long) = match self {
+            Kind::Small => (12, 1),
+            // No multiple of a block's length: each falls elsewhere in its block.
+            Kind::Large => (4, 4_999),
+            Kind::Sealed => (7, 3),
+        };
+        short_or_long((whole / short).max(1), of_long)
+    }
+
+    fn server(self) -> Server {
+        match self {
+            Kind::Small | Kind::Large => Server::start(),
+            Kind::Sealed => Server::start_set(&["tls.self_signed=true"]),
+        }
+    }
+}
+
+/// A save of 20 blocks and a bit, none of which deflates or is in any other save.
+pub(crate) fn large(mark: &str) -> Bytes {
+    let mut bytes = vec![0x5a; 20 * 65_536 + 1_000];
+    let mut state = Digest::of(mark.as_bytes())
+        .as_bytes()
+        .iter()
+        .fold(1_u64, |state, byte| state.wrapping_mul(257).wrapping_add(u64::from(*byte) + 1));
+    for byte in &mut bytes[mark.len() + 1..] {
+        state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        *byte = (state >> 56) as u8;
+    }
+    bytes[..mark.len()].copy_from_slice(mark.as_bytes());
+    Bytes(bytes)
+}
+
 /// See the module.
 pub(crate) struct World {
     /// The server.
@@ -71,6 +127,9 @@ pub(crate) struct World {
     pub(crate) b: Device,
     /// The bad network.
     pub(crate) proxy: FaultProxy,
+    /// The bad network of a sealed world: it knows of bytes only.
+    pub(crate) wire: CutWire,
+    kind: Kind,
     observer: HttpRemote,
     rounds: Vec<Played>,
 }
@@ -78,18 +137,30 @@ pub(crate) struct World {
 impl World {
     /// Both hold the same three saves.
     pub(crate) fn new() -> World {
-        let server = Server::start();
+        World::of(Kind::Small)
+    }
+
+    /// The same of another kind.
+    pub(crate) fn of(kind: Kind) -> World {
+        let server = kind.server();
         let proxy = FaultProxy::to(server.port()).unwrap();
+        let wire = CutWire::to(server.port()).unwrap();
         let (a, b) = (Device::new(Firmware::Onion, UP), Device::new(Firmware::Minui, UP));
         for title in [DOWN, BOTH] {
             Card::lay_out(&a.card.root, Firmware::Onion, title).unwrap();
             Card::lay_out(&b.card.root, Firmware::Minui, title).unwrap();
         }
-        pair(&a, &server, &proxy.url());
-        pair(&b, &server, &server.url());
-        let observer = observer(&server);
-        let mut world = World { server, a, b, proxy, observer, rounds: Vec::new() };
-        let first = bytes("before any fault");
+        let pin = (kind == Kind::Sealed).then(|| key_of_server(&server.url()).unwrap());
+        let bad = if pin.is_some() { wire.url() } else { proxy.url() };
+        for (device, url) in [(&a, &bad), (&b, &server.url())] {
+            // It is kept with the pairing.
+            device.set(&pin.map(|pin| format!("pin = \"{pin}\"\n")).unwrap_or_default());
+            pair(device, &server, url);
+            device.set("");
+        }
+        let observer = observer(&server, pin);
+        let mut world = World { server, a, b, proxy, wire, kind, observer, rounds: Vec::new() };
+        let first = kind.bytes("before any fault");
         for title in [UP, DOWN, BOTH] {
             std::fs::write(world.file_a(title), &*first).unwrap();
         }
@@ -119,10 +190,10 @@ impl World {
     /// Both play; the second syncs.
     pub(crate) fn play(&mut self) {
         if self.rounds.len() > ROUNDS {
-            *self = World::new();
+            *self = World::of(self.kind);
         }
         let round = self.rounds.len();
-        let (on_a, on_b) = (bytes(&format!("round {round} on a")), bytes(&format!("round {round} on b")));
+        let [on_a, on_b] = ["a", "b"].map(|on| self.kind.bytes(&format!("round {round} on {on}")));
         std::fs::write(self.file_b(DOWN), &*on_b).unwrap();
         std::fs::write(self.file_b(BOTH), &*on_b).unwrap();
         self.rounds.push(Played { on_a: on_a.clone(), on_b });
@@ -134,6 +205,7 @@ impl World {
     /// The network is good again, the server runs; each syncs once more.
     pub(crate) fn heal(&mut self) {
         self.proxy.set(Fault::None);
+        self.wire.set(Cut::None);
         self.syncs_well(&self.a, "the first handheld, after the fault");
         self.syncs_well(&self.b, "the second handheld, after the fault");
     }
@@ -266,7 +338,7 @@ pub(crate) fn pair(device: &Device, server: &Server, url: &str) {
 }
 
 /// Somebody of the same user who looks at the server, and has no card.
-pub(crate) fn observer(server: &Server) -> HttpRemote {
+pub(crate) fn observer(server: &Server, pinned_key: Option<Digest>) -> HttpRemote {
     let mut random = [0; 32];
     getrandom::fill(&mut random).unwrap();
     let token = Token::from_random(&random);
@@ -274,6 +346,7 @@ pub(crate) fn observer(server: &Server) -> HttpRemote {
         server: server.url(),
         token,
         client: "retrosync/test".into(),
+        pinned_key,
         ..RemoteSettings::default()
     };
     let mut client = PairingClient::open(&settings(None)).unwrap();

@@ -36,6 +36,8 @@ pub enum Fault {
     Always(What),
     /// Every request whose method and path are these.
     On(&'static str, What),
+    /// The next reply to a question that waits for news, whenever that was asked; from then on no other.
+    News(What),
 }
 
 /// What happens to one request or its reply.
@@ -57,6 +59,8 @@ pub enum What {
     StallRequest,
     /// The reply stops in its middle and never goes on.
     StallReply,
+    /// The reply breaks off after this many bytes, modulo its length.
+    CutReply(usize),
     /// The reply's body ends early, and its head agrees with that.
     ShortReply,
     /// One bit of the reply's body is another: the byte at this place, modulo the length of the body.
@@ -91,6 +95,8 @@ struct State {
     requests: usize,
     hit: bool,
     sent: Vec<Sent>,
+    /// Questions that wait for news right now.
+    waiting: usize,
 }
 
 /// The network.
@@ -126,7 +132,8 @@ impl FaultProxy {
 
     /// From now on this; what was recorded before is forgotten.
     pub fn set(&self, fault: Fault) {
-        *locked(&self.state) = State { fault, ..State::default() };
+        let mut state = locked(&self.state);
+        *state = State { fault, waiting: state.waiting, ..State::default() };
     }
 
     /// Did the fault happen?
@@ -137,6 +144,11 @@ impl FaultProxy {
     /// How many requests came since the fault was set.
     pub fn requests(&self) -> usize {
         locked(&self.state).requests
+    }
+
+    /// Does a question wait at the server for news, right now?
+    pub fn is_waited_on(&self) -> bool {
+        locked(&self.state).waiting > 0
     }
 
     /// All requests since the fault was set that were answered, in order.
@@ -199,9 +211,7 @@ impl Connection {
             }
             Some(What::Late(by)) => {
                 thread::sleep(*by);
-                let reply = self.ask(&request, None);
-                thread::sleep(*by);
-                reply
+                self.ask(&request, None)
             }
             Some(What::Twice) => {
                 let _ = self.ask(&request, None);
@@ -214,14 +224,27 @@ impl Connection {
                 reply
             }),
             Some(What::Trickle(pause)) => self.ask(&request, Some(*pause)),
+            _ if waits(&request) => {
+                locked(&self.state).waiting += 1;
+                let reply = self.ask(&request, None);
+                locked(&self.state).waiting -= 1;
+                reply
+            }
             _ => self.ask(&request, None),
         };
         let Some(mut reply) = reply else { return false };
+        let what = what.or_else(|| locked(&self.state).of_news(&request));
         locked(&self.state).sent.push(Sent { bytes: request, reply_bytes: reply.len() });
         match what {
             Some(What::After(other)) => reply = other,
             Some(What::FlipReply(at)) => flip(&mut reply, at),
             Some(What::ShortReply) => shorten(&mut reply),
+            Some(What::Late(by)) => thread::sleep(by),
+            Some(What::CutReply(at)) => {
+                let keep = at % reply.len();
+                let _ = (&self.device).write_all(&reply[..keep]);
+                return false;
+            }
             Some(What::StallReply) => {
                 let half = reply.len() / 2;
                 return (&self.device).write_all(&reply[..half]).is_ok() && self.wait_for_the_end(None);
@@ -280,6 +303,16 @@ impl State {
         }
         self.hit = true;
         Some(after_bytes.saturating_sub(begins))
+    }
+
+    /// What happens to the reply to this request, if that waited for news.
+    fn of_news(&mut self, request: &[u8]) -> Option<What> {
+        let Fault::News(what) = &self.fault else { return None };
+        if self.hit || !waits(request) {
+            return None;
+        }
+        self.hit = true;
+        Some(what.clone())
     }
 
     /// Is there no network any more?
@@ -349,6 +382,13 @@ fn trickle(mut to: &TcpStream, bytes: &[u8], pause: Duration) -> io::Result<()> 
         thread::sleep(pause);
     }
     Ok(())
+}
+
+/// Does this question wait for its answer?
+fn waits(request: &[u8]) -> bool {
+    let asks = b"\"wait_s\":";
+    let after = request.windows(asks.len()).position(|window| window == asks).map(|at| at + asks.len());
+    after.is_some_and(|at| request.get(at).is_some_and(|digit| *digit != b'0'))
 }
 
 /// Where the body begins.

@@ -10,6 +10,7 @@
 
 pub mod card;
 pub mod counter_rom;
+pub mod cut_wire;
 pub mod device;
 pub mod emulator;
 pub mod fault_proxy;
