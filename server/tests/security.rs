@@ -5,6 +5,8 @@
 mod support;
 
 use std::path::Path;
+use std::sync::Barrier;
+use std::thread;
 
 use retrosync_protocol::{Digest, Token};
 use serde_json::{Value, json};
@@ -79,6 +81,55 @@ fn whoever_steals_the_servers_disk_has_no_token_and_no_password() {
         assert!(!holds(secret), "{}", String::from_utf8_lossy(secret));
     }
     assert!(holds(b"$argon2id$v=19$m=19456,t=2,p=1$"));
+}
+
+/// What one hash of a password takes (`server/src/access/passwords.rs`), and how many are made at once.
+const HASH_BYTES: u64 = 19 << 20;
+const HASHES_AT_ONCE: u64 = 2;
+
+/// All of them try to log in, at once; the answers, and how much more memory the server has held since it started.
+fn log_in(server: &Server, names: &[&str]) -> (Vec<u16>, u64) {
+    let before = server.peak_memory_bytes();
+    let together = Barrier::new(names.len());
+    let try_one = |name: &str| {
+        let form = format!("name={name}&password=wrong+horse+battery");
+        let headers =
+            [("origin", server.url.as_str()), ("content-type", "application/x-www-form-urlencoded")];
+        together.wait();
+        server.bare("POST", "/login", &headers, Some(form.as_bytes())).status
+    };
+    let answers = thread::scope(|scope| {
+        let tries: Vec<_> = names.iter().map(|name| scope.spawn(|| try_one(name))).collect();
+        tries.into_iter().map(|one| one.join().unwrap()).collect()
+    });
+    (answers, server.peak_memory_bytes() - before)
+}
+
+#[test]
+fn ten_who_log_in_at_once_take_the_memory_of_two_and_are_all_answered() {
+    let server = Server::start();
+    server.add_user("ada");
+    let (answers, more_bytes) =
+        log_in(&server, &["ada", "b", "ada", "d", "ada", "f", "ada", "h", "ada", "j"]);
+    assert_eq!(answers, vec![answers[0]; 10]);
+    assert!((400..404).contains(&answers[0]), "{answers:?}");
+    println!("ten logins: {more_bytes} bytes more");
+    assert!(more_bytes >= HASH_BYTES, "{more_bytes}: hardly anything was hashed");
+    // Less than a third hash would take, and what ten connections take beside.
+    assert!(
+        more_bytes < HASHES_AT_ONCE * HASH_BYTES + HASH_BYTES / 2,
+        "{more_bytes}: {HASHES_AT_ONCE} at once"
+    );
+}
+
+#[test]
+fn a_name_that_nobody_has_costs_the_memory_of_a_hash() {
+    let server = Server::start();
+    server.add_user("ada");
+    let (answers, more_bytes) = log_in(&server, &["nobody"]);
+    assert!((400..404).contains(&answers[0]), "{answers:?}");
+    // At its start it may have held a little that it has given back.
+    assert!(more_bytes >= HASH_BYTES / 4 * 3, "{more_bytes}: who is not there is told by what it costs");
 }
 
 /// Every endpoint that wants a token, asked with this one; the refusals' codes.

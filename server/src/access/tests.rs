@@ -325,6 +325,22 @@ async fn who_makes_accounts_or_guesses_passwords_by_the_dozen_waits() {
     access.register("ada", "long enough", HOME, NOW_UNIX_S).await.unwrap();
 }
 
+/// That each is the same hash, `passwords` says; that it takes the memory of one, `server/tests/security.rs`.
+#[tokio::test]
+async fn who_asks_for_a_name_that_nobody_has_waits_for_as_many_hashes_as_for_one_that_is_there() {
+    let world = World::new().await;
+    world.access.set_password(world.ada, "correct horse").await.unwrap();
+    let hashes = || world.access.passwords.hashes.load(std::sync::atomic::Ordering::SeqCst);
+    for (name, password) in [("ada", "wrong horse"), ("nobody", "wrong horse"), ("", ""), ("ada", "")] {
+        let before = hashes();
+        assert_eq!(code(world.access.login(name, password, AWAY, NOW_UNIX_S).await), Code::AccessDenied);
+        assert_eq!(hashes() - before, 1, "the dashboard: `{name}`, `{password}`");
+        let refused = world.access.verify(name, password, AWAY, NOW_UNIX_S).await;
+        assert_eq!(refused.map(drop).unwrap_err().code(), Code::Unauthorized);
+        assert_eq!(hashes() - before, 2, "other programs: `{name}`, `{password}`");
+    }
+}
+
 #[tokio::test]
 async fn a_login_with_the_old_password_that_was_on_its_way_does_not_outlive_the_new_one() {
     let world = World::new().await;
