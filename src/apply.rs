@@ -157,6 +157,8 @@ pub fn settle(hands: &mut Hands<'_>, step: &Step) -> Result<()> {
     if before.is_none_or(|entry| entry.content != Some(*content)) && is_of_another(hands, save, *head) {
         // Put here, and the power was cut before it was recorded: a game may have loaded what was there before.
         hands.launches.replaced(save, before.cloned(), boot_ms());
+        // One that runs now may be gone when the next cycle looks.
+        hands.launches.look(&hands.hooks.look(hands.signs), boot_ms());
     }
     let now = Agreed { version: *head, content: Some(*content), place, stamp: *stamp };
     let entry = entry_after(before, now);

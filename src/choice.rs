@@ -168,7 +168,7 @@ fn accept_mass_change(parts: &mut Parts) -> Result<Done> {
 
 fn resolve(parts: &mut Parts, save: &SaveId, keep: &Keep, note: Option<&str>) -> Result<Done> {
     let doing = || format!("cannot settle `{save}`");
-    in_step(parts)?;
+    in_step(parts, save)?;
     let heads = heads(parts, save);
     if agree(&heads) {
         return Err(refusal(doing(), "there is nothing to choose: all devices agree on it"));
@@ -205,7 +205,7 @@ fn resolve(parts: &mut Parts, save: &SaveId, keep: &Keep, note: Option<&str>) ->
 }
 
 fn restore(parts: &mut Parts, save: &SaveId, digits: &str) -> Result<Done> {
-    in_step(parts)?;
+    in_step(parts, save)?;
     let heads = heads(parts, save);
     let content = by_digits(parts, save, digits, &heads)?;
     if let [Head { content: Some(head), version, .. }] = heads.as_slice()
@@ -250,11 +250,13 @@ fn restore_kept(parts: &mut Parts, save: &SaveId, root: usize, number: u64) -> R
     Ok(settle_kept(parts, save, entry.content, None))
 }
 
-/// A cycle that must reach the remote.
-fn in_step(parts: &mut Parts) -> Result<()> {
-    let report = cycle::run(parts, Request::new(Trigger::Retry));
+/// A cycle that must reach the remote, and have no trouble with that save: what was played here is stored before it is replaced.
+fn in_step(parts: &mut Parts, save: &SaveId) -> Result<()> {
+    let mut report = cycle::run(parts, Request::new(Trigger::Retry));
     has_its_card(&report)?;
-    report.failed.map_or(Ok(()), Err)
+    let trouble = report.problems.iter().position(|problem| problem.save.as_ref() == Some(save));
+    let trouble = trouble.map(|at| report.problems.swap_remove(at).error);
+    report.failed.or(trouble).map_or(Ok(()), Err)
 }
 
 /// Without the card nothing is known of either side.

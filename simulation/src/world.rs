@@ -336,8 +336,11 @@ impl World {
                 }
             }
             let taken = std::mem::take(&mut self.devices[device].handheld.get().taken);
-            for (save, digest) in taken.into_iter().enumerate().filter(|(_, digest)| digest.is_some()) {
-                self.deleted[device][save] = digest;
+            for (save, digest) in taken.into_iter().enumerate() {
+                // What a cut had torn, and the daemon took away at its start, nobody had seen.
+                if digest.is_some_and(|digest| self.truth.names.contains_key(&digest)) {
+                    self.deleted[device][save] = digest;
+                }
             }
             let told = std::mem::take(&mut self.devices[device].weather.get().told);
             self.told.extend(told);

@@ -266,3 +266,32 @@ fn what_is_played_by_a_clock_that_went_back_is_not_taken_for_what_lay_there_befo
         ],
     );
 }
+
+/// A person deleted a save, and while it was brought back the power went: what was torn of it, and taken away, the judge took for what
+/// that person had deleted.
+#[test]
+fn who_deleted_a_save_and_begins_anew_has_seen_it() {
+    keeps_its_promises(
+        1_036_333,
+        2,
+        &[
+            starts(0, 0),
+            exits(0),
+            syncs(0),
+            starts(1, 2),
+            exits(1),
+            syncs(1),
+            syncs_until_power_goes(0, 4),
+            Event::Deletes { device: 1, save: 0 },
+            Event::Cycle {
+                device: 1,
+                trigger: Full,
+                fault: Some((3, Fault::BitFlipped)),
+                meanwhile: None,
+                mishap: Some(Mishap::PowerGoes(11)),
+            },
+            starts(1, 0),
+            exits(1),
+        ],
+    );
+}

@@ -184,3 +184,53 @@ fn what_a_game_wrote_that_nobody_saw_start_is_a_branch_although_one_before_it_ha
         ],
     );
 }
+
+/// The daemon was killed between putting a save in place and writing down that it had. A game that had been started before was
+/// still playing when the next daemon settled that, and had ended when the one after looked.
+#[test]
+fn what_an_older_game_wrote_over_a_save_whose_placing_was_interrupted_is_a_question() {
+    keeps_its_promises(
+        936_049,
+        2,
+        &[
+            starts(1, 1),
+            Event::Saves { device: 1, truncates: true },
+            syncs(1),
+            starts_unseen(0, 1),
+            Event::Cycle {
+                device: 0,
+                trigger: Full,
+                fault: None,
+                meanwhile: None,
+                mishap: Some(Mishap::Killed(9)),
+            },
+            waits(4000),
+            Event::Cycle { device: 0, trigger: Changed, fault: None, meanwhile: None, mishap: None },
+            exits(0),
+        ],
+    );
+}
+
+/// What was played here could not be stored, and a person brought an older version back: it is not put over what only this card has.
+#[test]
+fn nothing_is_brought_back_over_a_play_that_the_server_could_not_take() {
+    keeps_its_promises(
+        1_107_716,
+        2,
+        &[
+            starts(1, 1),
+            Event::Saves { device: 1, truncates: false },
+            Event::Cycle {
+                device: 1,
+                trigger: Changed,
+                fault: Some((2, Fault::NoRoom)),
+                meanwhile: None,
+                mishap: None,
+            },
+            Event::Saves { device: 1, truncates: true },
+            Event::Polls { device: 1 },
+            Event::Exits { device: 1, saves: false, truncates: true },
+            Event::RestoresHere { device: 1, save: 1, nth: 0 },
+        ],
+    );
+}
