@@ -17,17 +17,19 @@ use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
-use crate::durable::make_folder;
+use crate::durable::{make_folder, remove, remove_folder};
 use crate::error::{Error, Kind, Result};
 use crate::table::{Keys, Table};
 use crate::volume::{Beneath, Os};
 
 /// Ends each line of ours in a shared file.
 const TAG: &str = "# added by RetroSync";
-/// Where is remembered which files and folders we made, one a line; empty: a person switched the hooks off.
+/// Where is remembered which files and folders we made, one a line; empty: a cut took what it was to say.
 const MADE: &str = "hooks.made";
 /// Its first line while the hooks are on.
 const ON: &str = "on";
+/// All of it once a person has switched them off.
+const OFF: &str = "off\n";
 /// While another's script is changed: its path, a line, and all of it.
 const KEPT: &str = "hooks.kept";
 
@@ -157,8 +159,8 @@ impl Boot {
     pub fn state(&self) -> State {
         let mut fitting = self.hooks.iter().filter(|hook| hook.fits()).peekable();
         match fs::read_to_string(self.app.join(MADE)).as_deref() {
-            Err(_) => State::New,
-            Ok(text) if text.is_empty() || fitting.peek().is_none() => State::Off,
+            Err(_) | Ok("") => State::New,
+            Ok(text) if text == OFF || fitting.peek().is_none() => State::Off,
             Ok(_) if fitting.all(|hook| self.stands(hook) && is_on(hook)) => State::On,
             Ok(_) => State::Gone,
         }
@@ -204,8 +206,8 @@ impl Boot {
             self.remove(hook, &made).map_err(|error| failed(hook, &error))?;
         }
         // The innermost were made last. One in which something lies by now is not ours alone any more, and stays.
-        made.iter().rev().for_each(|folder| drop(fs::remove_dir(folder)));
-        self.remember("")
+        made.iter().rev().for_each(|folder| drop(remove_folder(folder)));
+        self.remember(OFF)
     }
 
     fn remember(&self, text: &str) -> Result<()> {
@@ -282,7 +284,7 @@ impl Boot {
         let copy = [path.as_os_str().as_bytes(), b"\n", &fs::read(path)?].concat();
         write(&self.app.join(KEPT), &copy)?;
         self.write(path, text)?;
-        fs::remove_file(self.app.join(KEPT))
+        remove(&Os, &self.app.join(KEPT))
     }
 
     /// What a power cut left of a script that was being changed, made whole.
@@ -295,18 +297,18 @@ impl Boot {
                 return;
             }
         }
-        let _ = fs::remove_file(kept);
+        let _ = remove(&Os, &kept);
     }
 
     fn remove(&self, hook: &Hook, made: &[PathBuf]) -> io::Result<()> {
         let Some(file) = hook.file.as_ref().filter(|file| file.exists()) else { return Ok(()) };
         if hook.from.is_some() {
-            return fs::remove_file(file);
+            return gone(file);
         }
         let text = fs::read(file)?;
         let rest = hook.without(&text);
         if made.contains(file) && hook.is_as_made(&rest) {
-            fs::remove_file(file)
+            gone(file)
         } else if rest != text {
             self.change(file, &rest)
         } else {
@@ -334,6 +336,12 @@ fn without_lines(text: &[u8]) -> Vec<u8> {
     text.split_inclusive(|byte| *byte == b'\n').filter(|line| !is_ours(line)).collect::<Vec<_>>().concat()
 }
 
+/// Removes a script of ours, or a link in its place. No name of it is left on what may be another's by then: a firmware runs
+/// whatever lies there.
+fn gone(file: &Path) -> io::Result<()> {
+    remove(&Os, file).or_else(|_| fs::remove_file(file))
+}
+
 /// Replaces a file by a whole one, or what a link leads to.
 fn write(path: &Path, text: &[u8]) -> io::Result<()> {
     let path = &fs::canonicalize(path).unwrap_or_else(|_| path.to_owned());
@@ -347,7 +355,8 @@ fn write_by(folder: &Path, path: &Path, text: &[u8]) -> io::Result<()> {
     }
     let path = &fs::canonicalize(path).unwrap_or_else(|_| path.to_owned());
     let mode = fs::metadata(path).map_or(0o755, |old| old.permissions().mode());
-    let volume = Beneath::new([folder, path.parent().unwrap_or(folder)].map(Path::to_owned).into());
+    let above = folder.parent().unwrap_or(folder);
+    let volume = Beneath::new([folder, path.parent().unwrap_or(folder), above].map(Path::to_owned).into());
     // FAT knows no modes.
     let mut dress = |staged: &Path| drop(fs::set_permissions(staged, fs::Permissions::from_mode(mode)));
     replace::replace(&volume, folder, path, text, &mut dress)

@@ -11,7 +11,7 @@ pub const MOST_COUNTED: u64 = 1 << 48;
 mod log;
 mod pair;
 
-pub use log::{Log, Order, remove};
+pub use log::{Log, Order, remove, remove_folder};
 pub use pair::Pair;
 
 use serde::Serialize;

@@ -1,31 +1,26 @@
 //! Where log lines go: standard error, and a file on the card that cannot grow without end.
 //!
-//! The file is opened at the first line that is worth keeping, so that a quiet device writes nothing. When it is full
-//! it becomes `log.old` and a new one begins. A card that cannot be written loses log lines, never a save.
+//! The file is made with the first line that is worth keeping, so that a quiet device writes nothing. When it is full
+//! it becomes `log.old` and a new one begins. A card that cannot be written loses log lines, never a save: nor does one that
+//! loses power, and what a cut leaves of the log is in no game's way.
 
-use std::fs::{File, OpenOptions};
-use std::io::Write;
-use std::os::unix::fs::OpenOptionsExt;
-use std::path::PathBuf;
+use std::io::{self, Write};
+use std::path::{Path, PathBuf};
 use std::sync::{Mutex, OnceLock};
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use log::{LevelFilter, Log, Metadata, Record};
 
+use crate::durable::remove;
 use crate::report;
-use crate::volume::O_NOFOLLOW;
+use crate::volume::{Os, Volume};
 
 /// How large the file gets before it is set aside, in bytes.
 const FILE_LIMIT_BYTES: u64 = 128 << 10;
 
 #[derive(Default)]
 struct Sink {
-    file: Mutex<Option<Kept>>,
-}
-
-struct Kept {
-    path: PathBuf,
-    open: Option<(File, u64)>,
+    path: Mutex<Option<PathBuf>>,
 }
 
 static SINK: OnceLock<Sink> = OnceLock::new();
@@ -38,8 +33,8 @@ pub fn start(level: LevelFilter) {
 
 /// From now on keeps the log in this file too.
 pub fn keep_in(path: PathBuf) {
-    if let Some(Ok(mut file)) = SINK.get().map(|sink| sink.file.lock()) {
-        *file = Some(Kept { path, open: None });
+    if let Some(Ok(mut kept)) = SINK.get().map(|sink| sink.path.lock()) {
+        *kept = Some(path);
     }
 }
 
@@ -58,34 +53,36 @@ impl Log for Sink {
         let time = report::time(i64::try_from(now).unwrap_or_default());
         let line = format!("{time}:{:02} {level}: {}\n", now % 60, record.args());
         let _ = std::io::stderr().lock().write_all(line.as_bytes());
-        if let Ok(mut file) = self.file.lock()
-            && let Some(kept) = file.as_mut()
+        if let Ok(path) = self.path.lock()
+            && let Some(path) = &*path
         {
-            kept.append(&line);
+            let _ = append(&Os, path, line.as_bytes());
         }
     }
 
     fn flush(&self) {}
 }
 
-impl Kept {
-    fn append(&mut self, line: &str) {
-        if self.open.as_ref().is_some_and(|(_, length)| *length >= FILE_LIMIT_BYTES) {
-            self.open = None;
-            let _ = std::fs::rename(&self.path, self.path.with_extension("old"));
-        }
-        if self.open.is_none() {
-            let mut opening = OpenOptions::new();
-            opening.create(true).append(true).custom_flags(O_NOFOLLOW);
-            self.open = opening.open(&self.path).ok().map(|file| {
-                let length = file.metadata().map_or(0, |metadata| metadata.len());
-                (file, length)
-            });
-        }
-        if let Some((file, length)) = &mut self.open
-            && file.write_all(line.as_bytes()).is_ok()
-        {
-            *length += line.len() as u64;
-        }
+/// Adds a line to the log at `path`; a full one is set aside first. Durable sooner or later, and the card whole before.
+///
+/// # Errors
+/// When the card cannot take it; then the line is lost.
+pub fn append(volume: &dyn Volume, path: &Path, line: &[u8]) -> io::Result<()> {
+    let folder = path.parent().unwrap_or(Path::new("."));
+    let mut file = match volume.open_write(path) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => volume.create_new(path)?,
+        file => file?,
+    };
+    let length = file.stamp()?.size_bytes;
+    if length >= FILE_LIMIT_BYTES {
+        let old = path.with_extension("old");
+        // Renamed over, its clusters would be another file's while a cut may still bring its name back.
+        remove(volume, &old)?;
+        volume.rename(path, &old)?;
+        volume.sync_folder(folder)?;
+        return append(volume, path, line);
     }
+    // A cut left clusters too many where the table was ahead of the entry; a file with such may not grow (`durable::Log`).
+    file.set_len(length)?;
+    file.write_all_at(line, length)
 }

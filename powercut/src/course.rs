@@ -19,6 +19,8 @@ pub(crate) struct Asked {
     from: u64,
     kills: u64,
     exfat_kills: u64,
+    /// Only the written stories whose name has this in it.
+    only: Option<String>,
 }
 
 impl Asked {
@@ -26,12 +28,17 @@ impl Asked {
     pub(crate) fn parse(words: &[&str]) -> Result<Asked, String> {
         let long = words.contains(&"--long");
         let mut asked = match long {
-            true => Asked { long, states: 1_000_000, from: 0, kills: 200, exfat_kills: 20 },
-            false => Asked { long, states: 4_000, from: 0, kills: 2, exfat_kills: 0 },
+            true => Asked { long, states: 1_000_000, from: 0, kills: 200, exfat_kills: 20, only: None },
+            false => Asked { long, states: 6_000, from: 0, kills: 2, exfat_kills: 0, only: None },
         };
         let mut words = words.iter().filter(|word| **word != "--long");
         while let Some(word) = words.next() {
-            let number = words.next().and_then(|number| number.parse().ok());
+            let value = words.next();
+            if let ("--only", Some(name)) = (&**word, value) {
+                asked.only = Some((*name).to_owned());
+                continue;
+            }
+            let number = value.and_then(|number| number.parse().ok());
             let number = number.ok_or_else(|| format!("cannot use `{word}`: see `--help`"))?;
             match *word {
                 "--states" => asked.states = number,
@@ -81,10 +88,11 @@ pub(crate) fn run(asked: &Asked) -> Result<(), String> {
     }
     let work = Work::make().map_err(|error| error.to_string())?;
     if asked.states > 0 {
-        if asked.from == 0 {
+        if asked.from == 0 && asked.only.is_none() {
             differ(&work.0, asked.long)?;
         }
-        Rounds { work: &work.0, long: asked.long, states: asked.states }.play(asked.from)?;
+        let only = asked.only.as_deref();
+        Rounds { work: &work.0, long: asked.long, states: asked.states, only }.play(asked.from)?;
     }
     kill_all(&work.0, asked)
 }

@@ -50,12 +50,18 @@ pub(crate) fn story(number: u64) -> Story {
 fn draw(dice: &mut Dice, now: &Expected, size: usize) -> Step {
     let save = dice.below(SAVES.len() as u64) as usize;
     let held = now.saves[save].size;
-    match dice.below(12) {
+    match dice.below(18) {
         0 if held.is_some() => Step::Retire(save),
         1 => Step::Learn,
         2 => Step::Count,
         3 => Step::Pair,
         4 => Step::Thin,
+        12 => Step::Set,
+        13 => Step::Hook,
+        14 => Step::Teach,
+        15 => Step::Log,
+        16 => Step::Shelve,
+        17 => Step::Mark,
         5..=7 => Step::Bring(save, held.unwrap_or(size)),
         _ => Step::Bring(save, size),
     }
@@ -94,12 +100,19 @@ mod tests {
                     Step::Learn => "journal",
                     Step::Count | Step::Pair => "identity",
                     Step::Thin => "thin",
+                    Step::Set => "settings",
+                    Step::Hook => "hooks",
+                    Step::Teach => "buttons",
+                    Step::Log => "log",
+                    Step::Shelve => "store",
+                    Step::Mark => "marker",
+                    Step::Lock => unreachable!("it is in a written story"),
                     Step::Textbook(..) => unreachable!("the textbook's is not drawn"),
                 };
                 kinds.insert(kind);
             }
             all.insert(format!("{:?} {:?}", make(number).name(), story));
         }
-        assert_eq!((all.len(), kinds.len()), (500, 7), "{kinds:?}");
+        assert_eq!((all.len(), kinds.len()), (500, 13), "{kinds:?}");
     }
 }

@@ -18,9 +18,11 @@ use retrosync_protocol::Digest;
 use crate::calls::{Hands, Sequence, path, sequences};
 use crate::crash::{BEGIN, DID};
 use crate::judge::judge;
+use crate::others::{self, Seat};
 use crate::plan::{CARD_BYTES, Job, LOG_BYTES, Make, Plan, Seen, Task, answer};
 use crate::saves::{files, save};
-use crate::story::{Parts, ROOT, Step, endless, endless_after};
+use crate::story::{Parts, ROOT, Step};
+use crate::written::{endless, endless_after};
 
 type Failed = Box<dyn std::error::Error>;
 
@@ -78,7 +80,7 @@ fn do_job(number: usize, job: &Job) -> Result<String, Failed> {
             let story = job.make.story();
             let begun = story.after((acked + 1).min(story.steps.len()));
             let volume: Arc<dyn Volume> = Arc::new(Os);
-            let judged = judge(&volume, &story.after(*acked), &begun, &job.make.beside());
+            let judged = judge(&volume, Seat::Vfat, &story.after(*acked), &begun, &job.make.beside());
             format!("{seen}\n{}", judged.err().unwrap_or_default())
         }
     };
@@ -101,10 +103,12 @@ pub(crate) fn live(kind: &str, acked: usize) -> Result<(), Failed> {
     let told = File::options().write(true).open(told)?;
     run_program("mount", &["-t", kind, "-o", options, disk, ROOT])?;
     fs::create_dir_all(Path::new(ROOT).join("Saves/mGBA"))?;
+    others::populate()?;
     let (volume, now): (Arc<dyn Volume>, _) = (Arc::new(Os), endless_after(acked));
     let root = Root::create(volume.clone(), Path::new(ROOT)).map_err(|error| error.to_string())?;
     drop(root);
-    judge(&volume, &now, &endless_after(acked + 1), &[])?;
+    let seat = if kind == "vfat" { Seat::Vfat } else { Seat::Exfat };
+    judge(&volume, seat, &now, &endless_after(acked + 1), &[])?;
     println!("whole after {acked}");
     let (mut parts, _) = Parts::open(volume).map_err(|error| error.to_string())?;
     // What was on its way when the power went may have been done.
@@ -150,6 +154,9 @@ fn populate(make: &Make) -> Result<(), Failed> {
             write(&path, &bytes)?;
         }
     }
+    if make.story().has_app() {
+        others::populate()?;
+    }
     let aside = Path::new("/mnt/aside");
     let made = if make.copied { aside } else { root };
     if make.copied {
@@ -166,6 +173,9 @@ fn populate(make: &Make) -> Result<(), Failed> {
             let entry = entry?;
             fs::copy(entry.path(), root.join(STATE_FOLDER).join(entry.file_name()))?;
         }
+    }
+    if make.story().has_app() {
+        others::populate_logs()?;
     }
     run_program("sync", &["-f", ROOT])?;
     // That wrote all and flushed nothing: a sync of any file flushes.

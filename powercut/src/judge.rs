@@ -14,7 +14,9 @@ use retrosync::volume::{EntryKind, Volume};
 use retrosync::whole;
 
 use crate::mounted::Mounted;
+use crate::others::{self, Seat};
 use crate::saves::{SAVES, SET, bytes, content, save};
+use crate::shelf;
 use crate::story::{Expected, Held, Parts, ROOT, learnt, token};
 
 /// Neighbours of the saves, whom no step concerns: path below the root and bytes.
@@ -26,10 +28,13 @@ pub(crate) type Neighbours = [(String, Vec<u8>)];
 /// The first thing that is lost or mixed, in plain words.
 pub(crate) fn judge(
     volume: &Arc<dyn Volume>,
+    seat: Seat,
     acked: &Expected,
     begun: &Expected,
     neighbours: &Neighbours,
 ) -> Result<(), String> {
+    // Before anything of ours runs: a device boots first.
+    others::judge(volume, seat, &acked.others, &begun.others)?;
     let told = |error: Error| format!("the daemon cannot start: {error}");
     let (mut parts, problems) = Parts::open(volume.clone()).map_err(told)?;
     // The very first record of the journal: a cut leaves pieces of it, and nothing was known before.
@@ -68,6 +73,9 @@ pub(crate) fn judge_mounted(card: &Mounted) -> Result<(), String> {
     }
     let strays = Path::new(ROOT).join(".retrosync/incoming");
     for (one, other) in card.shared() {
+        if [&one, &other].iter().any(|path| shelf::is_never_touched(path)) {
+            continue;
+        }
         if [&one, &other].iter().any(|path| !path.starts_with(&strays)) {
             return Err(format!("`{}` and `{}` share their clusters", one.display(), other.display()));
         }
@@ -95,7 +103,7 @@ fn judge_names(volume: &dyn Volume, neighbours: &Neighbours) -> Result<(), Strin
             match entry.kind {
                 EntryKind::Folder if name == STATE_FOLDER => {}
                 EntryKind::Folder => folders.push(name + "/"),
-                _ if known.contains(&name.to_lowercase()) || is_of_set(&name) => {}
+                _ if known.contains(&name.to_lowercase()) || is_of_set(&name) || others::is_known(&name) => {}
                 _ => return Err(format!("`{name}` is there, which nobody made")),
             }
         }

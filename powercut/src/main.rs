@@ -15,13 +15,18 @@ mod judge;
 mod kills;
 mod log;
 mod mounted;
+mod others;
+#[cfg(test)]
+mod paths;
 mod plan;
 mod qemu;
 mod rounds;
 mod saves;
+mod shelf;
 mod story;
 mod sweep;
 mod uml;
+mod written;
 
 use std::path::Path;
 use std::process::ExitCode;
@@ -33,10 +38,11 @@ Cuts the power of a real FAT card at every point of what the daemon writes, and 
   scripts/powercut --long      every write path, sizes, clusters, full folders; a million states and 200 real kills
   scripts/powercut --long --states 200000 --kills 20 --exfat-kills 5
   scripts/powercut --long --from 7        goes on with round 7, where a run was interrupted
+  scripts/powercut --long --only scripts  the written stories of this name, and the textbook's
 
 How: a kernel in a process (user-mode Linux) mounts its own vfat on a file. The daemon's own code replaces, retires and
-adds saves there, keeps copies, writes journal and identity, and recovers from earlier cuts; dm-log-writes records every
-write and every flush. Then each prefix of the record is a card after a cut, and so is every other order that a card may
+adds saves there, keeps copies, writes journal and identity, settings, the firmware's scripts, log and all else that
+docs/WRITES.md lists, and recovers from earlier cuts; dm-log-writes records every write and every flush. Then each prefix of the record is a card after a cut, and so is every other order that a card may
 choose between two flushes, sectors torn. The daemon's real recovery runs on each, over a FAT reader of our own: the save
 must be old or new, the journal open, nothing mixed, the old bytes in the attic. Some are mounted by the kernel
 again, which must see what our reader saw. The textbook's sequence (temporary file, sync, rename, sync the folder) runs

@@ -6,7 +6,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::drawn;
 use crate::saves::bytes;
-use crate::story::{Story, stories, textbook_story};
+use crate::story::Story;
+use crate::written::{stories, textbook_story};
 
 /// Bytes of a slice of the disk of cards.
 pub(crate) const CARD_BYTES: u64 = 2304 << 20;

@@ -15,8 +15,9 @@ use crate::drawn;
 use crate::image::{Crash, Image};
 use crate::mounted::Mounted;
 use crate::plan::{Job, LOG_BYTES, Make, Plan, Seen, Task, Which, answer};
-use crate::story::{ROOT, stories};
+use crate::story::ROOT;
 use crate::sweep::{Kept, Outcome, Recording, sweep};
+use crate::written::stories;
 use crate::{log, uml};
 
 /// How many recordings one boot makes, and how many are drawn for a round.
@@ -32,6 +33,8 @@ pub(crate) struct Rounds<'a> {
     pub(crate) long: bool,
     /// In the long form, how many different states are enough; else how many are tried.
     pub(crate) states: u64,
+    /// Only the written stories whose name has this in it, and the textbook's.
+    pub(crate) only: Option<&'a str>,
 }
 
 #[derive(Default)]
@@ -53,7 +56,10 @@ impl Rounds<'_> {
     pub(crate) fn play(&self, from: u64) -> Result<(), String> {
         let (began, mut all) = (Instant::now(), Tally::default());
         for round in from.. {
-            let makes = if round == 0 { written(self.long) } else { drawn(round) };
+            let mut makes = if round == 0 { written(self.long) } else { drawn(round) };
+            if let Some(only) = self.only {
+                makes.retain(|make| make.story == Which::Textbook || make.name().contains(only));
+            }
             self.round(makes, &mut all)?;
             println!(
                 "round {round}: {} recordings so far, {} different crash states, {} failures, {} torn folders not judged; \
@@ -75,7 +81,7 @@ impl Rounds<'_> {
             if all.failures > 0 {
                 return Err(format!("{} crash states are wrong", all.failures));
             }
-            if !self.long || all.states >= self.states {
+            if !self.long || self.only.is_some() || all.states >= self.states {
                 break;
             }
         }
@@ -207,6 +213,10 @@ fn written(long: bool) -> Vec<Make> {
             (5, 512, 3, 8),
             (6, 32 * 1024, 3, 8),
             (8, 3000, 3, 1),
+            (9, 3000, 3, 1),
+            (10, 3000, 3, 8),
+            (11, 8192, 3, 8),
+            (12, 512, 3, 8),
         ];
         let few = few
             .map(|(story, size, neighbours, cluster)| make(Which::Written(story), size, neighbours, cluster));

@@ -16,7 +16,8 @@ use retrosync::snapshot::{BaseEntry, Place, Stamp};
 use retrosync::volume::Volume;
 use retrosync_protocol::{Digest, Epoch, Token};
 
-use crate::saves::{SAVES, SET, bytes, content, save};
+use crate::others::{self, Others};
+use crate::saves::{SAVES, bytes, content, save};
 
 /// Where the card is mounted, there and here.
 pub(crate) const ROOT: &str = "/mnt/card";
@@ -37,6 +38,20 @@ pub(crate) enum Step {
     Pair,
     /// The attic lets go of the oldest copies.
     Thin,
+    /// A setting is changed on the screen.
+    Set,
+    /// The firmware's scripts get our hooks, or lose them again.
+    Hook,
+    /// The screen learns buttons.
+    Teach,
+    /// The log goes on, and is set aside when it is full.
+    Log,
+    /// A second root is marked.
+    Mark,
+    /// The card is locked for this process.
+    Lock,
+    /// What a server without histories showed is kept on the card.
+    Shelve,
     /// What everybody's helper does: a temporary file, synced, renamed over the save, the folder synced.
     Textbook(usize, usize),
 }
@@ -113,9 +128,16 @@ pub(crate) struct Expected {
     pub(crate) counted: u64,
     /// The token.
     pub(crate) paired: usize,
+    /// All else.
+    pub(crate) others: Others,
 }
 
 impl Story {
+    /// Is there more on its card than saves?
+    pub(crate) fn has_app(&self) -> bool {
+        self.after(self.steps.len()).others != Others::default()
+    }
+
     /// What the card holds after `done` steps.
     pub(crate) fn after(&self, done: usize) -> Expected {
         let mut all = Expected::default();
@@ -143,6 +165,7 @@ impl Expected {
                 let gone = held.kept.len().saturating_sub(LIMITS.entries_per_save);
                 held.kept.drain(..gone);
             }),
+            other => _ = self.others.take(other),
         }
     }
 }
@@ -236,6 +259,7 @@ impl Parts {
                 textbook(&*self.volume, &save(number).1.under(Path::new(ROOT)), &new)
                     .map_err(|error| retrosync::error::Error::io("cannot do what the textbook says", &error))
             }
+            other => others::take(&self.volume, other, &now.others),
         }
     }
 }
@@ -247,94 +271,4 @@ fn textbook(volume: &dyn Volume, target: &Path, new: &[u8]) -> std::io::Result<(
     file.sync()?;
     volume.rename(&temporary, target)?;
     volume.sync_folder(target.parent().unwrap_or(target))
-}
-
-/// The stories of the daemon's write paths. `sizes` are those of saves.
-pub(crate) fn stories(size: usize) -> Vec<Story> {
-    use Step::{Bring, Count, Learn, Pair, Retire, Thin};
-    let story =
-        |name, begins: &[(usize, usize)], steps: Vec<Step>| Story { name, begins: begins.to_vec(), steps };
-    vec![
-        story(
-            "same size",
-            &[(0, size), (1, 8192)],
-            vec![Bring(0, size), Bring(1, 8192), Bring(0, size), Bring(0, size)],
-        ),
-        story(
-            "other size",
-            &[(1, size), (2, 700)],
-            vec![
-                Bring(1, size + 4096),
-                Bring(1, size / 2),
-                Bring(2, 9000),
-                Bring(1, size * 2),
-                Bring(2, 300),
-            ],
-        ),
-        story("new save", &[], vec![Bring(0, size), Bring(3, size), Bring(2, 1), Bring(1, 512)]),
-        story(
-            "attic and retirement",
-            &[(0, size), (1, 3000)],
-            vec![
-                Retire(0),
-                Bring(1, 3000),
-                Bring(1, 3000),
-                Bring(1, 2000),
-                Thin,
-                Retire(1),
-                Bring(0, size),
-                Bring(0, size),
-            ],
-        ),
-        story("journal", &[(0, 512)], vec![Learn; 26]),
-        story("identity and token", &[(0, 512)], vec![Pair, Count, Count, Pair, Count, Count, Pair]),
-        story(
-            "whole cycles",
-            &[(0, size), (2, 2048)],
-            vec![
-                Bring(0, size),
-                Count,
-                Learn,
-                Bring(2, 4096),
-                Count,
-                Learn,
-                Bring(0, size),
-                Learn,
-                Bring(3, 600),
-                Learn,
-            ],
-        ),
-        story("large", &[(0, 1_200_000)], vec![Bring(0, 1_200_000), Bring(0, 1_100_000)]),
-        story(
-            "several files",
-            &[(SET, size), (0, 700)],
-            vec![Bring(SET, size), Bring(SET, size / 2 + 9), Learn, Retire(SET), Bring(SET, 300)],
-        ),
-    ]
-}
-
-/// The textbook's story: it must fail.
-pub(crate) fn textbook_story(size: usize) -> Story {
-    Story { name: "textbook", begins: vec![(0, size)], steps: vec![Step::Textbook(0, size); 4] }
-}
-
-/// What goes on for ever, until the kernel is killed: the step of this number.
-pub(crate) fn endless(at: usize) -> Step {
-    match at % 8 {
-        0 => Step::Bring(0, 32 * 1024),
-        1 => Step::Learn,
-        2 => Step::Bring(1, 3000 + at % 5 * 700),
-        3 => Step::Count,
-        4 => Step::Bring(0, 20_000 + at % 3 * 4096),
-        5 => Step::Bring(0, 32 * 1024),
-        6 => Step::Bring(SET, 2000 + at % 3 * 1500),
-        _ => Step::Thin,
-    }
-}
-
-/// What the card holds after so many endless steps.
-pub(crate) fn endless_after(done: usize) -> Expected {
-    let mut all = Expected::default();
-    (0..done).for_each(|at| all.take(endless(at)));
-    all
 }

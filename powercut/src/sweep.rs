@@ -13,6 +13,7 @@ use crate::image::Image;
 use crate::judge::{judge, judge_mounted};
 use crate::log::Entry;
 use crate::mounted::Mounted;
+use crate::others::Seat;
 use crate::plan::Make;
 use crate::story::ROOT;
 
@@ -111,8 +112,8 @@ fn sweep_one(recording: &Recording) -> Outcome {
         }
         outcome.states += u64::from(state.is_new);
         let volume: Arc<dyn Volume> = Arc::new(card.clone());
-        let judged =
-            judge(&volume, &expected[acked], &expected[begun], &beside).and_then(|()| judge_mounted(&card));
+        let judged = judge(&volume, Seat::Reader, &expected[acked], &expected[begun], &beside)
+            .and_then(|()| judge_mounted(&card));
         if let Err(what) = judged {
             outcome
                 .fail(&what, format!("log entry {}, order {}, {acked} steps done", state.at.0, state.at.1));

@@ -38,6 +38,11 @@ pub fn replace(
         return Err(error);
     }
     volume.sync_folder(folder)?;
+    // Of a folder that was made since the card was mounted, as by unpacking us on the device, the kernel writes the names with
+    // the folder that it is in (seen on vfat).
+    if let Some(above) = folder.parent() {
+        let _ = volume.sync_folder(above);
+    }
     file.sync()?;
     volume.sync_folder(path.parent().unwrap_or(Path::new("/")))?;
     drop(old);

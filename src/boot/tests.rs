@@ -170,3 +170,13 @@ fn a_script_that_a_cut_left_empty_is_what_it_was() {
         assert_eq!(fs::read_to_string(&auto).unwrap(), mended, "{row}: off");
     }
 }
+
+/// On FAT a new name may be there and lead to nothing. An empty file said that a person had switched the hooks off.
+#[test]
+fn a_cut_in_the_first_launch_does_not_keep_it_from_starting_with_the_device_for_ever() {
+    let (dir, boot) = app("[[hook]]\nfile = \"CARD/x.sh\"\nline = \"x\"\n");
+    fs::write(dir.path().join("app/hooks.made"), "").unwrap();
+    assert_eq!(boot.state(), State::New);
+    boot.off().unwrap();
+    assert_eq!(boot.state(), State::Off, "a person did");
+}

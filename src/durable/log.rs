@@ -11,13 +11,14 @@
 
 use serde::Serialize;
 use serde::de::DeserializeOwned;
+use std::fs::{self, File};
 use std::io::{self, BufRead, BufReader, Read};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use super::{seal, unseal};
 use crate::snapshot::Stamp;
-use crate::volume::{Volume, VolumeFile};
+use crate::volume::{Os, Volume, VolumeFile};
 
 /// The longest line that is read: a record with every field at its limit is far shorter.
 const MAX_LINE_BYTES: u64 = 256 * 1024;
@@ -270,6 +271,18 @@ pub fn remove(volume: &dyn Volume, path: &Path) -> io::Result<()> {
     volume.remove(path)?;
     volume.sync_folder(folder_of(path))?;
     drop(file);
+    Ok(())
+}
+
+/// The same for an empty folder: whoever may list it after a cut finds it whole or not at all.
+///
+/// # Errors
+/// When something is in it, or the card cannot.
+pub fn remove_folder(folder: &Path) -> io::Result<()> {
+    let held = File::open(folder);
+    fs::remove_dir(folder)?;
+    Os.sync_folder(folder_of(folder))?;
+    drop(held);
     Ok(())
 }
 

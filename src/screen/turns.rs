@@ -3,9 +3,9 @@
 //! Wakes for a button, for news, for a held button that repeats, and for a terminal of another size. Draws only a view that
 //! differs from the one that is seen.
 
-use std::io::PipeReader;
+use std::io::{self, PipeReader};
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicI32, Ordering};
 use std::time::{Duration, Instant};
 
@@ -18,7 +18,9 @@ use super::place::Place;
 use super::terminal::{self, Typed};
 use super::view::{Block, Button, Tone, Turn, View};
 use super::words::{Words, text};
+use crate::boot::replace::replace;
 use crate::error::{Error, Kind, Result};
+use crate::volume::Os;
 
 /// How long a screen without any button stays: the menu must come back.
 const LONELY: Duration = Duration::from_secs(20);
@@ -368,11 +370,19 @@ impl Turns<'_> {
     /// Keeps what was learned. A card that was not paired yet has no place for it; perhaps it has at the end.
     fn keep(&mut self) {
         if let (true, (learned, Some(path))) = (self.is_unkept, &self.with.learned)
-            && std::fs::write(path, learned).is_ok()
+            && keep_learned(path, learned).is_ok()
         {
             self.is_unkept = false;
         }
     }
+}
+
+/// Keeps what was learned of the buttons; a cut leaves what was known before or this.
+///
+/// # Errors
+/// When the card cannot take it.
+pub fn keep_learned(path: &Path, learned: &str) -> io::Result<()> {
+    replace(&Os, path.parent().unwrap_or(path), path, learned.as_bytes(), &mut |_| {})
 }
 
 /// Which of these can be read; waits so long at most.

@@ -9,6 +9,7 @@
 
 #[path = "../support/fat.rs"]
 mod fat;
+mod logs;
 mod ours;
 mod scripts;
 mod sets;

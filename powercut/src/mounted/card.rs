@@ -59,8 +59,13 @@ impl Card {
     pub(super) fn load(&mut self, first: u32, path: &Path, depth: usize) -> usize {
         let at = self.folders.len();
         self.folders.push(Folder::default());
-        if !self.chain(first).1 {
-            self.torn.push(path.to_owned());
+        match self.chain(first) {
+            (_, true) => {}
+            // It did not grow: it was made, or removed, in a wrong order.
+            (chain, _) if chain.is_empty() => {
+                self.faults.push(format!("the folder `{}` lies on a free cluster", path.display()));
+            }
+            _ => self.torn.push(path.to_owned()),
         }
         for entry in self.geometry.folder(&self.crash, first) {
             let key = entry.name.to_lowercase();

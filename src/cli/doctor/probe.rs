@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 use std::sync::mpsc::channel;
 use std::time::Duration;
 
-use crate::durable::make_folder;
+use crate::durable::{make_folder, remove, remove_folder};
 use crate::error::{Error, Kind, Result};
 use crate::root::STATE_FOLDER;
 use crate::volume::Os;
@@ -35,8 +35,8 @@ impl Trial {
 
 impl Drop for Trial {
     fn drop(&mut self) {
-        let _ = std::fs::remove_file(self.0.join("file"));
-        let _ = std::fs::remove_dir(&self.0);
+        let _ = remove(&Os, &self.0.join("file"));
+        let _ = remove_folder(&self.0);
     }
 }
 
