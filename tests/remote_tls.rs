@@ -454,3 +454,65 @@ fn a_device_finds_the_encrypted_server_and_its_key_though_its_clock_says_1970() 
     assert_eq!(known, Kind::Unpaired, "it was asked, and does not know this token");
     assert_eq!(stranger, Kind::Offline, "without its key nobody is trusted");
 }
+
+/// A record that was cut, or a connection that was, is no end of a reply: only a farewell in TLS is, where a reply does not tell
+/// its length.
+#[test]
+fn a_reply_that_ends_without_a_farewell_is_none_however_whole_it_looks() {
+    #[derive(Clone, Copy, Debug, PartialEq)]
+    enum End {
+        Farewell,
+        Silent,
+        InARecord,
+    }
+    for (end, is_reply) in [(End::Farewell, true), (End::Silent, false), (End::InARecord, false)] {
+        let (config, key) = self_signed();
+        let listener = TcpListener::bind(("127.0.0.1", 0)).unwrap();
+        let port = listener.local_addr().unwrap().port();
+        thread::spawn(move || {
+            for mut socket in listener.incoming().map_while(Result::ok) {
+                let mut tls = ServerConnection::new(config.clone()).unwrap();
+                let mut asked = Vec::new();
+                while !asked.ends_with(b"}") && tls.complete_io(&mut socket).is_ok_and(|(read, _)| read > 0) {
+                    let _ = tls.reader().read_to_end(&mut asked);
+                }
+                tls.writer().write_all(reply_without_a_length().as_bytes()).unwrap();
+                let mut records = Vec::new();
+                if end == End::Farewell {
+                    tls.send_close_notify();
+                }
+                while tls.wants_write() {
+                    tls.write_tls(&mut records).unwrap();
+                }
+                if end == End::InARecord {
+                    tls.writer().write_all(b" ").unwrap();
+                    let mut last = Vec::new();
+                    tls.write_tls(&mut last).unwrap();
+                    records.extend_from_slice(&last[..last.len() / 2]);
+                }
+                let _ = socket.write_all(&records);
+            }
+        });
+        let settings = RemoteSettings {
+            server: format!("https://127.0.0.1:{port}"),
+            token: Some(Token::from_random(&[5; 32])),
+            pinned_key: Some(key),
+            ..RemoteSettings::default()
+        };
+        let heard = HttpRemote::open(&settings).unwrap().list(&ChangesRequest::default());
+        assert_eq!(
+            heard.map(drop).map_err(|error| error.kind),
+            if is_reply { Ok(()) } else { Err(Kind::Offline) },
+            "{end:?}"
+        );
+    }
+}
+
+/// A quiet answer; its end is that of the connection.
+fn reply_without_a_length() -> String {
+    let epoch = "0123456789abcdef0123456789abcdef";
+    format!(
+        "HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nRetroSync-Epoch: {epoch}\r\nConnection: close\r\n\r\n\
+         {{\"epoch\":\"{epoch}\",\"cursor\":0,\"more\":false,\"reset\":false,\"server_time_unix_s\":2015000000,\"saves\":[]}}"
+    )
+}

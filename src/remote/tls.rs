@@ -1,7 +1,7 @@
 //! TLS over a connection of the HTTP client, with our own trust (trust.rs) instead of the client's.
 
 use std::fmt;
-use std::io::{Read as _, Write as _};
+use std::io::{Error, ErrorKind, Read as _, Write as _};
 use std::sync::Arc;
 
 use rustls::{ClientConfig, ClientConnection, StreamOwned};
@@ -73,7 +73,7 @@ impl Transport for TlsTransport {
 
     fn await_input(&mut self, timeout: NextTimeout) -> Result<bool, ureq::Error> {
         self.stream.sock.set_timeout(timeout);
-        let read = self.stream.read(self.buffers.input_append_buf())?;
+        let read = self.stream.read(self.buffers.input_append_buf()).map_err(cut)?;
         self.buffers.input_appended(read);
         Ok(read > 0)
     }
@@ -84,6 +84,17 @@ impl Transport for TlsTransport {
 
     fn is_tls(&self) -> bool {
         true
+    }
+}
+
+/// A connection that ends without a farewell was cut: whoever reads a body without a length must not take that for its end, as the
+/// HTTP client does with these kinds.
+fn cut(error: Error) -> Error {
+    match error.kind() {
+        ErrorKind::UnexpectedEof | ErrorKind::ConnectionReset | ErrorKind::ConnectionAborted => {
+            Error::new(ErrorKind::NotConnected, "the connection was cut")
+        }
+        _ => error,
     }
 }
 
