@@ -183,7 +183,8 @@ fn a_card_that_was_in_another_handheld_and_is_back_is_taken_anew() {
 /// The card was out and in again while the daemon slept: nothing has failed, and it knows the card as it was. Whatever wakes it first.
 #[test]
 fn a_card_that_was_played_elsewhere_while_its_handheld_slept_is_taken_anew() {
-    let wakes: [(&str, fn(&Device, &Device)); 2] = [
+    type Wake = fn(&Device, &Device);
+    let wakes: [(&str, Wake); 2] = [
         ("what another device stores", |_, b| drop(b.once())),
         ("a game that ends", |a, b| {
             a.run(&["hook", "game-stop"]).ends(0);
