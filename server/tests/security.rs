@@ -114,7 +114,8 @@ fn ten_who_log_in_at_once_take_the_memory_of_two_and_are_all_answered() {
     assert_eq!(answers, vec![answers[0]; 10]);
     assert!((400..404).contains(&answers[0]), "{answers:?}");
     println!("ten logins: {more_bytes} bytes more");
-    assert!(more_bytes >= HASH_BYTES, "{more_bytes}: hardly anything was hashed");
+    // At its start it may have held a little that it has given back.
+    assert!(more_bytes >= HASH_BYTES / 4 * 3, "{more_bytes}: hardly anything was hashed");
     // Less than a third hash would take, and what ten connections take beside.
     assert!(
         more_bytes < HASHES_AT_ONCE * HASH_BYTES + HASH_BYTES / 2,
@@ -128,7 +129,6 @@ fn a_name_that_nobody_has_costs_the_memory_of_a_hash() {
     server.add_user("ada");
     let (answers, more_bytes) = log_in(&server, &["nobody"]);
     assert!((400..404).contains(&answers[0]), "{answers:?}");
-    // At its start it may have held a little that it has given back.
     assert!(more_bytes >= HASH_BYTES / 4 * 3, "{more_bytes}: who is not there is told by what it costs");
 }
 
