@@ -4,11 +4,14 @@
 //! What is its nature and no fault is always so: a save is a flat name (S3), whoever comes last is shown (S10), there is no
 //! history to ask for (S11), names with `..` and empty files are refused (S13), modes are kept and not obeyed (S17).
 
-use std::io::{BufRead, BufReader, Read, Write};
-use std::net::{TcpListener, TcpStream};
+mod wire;
+
+use std::net::TcpListener;
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::{SystemTime, UNIX_EPOCH};
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD as BASE64;
 use retrosync_protocol::Digest;
 use serde_json::{Value, json};
 
@@ -125,7 +128,7 @@ impl TheirServer {
         std::thread::spawn(move || {
             for stream in listener.incoming().map_while(Result::ok) {
                 let state = Arc::clone(&shared);
-                std::thread::spawn(move || serve(&stream, &state));
+                std::thread::spawn(move || wire::serve(&stream, &state));
             }
         });
         TheirServer { port, state }
@@ -179,7 +182,7 @@ impl TheirServer {
         let name = path.rsplit('/').next().unwrap();
         let body = json!({
             "filePath": name, "action": "upload", "localPath": path, "fileSize": bytes.len(),
-            "fileContent": encode(bytes), "localModifiedAt": modified_ms,
+            "fileContent": BASE64.encode(bytes), "localModifiedAt": modified_ms,
         });
         state.upload(device, &body).unwrap()
     }
@@ -281,7 +284,9 @@ impl State {
             return Err((400, "Invalid file path"));
         }
         let content = body["fileContent"].as_str().filter(|text| !text.is_empty());
-        let Some(bytes) = content.map(decode).filter(|_| body["action"] == "upload") else {
+        let Some(bytes) =
+            content.map(|text| BASE64.decode(text).unwrap()).filter(|_| body["action"] == "upload")
+        else {
             return Ok(
                 json!({"message": "File sync logged (upload may have failed)", "s3Key": null, "uploaded": false}),
             );
@@ -518,192 +523,4 @@ impl State {
             _ => Err((404, "")),
         }
     }
-}
-
-/// Bytes without an end, or as many as a card would hold.
-fn pour(stream: &TcpStream, state: &Mutex<State>) {
-    let mut out = stream;
-    let head = "HTTP/1.1 200 OK\r\nContent-Type: application/octet-stream\r\nConnection: close\r\n\r\n";
-    let mut poured = 0;
-    let piece = [7; 1 << 16];
-    let _ = out.write_all(head.as_bytes());
-    while poured < 256 << 20 && out.write_all(&piece).is_ok() {
-        poured += piece.len() as u64;
-    }
-    state.lock().unwrap().poured = poured;
-}
-
-fn serve(stream: &TcpStream, shared: &Mutex<State>) {
-    let mut reader = BufReader::new(stream);
-    let mut out = stream;
-    loop {
-        let (mut line, mut length, mut key) = (String::new(), 0, None);
-        if reader.read_line(&mut line).unwrap_or(0) == 0 {
-            return;
-        }
-        loop {
-            let mut header = String::new();
-            if reader.read_line(&mut header).unwrap_or(0) == 0 {
-                return;
-            }
-            let Some((name, value)) = header.trim_end().split_once(": ") else { break };
-            match name.to_ascii_lowercase().as_str() {
-                "content-length" => length = value.parse().unwrap(),
-                "x-api-key" => key = Some(value.to_owned()),
-                _ => {}
-            }
-        }
-        let mut body = vec![0; length];
-        if reader.read_exact(&mut body).is_err() {
-            return;
-        }
-        let line = line.rsplit_once(' ').unwrap().0.to_owned();
-        let mut state = shared.lock().unwrap();
-        state.asked.push(line.clone());
-        let date = http_date(state.now_ms() / 1000);
-        let is_upload = line == "POST /api/sync/files";
-        let silent = state.bugs.iter_mut().find_map(|bug| match bug {
-            Bug::Silent(left @ 1..) if is_upload => {
-                *left -= 1;
-                Some(())
-            }
-            _ => None,
-        });
-        let health = state.bugs.iter().find_map(|bug| match bug {
-            Bug::IsOurs(health) if line == "GET /api/v1/health" => Some(*health),
-            _ => None,
-        });
-        let hangs_up = state.bugs.iter().any(|bug| match bug {
-            Bug::HangsUp(key) if is_upload => {
-                String::from_utf8_lossy(&body).contains(&format!("\"{key}.srm\""))
-            }
-            Bug::HangsUp(key) => {
-                let of_key = state.saves.iter().filter(|save| save.key == *key);
-                let mut versions = of_key.flat_map(|save| &save.versions);
-                line.contains("/download") && versions.any(|version| line.ends_with(&version.id))
-            }
-            _ => false,
-        });
-        if hangs_up || silent.is_some() || health == Some(Health::Silent) {
-            let _ = stream.shutdown(std::net::Shutdown::Both);
-            return;
-        }
-        let mut ours = "";
-        let (status, kind, body) = if state.has(Bug::Portal) {
-            (200, "text/html", b"<html>Welcome to the hotel. success: true</html>".to_vec())
-        } else if let Some(health) = health {
-            ours = if health == Health::NotFound { "RetroSync-Epoch: ep_0\r\n" } else { "" };
-            match health {
-                Health::BadGateway => (502, "text/html", b"<html>502 Bad Gateway</html>".to_vec()),
-                Health::Unavailable => {
-                    (503, "application/problem+json", b"{\"code\":\"unavailable\"}".to_vec())
-                }
-                Health::Portal => (200, "text/html", b"<html>Log in</html>".to_vec()),
-                Health::NotFound | Health::Silent => (404, "text/html", b"<html>404</html>".to_vec()),
-            }
-        } else if let Some(version) = line.strip_prefix("GET /api/sync/download?saveVersionId=") {
-            let save = state.saves.iter().find(|save| save.versions.iter().any(|known| known.id == version));
-            let chokes = save.is_some_and(|save| state.has_choked_on(&save.key));
-            let version =
-                state.saves.iter().flat_map(|save| &save.versions).find(|known| known.id == version);
-            match version.map(|version| version.bytes.clone().filter(|_| !chokes)) {
-                Some(Some(_)) if state.has(Bug::Endless) => {
-                    drop(state);
-                    pour(stream, shared);
-                    return;
-                }
-                Some(Some(bytes)) if state.has(Bug::CutsDownloads) => {
-                    let half = &bytes[..bytes.len() / 2];
-                    let head = "HTTP/1.1 200 OK\r\nContent-Type: application/octet-stream\r\nConnection: close\r\n\r\n";
-                    let _ = out.write_all(&[head.as_bytes(), half].concat());
-                    let _ = stream.shutdown(std::net::Shutdown::Both);
-                    return;
-                }
-                Some(Some(mut bytes)) => {
-                    if let Some(Bug::Flips(left @ 1..)) =
-                        state.bugs.iter_mut().find(|bug| matches!(bug, Bug::Flips(_)))
-                    {
-                        *left -= 1;
-                        bytes[0] ^= 1;
-                    }
-                    (200, "application/octet-stream", bytes)
-                }
-                Some(None) => (500, "application/json", refusal("Failed to download file")),
-                None => (401, "application/json", refusal("Save version not found")),
-            }
-        } else {
-            let body = serde_json::from_slice(&body).unwrap_or_default();
-            match state.answer(&line, key.as_deref(), &body) {
-                Ok(data) => {
-                    (200, "application/json", json!({"success": true, "data": data}).to_string().into_bytes())
-                }
-                Err((404, "")) => (404, "text/html", b"<html>404</html>".to_vec()),
-                Err((status, text)) => (status, "application/json", refusal(text)),
-            }
-        };
-        if is_upload && state.has(Bug::LosesReplies) {
-            let _ = stream.shutdown(std::net::Shutdown::Both);
-            return;
-        }
-        drop(state);
-        let head = format!(
-            "HTTP/1.1 {status} X\r\nContent-Type: {kind}\r\nDate: {date}\r\n{ours}Content-Length: {}\r\n\r\n",
-            body.len()
-        );
-        if out.write_all(&[head.as_bytes(), &body].concat()).is_err() {
-            return;
-        }
-    }
-}
-
-fn refusal(text: &str) -> Vec<u8> {
-    json!({"success": false, "error": text}).to_string().into_bytes()
-}
-
-fn http_date(unix_s: i64) -> String {
-    let days = unix_s.div_euclid(86_400);
-    let (hour, minute, second) = (unix_s / 3600 % 24, unix_s / 60 % 60, unix_s % 60);
-    let months = ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"];
-    let (mut year, mut left) = (1970, days);
-    let is_leap = |year: i64| year % 4 == 0 && (year % 100 != 0 || year % 400 == 0);
-    while left >= 365 + i64::from(is_leap(year)) {
-        left -= 365 + i64::from(is_leap(year));
-        year += 1;
-    }
-    let lengths = [31, 28 + i64::from(is_leap(year)), 31, 30, 31, 30, 31, 31, 30, 31, 30, 31];
-    let mut month = 0;
-    while left >= lengths[month] {
-        left -= lengths[month];
-        month += 1;
-    }
-    format!("Thu, {:02} {} {year} {hour:02}:{minute:02}:{second:02} GMT", left + 1, months[month])
-}
-
-const LETTERS: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-
-fn encode(bytes: &[u8]) -> String {
-    let mut text = String::new();
-    for three in bytes.chunks(3) {
-        let at = |index: usize| u32::from(three.get(index).copied().unwrap_or(0));
-        let bits = at(0) << 16 | at(1) << 8 | at(2);
-        for place in 0..4 {
-            let letter = LETTERS[(bits >> (18 - 6 * place) & 63) as usize];
-            text.push(if place <= three.len() { char::from(letter) } else { '=' });
-        }
-    }
-    text
-}
-
-fn decode(text: &str) -> Vec<u8> {
-    let mut bytes = Vec::new();
-    let (mut bits, mut count) = (0u32, 0);
-    for letter in text.bytes().filter(|letter| *letter != b'=') {
-        bits = bits << 6 | LETTERS.iter().position(|known| *known == letter).unwrap() as u32;
-        count += 6;
-        if count >= 8 {
-            count -= 8;
-            bytes.push((bits >> count & 0xff) as u8);
-        }
-    }
-    bytes
 }
