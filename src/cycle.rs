@@ -10,7 +10,7 @@ mod memory;
 mod report;
 mod thin;
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use litemap::LiteMap;
@@ -222,7 +222,7 @@ fn round(parts: &mut Parts, request: &mut Request, report: &mut CycleReport) -> 
 /// in under a game, and on which a cut left something to finish, waits for the end of that: a running game owns its save.
 fn roots(parts: &mut Parts, playing: Option<&str>, report: &mut CycleReport) -> Vec<(PathBuf, RootState)> {
     let mut states = Vec::with_capacity(parts.cards.len());
-    let paused = paused(parts);
+    let paused = parts.cards.first().and_then(|card| paused(&*parts.volume, &parts.profile, &card.root.dir));
     for card in &mut parts.cards {
         let mut state = paused.clone().map_or_else(|| card.root.state(), RootState::Offline);
         if state != RootState::Online {
@@ -267,13 +267,12 @@ fn roots(parts: &mut Parts, playing: Option<&str>, report: &mut CycleReport) -> 
 }
 
 /// Why nothing is synced at all for now: the card shows somebody else's saves (a guest's), as its profile can tell.
-fn paused(parts: &Parts) -> Option<String> {
-    let card = &parts.cards.first()?.root.dir;
+pub fn paused(volume: &dyn Volume, profile: &Profile, card: &Path) -> Option<String> {
     let is_there = |path: &str| {
         let path = card.join(path);
-        parts.volume.stamp(&path).is_ok() || parts.volume.list(&path).is_ok()
+        volume.stamp(&path).is_ok() || volume.list(&path).is_ok()
     };
-    parts.profile.pause.iter().find(|pause| is_there(&pause.path)).map(|pause| pause.why.clone())
+    profile.pause.iter().find(|pause| is_there(&pause.path)).map(|pause| pause.why.clone())
 }
 
 /// The list of games tells which saves have a home here; it is read at start, once a day, and when saves that

@@ -15,6 +15,7 @@ use retrosync_protocol::Digest;
 
 use crate::attic::Attic;
 use crate::config::Config;
+use crate::cycle;
 use crate::error::{Error, Kind, Problem, Result};
 use crate::facts;
 use crate::identity::{self, Identity, Opened};
@@ -197,6 +198,7 @@ impl Ground {
         let (journal, odd) = Journal::open(Arc::clone(&volume), &primary.state_dir())?;
         problems.extend(odd);
         let (mut roots, mut attics) = (Vec::new(), Vec::new());
+        let paused = cycle::paused(&*self.volume, &self.profile, self.primary()?);
         for dir in &self.site.roots {
             let state = self.root_state(dir, &identity);
             attics.push(match &state {
@@ -212,7 +214,7 @@ impl Ground {
                 },
                 RootState::Offline(_) => None,
             });
-            roots.push(state);
+            roots.push(paused.clone().map_or(state, RootState::Offline));
         }
         Ok(Looked { identity, opened, journal, roots, attics, problems })
     }

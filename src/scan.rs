@@ -26,6 +26,9 @@ use crate::volume::{EntryKind, Volume};
 use crate::whole;
 use names::Names;
 
+/// Why what is neither a file nor a folder is not synced.
+pub const LINK: &str = "it is a link, which is not followed";
+
 /// How much is read again.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Sweep {
@@ -313,6 +316,9 @@ impl Visit<'_, '_> {
                 }
                 EntryKind::Folder if folder.depth > 0 && place.path.name() != STATE_FOLDER => {
                     self.folder(&SaveFolder { place, depth: folder.depth - 1, grouped: 0 });
+                }
+                EntryKind::Other => {
+                    self.found.left_out.push((place, LINK.to_owned()));
                 }
                 _ => {}
             }

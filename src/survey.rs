@@ -12,12 +12,12 @@ use crate::disk;
 use crate::error::{Problem, Result};
 use crate::formats;
 use crate::parts::{Ground, Looked};
-use crate::plan::{Plan, Policy, Step, plan};
+use crate::plan::{Halt, Plan, Policy, Step, plan};
 use crate::remote::Remote;
 use crate::root::STATE_FOLDER;
 use crate::scan::{Found, Request, Scanner, Sweep};
 use crate::set::Set;
-use crate::snapshot::RootState;
+use crate::snapshot::{Doubt, RootState};
 use crate::whole;
 
 /// The most versions that are shown.
@@ -48,8 +48,25 @@ pub enum Unsafe {
     Queued(usize),
     /// So many are being written, or cannot be read.
     Unread(usize),
+    /// So many of so many that were here vanished or look damaged at once: what was played last may be among them.
+    Gone(usize, usize),
+    /// So many were on the server once, and have to be compared with what it has now.
+    Unsure(usize),
     /// The journal is not whole.
     InDoubt,
+}
+
+/// How the saves here stand.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Standing {
+    /// So many does the remote hold.
+    pub safe: usize,
+    /// So many are on this card only.
+    pub alone: usize,
+    /// So many did the remote hold before this card came into doubt.
+    pub unsure: usize,
+    /// So many saves and files are not synced.
+    pub left_out: usize,
 }
 
 impl Survey {
@@ -77,9 +94,19 @@ impl Survey {
         Ok(Survey { looked, found, plan, problems, policy })
     }
 
-    /// Saves that wait to be sent.
-    pub fn queued(&self) -> Vec<&SaveId> {
-        self.steps().filter(|step| matches!(step, Step::Upload { .. })).map(Step::save).collect()
+    /// Saves that wait to be sent, sorted; and those of which only the remote can tell whether they have to be.
+    pub fn queued(&self) -> (Vec<&SaveId>, Vec<&SaveId>) {
+        let mut saves: Vec<&SaveId> =
+            self.steps().filter(|step| matches!(step, Step::Upload { .. })).map(Step::save).collect();
+        saves.sort_unstable();
+        saves.into_iter().partition(|save| !self.is_unsure(save))
+    }
+
+    /// Is it what both sides agreed on before this card came into doubt?
+    fn is_unsure(&self, save: &SaveId) -> bool {
+        let here = self.found.local.saves.get(save).map(|here| here.content);
+        let agreed = self.looked.journal.base().saves.get(save);
+        agreed.is_some_and(|entry| !entry.trusted && entry.content == here)
     }
 
     /// Saves that wait to be put in place here.
@@ -97,14 +124,40 @@ impl Survey {
             || heads.is_some_and(|heads| heads.iter().any(|head| head.content == Some(here)))
     }
 
-    /// Of the saves here that are not left out: how many the remote holds, and how many are on this card only.
-    pub fn safe_and_alone(&self) -> (usize, usize) {
-        let mut queued = self.queued();
-        queued.sort_unstable();
-        let ours = self.found.local.saves.keys().filter(|save| !self.policy.leave_out.skips(save));
-        let (safe, alone): (Vec<_>, Vec<_>) =
-            ours.partition(|save| queued.binary_search(save).is_err() && self.is_held(save));
-        (safe.len(), alone.len())
+    /// How the saves here stand. One of no bytes holds nothing that could be lost: a person is asked about it.
+    pub fn standing(&self) -> Standing {
+        let (queued, unsure) = self.queued();
+        let mut standing = Standing { left_out: self.found.left_out.len(), ..Standing::default() };
+        for (save, here) in &self.found.local.saves {
+            let count = match () {
+                () if self.policy.leave_out.skips(save) => &mut standing.left_out,
+                () if here.doubt == Some(Doubt::Empty) => continue,
+                () if unsure.binary_search(&save).is_ok() => &mut standing.unsure,
+                () if queued.binary_search(&save).is_err() && self.is_held(save) => &mut standing.safe,
+                () => &mut standing.alone,
+            };
+            *count += 1;
+        }
+        standing
+    }
+
+    /// The saves of a root that vanished, of how many: those at which the plan halts, or all that were there.
+    fn gone(&self) -> Option<(usize, usize)> {
+        let halted = self.plan.halts.iter().find_map(|halt| match halt {
+            Halt::Vanished { count, of, .. } => Some((*count, *of)),
+            _ => None,
+        });
+        let local = &self.found.local;
+        let emptied = |root: usize| {
+            let known = self.looked.journal.base().saves.iter();
+            let known = known.filter(|(_, entry)| entry.content.is_some() && entry.place.root == root);
+            let is_left = |save| local.saves.contains_key(save) || local.unread.contains(save);
+            let left = known.clone().any(|(save, _)| is_left(save))
+                || local.saves.values().any(|here| here.place.root == root);
+            let of = known.count();
+            (of > 0 && !left).then_some((of, of))
+        };
+        halted.or_else(|| (0..local.roots.len()).find_map(emptied))
     }
 
     /// May it be switched off? If not, why.
@@ -120,12 +173,13 @@ impl Survey {
             }
         }
         // What the daemon has done and not yet written down shows here as not done.
-        let ((_, alone), unread) = (self.safe_and_alone(), self.unread());
-        match (alone, unread, self.looked.journal.is_in_doubt()) {
-            (1.., ..) => Some(Unsafe::Queued(alone)),
-            (0, 1.., _) => Some(Unsafe::Unread(unread)),
-            (0, 0, true) => Some(Unsafe::InDoubt),
-            (0, 0, false) => None,
+        let (standing, unread) = (self.standing(), self.unread());
+        match (standing.alone, unread, self.gone(), standing.unsure) {
+            (alone @ 1.., ..) => Some(Unsafe::Queued(alone)),
+            (0, 1.., ..) => Some(Unsafe::Unread(unread)),
+            (0, 0, Some((count, of)), _) => Some(Unsafe::Gone(count, of)),
+            (0, 0, None, unsure @ 1..) => Some(Unsafe::Unsure(unsure)),
+            (0, 0, None, 0) => self.looked.journal.is_in_doubt().then_some(Unsafe::InDoubt),
         }
     }
 

@@ -3,6 +3,8 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 mod support;
+#[path = "card_safety/told.rs"]
+mod told;
 
 use std::fs;
 use std::os::unix::fs::symlink;

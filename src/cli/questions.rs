@@ -8,6 +8,7 @@ use serde_json::{Value, json};
 use crate::error::{Error, Kind};
 use crate::plan::{Halt, Question};
 use crate::report;
+use crate::snapshot::Doubt;
 
 /// How many digits of a version's id are shown: enough among one save's versions.
 const DIGITS: usize = 10;
@@ -42,9 +43,10 @@ pub(super) fn text(question: &Question) -> String {
             text
         }
         Question::Suspect { save, place, doubt } => format!(
-            "question: `{save}` looks damaged: {doubt} (`{}`)\n  it is set aside, and the last good version stands; \
+            "question: `{save}` looks damaged: {doubt} (`{}`)\n  {}, and the last good version stands; \
              `retrosync history {}` shows what can be restored",
             place.path,
+            if *doubt == Doubt::Empty { "nothing is sent" } else { "it is set aside" },
             typed(save)
         ),
         Question::Deleted { save, .. } => format!(

@@ -7,6 +7,7 @@ use retrosync_protocol::{Code, Kind as SaveKind, SaveId};
 use crate::error::{Error, Kind, Problem, Result};
 use crate::naming::Identified;
 use crate::parts::Ground;
+use crate::scan::LINK;
 use crate::set::Set;
 use crate::snapshot::{Place, RelativePath};
 use crate::volume::EntryKind;
@@ -128,7 +129,8 @@ pub fn count<'a>(ground: &Ground, known: impl Iterator<Item = &'a SaveId>) -> (C
                         Identified::Unknown(why) => left_out.push((place.path, why)),
                         Identified::Ignored(_) => {}
                     },
-                    _ => {}
+                    EntryKind::Other => left_out.push((below, LINK.to_owned())),
+                    EntryKind::Folder => {}
                 }
             }
         }

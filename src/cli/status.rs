@@ -24,7 +24,7 @@ fn run(call: &Call) -> Result<Exit> {
         Err(error) if error.kind == Kind::Unpaired => return Ok(unpaired(call, error)),
         found => found?,
     };
-    let (queued, incoming) = (survey.queued(), survey.incoming());
+    let ((queued, _), incoming) = (survey.queued(), survey.incoming());
     let facts = &survey.looked.identity.facts;
     let paired = survey::is_paired(&ground, &survey.looked);
     let (running, gave_up) = start::daemon(&ground);
@@ -36,12 +36,12 @@ fn run(call: &Call) -> Result<Exit> {
         .map(|(save, _)| save)
         .collect();
     let unsafe_because = survey.unsafe_because(&ground).map(words);
-    let (safe, _) = survey.safe_and_alone();
+    let standing = survey.standing();
     call.output.value(&json!({
         "device_name": facts.device_name, "user": facts.user, "server": facts.server,
         "paired": paired,
         "running": running, "gave_up": gave_up, "last_exchange_unix_s": survey::last_exchange(&ground),
-        "saves": survey.found.local.saves.len(), "safe": safe,
+        "saves": survey.found.local.saves.len(), "safe": standing.safe,
         "safe_to_switch_off": unsafe_because.is_none(), "unsafe_because": unsafe_because,
         "queued": queued.len(), "queued_saves": queued, "incoming_saves": incoming,
         "questions": survey.plan.questions.iter().map(questions::value).collect::<Vec<_>>(),
@@ -61,12 +61,16 @@ fn run(call: &Call) -> Result<Exit> {
     }
     out.line(format!(
         "{} safe, {} queued, {}, {}",
-        safe,
+        standing.safe,
         queued.len(),
         report::count(survey.plan.questions.len(), "question"),
         report::count(survey.problems.len() + survey.plan.halts.len(), "problem")
     ));
     out.line(match &unsafe_because {
+        None if standing.left_out > 0 => {
+            let files = are(standing.left_out, "file");
+            format!("safe to switch off: all that is synced is on the server ({files} not)")
+        }
         None => "safe to switch off: everything played here is on the server".to_owned(),
         Some(why) => format!("not yet safe to switch off: {why}"),
     });
@@ -121,12 +125,16 @@ fn words(why: Unsafe) -> String {
     match why {
         Unsafe::Replaces => "a save is being replaced".into(),
         Unsafe::Card(why) => why,
-        Unsafe::Queued(saves) => format!("{} not on the server yet", are(saves)),
-        Unsafe::Unread(saves) => format!("{} being written, or cannot be read", are(saves)),
+        Unsafe::Queued(saves) => format!("{} not on the server yet", are(saves, "save")),
+        Unsafe::Unread(saves) => format!("{} being written, or cannot be read", are(saves, "save")),
+        Unsafe::Gone(count, of) => {
+            format!("{count} of the {of} saves that were here vanished or look damaged")
+        }
+        Unsafe::Unsure(saves) => format!("{} to be compared with what the server has", are(saves, "save")),
         Unsafe::InDoubt => "what the server has must be asked anew".into(),
     }
 }
 
-fn are(saves: usize) -> String {
-    format!("{} {}", report::count(saves, "save"), if saves == 1 { "is" } else { "are" })
+fn are(count: usize, noun: &str) -> String {
+    format!("{} {}", report::count(count, noun), if count == 1 { "is" } else { "are" })
 }

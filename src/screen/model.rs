@@ -359,8 +359,8 @@ fn fill(card: &mut Card, ground: &Ground, survey: Survey) {
     }
     card.unsafe_because = survey.unsafe_because(ground);
     card.last_exchange_unix_s = survey::last_exchange(ground);
-    let (safe, alone) = survey.safe_and_alone();
-    (card.safe, card.queued) = (safe, alone + survey.unread());
+    let standing = survey.standing();
+    (card.safe, card.queued) = (standing.safe, standing.alone + standing.unsure + survey.unread());
     card.strangers = survey.found.left_out.len();
     card.saves = shown(ground, &survey);
     card.questions = survey.plan.questions;
@@ -371,8 +371,9 @@ fn fill(card: &mut Card, ground: &Ground, survey: Survey) {
 /// Every save with its state, by system, then by title.
 fn shown(ground: &Ground, survey: &Survey) -> Vec<Shown> {
     let asked = survey.plan.questions.iter().map(|question| question.save()).collect();
+    let (queued, unsure) = survey.queued();
     let [queued, comes, asked] =
-        [survey.queued(), survey.incoming(), asked].map(|mut saves: Vec<&SaveId>| {
+        [[queued, unsure].concat(), survey.incoming(), asked].map(|mut saves: Vec<&SaveId>| {
             saves.sort();
             saves
         });

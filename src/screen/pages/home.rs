@@ -79,8 +79,10 @@ pub(super) fn bar(seen: &Seen<'_>) -> Option<Block> {
 fn heading(card: &Card, seen: &Seen<'_>) -> Block {
     // What is left out, and what is on other devices only, is none of this device's worries.
     let safe = card.safe;
-    let all = safe + card.queued;
-    let (tone, text) = match (all, card.queued) {
+    let gone = if let Some(Unsafe::Gone(count, _)) = card.unsafe_because { count } else { 0 };
+    let not = card.queued + gone;
+    let all = safe + not;
+    let (tone, text) = match (all, not) {
         _ if !card.paired => (Tone::Look, seen.say(text::UNSAVED_CARD)),
         (0, _) => (Tone::Plain, seen.say(text::NO_SAVES)),
         (1, 0) => (Tone::Good, seen.say(text::ONE_SAFE)),
@@ -131,7 +133,14 @@ fn lines(card: &Card, seen: &Seen<'_>) -> Vec<Block> {
     }
     let (tone, off) = match &card.unsafe_because {
         None if known.now.moving.is_none() => (Tone::Good, text::OFF_SAFE),
-        Some(Unsafe::Queued(_)) if offline => (Tone::Quiet, text::OFF_LATER),
+        Some(Unsafe::Queued(_) | Unsafe::Unsure(_)) if offline => (Tone::Quiet, text::OFF_LATER),
+        // No moment helps there: a person has to look.
+        Some(Unsafe::Gone(count, of)) => {
+            let text = seen.fill(text::HALT_VANISHED, &[&count.to_string(), &of.to_string()]);
+            blocks.push(Block::Text { tone: Tone::Look, text });
+            return blocks;
+        }
+        Some(Unsafe::Card(_)) => (Tone::Look, text::HALT_OFFLINE),
         _ => (Tone::Look, text::OFF_WAIT),
     };
     blocks.push(Block::Text { tone, text: seen.say(off) });

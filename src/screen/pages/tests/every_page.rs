@@ -24,6 +24,7 @@ use crate::screen::png;
 use crate::screen::turns::LoopWords;
 use crate::screen::words::languages;
 use crate::screen::wrap;
+use crate::survey::Unsafe;
 
 const SMALL: (u32, u32) = (320, 240);
 /// The number under which histories are asked for here.
@@ -47,6 +48,17 @@ pub(in crate::screen) fn all_views(language: &str) -> Vec<(String, View)> {
             known.now.contact_boot_ms = Some(0);
         }),
     );
+    for (name, unsafe_because) in [
+        ("home: vanished", Unsafe::Gone(90, 100)),
+        ("home: another card", Unsafe::Card("no marker".into())),
+        ("home: to compare", Unsafe::Unsure(14)),
+    ] {
+        let known = |known: &mut Known| {
+            known.card =
+                Some(Card { queued: 0, safe: 0, unsafe_because: Some(unsafe_because.clone()), ..card() });
+        };
+        see(name, &home(&known));
+    }
     see("home: one", &home(&|known| known.card = Some(Card { queued: 0, safe: 1, ..card() })));
     see("home: none", &home(&|known| known.card = Some(Card { queued: 0, safe: 0, ..card() })));
     see("home: stopped", &home(&|known| known.runs = false));
