@@ -7,7 +7,7 @@
 //! (`replace`), and another's is copied beside the program until it is. Of others' scripts nothing is assumed but lines:
 //! they may be in any encoding, and behind a link.
 
-mod gamelist;
+pub mod gamelist;
 pub mod replace;
 
 use std::ffi::CString;

@@ -9,8 +9,8 @@ const ENTRY_END: &str = "</game>";
 const FIRST: &str = "<?xml version=\"1.0\"?>\n<gameList>\n";
 
 /// The text with an entry of that path and these further tags; an entry that has a picture is somebody's, and stays.
-pub(super) fn with(text: &str, path: &str, tags: &str) -> String {
-    if entry(text, path).is_some_and(|(start, end)| text[start..end].contains("<image>")) {
+pub fn with(text: &str, path: &str, tags: &str) -> String {
+    if entries(text, path).any(|(start, end)| text[start..end].contains("<image>")) {
         return text.to_owned();
     }
     let rest = without(text, path);
@@ -21,27 +21,43 @@ pub(super) fn with(text: &str, path: &str, tags: &str) -> String {
     format!("{head}{between}\t<game><path>{path}</path>{tags}{ENTRY_END}\n{tail}")
 }
 
-/// The text without the entry of that path.
-pub(super) fn without(text: &str, path: &str) -> String {
-    let Some((start, end)) = entry(text, path) else { return text.to_owned() };
-    let head = text[..start].trim_end_matches([' ', '\t']);
-    let tail = &text[end..];
-    let tail = tail.strip_prefix("\r\n").or(tail.strip_prefix('\n')).unwrap_or(tail);
-    format!("{head}{tail}")
+/// The text without the entries of that path.
+pub fn without(text: &str, path: &str) -> String {
+    let (mut rest, mut from) = (String::with_capacity(text.len()), 0);
+    for (start, end) in entries(text, path) {
+        // A path that stands twice in one entry.
+        if start < from {
+            continue;
+        }
+        rest.push_str(text[from..start].trim_end_matches([' ', '\t']));
+        let tail = &text[end..];
+        from = text.len() - tail.strip_prefix("\r\n").or(tail.strip_prefix('\n')).unwrap_or(tail).len();
+    }
+    rest.push_str(&text[from..]);
+    rest
 }
 
 /// Is there nothing in it?
-pub(super) fn is_empty(text: &str) -> bool {
+pub fn is_empty(text: &str) -> bool {
     !text.contains("<game>") && !text.contains("<game ") && !text.contains("<folder")
 }
 
-/// Where the entry of that path begins and ends.
-fn entry(text: &str, path: &str) -> Option<(usize, usize)> {
-    let at = text.find(&format!("<path>{path}</path>"))?;
-    let start = text[..at].rfind("<game>").max(text[..at].rfind("<game "))?;
-    let end = at + text[at..].find(ENTRY_END)? + ENTRY_END.len();
-    // Another's that ended before it is not its.
-    (!text[start..at].contains(ENTRY_END)).then_some((start, end))
+/// Where the entries of that path begin and end. In a torn list the path can stand in none.
+fn entries(text: &str, path: &str) -> impl Iterator<Item = (usize, usize)> {
+    let path = format!("<path>{path}</path>");
+    let mut from = 0;
+    std::iter::from_fn(move || {
+        let at = from + text[from..].find(&path)?;
+        from = at + path.len();
+        Some(at)
+    })
+    .filter_map(move |at| {
+        let start = text[..at].rfind("<game>").max(text[..at].rfind("<game "))?;
+        let end = at + text[at..].find(ENTRY_END)? + ENTRY_END.len();
+        // Another's that ended before it is not its, nor is the end of one that began after it.
+        let is_whole = !text[start..at].contains(ENTRY_END) && is_empty(&text[at..end]);
+        is_whole.then_some((start, end))
+    })
 }
 
 #[cfg(test)]
@@ -94,5 +110,20 @@ mod tests {
         let torn =
             format!("<gameList><game><path>./Other.sh</path></game><path>{PATH}</path></game></gameList>");
         assert_eq!(without(&torn, PATH), torn, "an entry that began nowhere");
+    }
+
+    #[test]
+    fn a_torn_list_does_not_grow_with_every_start() {
+        let other = "<game><path>./Other.sh</path></game>";
+        let ours = format!("<game><path>{PATH}</path></game>");
+        for text in [
+            format!("<gameList>{other}<path>{PATH}</path></game></gameList>"),
+            format!("<gameList>{ours}{other}{ours}</gameList>"),
+        ] {
+            let after = with(&text, PATH, TAGS);
+            assert_ne!(after, text);
+            assert_eq!(with(&after, PATH, TAGS), after, "{text}");
+            assert_eq!(after.matches(other).count(), 1, "{after}");
+        }
     }
 }
