@@ -59,8 +59,8 @@ pub struct Hands<'a> {
     pub launches: &'a mut Launches,
     /// Who watches is told how far it is.
     pub live: &'a Live,
-    /// Versions that could not be put in place here, and why.
-    pub unfit: &'a mut LiteMap<SaveId, (VersionId, Error)>,
+    /// Versions that could not be put in place here; and why, if that was tried twice.
+    pub unfit: &'a mut LiteMap<SaveId, (VersionId, Option<Error>)>,
     /// What the plan was made from.
     pub base: &'a Base,
     /// When the file was changed, by server time, if that is known.
@@ -132,6 +132,8 @@ pub struct Outcome {
     pub relist: bool,
     /// The remote could not be used (any more); what is left stays queued.
     pub failed: Option<Error>,
+    /// Something else failed that may pass: try again soon.
+    pub failing: bool,
 }
 
 impl Outcome {

@@ -113,8 +113,10 @@ const ASK_MOST: usize = 5_000;
 pub fn run(parts: &mut Parts, mut request: Request) -> CycleReport {
     let mut report = CycleReport::default();
     let full = request.trigger == Trigger::Full;
-    if full || request.trigger == Trigger::Retry {
+    if full {
         parts.memory.unfit = LiteMap::new();
+    } else if request.trigger == Trigger::Retry {
+        parts.memory.unfit.iter_mut().for_each(|(_, (_, error))| *error = None);
     }
     loaded::recall(parts);
     for _ in 0..ROUNDS {
@@ -122,14 +124,13 @@ pub fn run(parts: &mut Parts, mut request: Request) -> CycleReport {
         let again = match round(parts, &mut request, &mut report) {
             Ok(again) => again,
             Err(error) => {
-                // Our own state, not the remote: nothing was done that is not true, but this cycle cannot go on.
-                report.problems.push(error.into());
+                report.broke_off(error);
                 false
             }
         };
         // Before anything is called done: what was learnt is durable.
         if let Err(error) = loaded::keep(parts).and_then(|()| parts.journal.sync()) {
-            report.problems.push(error.into());
+            report.broke_off(error);
             break;
         }
         if !again {

@@ -88,6 +88,8 @@ pub struct Pace {
     full_at_ms: u64,
     look_at_ms: Option<u64>,
     game_ended: bool,
+    /// The remote asked to be left alone until then.
+    quiet_until_ms: u64,
 }
 
 impl Pace {
@@ -102,6 +104,7 @@ impl Pace {
             full_at_ms: now_ms,
             look_at_ms: None,
             game_ended: false,
+            quiet_until_ms: 0,
         }
     }
 
@@ -115,10 +118,10 @@ impl Pace {
             // News came over the network: whatever kept us away is over.
             Event::News => {
                 self.news = true;
-                self.failures = 0;
+                (self.failures, self.quiet_until_ms) = (0, 0);
             }
             Event::RouteUp => {
-                self.failures = 0;
+                (self.failures, self.quiet_until_ms) = (0, 0);
                 if self.retry_at_ms.is_some() {
                     self.retry_at_ms = Some(now_ms);
                 }
@@ -146,7 +149,7 @@ impl Pace {
             Some(Trigger::Full)
         } else if self.retry_at_ms.is_some_and(|at| at <= now_ms) {
             Some(Trigger::Retry)
-        } else if self.game_ended {
+        } else if self.game_ended && self.quiet_until_ms <= now_ms {
             Some(Trigger::GameEnded)
         } else if self.news {
             Some(Trigger::News)
@@ -159,9 +162,11 @@ impl Pace {
 
     /// How long to sleep until something may be due, without further events.
     pub fn wait_ms(&self, now_ms: u64) -> u64 {
-        let now_due = (self.news || self.game_ended).then_some(now_ms);
-        let hours = [Some(self.full_at_ms), self.retry_at_ms, self.look_at_ms, self.settled_at_ms(), now_due];
-        hours.into_iter().flatten().min().unwrap_or(self.full_at_ms).saturating_sub(now_ms)
+        let news_at_ms = self.news.then_some(now_ms);
+        let ended_at_ms = self.game_ended.then_some(self.quiet_until_ms);
+        let events = [self.settled_at_ms(), news_at_ms, ended_at_ms];
+        let hours = [Some(self.full_at_ms), self.retry_at_ms, self.look_at_ms].into_iter().chain(events);
+        hours.flatten().min().unwrap_or(self.full_at_ms).saturating_sub(now_ms)
     }
 
     /// A cycle begins: it takes over what was due. Events from here on count for the next.
@@ -180,7 +185,7 @@ impl Pace {
     /// A cycle ended. `random` spreads the pause, so that a house full of handhelds does not knock all at once.
     pub fn end(&mut self, ending: Ending, random: u32, now_ms: u64) {
         match ending {
-            Ending::Done => self.failures = 0,
+            Ending::Done => (self.failures, self.quiet_until_ms) = (0, 0),
             Ending::Busy => self.note(Event::Changed, now_ms),
             Ending::Failed => {
                 self.retry_at_ms = Some(now_ms + back_off_ms(&self.times, self.failures, random));
@@ -189,17 +194,50 @@ impl Pace {
         }
     }
 
-    /// The remote asked to be left alone this long: no retry before, but an hour at most is believed.
-    pub fn stay_away(&mut self, pause_ms: u64, now_ms: u64) {
-        let at = now_ms + pause_ms.min(3_600_000);
-        self.retry_at_ms = self.retry_at_ms.map(|retry| retry.max(at));
+    /// The remote asked to be left alone this long: no retry before, nor for a file that changes or a
+    /// game that ends. An hour at most is believed.
+    pub fn stay_away(&mut self, quiet_ms: u64, now_ms: u64) {
+        if let Some(retry_at_ms) = &mut self.retry_at_ms {
+            *retry_at_ms = now_ms + left_alone_ms(retry_at_ms.saturating_sub(now_ms), quiet_ms);
+            self.quiet_until_ms = *retry_at_ms;
+        }
     }
 
     fn settled_at_ms(&self) -> Option<u64> {
         self.changed.map(|(first, last)| {
-            (last + self.times.settle_ms).min(first + self.times.settle_most_ms.max(self.times.settle_ms))
+            let settled_ms = (last + self.times.settle_ms)
+                .min(first + self.times.settle_most_ms.max(self.times.settle_ms));
+            settled_ms.max(self.quiet_until_ms)
         })
     }
+}
+
+/// When the long poll asks again after failures: sooner than [`Pace`], for that the remote is back is news.
+#[derive(Clone, Debug, Default)]
+pub struct Hearing {
+    failures: u32,
+}
+
+impl Hearing {
+    const PAUSES: Times = Times { retry_first_ms: 2_000, retry_most_ms: 5 * 60_000, ..Times::DEFAULT };
+
+    /// It was answered.
+    pub fn answered(&mut self) {
+        self.failures = 0;
+    }
+
+    /// It failed: how long to keep still, in milliseconds. `quiet_ms`: so long the remote asked to be left alone.
+    pub fn pause_ms(&mut self, quiet_ms: u64, random: u32) -> u64 {
+        let pause_ms = back_off_ms(&Hearing::PAUSES, self.failures, random);
+        self.failures = self.failures.saturating_add(1);
+        left_alone_ms(pause_ms, quiet_ms)
+    }
+}
+
+/// A pause, made as long as the remote asked for (an hour at most), and then longer by the chance that is in it.
+fn left_alone_ms(pause_ms: u64, quiet_ms: u64) -> u64 {
+    let quiet_ms = quiet_ms.min(3_600_000);
+    pause_ms.max(quiet_ms + pause_ms % (quiet_ms / 8 + 1))
 }
 
 /// The pause after `failures` earlier failures in a row: doubling, and between half and the whole of it by chance.
@@ -334,12 +372,93 @@ mod tests {
         let mut pace = running();
         pace.end(Ending::Failed, 0, 0);
         pace.stay_away(60_000, 0);
-        assert_eq!((pace.due(59_999), pace.due(60_000)), (None, Some(Trigger::Retry)));
+        assert_eq!((pace.due(62_499), pace.due(62_500)), (None, Some(Trigger::Retry)));
         pace.stay_away(u64::MAX, 0);
-        assert_eq!(pace.wait_ms(0), 3_600_000, "a liar does not silence us for ever");
+        assert_eq!(pace.wait_ms(0), 3_662_500, "a liar does not silence us for ever");
         let mut pace = running();
         pace.stay_away(60_000, 0);
         assert_eq!(pace.due(60_000), None, "nothing failed");
+    }
+
+    /// An emulator that saves each ten seconds, for an hour.
+    #[test]
+    fn a_game_that_saves_on_leaves_a_remote_alone_that_asked_for_it() {
+        for (row, quiet_ms, most) in [("it said when to come again", 600_000, 7), ("it said nothing", 0, 366)]
+        {
+            let (mut pace, mut cycles) = (running(), 0);
+            for now_ms in (0..3_600_000).step_by(2_500) {
+                if now_ms % 10_000 == 0 {
+                    pace.note(Event::Changed, now_ms);
+                }
+                if let Some(trigger) = pace.due(now_ms) {
+                    cycles += 1;
+                    pace.begin(trigger, now_ms);
+                    pace.end(Ending::Failed, 0, now_ms);
+                    if quiet_ms > 0 {
+                        pace.stay_away(quiet_ms, now_ms);
+                    }
+                }
+            }
+            assert!(cycles <= most, "{row}: {cycles}");
+        }
+    }
+
+    #[test]
+    fn a_save_of_the_quiet_time_is_stored_when_that_is_over_or_the_remote_is_heard_of() {
+        let mut pace = running();
+        pace.end(Ending::Failed, 0, 0);
+        pace.stay_away(60_000, 0);
+        pace.note(Event::Changed, 10_000);
+        pace.note_game(true, 10_000);
+        pace.note_game(false, 25_000);
+        assert_eq!((pace.due(62_499), pace.wait_ms(62_499)), (None, 1));
+        let mut heard = pace.clone();
+        pace.begin(Trigger::Retry, 62_500);
+        pace.end(Ending::Done, 0, 62_500);
+        assert_eq!(pace.due(1_000_000), None, "one cycle is for both");
+        heard.note(Event::News, 20_000);
+        heard.begin(Trigger::News, 20_000);
+        heard.end(Ending::Done, 0, 20_000);
+        assert_eq!(heard.due(1_000_000), None, "so is this one");
+    }
+
+    /// A server ends at once for all of them, and says nothing or when to come again.
+    #[test]
+    fn a_house_full_of_handhelds_does_not_knock_in_the_same_second() {
+        const HANDHELDS: u32 = 200;
+        for (row, quiet_ms, most_a_second) in
+            [("it is gone", 0, 12), ("it said `Retry-After: 120`", 120_000, 40)]
+        {
+            let mut seconds = std::collections::BTreeMap::new();
+            for handheld in 0..HANDHELDS {
+                let (mut pace, mut now_ms) = (running(), 0);
+                // The sixth try, a few minutes later.
+                for failure in 0..5 {
+                    let random = (handheld + 1).wrapping_mul(2_654_435_761).rotate_left(failure * 7);
+                    pace.end(Ending::Failed, random, now_ms);
+                    if quiet_ms > 0 {
+                        pace.stay_away(quiet_ms, now_ms);
+                    }
+                    now_ms += pace.wait_ms(now_ms);
+                    pace.begin(Trigger::Retry, now_ms);
+                }
+                *seconds.entry(now_ms / 1_000).or_insert(0) += 1;
+            }
+            let most = seconds.values().copied().max();
+            assert!(most <= Some(most_a_second), "{row}: {most:?} of {HANDHELDS} in one second: {seconds:?}");
+        }
+    }
+
+    #[test]
+    fn the_long_poll_asks_again_later_each_time_and_not_before_it_may() {
+        let mut hearing = Hearing::default();
+        let pauses: Vec<u64> = (0..10).map(|_| hearing.pause_ms(0, 0)).collect();
+        assert_eq!(pauses[..3], [1_000, 2_000, 4_000]);
+        assert_eq!(pauses[9], 150_000);
+        assert_eq!(hearing.pause_ms(600_000, 0), 674_999);
+        assert_eq!(Hearing::default().pause_ms(600_000, 0), 601_000);
+        hearing.answered();
+        assert_eq!(hearing.pause_ms(0, 0), 1_000);
     }
 
     #[test]

@@ -269,6 +269,8 @@ fn one_bad_save_never_stops_the_others() {
         [TETRIS]
     );
     assert_eq!(b.save("Mario"), b"world 1");
+    assert_eq!(report.ending(), Ending::Failed, "it is tried again before tomorrow");
+    assert_eq!(b.run(Trigger::Retry).ending(), Ending::Done, "but is not brought all day");
     b.fault(Fault::None);
     assert_eq!(kinds(&b.cycle().deeds), ["placed"]);
 }

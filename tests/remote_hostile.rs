@@ -295,6 +295,19 @@ fn a_wait_and_the_servers_clock_are_heard() {
 }
 
 #[test]
+fn a_save_does_not_wait_again_for_what_an_answer_long_ago_asked_for() {
+    let stand_in = StandIn::new(vec![
+        Act::Answer(problem("503 Service Unavailable", "unavailable", "Retry-After: 3600\r\n")),
+        Act::Cut(Vec::new()),
+    ]);
+    let mut remote = stand_in.remote();
+    assert!(remote.list(&ChangesRequest::default()).is_err());
+    assert_eq!(remote.heard().retry_after_s, Some(3_600));
+    assert!(remote.list(&ChangesRequest::default()).is_err());
+    assert_eq!(remote.heard().retry_after_s, None, "nobody answered this time");
+}
+
+#[test]
 fn a_connection_that_went_stale_is_replaced_unseen_and_once() {
     // The second request meets a connection that closes without a word.
     let stand_in = StandIn::new(vec![

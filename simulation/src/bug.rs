@@ -94,6 +94,14 @@ bugs! {
     DuplicateIsNew needs [Network],
     /// A restored server goes on in its old epoch.
     RestoresWithoutEpoch needs [Server],
+
+    // In waiting.
+    /// After each failure it is tried again as soon as after the first.
+    NeverBacksOff needs [],
+    /// What failed is not tried again.
+    NeverTriesAgain needs [],
+    /// A server that asks to be left alone is not.
+    ForgetsToStayAway needs [],
 }
 
 impl Bug {

@@ -150,6 +150,7 @@ impl Search {
     fn play(&self, moves: &[Move], is_known: &dyn Fn(&u64) -> bool) -> Result<(u64, bool), String> {
         let ran = catch_unwind(AssertUnwindSafe(|| {
             let mut world = World::new(&self.kind, DEVICES, 1, self.bug);
+            world.waits = None;
             // Their clocks stand still but for waiting: what differs only in when is one state.
             for device in &world.devices {
                 device.handheld.get().set_clock(Some(Wall { boot_unix_s: BOOT_UNIX_S, drift: 0 }));

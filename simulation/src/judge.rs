@@ -191,7 +191,7 @@ impl World {
         self.ledger.heads().for_each(|head| head.hash(&mut self.trace));
     }
 
-    /// All faults stop, all games end: every device comes to hold the one head, or shows the question; then all is quiet.
+    /// All faults stop, all games end, and daemons are given cycles or wait for them: every device comes to hold the one head, or shows the question; then all is quiet.
     ///
     /// # Errors
     /// What does not come to rest.
@@ -200,15 +200,23 @@ impl World {
             device.handheld.get().game = None;
         }
         self.trouble_ends();
+        let waited = match self.waits.take() {
+            Some(dice) => self.wait_for_rest(dice).map(|()| true)?,
+            None => false,
+        };
         self.pass(61);
         for device in 0..self.devices.len() {
+            if waited {
+                break;
+            }
             let report = self.calm_cycle(device, Trigger::Retry);
             if report.is_some_and(|report| report.failed.is_none() && report.halts.is_empty()) {
                 self.judge_contact(device)?;
             }
         }
         let mut reports = Vec::new();
-        for round in 0..ROUNDS {
+        // Daemons that have waited have read every file.
+        for round in usize::from(waited)..ROUNDS {
             self.pass(61);
             reports.clear();
             for device in 0..self.devices.len() {

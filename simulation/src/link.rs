@@ -105,6 +105,8 @@ pub enum Meanwhile {
 pub struct Weather {
     /// At which call, and what: it strikes the first one from there on that it can befall, be it in a later cycle.
     pub fault: Option<(usize, Fault)>,
+    /// Nothing gets through until this ends: what befalls every call, and what its `Retry-After` says, in seconds.
+    pub down: Option<(Fault, u64)>,
     /// At which call, and what, before the server sees it.
     pub meanwhile: Option<(usize, Meanwhile)>,
     /// Calls so far in this cycle.
@@ -156,8 +158,10 @@ impl Link {
             let mut weather = self.weather.get();
             let call = weather.calls;
             weather.calls += 1;
+            // As `remote::http` forgets it.
+            weather.retry_after_s = None;
             let fault = weather.fault.take_if(|(at, fault)| *at <= call && (stores || fault.befalls_all()));
-            let fault = fault.map(|(_, fault)| fault);
+            let fault = weather.down.map_or_else(|| fault.map(|(_, fault)| fault), |(down, _)| Some(down));
             let meanwhile = weather.meanwhile.take_if(|(at, _)| *at == call).map(|(_, act)| act);
             (fault, meanwhile)
         };
@@ -169,7 +173,11 @@ impl Link {
 
     /// The call is for these steps.
     pub(crate) fn is_for(&self, steps: impl Iterator<Item = &'static str>, fault: Option<Fault>) {
-        self.weather.get().begun.extend(steps.map(|step| (step, fault)));
+        let mut weather = self.weather.get();
+        // What strikes every call is no news of the single one.
+        if weather.down.is_none() {
+            weather.begun.extend(steps.map(|step| (step, fault)));
+        }
     }
 
     fn happens(&self, act: Meanwhile) {
@@ -223,7 +231,9 @@ impl Link {
             Some(Fault::TooMany) => (Code::SlowDown, Some(RETRY_AFTER_S)),
             _ => return Ok(()),
         };
-        self.weather.get().retry_after_s = retry_after_s;
+        let mut weather = self.weather.get();
+        weather.retry_after_s = retry_after_s.map(|says| weather.down.map_or(says, |(_, says)| says));
+        drop(weather);
         Err(Error::new(Kind::Offline, "the server refused", code.title()))
     }
 

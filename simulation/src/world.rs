@@ -27,6 +27,7 @@ use crate::truth::Truth;
 mod actors;
 mod cycles;
 mod told;
+mod waiting;
 
 /// The size of each save; the third, a state, changes its size.
 const SIZE_BYTES: [usize; SAVES] = [1_100, 600, 700];
@@ -64,6 +65,8 @@ pub struct World {
     pub(crate) said: Option<String>,
     /// What a look found to be broken.
     pub(crate) broken: Option<String>,
+    /// In the end daemons wait by themselves, with this chance; else they are given their cycles.
+    pub(crate) waits: Option<Dice>,
     /// By the device that the card is in.
     deleted: Vec<Deleted>,
     images: Vec<Option<(Fat, Deleted)>>,
@@ -96,6 +99,7 @@ impl World {
             coverage: Coverage::default(),
             said: None,
             broken: None,
+            waits: waiting::chance(seed),
             deleted: vec![Deleted::default(); devices.len()],
             images: devices.iter().map(|_| None).collect(),
             backup: None,
@@ -226,10 +230,14 @@ impl World {
     }
 
     pub(crate) fn pass(&mut self, seconds: u64) {
-        self.server.get().now_ms += seconds * 1_000;
+        self.pass_ms(seconds * 1_000);
+    }
+
+    fn pass_ms(&mut self, passed_ms: u64) {
+        self.server.get().now_ms += passed_ms;
         for device in &self.devices {
             let mut handheld = device.handheld.get();
-            handheld.clock_ms += seconds * 1_000;
+            handheld.clock_ms += passed_ms;
             handheld.game.iter_mut().for_each(|game| game.is_seen = true);
         }
         self.tell_time();

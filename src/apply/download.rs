@@ -62,9 +62,20 @@ fn wanted(step: &Step) -> Option<Wanted<'_>> {
     Some(Wanted { save, place, head: *head, content: *content, expects: expects.as_ref() })
 }
 
-/// Why just this version could not be put in place the last time.
+/// Why just this version could not be put in place the last two times.
 fn is_unfit<'a>(hands: &'a Hands<'_>, want: &Wanted<'_>) -> Option<&'a Error> {
-    hands.unfit.get(want.save).filter(|(head, _)| *head == want.head).map(|(_, error)| error)
+    hands.unfit.get(want.save).filter(|(head, _)| *head == want.head).and_then(|(_, error)| error.as_ref())
+}
+
+/// Just this version came damaged, or the card failed: it is tried once more soon, then with whatever else there is to do. True if
+/// it was so before.
+fn fails_again(hands: &mut Hands<'_>, want: &Wanted<'_>, outcome: &mut Outcome) -> bool {
+    let failed = hands.unfit.get(want.save).is_some_and(|(head, _)| *head == want.head);
+    if !failed {
+        hands.unfit.insert(want.save.clone(), (want.head, None));
+        outcome.failing = true;
+    }
+    failed
 }
 
 fn has_twin(wanted: &[Wanted<'_>], of: &Wanted<'_>) -> bool {
@@ -111,6 +122,9 @@ fn fetch(
     };
     for (content, error) in missing {
         for want in wanted.iter().filter(|want| want.content == content) {
+            if error.kind == Kind::Damaged {
+                fails_again(hands, want, outcome);
+            }
             outcome.problem(want.save, error.clone());
         }
     }
@@ -138,8 +152,8 @@ fn place(
     let stamp = match disk.replace(&want.place.path, want.save, want.expects, bytes, &mut guard) {
         Ok(stamp) => stamp,
         Err(error) => {
-            if error.kind == Kind::Damaged {
-                hands.unfit.insert(want.save.clone(), (want.head, error.clone()));
+            if error.kind == Kind::Damaged && fails_again(hands, want, outcome) {
+                hands.unfit.insert(want.save.clone(), (want.head, Some(error.clone())));
             }
             outcome.problem(want.save, error);
             return Ok(());
@@ -203,6 +217,7 @@ fn retire(
         .has_time_for(disk.files_to_change(&place.path, None))
         .and_then(|()| disk.retire(&place.path, save, expects, &mut || looked.now()));
     if let Err(error) = retired {
+        outcome.failing |= error.kind == Kind::Damaged;
         outcome.problem(save, error);
         return Ok(false);
     }

@@ -33,8 +33,8 @@ pub struct Memory {
     pub(super) changed: LiteMap<Place, (u64, u64)>,
     /// When saves were last seen changed here, in uptime.
     last_change: LiteMap<SaveId, u64>,
-    /// Versions that could not be put in place here, and why: not brought again before the next retry.
-    pub(super) unfit: LiteMap<SaveId, (VersionId, Error)>,
+    /// Versions that could not be put in place here; and why, if that was tried twice: not brought again before the next retry.
+    pub(super) unfit: LiteMap<SaveId, (VersionId, Option<Error>)>,
     last_scan_boot_ms: Option<u64>,
     /// Files that are of no known game, although the list of games was read after they were seen.
     strangers: LiteMap<Place, ()>,

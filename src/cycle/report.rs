@@ -41,7 +41,8 @@ pub struct CycleReport {
     pub requests: usize,
     /// A save was changing while it was looked at.
     pub moved: bool,
-    /// A save or folder could not be read: it is tried again, not left until tomorrow.
+    /// The card failed: a save could not be read or put in place, or our own state not be written. It is tried again, not left
+    /// until tomorrow.
     pub failing: bool,
 }
 
@@ -131,6 +132,7 @@ impl CycleReport {
         self.queued.retain(|step| done.binary_search(&step.save()).is_err());
         self.deeds.extend(outcome.deeds);
         self.moved |= outcome.moved;
+        self.failing |= outcome.failing;
         self.failed = self.failed.take().or(outcome.failed);
         for deed in &self.deeds {
             match deed {
@@ -140,6 +142,12 @@ impl CycleReport {
             };
         }
         outcome.again && self.failed.is_none()
+    }
+
+    /// Our own state could not be written: this cycle cannot go on, and nothing was done that is not true.
+    pub(super) fn broke_off(&mut self, error: Error) {
+        self.failing = true;
+        self.problems.push(error.into());
     }
 
     /// A second round meets the same problem again: told once.

@@ -1,8 +1,8 @@
 //! The long poll: a thread that asks the remote for changes and waits with it, on a connection of its own.
 //!
 //! It brings what changed and then keeps still until a cycle has taken that in and says from where to listen on. After
-//! a failure it waits, longer each time, and then asks once without waiting: that the remote is back is news too. Never
-//! touches the journal.
+//! a failure it waits, longer each time and as long as the remote asked to be left alone, and then asks once without waiting:
+//! that the remote is back is news too. Never touches the journal.
 
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread;
@@ -12,11 +12,9 @@ use retrosync_protocol::{Changes, ChangesRequest, Epoch};
 
 use crate::error::{Error, Kind, Result};
 use crate::network;
-use crate::pace::{Times, back_off_ms};
+use crate::pace::Hearing;
 use crate::remote::Remote;
 
-/// Pauses after failures.
-const PAUSES: Times = Times { retry_first_ms: 2_000, retry_most_ms: 5 * 60_000, ..Times::DEFAULT };
 /// How often to look for a route while there is none.
 const ROUTE: Duration = Duration::from_secs(60);
 /// A poll that a proxy cut is asked for a shorter time, down to this.
@@ -73,7 +71,7 @@ fn listen(
     from: &(Mutex<Option<From>>, Condvar),
     tell: &impl Fn(Result<(u64, Changes)>),
 ) {
-    let mut failures = 0;
+    let mut hearing = Hearing::default();
     loop {
         let at = await_order(from);
         while needs_route && !network::has_route() {
@@ -89,7 +87,7 @@ fn listen(
         };
         match remote.list(&request) {
             Ok(changes) => {
-                failures = 0;
+                hearing.answered();
                 let silence = changes.saves.is_empty() && !changes.reset && changes.cursor == at.since;
                 if silence && !at.anything {
                     reorder(from, at);
@@ -106,8 +104,8 @@ fn listen(
                 }
                 tell(Err(error));
                 let chance = asked.elapsed().subsec_nanos();
-                thread::sleep(Duration::from_millis(back_off_ms(&PAUSES, failures, chance)));
-                failures = failures.saturating_add(1);
+                let quiet_ms = remote.heard().retry_after_s.unwrap_or(0).saturating_mul(1_000);
+                thread::sleep(Duration::from_millis(hearing.pause_ms(quiet_ms, chance)));
                 reorder(from, From { anything: true, ..at });
             }
         }

@@ -95,7 +95,7 @@ fn a_state_stays_until_what_it_would_hide_has_arrived_and_goes_then() {
 }
 
 #[test]
-fn what_cannot_be_put_in_place_is_told_each_time_and_brought_once() {
+fn what_cannot_be_put_in_place_is_told_each_time_and_brought_twice() {
     let rig = Rig::new(&["Tetris"]);
     let (mut a, mut b) = (rig.device(), rig.device());
     b.cycle();
@@ -107,7 +107,7 @@ fn what_cannot_be_put_in_place_is_told_each_time_and_brought_once() {
         let report = b.run(Trigger::Changed);
         assert_eq!((report.problems.len(), report.all_is_here()), (1, false), "{:?}", report.problems);
     }
-    assert_eq!(b.calls().iter().filter(|call| *call == "fetch").count(), 1, "{:?}", b.calls());
+    assert_eq!(b.calls().iter().filter(|call| *call == "fetch").count(), 2, "{:?}", b.calls());
     fs::remove_dir(b.path("Tetris")).unwrap();
     assert_eq!(kinds(&b.run(Trigger::Retry).deeds), ["placed"]);
 }

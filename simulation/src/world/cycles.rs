@@ -39,7 +39,12 @@ impl World {
         }
     }
 
-    pub(super) fn cycle(&mut self, device: usize, trigger: Trigger, mishap: Option<Mishap>) {
+    pub(super) fn cycle(
+        &mut self,
+        device: usize,
+        trigger: Trigger,
+        mishap: Option<Mishap>,
+    ) -> Option<CycleReport> {
         if !self.devices[device].is_up() {
             self.start(device);
         }
@@ -66,7 +71,7 @@ impl World {
         }
         self.count(device, report.as_ref(), mishap);
         self.say(device, report.as_ref());
-        if let Some(report) = report {
+        if let Some(report) = &report {
             // Most do nothing and ask nothing.
             if !(report.deeds.is_empty() && report.questions.is_empty()) {
                 let mut trace = Trace(&mut self.trace);
@@ -85,6 +90,7 @@ impl World {
                 _ => self.power_goes(device),
             }
         }
+        report
     }
 
     /// A cycle that ended well: what the daemon knows of the running game is on its card.

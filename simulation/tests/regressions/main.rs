@@ -6,6 +6,7 @@
 mod cards;
 mod games;
 mod printed;
+mod waiting;
 
 pub(crate) use retrosync::pace::Trigger::{Changed, Full, GameEnded, Retry};
 pub(crate) use retrosync_simulation::history::{History, Theatre};

@@ -217,6 +217,8 @@ impl Wire {
     /// The same, and whatever answers is passed on as it is.
     pub(super) fn reach(&mut self, call: &Call<'_>, mut outgoing: Outgoing<'_>) -> Result<Response<Body>> {
         let may_be_stale = std::mem::replace(&mut self.used, false);
+        // What an earlier answer asked for is no wish of one that does not come.
+        self.heard.retry_after_s = None;
         let mut answer = self.send_once(call, &mut outgoing);
         if may_be_stale && answer.as_ref().err().is_some_and(is_stale) {
             if let Outgoing::Stream(_, stream) = &mut outgoing {
