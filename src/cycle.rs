@@ -184,7 +184,7 @@ fn round(parts: &mut Parts, request: &mut Request, report: &mut CycleReport) -> 
     match listing::bring(parts, request, &found, &mut listing, report) {
         Ok(true) => return Ok(true),
         Ok(false) => {}
-        Err(error) => report.failed = Some(error),
+        Err(error) => (report.failed, report.is_deaf) = (Some(error), true),
     }
     if listing.saves.len() > heard_of {
         look_for_games(parts, report);

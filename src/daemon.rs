@@ -22,7 +22,7 @@ use crate::remote::Remote;
 use crate::snapshot::{Place, RelativePath, RootState};
 use crate::watch::{self, Change, How, Sweeps, Watcher};
 
-use news::Lister;
+use news::{Heard, Lister};
 
 /// How the daemon runs.
 pub struct Setup {
@@ -64,10 +64,8 @@ impl Jobs {
 enum Message {
     /// Files changed.
     Changed(Change),
-    /// The long poll brought changes since that cursor.
-    News(u64, Changes),
-    /// The long poll failed: what the journal knows may be old.
-    Deaf,
+    /// The long poll was answered, or failed.
+    Heard(Heard),
     /// Another command wants something done.
     Job(Job),
 }
@@ -205,11 +203,13 @@ impl Daemon {
                     self.pace.note(Event::Changed, now_ms);
                 }
             }
-            Message::News(since, changes) => {
+            Message::Heard(Heard::News(since, changes)) => {
                 self.news = Some((since, changes));
                 self.pace.note(Event::News, now_ms);
             }
-            Message::Deaf => self.current = false,
+            Message::Heard(Heard::Back) => self.pace.note(Event::Back, now_ms),
+            // What the journal knows may be old.
+            Message::Heard(Heard::Nothing) => self.current = false,
             Message::Job(job) => {
                 self.was_away |= !card_is_there(parts) || self.is_elsewhere(parts);
                 job(if self.was_away { Err(away()) } else { Ok(parts) });
@@ -244,7 +244,7 @@ impl Daemon {
         self.current = report.failed.is_none() && self.lister.is_some();
         let base = parts.journal.base();
         if let Some(lister) = &self.lister {
-            lister.listen_from(base.cursor, base.epoch.clone(), report.failed.is_some());
+            lister.listen_from(base.cursor, base.epoch.clone(), report.is_deaf);
         }
         // That there is no network is no news for a person; whoever tells the reports says the rest.
         if let Some(error) = report.failed.as_ref().filter(|error| error.kind == Kind::Offline) {
@@ -288,13 +288,7 @@ fn start_lister(
     sender: Sender<Message>,
 ) -> Result<Option<Lister>> {
     let needs_route = parts.settings.needs_route;
-    let tell = move |heard| {
-        let message = match heard {
-            Ok((since, changes)) => Message::News(since, changes),
-            Err(_) => Message::Deaf,
-        };
-        drop(sender.send(message));
-    };
+    let tell = move |heard| drop(sender.send(Message::Heard(heard)));
     remote.map(|remote| Lister::start(remote, wait_s, needs_route, tell)).transpose()
 }
 

@@ -61,6 +61,8 @@ pub enum Event {
     Changed,
     /// The remote has news.
     News,
+    /// The remote could not be reached, and is back.
+    Back,
     /// A route to the network came up.
     RouteUp,
 }
@@ -76,6 +78,9 @@ pub enum Ending {
     Failed,
 }
 
+/// The longest that news wait after a failure.
+const NEWS_MS: u64 = 30_000;
+
 /// When what is due.
 #[derive(Clone, Debug)]
 pub struct Pace {
@@ -90,6 +95,8 @@ pub struct Pace {
     game_ended: bool,
     /// The remote asked to be left alone until then.
     quiet_until_ms: u64,
+    /// After a failure news wait so long: what fails here may be why the same is told again.
+    news_from_ms: u64,
 }
 
 impl Pace {
@@ -105,6 +112,7 @@ impl Pace {
             look_at_ms: None,
             game_ended: false,
             quiet_until_ms: 0,
+            news_from_ms: 0,
         }
     }
 
@@ -115,13 +123,13 @@ impl Pace {
                 let first = self.changed.map_or(now_ms, |(first, _)| first);
                 self.changed = Some((first, now_ms));
             }
-            // News came over the network: whatever kept us away is over.
-            Event::News => {
-                self.news = true;
-                (self.failures, self.quiet_until_ms) = (0, 0);
+            // That it can be asked does not mean that the next store succeeds: the failures stay counted.
+            Event::News => self.news = true,
+            Event::Back => {
+                self.retry_at_ms = self.retry_at_ms.map(|_| now_ms.max(self.quiet_until_ms));
             }
             Event::RouteUp => {
-                (self.failures, self.quiet_until_ms) = (0, 0);
+                self.calm();
                 if self.retry_at_ms.is_some() {
                     self.retry_at_ms = Some(now_ms);
                 }
@@ -151,7 +159,7 @@ impl Pace {
             Some(Trigger::Retry)
         } else if self.game_ended && self.quiet_until_ms <= now_ms {
             Some(Trigger::GameEnded)
-        } else if self.news {
+        } else if self.news && self.news_from_ms <= now_ms {
             Some(Trigger::News)
         } else if self.settled_at_ms().is_some_and(|at| at <= now_ms) {
             Some(Trigger::Changed)
@@ -162,7 +170,7 @@ impl Pace {
 
     /// How long to sleep until something may be due, without further events.
     pub fn wait_ms(&self, now_ms: u64) -> u64 {
-        let news_at_ms = self.news.then_some(now_ms);
+        let news_at_ms = self.news.then_some(self.news_from_ms);
         let ended_at_ms = self.game_ended.then_some(self.quiet_until_ms);
         let events = [self.settled_at_ms(), news_at_ms, ended_at_ms];
         let hours = [Some(self.full_at_ms), self.retry_at_ms, self.look_at_ms].into_iter().chain(events);
@@ -185,21 +193,39 @@ impl Pace {
     /// A cycle ended. `random` spreads the pause, so that a house full of handhelds does not knock all at once.
     pub fn end(&mut self, ending: Ending, random: u32, now_ms: u64) {
         match ending {
-            Ending::Done => (self.failures, self.quiet_until_ms) = (0, 0),
-            Ending::Busy => self.note(Event::Changed, now_ms),
+            Ending::Done => self.calm(),
+            Ending::Busy if self.failures == 0 => {
+                self.failures = 1;
+                self.note(Event::Changed, now_ms);
+            }
+            // Again: bytes may not be what their date and size promise. All are read.
+            Ending::Busy => self.full_at_ms = self.full_at_ms.min(now_ms + self.pause_ms(random)),
             Ending::Failed => {
-                self.retry_at_ms = Some(now_ms + back_off_ms(&self.times, self.failures, random));
-                self.failures = self.failures.saturating_add(1);
+                let pause_ms = self.pause_ms(random);
+                self.retry_at_ms = Some(now_ms + pause_ms);
+                self.news_from_ms = now_ms + pause_ms.min(NEWS_MS);
             }
         }
     }
 
-    /// The remote asked to be left alone this long: no retry before, nor for a file that changes or a
-    /// game that ends. An hour at most is believed.
+    /// The next pause after a failure.
+    fn pause_ms(&mut self, random: u32) -> u64 {
+        let failures = self.failures;
+        self.failures = failures.saturating_add(1);
+        back_off_ms(&self.times, failures, random)
+    }
+
+    /// Whatever failed is over.
+    fn calm(&mut self) {
+        (self.failures, self.quiet_until_ms, self.news_from_ms) = (0, 0, 0);
+    }
+
+    /// The remote asked to be left alone this long: no retry before, nor for news, a file that changes
+    /// or a game that ends. An hour at most is believed.
     pub fn stay_away(&mut self, quiet_ms: u64, now_ms: u64) {
         if let Some(retry_at_ms) = &mut self.retry_at_ms {
             *retry_at_ms = now_ms + left_alone_ms(retry_at_ms.saturating_sub(now_ms), quiet_ms);
-            self.quiet_until_ms = *retry_at_ms;
+            (self.quiet_until_ms, self.news_from_ms) = (*retry_at_ms, *retry_at_ms);
         }
     }
 
@@ -212,24 +238,29 @@ impl Pace {
     }
 }
 
-/// When the long poll asks again after failures: sooner than [`Pace`], for that the remote is back is news.
+/// When the long poll asks again after failures: sooner than [`Pace`], which is then told that the remote is back.
 #[derive(Clone, Debug, Default)]
 pub struct Hearing {
     failures: u32,
+    is_deaf: bool,
 }
 
 impl Hearing {
     const PAUSES: Times = Times { retry_first_ms: 2_000, retry_most_ms: 5 * 60_000, ..Times::DEFAULT };
 
-    /// It was answered.
-    pub fn answered(&mut self) {
-        self.failures = 0;
+    /// It was answered; true if it could not be before. `waited`: the remote was asked to wait with its answer, as it is not where
+    /// all that matters is whether it can be reached.
+    pub fn answered(&mut self, waited: bool) -> bool {
+        if waited {
+            self.failures = 0;
+        }
+        std::mem::take(&mut self.is_deaf)
     }
 
     /// It failed: how long to keep still, in milliseconds. `quiet_ms`: so long the remote asked to be left alone.
     pub fn pause_ms(&mut self, quiet_ms: u64, random: u32) -> u64 {
         let pause_ms = back_off_ms(&Hearing::PAUSES, self.failures, random);
-        self.failures = self.failures.saturating_add(1);
+        (self.failures, self.is_deaf) = (self.failures.saturating_add(1), true);
         left_alone_ms(pause_ms, quiet_ms)
     }
 }
@@ -351,7 +382,7 @@ mod tests {
     }
 
     #[test]
-    fn a_route_or_news_ends_the_pause() {
+    fn a_route_or_a_remote_that_is_back_ends_the_pause() {
         let mut pace = running();
         for now_ms in [10, 20, 30] {
             pace.begin(Trigger::Retry, now_ms);
@@ -363,8 +394,41 @@ mod tests {
         pace.begin(Trigger::Retry, 5_000);
         pace.end(Ending::Failed, 0, 5_000);
         assert_eq!(pace.wait_ms(5_000), 2_500, "the count began anew");
-        pace.note(Event::News, 6_000);
-        assert_eq!(pace.due(6_000), Some(Trigger::News));
+        pace.note(Event::Back, 6_000);
+        assert_eq!(pace.due(6_000), Some(Trigger::Retry));
+        pace.begin(Trigger::Retry, 6_000);
+        pace.end(Ending::Failed, 0, 6_000);
+        assert_eq!(pace.wait_ms(6_000), 5_000, "and that the remote is back is no reason to try it for ever");
+    }
+
+    /// The remote tells its news, and takes or brings nothing.
+    #[test]
+    fn news_that_come_after_each_failure_do_not_make_a_handheld_ask_all_the_time() {
+        for (row, quiet_ms, most) in [("it says when to come again", 60_000, 1), ("it says nothing", 0, 3)] {
+            let (mut pace, mut cycles) = (running(), 0);
+            for now_ms in 0..10_000 {
+                pace.note(Event::News, now_ms);
+                if let Some(trigger) = pace.due(now_ms) {
+                    cycles += 1;
+                    pace.begin(trigger, now_ms);
+                    pace.end(Ending::Failed, 0, now_ms);
+                    if quiet_ms > 0 {
+                        pace.stay_away(quiet_ms, now_ms);
+                    }
+                }
+            }
+            assert_eq!(cycles, most, "{row}");
+        }
+    }
+
+    #[test]
+    fn a_save_that_is_not_what_its_date_promises_is_read_again_and_not_asked_about_for_ever() {
+        let mut pace = running();
+        pace.end(Ending::Busy, 0, 0);
+        assert_eq!(pace.due(2_500), Some(Trigger::Changed));
+        pace.begin(Trigger::Changed, 2_500);
+        pace.end(Ending::Busy, 0, 2_500);
+        assert_eq!((pace.due(7_499), pace.due(7_500)), (None, Some(Trigger::Full)));
     }
 
     #[test]
@@ -404,7 +468,7 @@ mod tests {
     }
 
     #[test]
-    fn a_save_of_the_quiet_time_is_stored_when_that_is_over_or_the_remote_is_heard_of() {
+    fn a_save_of_the_quiet_time_is_stored_when_that_is_over() {
         let mut pace = running();
         pace.end(Ending::Failed, 0, 0);
         pace.stay_away(60_000, 0);
@@ -412,14 +476,11 @@ mod tests {
         pace.note_game(true, 10_000);
         pace.note_game(false, 25_000);
         assert_eq!((pace.due(62_499), pace.wait_ms(62_499)), (None, 1));
-        let mut heard = pace.clone();
+        pace.note(Event::Back, 20_000);
+        assert_eq!(pace.due(62_499), None, "that it is back is no leave");
         pace.begin(Trigger::Retry, 62_500);
         pace.end(Ending::Done, 0, 62_500);
         assert_eq!(pace.due(1_000_000), None, "one cycle is for both");
-        heard.note(Event::News, 20_000);
-        heard.begin(Trigger::News, 20_000);
-        heard.end(Ending::Done, 0, 20_000);
-        assert_eq!(heard.due(1_000_000), None, "so is this one");
     }
 
     /// A server ends at once for all of them, and says nothing or when to come again.
@@ -457,7 +518,9 @@ mod tests {
         assert_eq!(pauses[9], 150_000);
         assert_eq!(hearing.pause_ms(600_000, 0), 674_999);
         assert_eq!(Hearing::default().pause_ms(600_000, 0), 601_000);
-        hearing.answered();
+        assert_eq!((hearing.answered(false), hearing.answered(false)), (true, false), "it is back once");
+        assert!(hearing.pause_ms(0, 0) > 100_000, "a remote that flickers is asked less and less");
+        assert!(hearing.answered(true));
         assert_eq!(hearing.pause_ms(0, 0), 1_000);
     }
 

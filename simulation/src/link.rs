@@ -100,13 +100,24 @@ pub enum Meanwhile {
     },
 }
 
+/// A server that fails for long.
+#[derive(Clone, Copy, Debug)]
+pub struct Down {
+    /// What befalls every call.
+    pub fault: Fault,
+    /// What its `Retry-After` says, in seconds.
+    pub says_s: u64,
+    /// It tells what is new all the same.
+    pub lists: bool,
+}
+
 /// What is to happen at one call of a cycle.
 #[derive(Clone, Debug, Default)]
 pub struct Weather {
     /// At which call, and what: it strikes the first one from there on that it can befall, be it in a later cycle.
     pub fault: Option<(usize, Fault)>,
-    /// Nothing gets through until this ends: what befalls every call, and what its `Retry-After` says, in seconds.
-    pub down: Option<(Fault, u64)>,
+    /// Until this ends nothing gets through, or nothing but questions for what is new.
+    pub down: Option<Down>,
     /// At which call, and what, before the server sees it.
     pub meanwhile: Option<(usize, Meanwhile)>,
     /// Calls so far in this cycle.
@@ -154,6 +165,15 @@ fn failed(refusal: Refusal) -> Error {
 impl Link {
     /// A call begins: what happens meanwhile happens; the fault of this call, if it has one.
     pub(crate) fn begin(&self, stores: bool) -> Option<Fault> {
+        self.begins(stores, false)
+    }
+
+    /// The same of a question for what is new.
+    pub(crate) fn begin_list(&self) -> Option<Fault> {
+        self.begins(false, true)
+    }
+
+    fn begins(&self, stores: bool, lists: bool) -> Option<Fault> {
         let (fault, meanwhile) = {
             let mut weather = self.weather.get();
             let call = weather.calls;
@@ -161,7 +181,8 @@ impl Link {
             // As `remote::http` forgets it.
             weather.retry_after_s = None;
             let fault = weather.fault.take_if(|(at, fault)| *at <= call && (stores || fault.befalls_all()));
-            let fault = weather.down.map_or_else(|| fault.map(|(_, fault)| fault), |(down, _)| Some(down));
+            let down = weather.down.filter(|down| !(lists && down.lists)).map(|down| down.fault);
+            let fault = down.or(fault.map(|(_, fault)| fault));
             let meanwhile = weather.meanwhile.take_if(|(at, _)| *at == call).map(|(_, act)| act);
             (fault, meanwhile)
         };
@@ -232,7 +253,7 @@ impl Link {
             _ => return Ok(()),
         };
         let mut weather = self.weather.get();
-        weather.retry_after_s = retry_after_s.map(|says| weather.down.map_or(says, |(_, says)| says));
+        weather.retry_after_s = retry_after_s.map(|says| weather.down.map_or(says, |down| down.says_s));
         drop(weather);
         Err(Error::new(Kind::Offline, "the server refused", code.title()))
     }
@@ -355,7 +376,7 @@ fn flipped(bytes: Bytes) -> Bytes {
 impl Remote for Link {
     fn list(&mut self, request: &ChangesRequest) -> Result<Changes> {
         mistakes::deliver(self);
-        let fault = self.begin(false);
+        let fault = self.begin_list();
         self.is_for(["asked"].into_iter(), fault);
         self.turned_away(fault)?;
         let request = mistakes::request(self.bug(), request);

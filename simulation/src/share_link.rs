@@ -30,7 +30,7 @@ impl ShareLink {
 
 impl Remote for ShareLink {
     fn list(&mut self, request: &ChangesRequest) -> Result<Changes> {
-        let fault = self.link.begin(false);
+        let fault = self.link.begin_list();
         self.link.is_for(["asked"].into_iter(), fault);
         let fault = ShareLink::befalls(fault)?;
         let changes = self.folder.list(request)?;

@@ -31,6 +31,8 @@ pub struct CycleReport {
     pub playing: Option<String>,
     /// Why the remote could not be used, if so.
     pub failed: Option<Error>,
+    /// The remote did not tell what is new.
+    pub is_deaf: bool,
     /// The remote asked to be left alone this long, in seconds.
     pub retry_after_s: Option<u64>,
     /// The saves that are on this device.
@@ -101,7 +103,7 @@ impl CycleReport {
         self.queued.clear();
         self.left_out.clear();
         self.failed = None;
-        (self.moved, self.failing) = (false, false);
+        (self.moved, self.failing, self.is_deaf) = (false, false, false);
     }
 
     pub(super) fn scanned(&mut self, found: Found) {

@@ -1,8 +1,8 @@
 //! The long poll: a thread that asks the remote for changes and waits with it, on a connection of its own.
 //!
 //! It brings what changed and then keeps still until a cycle has taken that in and says from where to listen on. After
-//! a failure it waits, longer each time and as long as the remote asked to be left alone, and then asks once without waiting:
-//! that the remote is back is news too. Never touches the journal.
+//! a failure it waits, longer each time and as long as the remote asked to be left alone, and then asks once without
+//! waiting, to tell that the remote is back. Never touches the journal.
 
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread;
@@ -20,6 +20,16 @@ const ROUTE: Duration = Duration::from_secs(60);
 /// A poll that a proxy cut is asked for a shorter time, down to this.
 const LEAST_WAIT_S: u64 = 15;
 const STACK_BYTES: usize = 256 << 10;
+
+/// What the long poll tells.
+pub(super) enum Heard {
+    /// Changes since that cursor.
+    News(u64, Changes),
+    /// The remote can be reached again.
+    Back,
+    /// The remote did not answer.
+    Nothing,
+}
 
 /// The thread's handle.
 pub(super) struct Lister {
@@ -44,7 +54,7 @@ impl Lister {
         mut remote: Box<dyn Remote>,
         wait_s: u64,
         needs_route: bool,
-        tell: impl Fn(Result<(u64, Changes)>) + Send + 'static,
+        tell: impl Fn(Heard) + Send + 'static,
     ) -> Result<Lister> {
         let from = Arc::new((Mutex::new(None), Condvar::new()));
         let lister = Lister { from: Arc::clone(&from) };
@@ -57,7 +67,7 @@ impl Lister {
         Ok(lister)
     }
 
-    /// A cycle knows all up to here; `failed`: it could not reach the remote. A poll that is open already goes on.
+    /// A cycle knows all up to here; `failed`: it was not told what is new. A poll that is open already goes on.
     pub(super) fn listen_from(&self, since: u64, epoch: Option<Epoch>, failed: bool) {
         *lock(&self.from.0) = Some(From { since, epoch, anything: failed });
         self.from.1.notify_one();
@@ -69,13 +79,15 @@ fn listen(
     mut wait_s: u64,
     needs_route: bool,
     from: &(Mutex<Option<From>>, Condvar),
-    tell: &impl Fn(Result<(u64, Changes)>),
+    tell: &impl Fn(Heard),
 ) {
     let mut hearing = Hearing::default();
     loop {
         let at = await_order(from);
+        let mut is_back = false;
         while needs_route && !network::has_route() {
             thread::sleep(ROUTE);
+            is_back = true;
         }
         let asked = Instant::now();
         let request = ChangesRequest {
@@ -87,14 +99,16 @@ fn listen(
         };
         match remote.list(&request) {
             Ok(changes) => {
-                hearing.answered();
+                if hearing.answered(!at.anything) || is_back {
+                    tell(Heard::Back);
+                }
                 let silence = changes.saves.is_empty() && !changes.reset && changes.cursor == at.since;
-                if silence && !at.anything {
-                    reorder(from, at);
+                if silence {
+                    reorder(from, From { anything: false, ..at });
                 } else {
                     // The cycle that takes this in orders anew; what was ordered before it is out of date.
                     lock(&from.0).take();
-                    tell(Ok((at.since, changes)));
+                    tell(Heard::News(at.since, changes));
                 }
             }
             Err(error) => {
@@ -102,7 +116,7 @@ fn listen(
                 if error.kind == Kind::Offline && asked.elapsed().as_secs() >= (wait_s / 2).max(1) {
                     wait_s = (wait_s / 2).max(LEAST_WAIT_S);
                 }
-                tell(Err(error));
+                tell(Heard::Nothing);
                 let chance = asked.elapsed().subsec_nanos();
                 let quiet_ms = remote.heard().retry_after_s.unwrap_or(0).saturating_mul(1_000);
                 thread::sleep(Duration::from_millis(hearing.pause_ms(quiet_ms, chance)));

@@ -332,6 +332,39 @@ fn a_request_that_comes_again_an_hour_later_changes_nothing() {
     tell("network", "every request sent again, rounds later", recorded.len(), began);
 }
 
+/// What is new can be asked, and what is asked next fails: each failure once led to the next question at once, 300 a second.
+#[test]
+fn a_daemon_whose_stores_or_downloads_fail_does_not_ask_all_the_time() {
+    let began = Instant::now();
+    let (watched_s, busy) = (short_or_long(3, 10), "<html>busy</html>");
+    let asks_to_wait = answer("503 Service Unavailable", "Retry-After: 5\r\n", "text/html", busy);
+    let rows = [
+        ("POST /api/v1/versions", asks_to_wait.clone()),
+        ("POST /api/v1/versions", answer("500 Internal Server Error", "", "text/html", busy)),
+        ("POST /api/v1/content", asks_to_wait),
+    ];
+    let mut asked = 0;
+    for (line, reply) in rows {
+        let mut world = World::new();
+        world.play();
+        world.proxy.set(Fault::On(line, What::Instead(reply)));
+        let daemon = world.a.daemon();
+        wait_for("it was struck", 60, || world.proxy.hit().then_some(()));
+        let before = world.proxy.requests();
+        std::thread::sleep(Duration::from_secs(watched_s));
+        let requests = world.proxy.requests() - before;
+        // The long poll is asked, and then a question and a store at each retry: after 2.5 s at the least, after 7.5, after 17.5.
+        assert!(requests <= 7, "{line}: {requests} requests in {watched_s} s");
+        asked += requests;
+        world.proxy.set(Fault::None);
+        wait_for("it goes on when the server is well", 120, || world.has_all().then_some(()));
+        drop(daemon);
+        world.heal();
+        world.judge(line);
+    }
+    tell("network", "a daemon whose stores or downloads fail", asked, began);
+}
+
 #[test]
 fn a_daemon_before_a_broken_server_is_patient_and_then_stores_at_once() {
     let began = Instant::now();

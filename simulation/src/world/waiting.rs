@@ -8,6 +8,7 @@
 //! Judged: how often each asks, that it leaves a server alone that asked for it, that all it had to do is done soon after the
 //! trouble ends, and that it is quiet for a day. Chance is of a dice of its own: no other draw moves.
 
+use std::collections::BTreeSet;
 use std::fmt::Write as _;
 use std::hash::Hash as _;
 
@@ -17,7 +18,7 @@ use retrosync_protocol::{ChangesRequest, Epoch};
 use super::World;
 use crate::bug::Bug;
 use crate::dice::Dice;
-use crate::link::Weather;
+use crate::link::{Down, Weather};
 use crate::server::name;
 use crate::story::{Event, Fault, Mishap, SAVES};
 
@@ -32,11 +33,11 @@ const BACK_MS: u64 = 15 * MINUTE_MS;
 const FEW_CYCLES_MS: u64 = 5 * MINUTE_MS;
 /// Cycles of one device that fail, in the first hour that nothing gets through and in each later one: the pauses double from 5 s to
 /// 15 min and are half as long by chance. What is played meanwhile brings a few more.
-const FAILING_CYCLES: (usize, usize) = (16, 9);
+const FAILING_CYCLES: (usize, usize) = (16, 10);
 /// The same of its long poll: 2 s to 5 min.
 const FAILING_POLLS: (usize, usize) = (32, 25);
 /// Requests of one device in any hour, all in all.
-const MOST_IN_AN_HOUR: usize = 48;
+const MOST_IN_AN_HOUR: usize = 64;
 /// Requests of one device on a day on which nothing happens, without those of a long poll that only waits.
 const MOST_ON_A_DAY: usize = 8;
 
@@ -57,7 +58,8 @@ struct Waiter {
     asked_ms: Vec<u64>,
     unheard_ms: Vec<u64>,
     /// What its first cycle meets.
-    trouble: Option<(Option<(usize, Fault)>, Option<Mishap>)>,
+    fault: Option<(usize, Fault)>,
+    mishap: Option<Mishap>,
     /// The server asked it, and its long poll, to keep away until then.
     quiet_until_ms: u64,
     unheard_until_ms: u64,
@@ -120,7 +122,8 @@ impl World {
             lives: self.devices[device].lives,
             asked_ms: Vec::new(),
             unheard_ms: Vec::new(),
-            trouble: Some((fault, mishap)),
+            fault,
+            mishap,
             quiet_until_ms: 0,
             unheard_until_ms: 0,
             rests: false,
@@ -145,10 +148,11 @@ impl Vigil<'_> {
     fn is_down(&mut self) -> Result<u64, String> {
         let fault = [Fault::Unreachable, Fault::Failing, Fault::Busy][self.dice.below(3)];
         let says_s = [30, 300, 1_800, 100_000][self.dice.below(4)];
+        let down = Down { fault, says_s, lists: self.dice.one_in(2) };
         let (began_ms, lasts_ms) = (self.now_ms(), (1 + self.dice.below(4 * 60) as u64) * MINUTE_MS);
-        self.say(&format!("nothing gets through for {} min: {fault:?}, {says_s} s", lasts_ms / MINUTE_MS));
+        self.say(&format!("for {} min: {down:?}", lasts_ms / MINUTE_MS));
         for device in &self.world.devices {
-            device.weather.get().down = Some((fault, says_s));
+            device.weather.get().down = Some(down);
         }
         let (device, save) = (self.dice.below(self.waiters.len()), self.dice.below(SAVES));
         self.play(began_ms + lasts_ms / 2)?;
@@ -164,10 +168,12 @@ impl Vigil<'_> {
             for (asked_ms, most) in [(&waiter.asked_ms, FAILING_CYCLES), (&waiter.unheard_ms, FAILING_POLLS)]
             {
                 for hour in 0..=lasts_ms / HOUR_MS {
-                    let most = if hour == 0 { most.0 } else { most.1 };
+                    // Where only stores fail, the first of them does later.
+                    let most = if hour == 0 || down.lists { most.0 } else { most.1 };
                     let hour_ms = began_ms + hour * HOUR_MS;
-                    let count =
-                        asked_ms.iter().filter(|at| (hour_ms..hour_ms + HOUR_MS).contains(at)).count();
+                    let of_it = asked_ms.iter().filter(|at| (hour_ms..hour_ms + HOUR_MS).contains(at));
+                    // A cycle makes up to three requests in its moment.
+                    let count = of_it.collect::<BTreeSet<_>>().len();
                     if count > most {
                         let name = name(number);
                         return Err(format!("{name}: asks {count} times in an hour in which nobody answers"));
@@ -216,7 +222,7 @@ impl Vigil<'_> {
     fn cycle(&mut self, device: usize, trigger: Trigger, now_ms: u64) -> Result<(), String> {
         let waiter = &mut self.waiters[device];
         let world = &mut *self.world;
-        let (fault, mishap) = waiter.trouble.take().unwrap_or_default();
+        let (fault, mishap) = (waiter.fault.take(), waiter.mishap.take());
         let down = world.devices[device].weather.get().down;
         if down.is_some() && now_ms < waiter.quiet_until_ms && trigger != Trigger::Full {
             return Err(format!("{}: asks a server that asked to be left alone", name(device)));
@@ -276,7 +282,7 @@ impl Vigil<'_> {
             let base = parts.journal.base();
             (base.cursor, base.epoch.clone())
         });
-        waiter.listen_from(base.unwrap_or_default(), report.failed.is_some(), now_ms);
+        waiter.listen_from(base.unwrap_or_default(), report.is_deaf, now_ms);
         world.devices[device].current &= !matches!(waiter.poll, Poll::Never);
         if report.failed.is_none() && report.halts.is_empty() {
             world.judge_contact(device)?;
@@ -288,7 +294,7 @@ impl Vigil<'_> {
     fn listens(&mut self, device: usize, now_ms: u64) -> Result<(), String> {
         let world = &mut *self.world;
         let waiter = &mut self.waiters[device];
-        let is_down = world.devices[device].weather.get().down.is_some();
+        let is_down = world.devices[device].weather.get().down.is_some_and(|down| !down.lists);
         let revision = world.server.get().revision();
         let (from, anything) = match &waiter.poll {
             Poll::Asks { at_ms, from, anything } if *at_ms <= now_ms => (from.clone(), *anything),
@@ -302,10 +308,12 @@ impl Vigil<'_> {
         });
         match heard {
             Some((Ok(changes), _)) => {
-                waiter.hearing.answered();
                 waiter.asked_ms.push(now_ms);
+                if waiter.hearing.answered(!anything) {
+                    waiter.pace.note(Happens::Back, now_ms);
+                }
                 let is_silent = changes.saves.is_empty() && !changes.reset && changes.cursor == request.since;
-                if is_silent && !anything {
+                if is_silent {
                     waiter.poll = Poll::Open { from, revision };
                 } else {
                     waiter.poll = Poll::Still;
