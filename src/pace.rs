@@ -90,6 +90,8 @@ pub struct Pace {
     news: bool,
     retry_at_ms: Option<u64>,
     failures: u32,
+    /// How many cycles in a row found a save that was changing.
+    busy: u32,
     full_at_ms: u64,
     look_at_ms: Option<u64>,
     game_ended: bool,
@@ -108,6 +110,7 @@ impl Pace {
             news: false,
             retry_at_ms: None,
             failures: 0,
+            busy: 0,
             full_at_ms: now_ms,
             look_at_ms: None,
             game_ended: false,
@@ -194,12 +197,18 @@ impl Pace {
     pub fn end(&mut self, ending: Ending, random: u32, now_ms: u64) {
         match ending {
             Ending::Done => self.calm(),
-            Ending::Busy if self.failures == 0 => {
-                self.failures = 1;
-                self.note(Event::Changed, now_ms);
+            Ending::Busy => {
+                let times = self.busy;
+                self.calm();
+                self.busy = times.saturating_add(1);
+                if times == 0 {
+                    self.note(Event::Changed, now_ms);
+                } else {
+                    // Again: bytes may not be what their date and size promise. All are read.
+                    let at = now_ms + back_off_ms(&self.times, times, random);
+                    self.full_at_ms = self.full_at_ms.min(at);
+                }
             }
-            // Again: bytes may not be what their date and size promise. All are read.
-            Ending::Busy => self.full_at_ms = self.full_at_ms.min(now_ms + self.pause_ms(random)),
             Ending::Failed => {
                 let pause_ms = self.pause_ms(random);
                 self.retry_at_ms = Some(now_ms + pause_ms);
@@ -217,7 +226,7 @@ impl Pace {
 
     /// Whatever failed is over.
     fn calm(&mut self) {
-        (self.failures, self.quiet_until_ms, self.news_from_ms) = (0, 0, 0);
+        (self.failures, self.busy, self.quiet_until_ms, self.news_from_ms) = (0, 0, 0, 0);
     }
 
     /// The remote asked to be left alone this long: no retry before, nor for news, a file that changes

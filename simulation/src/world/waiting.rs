@@ -36,6 +36,8 @@ const FEW_CYCLES_MS: u64 = 5 * MINUTE_MS;
 const FAILING_CYCLES: (usize, usize) = (16, 10);
 /// The same of its long poll: 2 s to 5 min.
 const FAILING_POLLS: (usize, usize) = (32, 25);
+/// Where what is new can be asked, the stores may begin to fail at any time, after a save has waited until it was a minute old.
+const LOOKS: usize = 8;
 /// Requests of one device in any hour, all in all.
 const MOST_IN_AN_HOUR: usize = 64;
 /// Requests of one device on a day on which nothing happens, without those of a long poll that only waits.
@@ -168,8 +170,11 @@ impl Vigil<'_> {
             for (asked_ms, most) in [(&waiter.asked_ms, FAILING_CYCLES), (&waiter.unheard_ms, FAILING_POLLS)]
             {
                 for hour in 0..=lasts_ms / HOUR_MS {
-                    // Where only stores fail, the first of them does later.
-                    let most = if hour == 0 || down.lists { most.0 } else { most.1 };
+                    let most = match hour {
+                        _ if down.lists => most.0 + LOOKS,
+                        0 => most.0,
+                        _ => most.1,
+                    };
                     let hour_ms = began_ms + hour * HOUR_MS;
                     let of_it = asked_ms.iter().filter(|at| (hour_ms..hour_ms + HOUR_MS).contains(at));
                     // A cycle makes up to three requests in its moment.
@@ -308,11 +313,14 @@ impl Vigil<'_> {
         });
         match heard {
             Some((Ok(changes), _)) => {
-                waiter.asked_ms.push(now_ms);
                 if waiter.hearing.answered(!anything) {
                     waiter.pace.note(Happens::Back, now_ms);
                 }
                 let is_silent = changes.saves.is_empty() && !changes.reset && changes.cursor == request.since;
+                // Asked by the clock of this file, an open poll is none more.
+                if anything || !is_silent {
+                    waiter.asked_ms.push(now_ms);
+                }
                 if is_silent {
                     waiter.poll = Poll::Open { from, revision };
                 } else {
