@@ -247,6 +247,8 @@ fn restore_kept(parts: &mut Parts, save: &SaveId, root: usize, number: u64) -> R
     let disk = card.ok_or_else(|| Error::new(Kind::Busy, doing(), "its card is not there"))?;
     let staged = disk.stage(&entry.content, &mut formats::payload(save, kept))?.written(as_new);
     disk.replace(&place.path, save, expects.as_ref(), staged, &mut guard)?;
+    // What a person put here replaces what it was put over, doubted or not.
+    parts.journal.record(Entry::Aside { save: save.clone(), digest: None })?;
     Ok(settle_kept(parts, save, entry.content, None))
 }
 

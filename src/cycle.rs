@@ -27,12 +27,12 @@ use crate::machine;
 use crate::naming::Naming;
 use crate::pace::Trigger;
 use crate::plan::{ConflictPolicy, Halt, Plan, Policy, Question, Step, plan};
-use crate::playing::{Signs, boot_ms};
+use crate::playing::{Game, Signs, boot_ms};
 use crate::profile::{Profile, Site};
 use crate::remote::Remote;
 use crate::scan::{Found, Request as ScanRequest, Sweep};
 use crate::selection::Selection;
-use crate::snapshot::{Base, Doubt, Local, RootState};
+use crate::snapshot::{Base, Doubt, Local, NOTHING_STORED, RootState};
 use crate::volume::Volume;
 
 pub use memory::Memory;
@@ -208,6 +208,7 @@ fn round(parts: &mut Parts, request: &mut Request, report: &mut CycleReport) -> 
     if policy.accept_mass_change {
         accept_what_is_gone(parts, &found.local, &plan)?;
     }
+    note_doubted(parts, &plan, &playing.games, policy.frozen.is_some())?;
     parts.memory.forget_ended_games(&found, parts.journal.base(), policy.frozen.is_some());
     report.scanned(found);
     if report.failed.is_none() && plan.steps.iter().any(|step| !matches!(step, Step::Settle { .. })) {
@@ -325,8 +326,23 @@ fn accept_what_is_gone(parts: &mut Parts, local: &Local, plan: &Plan) -> Result<
         }
         _ => None,
     });
-    let empty = empty.map(|(save, found)| Entry::Aside { save: save.clone(), digest: found.content.digest });
+    let empty =
+        empty.map(|(save, found)| Entry::Aside { save: save.clone(), digest: Some(found.content.digest) });
     gone.into_iter().chain(empty).try_for_each(|entry| parts.journal.record(entry))
+}
+
+/// Doubted bytes that no game can be writing are what the next game loads, or what the running one has loaded: the base is told,
+/// stored or not, for what comes out of it does not descend from the base.
+fn note_doubted(parts: &mut Parts, plan: &Plan, games: &[Game], plays: bool) -> Result<()> {
+    let started = games.iter().map(|game| game.started_boot_ms).min();
+    for question in &plan.questions {
+        let Question::Suspect { save, place, .. } = question else { continue };
+        let is_new = parts.journal.base().saves.get(save).is_some_and(|entry| entry.aside.is_none());
+        if is_new && (!plays || parts.memory.lay_before(place, started)) {
+            parts.journal.record(Entry::Aside { save: save.clone(), digest: Some(NOTHING_STORED) })?;
+        }
+    }
+    Ok(())
 }
 
 /// Does the steps: what is settled, then all uploads, then all downloads; for a game that waits, its downloads before the

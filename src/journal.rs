@@ -32,12 +32,14 @@ pub enum Entry {
         /// What they agree on.
         entry: BaseEntry,
     },
-    /// Doubted bytes were stored aside: not again. Without a base entry, nothing to remember it by: a no-op.
+    /// Doubted bytes lie here, for a game to load, or were stored aside: not again. Without a base entry, nothing to remember
+    /// it by: a no-op.
     Aside {
         /// Which save.
         save: SaveId,
-        /// The doubted content.
-        digest: Digest,
+        /// The doubted content, or [`NOTHING_STORED`](crate::snapshot::NOTHING_STORED); none once a person has put something else
+        /// in its place.
+        digest: Option<Digest>,
     },
     /// The same bytes under another stamp: they need not be hashed again.
     Restamped {
@@ -314,7 +316,7 @@ impl State {
                 .base
                 .saves
                 .get_mut(save)
-                .is_some_and(|entry| entry.aside.replace(*digest) != Some(*digest)),
+                .is_some_and(|entry| std::mem::replace(&mut entry.aside, *digest) != *digest),
             Entry::Restamped { save, place, stamp } => self.base.saves.get_mut(save).is_some_and(|entry| {
                 let news = entry.place != *place || entry.stamp != *stamp;
                 (entry.place, entry.stamp) = (place.clone(), *stamp);

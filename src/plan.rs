@@ -5,12 +5,13 @@
 //! ```text
 //! L present ─┬─ a head has L's digest ............ settle: base = that head (heals lost replies, lost state); upload again
 //!            │                                     if the remote lost the bytes: it is that head's content, no new version
-//!            ├─ L doubted (and L ≠ B) ............ store aside as suspect, once; ask. Blank and B unknown: download the one
-//!            │                                     head; without one it is a game that was never saved: nothing
+//!            ├─ L doubted (and L ≠ B) ............ store aside as suspect, once, when no game runs; ask. Blank and B unknown:
+//!            │                                     download the one head; without one it is a game that was never saved: nothing
 //!            ├─ B known ─┬─ L = B ─┬─ one head ... download (expects L)
 //!            │           │         ├─ tombstone .. retire: to the attic (expects L)
 //!            │           │         └─ several .... a question; L stays
-//!            │           └─ L ≠ B ................ upload, parents = heads that equal B, else B: a branch if the head moved
+//!            │           └─ L ≠ B ................ upload, parents = heads that equal B, else B: a branch if the head moved.
+//!            │                                     Where doubted bytes lay that a game may have loaded: as "else" below
 //!            └─ B unknown ┬─ no head ............. upload without parents
 //!                         ├─ H ─┬─ one head ...... download (expects L; the bytes are in the history)
 //!                         │     └─ else .......... a question; L stays
@@ -20,6 +21,12 @@
 //!            └─ else ............................. nothing. Absence deletes nothing, anywhere
 //! L unread, or its root offline .................. nothing
 //! ```
+//!
+//! A game that was started over doubted bytes loaded those, not B: what it writes does not descend from B. It is offered without
+//! parents, as a branch, unless it is a content of A that somebody put back. That doubted bytes lay there is the base's to
+//! remember (`aside`): from when they are seen while no game can be writing them, until both sides are equal again: the good
+//! bytes are back, a person has answered, or what was begun over them is stored. What a game does to its own save while it runs,
+//! empties it and writes it anew, is nothing of that.
 //!
 //! Then the guards: a root that looks emptied, or a round that would replace most of a device, halts and asks.
 //! Never looks at a clock; never sees a file.
@@ -97,6 +104,8 @@ pub fn plan(base: &Base, local: &Local, listing: &Listing, policy: &Policy) -> P
         match step {
             Step::Settle { .. } => true,
             _ if step.writes_here() => !plays && !policy.fresh.contains(step.save()),
+            // It may be half of what the game is writing.
+            Step::Upload { doubt: Some(_), .. } => !plays,
             _ => !(plays && policy.rests),
         }
     });
@@ -146,15 +155,16 @@ impl Decision<'_> {
         }
         match agreed {
             Some(_) if !changed => self.moved(found, heads, plan),
-            Some(entry) => plan.steps.push(self.upload(found, parents_of_edit(entry, heads), None)),
+            Some(entry) => plan.steps.push(self.upload(found, parents_of_edit(found, entry, heads), None)),
             None => self.unknown(found, entry, heads, plan),
         }
     }
 
     /// L = R.
     fn settle(&self, found: &LocalSave, head: &Head, agreed: Option<&BaseEntry>) -> Option<Step> {
-        let stands = agreed
-            .is_some_and(|b| b.version == head.version && b.stamp == found.stamp && b.place == found.place);
+        let stands = agreed.is_some_and(|b| {
+            b.version == head.version && b.stamp == found.stamp && b.place == found.place && b.aside.is_none()
+        });
         (!stands).then(|| Step::Settle {
             save: self.save.clone(),
             place: found.place.clone(),
@@ -211,7 +221,11 @@ impl Decision<'_> {
                 let parents = sorted(parents.map(|h| h.version));
                 match self.doubt(found, entry).filter(|_| !parents.is_empty()) {
                     Some(doubt) => self.doubted(found, doubt, entry, heads, plan),
-                    None => plan.steps.push(self.upload(found, parents, None)),
+                    None => {
+                        let anew = entry.filter(|entry| is_begun_anew(found, entry));
+                        let parents = anew.map_or(parents, |entry| parents_of_edit(found, entry, heads));
+                        plan.steps.push(self.upload(found, parents, None));
+                    }
                 }
             }
         }
@@ -328,16 +342,25 @@ fn one_of(heads: &[Head]) -> &[Head] {
     if are_twins { heads.get(..1).unwrap_or_default() } else { heads }
 }
 
-/// The true parents of bytes that descend from `entry`: all heads that equal it, so that twins join; a tombstone of it,
-/// for an edit beats a delete; else the entry itself, which makes a branch.
-fn parents_of_edit(entry: &BaseEntry, heads: &[Head]) -> Vec<VersionId> {
-    let twins = heads.iter().filter(|h| {
-        h.version == entry.version
-            || h.content.map(|c| c.digest) == entry.content.map(|c| c.digest)
-            || h.content.is_none()
+/// Doubted bytes lay here and a game loaded them: what it wrote does not descend from `entry`. What did already was put back.
+fn is_begun_anew(found: &LocalSave, entry: &BaseEntry) -> bool {
+    let digest = found.content.digest;
+    let is_older = entry.content.map(|c| c.digest) == Some(digest) || entry.ancestors.contains(&digest);
+    entry.aside.is_some() && !is_older
+}
+
+/// The true parents of bytes that differ from `entry`: all heads that equal it, so that twins join; a tombstone of it,
+/// for an edit beats a delete; else the entry itself, which makes a branch. Of bytes that were begun anew, a tombstone only.
+fn parents_of_edit(found: &LocalSave, entry: &BaseEntry, heads: &[Head]) -> Vec<VersionId> {
+    let anew = is_begun_anew(found, entry);
+    let twins = heads.iter().filter(|h| match h.content {
+        Some(content) => {
+            !anew && (h.version == entry.version || entry.content.map(|c| c.digest) == Some(content.digest))
+        }
+        None => true,
     });
     let mut parents = sorted(twins.map(|h| h.version));
-    if parents.is_empty() {
+    if parents.is_empty() && !anew {
         parents.push(entry.version);
     }
     parents

@@ -3,7 +3,7 @@
 #![allow(clippy::unwrap_used, clippy::panic)]
 
 use super::*;
-use crate::snapshot::{RootState, Stamp};
+use crate::snapshot::{NOTHING_STORED, RootState, Stamp};
 use retrosync_protocol::{Digest, Played};
 
 pub(super) fn save() -> SaveId {
@@ -271,6 +271,48 @@ fn the_table_row_by_row() {
 }
 
 #[test]
+fn what_is_begun_over_a_damaged_save_does_not_replace_the_hundred_hours() {
+    let here = |n| Some(found(n, None));
+    let blank = || Some(found(2, Some(Doubt::Blank)));
+    let damaged =
+        |trusted, ring: &[u8], aside| Some(BaseEntry { aside: Some(aside), ..entry(1, trusted, ring) });
+    let stored = content(2).digest;
+    let case = |local, base, heads: &[u8]| Case { local, base, heads: heads.to_vec(), ..Case::default() };
+    let rows: Vec<(&str, Case, &str)> = vec![
+        ("begun over zeros", case(here(3), damaged(true, &[], stored), &[1]), "upload []"),
+        ("begun over nothing", case(here(3), damaged(true, &[], NOTHING_STORED), &[1]), "upload []"),
+        ("while it was played on elsewhere", case(here(3), damaged(true, &[], stored), &[4]), "upload []"),
+        ("after a restored server", case(here(3), damaged(false, &[], stored), &[1]), "upload []"),
+        (
+            "over what was deleted elsewhere",
+            case(here(3), damaged(true, &[], stored), &[TOMB]),
+            "upload [99]",
+        ),
+        ("nobody began anything", case(blank(), damaged(true, &[], stored), &[1]), "ask: suspect"),
+        (
+            "it is damaged otherwise now",
+            case(Some(found(3, Some(Doubt::Torn))), damaged(true, &[], stored), &[1]),
+            "aside [1]; ask: suspect",
+        ),
+        ("the good bytes came back", case(here(1), damaged(true, &[], stored), &[1]), "settle 1"),
+        (
+            "and were played on elsewhere",
+            case(here(1), damaged(true, &[], stored), &[4]),
+            "download 4 over L",
+        ),
+        ("an older one was put back", case(here(5), damaged(true, &[5], stored), &[1]), "upload [1]"),
+        (
+            "it looks damaged while a game writes it",
+            Case { frozen: true, ..case(blank(), Some(entry(1, true, &[])), &[1]) },
+            "wait: aside [1]; ask: suspect",
+        ),
+    ];
+    for (row, case, expected) in rows {
+        assert_eq!(told(&case.plan()), expected, "{row}");
+    }
+}
+
+#[test]
 fn a_shrunk_save_is_set_aside_once() {
     let mut case = Case {
         local: Some(found(2, None)),
@@ -285,6 +327,8 @@ fn a_shrunk_save_is_set_aside_once() {
     assert_eq!(told(&case.plan()), "aside []; ask: suspect");
     case.base = Some(entry(1, true, &[]));
     case.base.as_mut().unwrap().aside = Some(content(2).digest);
+    assert_eq!(told(&case.plan()), "ask: suspect");
+    case.base.as_mut().unwrap().trusted = false;
     assert_eq!(told(&case.plan()), "ask: suspect");
 }
 
@@ -301,6 +345,8 @@ fn the_promises_hold_over_every_combination() {
         Some(entry(1, true, &[2])),
         Some(entry(TOMB, true, &[1])),
         Some(entry(1, false, &[2])),
+        Some(BaseEntry { aside: Some(NOTHING_STORED), ..entry(1, true, &[2]) }),
+        Some(BaseEntry { aside: Some(NOTHING_STORED), ..entry(1, false, &[2]) }),
     ];
     let heads: [&[u8]; 11] =
         [&[], &[1], &[2], &[3], &[TOMB], &[1, 2], &[2, 3], &[1, 11], &[2, 12], &[3, 13], &[1, 2, 3]];
@@ -326,7 +372,7 @@ fn the_promises_hold_over_every_combination() {
             }
         }
     }
-    assert_eq!(count, 13 * 5 * 11 * 32);
+    assert_eq!(count, 13 * 7 * 11 * 32);
 }
 
 /// What must hold in every world.
@@ -366,6 +412,15 @@ fn check(case: &Case) {
                     "a suspect moves no head: {}",
                     line()
                 );
+                let damaged = case.base.as_ref().filter(|b| b.aside.is_some() && doubt.is_none());
+                let is_older = |b: &BaseEntry| {
+                    b.content.map(|c| c.digest) == digest || digest.is_some_and(|d| b.ancestors.contains(&d))
+                };
+                if damaged.is_some_and(|b| !is_older(b))
+                    && !case.heads.iter().any(|n| head(*n).content.map(|c| c.digest) == digest)
+                {
+                    assert!(parents.iter().all(|p| *p == id(TOMB)), "begun over damage: {}", line());
+                }
                 for parent in parents {
                     let descends = case.base.as_ref().is_some_and(|b| {
                         b.version == *parent
@@ -397,7 +452,7 @@ fn check(case: &Case) {
             line()
         );
     }
-    if unchanged && agreed.is_some_and(|b| case.heads == [1] && b.version == id(1)) {
+    if unchanged && agreed.is_some_and(|b| case.heads == [1] && b.version == id(1) && b.aside.is_none()) {
         assert_eq!(plan.steps, [], "promise 9, quiet means done: {}", line());
     }
 }

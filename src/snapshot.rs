@@ -16,6 +16,9 @@ use crate::set::Set;
 /// How many earlier digests a base entry remembers.
 pub const ANCESTORS: usize = 16;
 
+/// In the place of a digest: doubted bytes that are not stored aside (yet). No content has it.
+pub const NOTHING_STORED: Digest = Digest::from_bytes([0; 32]);
+
 /// A path below a root: UTF-8, `/` between parts, no part empty, `.` or `..`. Cannot leave its root.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct RelativePath(Box<str>);
@@ -163,7 +166,8 @@ pub struct BaseEntry {
     pub ancestors: VecDeque<Digest>,
     /// False after a doubt (another epoch, another card): then only the digests count, as ancestors.
     pub trusted: bool,
-    /// The last suspect content that was stored aside, so that it is stored once.
+    /// Doubted bytes lay here that a game may have loaded: what was stored aside of them, so that it is stored once;
+    /// [`NOTHING_STORED`] until then.
     pub aside: Option<Digest>,
 }
 

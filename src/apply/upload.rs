@@ -150,7 +150,7 @@ fn take_in(
     outcome.again |= matches!(offer.step, Step::Upload { leads: true, .. });
     match offer.step {
         Step::Upload { content, doubt: Some(doubt), .. } => {
-            hands.journal.record(Entry::Aside { save: save.clone(), digest: content.digest })?;
+            hands.journal.record(Entry::Aside { save: save.clone(), digest: Some(content.digest) })?;
             log::info!("{save}: set aside as suspect: {doubt}");
             outcome.deeds.push(Deed::SetAside { save: save.clone(), doubt: *doubt });
         }

@@ -100,6 +100,13 @@ impl Memory {
         self.last_scan_boot_ms = Some(now_boot_ms);
     }
 
+    /// Lay it like this already when the games that run started, at that hour of the uptime? What has not changed since this
+    /// run began may have lain there for days.
+    pub(super) fn lay_before(&self, place: &Place, started_boot_ms: Option<u64>) -> bool {
+        let changed = self.changed.get(place);
+        changed.is_none_or(|(_, last)| started_boot_ms.is_some_and(|started| *last < started))
+    }
+
     /// Saves that changed here a moment ago.
     pub(super) fn fresh(&mut self, now_boot_ms: u64, fresh_save_s: u64) -> Set<SaveId> {
         self.last_change.retain(|_, at| now_boot_ms.saturating_sub(*at) < fresh_save_s.saturating_mul(1_000));

@@ -29,7 +29,7 @@ pub(super) enum Record {
     },
     Aside {
         save: SaveId,
-        digest: Digest,
+        digest: Option<Digest>,
     },
     Restamped {
         save: SaveId,
@@ -87,7 +87,7 @@ impl Line {
                 trusted: self.trusted?,
                 aside: self.aside,
             },
-            "aside" => Record::Aside { save: self.save?, digest: self.digest? },
+            "aside" => Record::Aside { save: self.save?, digest: self.digest },
             "restamped" => Record::Restamped { save: self.save?, place: self.place?, stamp: self.stamp? },
             "loaded" => Record::Loaded { save: self.save?, before: self.before },
             "forgotten" => Record::Forgotten { save: self.save? },
