@@ -22,6 +22,10 @@ impl Ground for Server {
     fn device(&mut self, name: &str, _: &WriterId) -> Box<dyn Remote> {
         Box::new(pair(self, &self.url(), name).0)
     }
+
+    fn devices_delete(&self) -> bool {
+        false
+    }
 }
 
 suite! { Server::start() }

@@ -126,7 +126,7 @@ impl Access {
             options,
             passwords: Passwords::default(),
             answered: watch::Sender::new(0),
-            // README 3: five wrong codes a minute from one address, or 20 in all.
+            // README 3: five wrong codes a minute from one address, or 20 in all of its kind.
             code_tries: Tries::new(5, 20),
             code_misuses: Misuses::default(),
             login_tries: Tries::new(10, 100),

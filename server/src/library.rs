@@ -57,6 +57,18 @@ pub struct Asker {
     pub writer: WriterId,
 }
 
+impl Asker {
+    /// A deletion is an act of a person at the dashboard: with the token of a card that was lost nobody takes a save off the
+    /// other devices.
+    fn may_delete(&self) -> Answer<()> {
+        match self.device {
+            None => Ok(()),
+            Some(_) => Err(Refusal::new(Code::AccessDenied, "a device may not delete a save")
+                .help("delete it on the dashboard; the file on the card is the player's own")),
+        }
+    }
+}
+
 /// How long the log of what happened is kept.
 const EVENTS_S: i64 = 365 * 24 * 3600;
 

@@ -82,7 +82,7 @@ impl Proxies {
     }
 
     /// Whose request it is that came over a connection from `peer`.
-    pub(crate) fn client(&self, peer: IpAddr, headers: &HeaderMap) -> IpAddr {
+    pub fn client(&self, peer: IpAddr, headers: &HeaderMap) -> IpAddr {
         if !self.knows(peer) {
             return peer;
         }

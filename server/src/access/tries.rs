@@ -33,7 +33,8 @@ pub(super) struct Tries {
 #[derive(Default)]
 struct Counts {
     of_one: HashMap<IpAddr, Minute>,
-    in_all: Minute,
+    /// From elsewhere, and from the local network: strangers must not keep who is at home from pairing.
+    in_all: [Minute; 2],
     /// What was guessed from where, and when last.
     guessed: HashMap<(IpAddr, String), i64>,
 }
@@ -81,7 +82,7 @@ impl Tries {
         }
         // Who is stopped does not count in all: one noisy neighbour must not stop everybody else.
         let one = counts.of_one.entry(network(from)).or_default().count(self.most_of_one, now_unix_s);
-        if one && counts.in_all.count(self.most_in_all, now_unix_s) {
+        if one && counts.in_all[usize::from(is_local(from))].count(self.most_in_all, now_unix_s) {
             return Ok(());
         }
         self.refused.fetch_add(1, Ordering::Relaxed);
@@ -121,6 +122,7 @@ impl Tries {
     pub(super) fn forgive(&self, from: IpAddr, now_unix_s: i64) {
         let mut counts = self.counts.lock().unwrap_or_else(PoisonError::into_inner);
         let Counts { of_one, in_all, .. } = &mut *counts;
+        let in_all = &mut in_all[usize::from(is_local(from))];
         for minute in of_one.get_mut(&network(from)).into_iter().chain([in_all]) {
             if !minute.is_over(now_unix_s) {
                 minute.tries = minute.tries.saturating_sub(1);
@@ -146,6 +148,14 @@ impl Misuses {
     pub(super) fn is_void(&self, code: &UserCode) -> bool {
         let counts = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         counts.get(code).is_some_and(|count| *count >= MOST_MISUSES)
+    }
+}
+
+/// An address that the internet does not carry.
+fn is_local(address: IpAddr) -> bool {
+    match address.to_canonical() {
+        IpAddr::V4(v4) => v4.is_private() || v4.is_loopback() || v4.is_link_local(),
+        IpAddr::V6(v6) => v6.is_unique_local() || v6.is_loopback() || v6.is_unicast_link_local(),
     }
 }
 
@@ -183,6 +193,22 @@ mod tests {
             assert!(tries.count(IpAddr::from([10, 0, 0, host]), 100).is_ok());
         }
         assert!(tries.count(IpAddr::from([10, 0, 1, 1]), 100).is_err());
+    }
+
+    #[test]
+    fn strangers_that_flood_keep_nobody_at_home_from_pairing() {
+        let tries = Tries::new(5, 20);
+        let stranger = |host: u16| IpAddr::from([0x2001, 0xdb8, 0, host, 0, 0, 0, 1]);
+        (0..20).for_each(|host| tries.count(stranger(host), 100).unwrap());
+        assert!(tries.count(stranger(20), 100).is_err());
+        assert!(tries.count(IpAddr::from([203, 0, 113, 9]), 100).is_err(), "from anywhere outside");
+        for home in
+            ["192.168.1.5", "10.0.0.5", "172.20.0.5", "127.0.0.1", "169.254.3.3", "fd00::5", "fe80::5", "::1"]
+        {
+            assert!(tries.count(home.parse().unwrap(), 100).is_ok(), "{home}");
+        }
+        assert!(tries.count("::ffff:192.168.1.6".parse().unwrap(), 100).is_ok());
+        assert!(tries.count("::ffff:203.0.113.10".parse().unwrap(), 100).is_err());
     }
 
     #[test]

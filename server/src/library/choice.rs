@@ -65,10 +65,10 @@ impl Library {
         self.choose(asker, request, how, &asked, now_unix_s).await
     }
 
-    /// `POST /saves/retire`: a tombstone over all heads. Every version stays.
+    /// `POST /saves/retire`: a tombstone over all heads. Every version stays. Only for a person, never for a device.
     ///
     /// # Errors
-    /// As [`Library::restore`].
+    /// As [`Library::restore`]; `access_denied` to a device.
     pub async fn retire(
         &self,
         asker: &Asker,
@@ -76,6 +76,7 @@ impl Library {
         operation: Operation,
         now_unix_s: i64,
     ) -> Answer<ChoiceReply> {
+        asker.may_delete()?;
         let asked = Asked::new(asker, operation, "retire", request)?;
         let how = How { verb: "deleted", keep: None, both: false };
         self.choose(asker, request, how, &asked, now_unix_s).await

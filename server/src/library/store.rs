@@ -66,7 +66,8 @@ impl Batch {
             return Err(Refusal::new(Code::Malformed, format!("the record of `{}`: {fault}", version.save)));
         }
         match (version.content, body) {
-            (_, None) => Ok(None),
+            (None, None) => self.asker.may_delete().map(|()| None),
+            (Some(_), None) => Ok(None),
             (None, Some(_)) => Err(Refusal::new(Code::Malformed, "a tombstone has no body")),
             (Some(_), Some(bytes)) if bytes.len() as u64 > INLINE_LIMIT_BYTES => {
                 Err(Refusal::new(Code::TooLarge, "a body in a frame is at most 1 MiB")

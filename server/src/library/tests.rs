@@ -67,6 +67,11 @@ impl World {
         }
     }
 
+    /// The user on the dashboard.
+    fn person(&self) -> Asker {
+        Asker { device: None, ..self.device(8) }
+    }
+
     fn stranger(&self) -> Asker {
         Asker { user: self.bob, user_name: "bob".into(), ..self.device(9) }
     }

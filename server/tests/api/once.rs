@@ -84,14 +84,14 @@ fn the_same_change_sent_many_times_at_once_happens_once() {
     assert!(replies.iter().all(|reply| *reply == replies[0]), "{replies:#?}");
     let head = replies[0]["results"][0]["version"].clone();
     let restore = json!({"save": SAVE, "version": head, "heads": [head]});
+    let resolve = json!({"save": SAVE, "keep": head, "heads": [head]});
     let replies: Vec<Value> = std::thread::scope(|scope| {
-        let send =
-            || device.change("POST", "/saves/retire", "op-2", &json!({"save": SAVE, "heads": [head]})).ok();
+        let send = || device.change("POST", "/saves/restore", "op-2", &restore).ok();
         let threads: Vec<_> = (0..8).map(|_| scope.spawn(send)).collect();
         threads.into_iter().map(|thread| thread.join().unwrap()).collect()
     });
     assert!(replies.iter().all(|reply| *reply == replies[0]), "{replies:#?}");
-    assert_eq!(device.change("POST", "/saves/restore", "op-2", &restore).code(), "operation_reused");
+    assert_eq!(device.change("POST", "/saves/resolve", "op-2", &resolve).code(), "operation_reused");
     let account: Value = device.get("/account").ok();
     assert_eq!(account["versions"], 2);
 }

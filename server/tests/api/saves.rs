@@ -154,17 +154,24 @@ fn a_stale_writer_makes_a_question_and_a_choice_settles_it() {
     assert_eq!(restored["heads"][0]["content"]["digest"], Digest::of(b"first").to_string());
 
     let retire = json!({"save": SAVE, "heads": ids(&restored["heads"])});
-    let retired: Value = anbernic.change("POST", "/saves/retire", "b-3", &retire).ok();
-    assert_eq!(retired["heads"][0]["content"], Value::Null);
+    let refused = anbernic.change("POST", "/saves/retire", "b-3", &retire);
+    assert_eq!(
+        (refused.status, refused.code().as_str()),
+        (403, "access_denied"),
+        "whoever finds a lost card"
+    );
+    let head = restored["version"].as_str().unwrap();
+    let refused = anbernic.store("b-4", &version(SAVE, None, &[head], 2, 2), None);
+    assert_eq!(refused["problem"]["code"], "access_denied", "the same as a version: {refused}");
 
     let history: Value = anbernic.get("/history?save=gb/sram/Tetris%20(World)&limit=2").ok();
     assert_eq!((history["versions"].as_array().unwrap().len(), &history["more"]), (2, &json!(true)));
     let before = history["versions"][1]["version"].as_str().unwrap();
     let rest: Value = anbernic.get(&format!("/history?save=gb/sram/Tetris%20(World)&before={before}")).ok();
-    assert_eq!(rest["versions"].as_array().unwrap().len(), 4, "nothing is ever gone");
+    assert_eq!(rest["versions"].as_array().unwrap().len(), 3, "nothing is ever gone");
     assert_eq!(anbernic.get("/history?save=gb/sram/Nothing").code(), "not_found");
-    let unknown = json!({"save": SAVE, "version": Digest::of(b"?"), "heads": ids(&retired["heads"])});
-    assert_eq!(anbernic.change("POST", "/saves/restore", "b-4", &unknown).code(), "not_found");
+    let unknown = json!({"save": SAVE, "version": Digest::of(b"?"), "heads": ids(&restored["heads"])});
+    assert_eq!(anbernic.change("POST", "/saves/restore", "b-5", &unknown).code(), "not_found");
 }
 
 #[test]

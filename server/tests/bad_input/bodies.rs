@@ -242,6 +242,7 @@ fn every_field_of_every_body_in_every_wrong_type_or_missing() {
                     "slow_down",
                     "quota_full",
                     "heads_moved",
+                    "access_denied",
                 ];
                 assert!(known.contains(&reply.code().as_str()), "{method} {path}, {what}: {}", reply.text());
                 assert!(reply.text().len() < 2000, "{what}: it repeats what came: {}", reply.text());

@@ -122,21 +122,18 @@ fn one_press_that_was_sent_sixteen_times_is_one_choice_and_one_answer() {
 }
 
 /// Each change of the protocol under an id, and another one of the same kind that comes under that id.
-fn changes(
-    server: &Server,
-    device: &Device<'_>,
-    sides: &[String; 2],
-) -> Vec<(&'static str, String, Value, Value)> {
+fn changes(server: &Server, sides: &[String; 2]) -> Vec<(&'static str, String, Value, Value)> {
     let spare = server.pair("Spare", "ada").id;
     let path = format!("/devices/{spare}");
     let choice =
         |side: usize| json!({"save": "gb/sram/Tetris", "keep": sides[side], "heads": sides, "note": null});
-    let choices = |note: &str| json!({"save": "gb/sram/Tetris", "heads": heads(device, "gb/sram/Tetris"), "note": note});
+    let restored =
+        |note: &str| json!({"save": "gb/sram/Tetris", "version": sides[0], "heads": [], "note": note});
     vec![
         ("POST", "/saves/resolve".into(), choice(0), choice(1)),
         ("PATCH", path.clone(), json!({"name": "Attic"}), json!({"name": "Cellar"})),
         ("DELETE", path, Value::Null, Value::Null),
-        ("POST", "/saves/retire".into(), choices("gone"), choices("gone for good")),
+        ("POST", "/saves/restore".into(), restored("back"), restored("back for good")),
     ]
 }
 
@@ -148,12 +145,12 @@ fn an_operation_that_is_sent_again_answers_the_same_and_with_other_content_is_re
     let (one, two, eve) =
         (server.pair("Miyoo", "ada"), server.pair("RG35XX", "ada"), server.pair("Hers", "eve"));
     let sides = question(&one, &two, "gb/sram/Tetris", 0);
-    for (number, (method, path, body, other)) in changes(&server, &one, &sides).into_iter().enumerate() {
+    for (number, (method, path, body, other)) in changes(&server, &sides).into_iter().enumerate() {
         let what = format!("{method} {path}");
         let id = format!("op-{number}");
         let mut body = body;
-        if path.ends_with("retire") {
-            // The heads are others since the rows before.
+        if path.ends_with("restore") {
+            // They are others since the rows before.
             body["heads"] = json!(heads(&one, "gb/sram/Tetris"));
         }
         let first = one.change(method, &path, &id, &body);
@@ -165,7 +162,13 @@ fn an_operation_that_is_sent_again_answers_the_same_and_with_other_content_is_re
             assert_eq!(one.change(method, &path, &id, &other).code(), "operation_reused", "{what}");
         }
         assert_eq!(
-            one.change("POST", "/saves/retire", &id, &json!({"save": "gb/sram/x", "heads": []})).code(),
+            one.change(
+                "POST",
+                "/saves/resolve",
+                &id,
+                &json!({"save": "gb/sram/x", "keep": sides[0], "heads": []})
+            )
+            .code(),
             "operation_reused",
             "{what}: another kind of change"
         );

@@ -54,7 +54,7 @@ impl Run {
     /// A writer stores one to three versions over parents that it has seen: often not the newest.
     async fn store(&mut self) {
         let writer = self.dice.below(3);
-        let asker = self.world.device(writer as u8);
+        let mut asker = self.world.device(writer as u8);
         let mut frames = Vec::new();
         for _ in 0..=self.dice.below(3) {
             let (seen, sequence) = &mut self.seen[writer];
@@ -69,6 +69,8 @@ impl Run {
             if self.dice.one_in(7) && !version.suspect {
                 version.content = None;
                 body = None;
+                // A deletion is a person's.
+                asker.device = None;
             }
             seen.push(version.id());
             frames.push((version, body));
@@ -191,7 +193,8 @@ impl Run {
         match verb {
             0 => library.restore(asker, request, operation, NOW_UNIX_S).await,
             1 => library.resolve(asker, request, operation, NOW_UNIX_S).await,
-            _ => library.retire(asker, request, operation, NOW_UNIX_S).await,
+            // A deletion is a person's.
+            _ => library.retire(&self.world.person(), request, operation, NOW_UNIX_S).await,
         }
     }
 

@@ -37,7 +37,7 @@ async fn choose(
     match verb {
         "resolve" => library.resolve(&asker, &request, operation, now_unix_s).await,
         "restore" => library.restore(&asker, &request, operation, now_unix_s).await,
-        _ => library.retire(&asker, &request, operation, now_unix_s).await,
+        _ => library.retire(&world.person(), &request, operation, now_unix_s).await,
     }
 }
 

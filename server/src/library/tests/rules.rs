@@ -32,11 +32,12 @@ async fn each_record_is_judged_on_its_own(on: Backend) {
     let reused = version(1, 1, b"other bytes", &[]);
     let second = version(1, 6, b"two", &[first.id()]);
     let large = vec![0; (1 << 20) + 1];
-    let rows: [(&Version, Option<&[u8]>, &str); 10] = [
+    let rows: [(&Version, Option<&[u8]>, &str); 11] = [
         (&first, Some(b"one"), "head"),
         (&unsorted, Some(b"two"), "malformed"),
         (&second, Some(b"too"), "digest_mismatch"),
         (&tombstone, Some(b"bytes"), "malformed"),
+        (&tombstone, None, "access_denied"),
         (&missing, None, "content_missing"),
         (&orphan, Some(b"five"), "unknown_parent"),
         (&reused, Some(b"other bytes"), "writer_reused"),
@@ -181,15 +182,18 @@ async fn a_choice_settles_the_question_over_the_heads_that_were_seen(on: Backend
     let unknown = ChoiceRequest { version: Some(VersionId::of(b"?")), ..now.clone() };
     assert_eq!(library.restore(&asker, &unknown, None, NOW_UNIX_S).await.unwrap_err().code(), Code::NotFound);
     let elsewhere = ChoiceRequest { save: "gb/sram/Other".parse().unwrap(), ..now.clone() };
+    let bob = crate::library::Asker { device: None, ..world.stranger() };
     assert_eq!(
-        library.retire(&asker, &elsewhere, None, NOW_UNIX_S).await.unwrap_err().code(),
+        library.retire(&world.person(), &elsewhere, None, NOW_UNIX_S).await.unwrap_err().code(),
         Code::NotFound
     );
+    assert_eq!(library.retire(&bob, &now, None, NOW_UNIX_S).await.unwrap_err().code(), Code::NotFound);
     assert_eq!(
-        library.retire(&world.stranger(), &now, None, NOW_UNIX_S).await.unwrap_err().code(),
-        Code::NotFound
+        library.retire(&asker, &now, None, NOW_UNIX_S).await.unwrap_err().code(),
+        Code::AccessDenied,
+        "a device deletes nothing"
     );
-    let retired = library.retire(&asker, &now, None, NOW_UNIX_S).await.unwrap();
+    let retired = library.retire(&world.person(), &now, None, NOW_UNIX_S).await.unwrap();
     assert_eq!(retired.heads[0].content, None);
     let restore = ChoiceRequest { version: Some(two.id()), heads: vec![retired.version], ..request };
     let restored = library.restore(&asker, &restore, None, NOW_UNIX_S).await.unwrap();

@@ -132,7 +132,7 @@ impl Twins {
             ChoiceRequest { save: SAVE.parse().unwrap(), version: Some(version), heads, note: None };
         let retire = self.dice.one_in(3);
         let choose = async |world: &World| match retire {
-            true => world.library.retire(&asker, &request, None, self.now_unix_s).await,
+            true => world.library.retire(&world.person(), &request, None, self.now_unix_s).await,
             false => world.library.restore(&asker, &request, None, self.now_unix_s).await,
         };
         match choose(&self.thinning).await {
