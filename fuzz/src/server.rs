@@ -1,15 +1,18 @@
-//! The server's router without a socket: requests of which nothing is known, from a paired device and from nobody, to a
+//! Who spoke, and the server's router without a socket: requests of which nothing is known, from a paired device and from nobody, to a
 //! library in memory. The fuzzer calls it, and an ordinary test replays the seeds (`fuzz/seeds/requests/`).
 //!
 //! The input is up to four requests, `METHOD PATH`, a line end, and the body; `=====` on a line of its own between them.
 
+use std::net::IpAddr;
 use std::sync::{Arc, LazyLock, Mutex, PoisonError};
 
+use axum::Router;
 use axum::body::Body;
-use axum::http::{Request, StatusCode};
+use axum::http::{HeaderMap, Request, StatusCode};
 use http_body_util::BodyExt as _;
 use retrosync_protocol::{
     BASE_PATH, DeviceId, Digest, Epoch, FRAMES_CONTENT_TYPE, PROBLEM_CONTENT_TYPE, Problem, Token, WriterId,
+    discovery,
 };
 use retrosync_server::access::{Access, AccessOptions};
 use retrosync_server::app::App;
@@ -18,7 +21,7 @@ use retrosync_server::catalog::memory::MemoryCatalog;
 use retrosync_server::catalog::{self, Catalog, DeviceRecord, SessionRecord, User, UserId};
 use retrosync_server::library::Library;
 use retrosync_server::notice::Notice;
-use retrosync_server::proxies::Proxies;
+use retrosync_server::proxies::{Network, Proxies};
 use tokio::runtime::{Builder, Runtime};
 use tower_service::Service as _;
 
@@ -26,7 +29,8 @@ use tower_service::Service as _;
 pub type Target = fn(&[u8]);
 
 /// All of them, by name.
-pub const TARGETS: &[(&str, Target)] = &[("requests", requests), ("foreign", foreign)];
+pub const TARGETS: &[(&str, Target)] =
+    &[("addresses", addresses), ("requests", requests), ("foreign", foreign)];
 
 const BETWEEN: &[u8] = b"\n=====\n";
 
@@ -41,12 +45,12 @@ static RUNTIME: LazyLock<Mutex<Runtime>> = LazyLock::new(|| {
 pub fn requests(input: &[u8]) {
     let runtime = RUNTIME.lock().unwrap_or_else(PoisonError::into_inner);
     runtime.block_on(async {
-        let app = world().await;
+        let mut api = retrosync_server::api::router(world().await);
         let mut rest = input;
         for _ in 0..4 {
             let at = rest.windows(BETWEEN.len()).position(|window| window == BETWEEN);
             let (one, next) = at.map_or((rest, &[][..]), |at| (&rest[..at], &rest[at + BETWEEN.len()..]));
-            ask(&app, one).await;
+            ask(&mut api, one).await;
             rest = next;
         }
     });
@@ -89,6 +93,56 @@ pub fn foreign(input: &[u8]) {
         assert!(head.status != StatusCode::INTERNAL_SERVER_ERROR || says_so, "{method} {path}: {text}");
         assert!(!text.contains("rst_0505"), "a token was told");
     });
+}
+
+/// Who spoke: a header of a proxy whose clients write what they like before it, and a datagram of anybody in the network.
+pub fn addresses(input: &[u8]) {
+    let text = String::from_utf8_lossy(input);
+    let (line, rest) = text.split_once('\n').unwrap_or((&text, ""));
+    who_asked(line, rest);
+    for network in [line, rest] {
+        if let Ok(network) = network.parse::<Network>() {
+            assert_eq!(network.to_string().parse(), Ok(network));
+        }
+    }
+    assert!(!discovery::is_question(input) || input == discovery::question());
+    for host in ["192.168.1.9", "[fd00::9]"] {
+        let Some(found) = discovery::address(input, host) else { continue };
+        let (scheme, place) = found.split_once("://").expect("it is an address");
+        assert!(scheme == "https" || scheme == "http" && discovery::host_of(place) == host, "{found}");
+        assert!(!discovery::host_of(place).is_empty(), "{found}");
+        assert!(place.bytes().all(|byte| byte.is_ascii_graphic() && !b"@\\?#".contains(&byte)), "{found}");
+    }
+    if let Some(answer) = discovery::answer(Some(line), true, 1) {
+        assert!(answer.len() <= discovery::BYTES);
+    }
+}
+
+/// What the nearest proxy said of its client stands, whatever the client wrote.
+fn who_asked(line: &str, other: &str) {
+    let [proxy, client, stranger] =
+        ["10.0.0.1", "203.0.113.9", "203.0.113.77"].map(|text| text.parse::<IpAddr>().expect("an address"));
+    let proxies = Proxies::new(vec!["10.0.0.0/8".parse().expect("a network")]);
+    let headers = |rows: &[(&'static str, String)]| {
+        let mut map = HeaderMap::new();
+        for (name, value) in rows {
+            map.append(*name, value.parse().ok()?);
+        }
+        Some(map)
+    };
+    for (name, said, else_where) in
+        [("x-forwarded-for", "203.0.113.9", "forwarded"), ("forwarded", "for=203.0.113.9", "x-forwarded-for")]
+    {
+        if let Some(map) = headers(&[(name, other.to_owned()), (name, format!("{line}, {said}"))]) {
+            assert_eq!(proxies.client(proxy, &map), client);
+            assert_eq!(proxies.client(stranger, &map), stranger, "nobody named it");
+        }
+        let own = format!("{line}, {said}");
+        if let Some(map) = headers(&[(else_where, other.to_owned()), (name, own)]) {
+            let told = proxies.client(proxy, &map);
+            assert!(told == client || told == proxy, "a client chose {told}");
+        }
+    }
 }
 
 /// A server with one user and one device.
@@ -134,7 +188,7 @@ fn token() -> Token {
     Token::from_random(&[5; 32])
 }
 
-async fn ask(app: &Arc<App>, input: &[u8]) {
+async fn ask(api: &mut Router, input: &[u8]) {
     let (head, body) = input.split_at(input.iter().position(|byte| *byte == b'\n').unwrap_or(input.len()));
     let head = String::from_utf8_lossy(head);
     // What is below no base path is the dashboard's to answer.
@@ -151,7 +205,7 @@ async fn ask(app: &Arc<App>, input: &[u8]) {
     let Ok(request) = request.header("idempotency-key", operation).body(Body::from(body.to_vec())) else {
         return;
     };
-    let Ok(answer) = retrosync_server::api::router(app.clone()).call(request).await;
+    let Ok(answer) = api.call(request).await;
     let (head, body) = answer.into_parts();
     let Ok(body) = body.collect().await else { return };
     let body = body.to_bytes();

@@ -24,4 +24,5 @@ pub const TARGETS: &[(&str, Target)] = &[
     ("sets", texts::sets),
     ("slot", card::slot),
     ("table", texts::table),
+    ("texts_of_the_card", names::texts_of_the_card),
 ];

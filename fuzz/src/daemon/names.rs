@@ -3,8 +3,9 @@
 use std::path::{Path, PathBuf};
 use std::sync::LazyLock;
 
+use retrosync::boot::gamelist;
 use retrosync::naming::{Games, Identified, Naming, game_folder, roots_outside};
-use retrosync::profile::{FileNames, Live, Profile, Site, built_in};
+use retrosync::profile::{ChosenCores, FileNames, Live, MinuiSettings, Profile, Site, built_in};
 use retrosync::retroarch_cfg::RetroarchCfg;
 use retrosync::snapshot::{Place, RelativePath};
 use retrosync_protocol::SaveId;
@@ -102,4 +103,28 @@ pub fn retroarch_cfg(input: &[u8]) {
             assert!(outside.is_absolute(), "`{}` is relative", outside.display());
         }
     }
+}
+
+/// What a firmware's own files on the card say of names, cores and apps. The last of them we write too: nothing of another's is
+/// lost there, and a list that was torn does not grow with every start.
+pub fn texts_of_the_card(input: &[u8]) {
+    const PATH: &str = "./RetroSync.sh";
+    const TAGS: &str = "<name>RetroSync</name><image>./images/RetroSync.png</image>";
+    let Ok(text) = std::str::from_utf8(input) else { return };
+    let _ = MinuiSettings::parse(text);
+    let cores = ChosenCores::parse(text);
+    for line in text.lines().take(8) {
+        if let Some(core) = cores.of("gba", line).or_else(|| cores.of(line, "Game.zip")) {
+            assert!(!core.is_empty() && text.contains(core), "{core}");
+        }
+    }
+    let bare = |text: &str| text.split_whitespace().collect::<String>();
+    let before = gamelist::without(text, PATH);
+    assert_eq!(gamelist::without(&before, PATH), before, "taken out once");
+    let after = gamelist::with(text, PATH, TAGS);
+    assert_eq!(gamelist::with(&after, PATH, TAGS), after, "it grows");
+    if after != text && !before.trim().is_empty() {
+        assert_eq!(bare(&gamelist::without(&after, PATH)), bare(&before), "another's entry was touched");
+    }
+    let _ = gamelist::is_empty(text);
 }
