@@ -48,7 +48,7 @@ pub enum Unsafe {
     Queued(usize),
     /// So many are being written, or cannot be read.
     Unread(usize),
-    /// So many of so many that were here vanished or look damaged at once: what was played last may be among them.
+    /// So many of so many that were here vanished: what was played last may be among them.
     Gone(usize, usize),
     /// So many were on the server once, and have to be compared with what it has now.
     Unsure(usize),
@@ -141,23 +141,16 @@ impl Survey {
         standing
     }
 
-    /// The saves of a root that vanished, of how many: those at which the plan halts, or all that were there.
+    /// So many saves vanished, of so many, where the plan halts at that or none is left: too few to halt for are not fewer.
     fn gone(&self) -> Option<(usize, usize)> {
-        let halted = self.plan.halts.iter().find_map(|halt| match halt {
-            Halt::Vanished { count, of, .. } => Some((*count, *of)),
-            _ => None,
-        });
-        let local = &self.found.local;
-        let emptied = |root: usize| {
-            let known = self.looked.journal.base().saves.iter();
-            let known = known.filter(|(_, entry)| entry.content.is_some() && entry.place.root == root);
-            let is_left = |save| local.saves.contains_key(save) || local.unread.contains(save);
-            let left = known.clone().any(|(save, _)| is_left(save))
-                || local.saves.values().any(|here| here.place.root == root);
-            let of = known.count();
-            (of > 0 && !left).then_some((of, of))
-        };
-        halted.or_else(|| (0..local.roots.len()).find_map(emptied))
+        let (base, local) = (self.looked.journal.base(), &self.found.local);
+        let (mut gone, mut of) = (0, 0);
+        for (save, _) in base.saves.iter().filter(|(_, entry)| entry.content.is_some()) {
+            of += 1;
+            gone += usize::from(!local.saves.contains_key(save) && !local.unread.contains(save));
+        }
+        let halts = self.plan.halts.iter().any(|halt| matches!(halt, Halt::Vanished { .. }));
+        (halts || gone > 0 && local.saves.is_empty()).then_some((gone, of))
     }
 
     /// May it be switched off? If not, why.

@@ -135,12 +135,7 @@ fn lines(card: &Card, seen: &Seen<'_>) -> Vec<Block> {
         None if known.now.moving.is_none() => (Tone::Good, text::OFF_SAFE),
         Some(Unsafe::Queued(_) | Unsafe::Unsure(_)) if offline => (Tone::Quiet, text::OFF_LATER),
         // No moment helps there: a person has to look.
-        Some(Unsafe::Gone(count, of)) => {
-            let text = seen.fill(text::HALT_VANISHED, &[&count.to_string(), &of.to_string()]);
-            blocks.push(Block::Text { tone: Tone::Look, text });
-            return blocks;
-        }
-        Some(Unsafe::Card(_)) => (Tone::Look, text::HALT_OFFLINE),
+        Some(Unsafe::Card(_) | Unsafe::Gone(..)) => (Tone::Look, text::HALT_OFFLINE),
         _ => (Tone::Look, text::OFF_WAIT),
     };
     blocks.push(Block::Text { tone, text: seen.say(off) });
