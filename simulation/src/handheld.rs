@@ -47,6 +47,8 @@ pub struct Running {
     pub is_noted: bool,
     /// What the daemon knew of that replacement is gone: it ended before it could note it.
     pub is_forgotten: bool,
+    /// The daemon had asked about what was loaded, or about what was deleted before.
+    pub was_doubted: bool,
 }
 
 /// An emulator wrote.
@@ -62,6 +64,8 @@ pub struct Written {
     pub over: Option<Digest>,
     /// Could the daemon know what was loaded?
     pub could_be_known: bool,
+    /// Had it seen that to be damage, before the game began?
+    pub was_doubted: bool,
 }
 
 /// See the module.
@@ -88,6 +92,8 @@ pub struct Handheld {
     pub seen: [Option<(Extent, Digest)>; SAVES],
     /// What the daemon took from there and put nothing in its place.
     pub taken: [Option<Digest>; SAVES],
+    /// The daemon has asked about what lies there: it looks like damage, and no game was writing it.
+    pub doubted: [bool; SAVES],
     /// Its own clock, if that is not the right one.
     wall: Option<Wall>,
     /// When that was set, by the right clock and in uptime.
@@ -159,6 +165,7 @@ impl Handheld {
             flips: false,
             seen: Default::default(),
             taken: Default::default(),
+            doubted: Default::default(),
             paths,
         }
     }
@@ -225,6 +232,7 @@ impl Handheld {
             is_known: false,
             is_noted: false,
             is_forgotten: false,
+            was_doubted: self.doubted[save],
         });
     }
 
@@ -237,8 +245,9 @@ impl Handheld {
         self.written_unix_s[game.save] = self.wall_unix_s();
         let digest = self.digest_on_card(game.save).unwrap_or_else(|| Digest::of(bytes));
         let could_be_known = !game.was_replaced || (game.is_known && !game.is_forgotten);
-        let Running { save, loaded: saw, .. } = game;
-        self.written.push(Written { save, digest, saw, over, could_be_known });
+        let Running { save, loaded: saw, was_doubted, .. } = game;
+        self.written.push(Written { save, digest, saw, over, could_be_known, was_doubted });
+        self.doubted[save] = false;
         if let Some(game) = &mut self.game {
             game.loaded = Some(digest);
         }

@@ -166,7 +166,10 @@ impl World {
                     // Whoever plays on from what was chosen goes on from all that it was chosen over.
                     self.truth.saw(digest, Some(parent));
                 }
-                if !(is_choice || record.suspect || self.truth.descends(digest, parent)) {
+                // Damage is judged by itself: over other damage it is none that could be told.
+                let is_damage = |digest| self.truth.damage.contains(&digest);
+                let both = is_damage(digest) && is_damage(parent);
+                if !(is_choice || record.suspect || both || self.truth.descends(digest, parent)) {
                     let (new, old) = (self.truth.name(&digest), self.truth.name(&parent));
                     return Err(format!("{save}: {new} replaces {old}, which its player never saw"));
                 }

@@ -12,9 +12,10 @@ pub struct Truth {
     /// What the player of each content had seen.
     saw: BTreeMap<Digest, BTreeSet<Digest>>,
     /// Contents that may replace what their player never saw: a person put them on a card, or their game came and went
-    /// unseen by the daemon.
+    /// unseen by the daemon. They alone: what is played on from them replaces what was stored when they were made
+    /// ([`Truth::exempt`]), and nothing that came later.
     pub chosen: BTreeSet<Digest>,
-    /// Contents that are plainly damage: half of a save, a blank one.
+    /// Contents that are plainly damage: half of a save, a blank one. Who plays on from them has seen nothing.
     pub damage: BTreeSet<Digest>,
     /// Contents in which nothing was ever played: empty ones, blank ones.
     pub nothing: BTreeSet<Digest>,
@@ -93,13 +94,18 @@ impl Truth {
         self.saw.entry(digest).or_default().extend(before.filter(|before| *before != digest));
     }
 
+    /// It may replace what its player never saw, of all that was `stored` when it was made.
+    pub fn exempt(&mut self, digest: Digest, stored: impl Iterator<Item = Digest>) {
+        self.chosen.insert(digest);
+        self.saw.entry(digest).or_default().extend(stored.filter(|stored| *stored != digest));
+    }
+
     /// Had the player of `digest` seen `other`, or been handed it down?
     pub fn descends(&self, digest: Digest, other: Digest) -> bool {
         let mut open = vec![digest];
         let mut done = BTreeSet::new();
         while let Some(next) = open.pop() {
-            // What was chosen may replace anything, and so may what was played on from it.
-            if next == other || self.chosen.contains(&next) {
+            if next == other {
                 return true;
             }
             if done.insert(next) {

@@ -291,7 +291,8 @@ impl World {
         });
         if let Some((root, entry)) = kept {
             self.about_to_sync(device);
-            self.truth.chosen.insert(entry.content.digest);
+            let number = self.kind.saves.iter().position(|known| *known == save).unwrap_or_default();
+            self.exempt(number, entry.content.digest);
             if entry.reason == Reason::Found {
                 // What a cut had torn: nobody wrote it, and a person wants it.
                 self.truth.names.entry(entry.content.digest).or_insert_with(|| "what a cut had torn".into());
@@ -307,6 +308,7 @@ impl World {
         let old = {
             let mut handheld = self.devices[device].handheld.get();
             handheld.boots();
+            handheld.doubted = Default::default();
             std::mem::replace(&mut handheld.fat, card)
         };
         self.server.get().forgets_token(device);
@@ -333,11 +335,17 @@ impl World {
             let written = std::mem::take(&mut self.devices[device].handheld.get().written);
             for write in written {
                 let deleted = self.deleted[device][write.save].take();
-                self.truth.saw(write.digest, write.saw);
-                if !write.could_be_known {
-                    self.truth.chosen.insert(write.digest);
+                let is_damage =
+                    |digest: Option<Digest>| digest.is_some_and(|d| self.truth.damage.contains(&d));
+                // Damage that lay there when the game began, and that the daemon had no time to see.
+                let is_unseen = (is_damage(write.saw) || is_damage(deleted)) && !write.was_doubted;
+                if !is_damage(Some(write.digest)) {
+                    if !write.could_be_known || is_unseen {
+                        self.exempt(write.save, write.digest);
+                    }
+                    self.truth.saw(write.digest, write.saw);
+                    self.truth.saw(write.digest, deleted);
                 }
-                self.truth.saw(write.digest, deleted);
                 if let Some(over) = write.over.filter(|over| *over != write.digest) {
                     // Its own game wrote over it before anybody could have it.
                     self.forget_if_gone(over);
@@ -354,6 +362,13 @@ impl World {
             self.told.extend(told);
             self.count_calls(device);
         }
+    }
+
+    /// It may replace what its player never saw, of all that is stored now.
+    fn exempt(&mut self, save: usize, digest: Digest) {
+        self.look();
+        let stored = self.ledger.of(save).contents.values().copied().flatten();
+        self.truth.exempt(digest, stored);
     }
 
     fn forget_if_gone(&mut self, digest: Digest) {

@@ -2,7 +2,7 @@
 //! are wrong, devices that are paired again.
 //!
 //! Whatever of a save's bytes a crash or a cut left behind is noted as written, as it is: damage that the daemon may keep
-//! and must not spread.
+//! and must not spread. Who plays on from damage has not seen what lay there before it.
 
 use retrosync::choice::{self, Wish};
 use retrosync::plan::ConflictPolicy;
@@ -124,6 +124,7 @@ impl World {
         let over = {
             let mut handheld = self.devices[device].handheld.get();
             let over = handheld.on_card(game.save);
+            handheld.doubted[game.save] = false;
             let path = handheld.paths[game.save].clone();
             let _ = handheld.fat.undisturbed(|fat| put(fat, &path, &bytes, truncates));
             let fat = handheld.fat.crash(&mut Chance(&mut self.dice));
@@ -136,9 +137,13 @@ impl World {
         if let Some(left) = &left {
             self.truth.left_by_a_crash(left);
             let digest = Digest::of(left);
-            self.truth.saw(digest, game.loaded);
+            if game.save != STATE && left.len() < bytes.len() {
+                self.truth.damage.insert(digest);
+            } else {
+                self.truth.saw(digest, game.loaded);
+            }
             // Nobody can tell what was loaded from what is left.
-            self.truth.chosen.insert(digest);
+            self.exempt(game.save, digest);
         }
         if let Some(over) = over.filter(|over| left.as_ref() != Some(over)) {
             self.forget_if_gone(Digest::of(&over));

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use retrosync::apply::Deed;
 use retrosync::cycle::{CycleReport, Request};
 use retrosync::pace::Trigger;
-use retrosync::plan::Step;
+use retrosync::plan::{Question, Step};
 use retrosync::remote::Remote as _;
 use retrosync_protocol::ChangesRequest;
 
@@ -83,6 +83,7 @@ impl World {
         fat.fail_at(usize::MAX / 2, std::io::ErrorKind::Other);
         if mishap.is_none() {
             self.notes_launches(device);
+            self.notes_doubts(device, report.as_ref());
         }
         if fat.is_off() {
             match mishap {
@@ -97,6 +98,18 @@ impl World {
     pub(super) fn notes_launches(&self, device: usize) {
         if let Some(game) = &mut self.devices[device].handheld.get().game {
             game.is_noted |= game.is_known;
+        }
+    }
+
+    /// A cycle that ended well while no game ran: the daemon knows which saves are damage, and has it on its card.
+    fn notes_doubts(&self, device: usize, report: Option<&CycleReport>) {
+        let mut handheld = self.devices[device].handheld.get();
+        let knows = |report: &&CycleReport| report.problems.is_empty() && !report.moved;
+        let Some(report) = report.filter(knows).filter(|_| handheld.game.is_none()) else { return };
+        for (save, id) in self.kind.saves.iter().enumerate() {
+            let is_asked =
+                |question: &Question| matches!(question, Question::Suspect { save, .. } if save == id);
+            handheld.doubted[save] = report.questions.iter().any(is_asked);
         }
     }
 

@@ -234,3 +234,25 @@ fn nothing_is_brought_back_over_a_play_that_the_server_could_not_take() {
         ],
     );
 }
+
+/// A crash left nothing, half, or a blank in the place of a long-played save, the daemon asked about it, and the game was begun
+/// anew over it: that replaces nobody's hundred hours.
+#[test]
+fn what_is_begun_over_what_a_crash_left_does_not_replace_the_save_that_was_played_for_long() {
+    for how in [Crash::Truncated, Crash::Half, Crash::Blank] {
+        let played = [starts(0, 0), exits(0), syncs(0), syncs(1), starts(1, 0)];
+        let begun_anew = [syncs(1), starts(1, 0), exits(1), syncs(1), syncs(0)];
+        let crash = [Event::Crashes { device: 1, how }];
+        keeps_its_promises(1, 2, &[&played[..], &crash, &begun_anew].concat());
+        // The power goes before the game is begun again, and the server cannot be reached meanwhile.
+        let away = Event::Cycle {
+            device: 1,
+            trigger: Retry,
+            fault: Some((0, Fault::Unreachable)),
+            meanwhile: None,
+            mishap: None,
+        };
+        let cut = [Event::PowerGoes { device: 1 }, starts(1, 0), exits(1), syncs(1), syncs(0)];
+        keeps_its_promises(2, 2, &[&played[..], &crash, &[away], &cut].concat());
+    }
+}
