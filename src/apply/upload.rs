@@ -156,7 +156,9 @@ fn take_in(
         }
         Step::Upload { place, stamp, content, .. } => {
             let now = Agreed { version, content: Some(*content), place, stamp: *stamp };
-            let entry = entry_after(hands.base.saves.get(save), now);
+            // What was begun over doubted bytes has no ancestors.
+            let before = hands.base.saves.get(save).filter(|before| before.aside.is_none());
+            let entry = entry_after(before, now);
             // What we put here ourselves, offered to a server that lost it, is nothing that a game wrote.
             let agreed = hands.journal.base().saves.get(save).and_then(|entry| entry.content);
             hands.journal.record(Entry::Settled { save: save.clone(), entry })?;

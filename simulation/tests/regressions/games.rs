@@ -256,3 +256,27 @@ fn what_is_begun_over_what_a_crash_left_does_not_replace_the_save_that_was_playe
         keeps_its_promises(2, 2, &[&played[..], &crash, &[away], &cut].concat());
     }
 }
+
+/// The same, and then the server is restored from a backup that has neither: what is offered again first is not replaced either.
+#[test]
+fn what_is_begun_over_damage_does_not_replace_the_played_save_on_a_restored_server() {
+    keep_their_promises(
+        Theatre::new(),
+        314_534,
+        3,
+        false,
+        &[
+            starts(2, 1),
+            Event::Saves { device: 2, truncates: true },
+            Event::BacksUp,
+            syncs_all(2),
+            Event::Crashes { device: 2, how: Crash::Blank },
+            syncs(2),
+            syncs(0),
+            starts(2, 1),
+            exits(2),
+            syncs(2),
+            Event::RestoresServer,
+        ],
+    );
+}
