@@ -244,7 +244,7 @@ impl Daemon {
         self.current = report.failed.is_none() && self.lister.is_some();
         let base = parts.journal.base();
         if let Some(lister) = &self.lister {
-            lister.listen_from(base.cursor, base.epoch.clone(), report.is_deaf);
+            lister.listen_from(base, report.is_deaf);
         }
         // That there is no network is no news for a person; whoever tells the reports says the rest.
         if let Some(error) = report.failed.as_ref().filter(|error| error.kind == Kind::Offline) {

@@ -13,7 +13,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use retrosync_protocol::{Digest, Epoch, Head, SaveHeads, SaveId, WriterId};
+use retrosync_protocol::{Digest, Epoch, Head, Landmark, SaveHeads, SaveId, WriterId};
 
 use crate::durable::{Log, MOST_COUNTED, Order, seal};
 use crate::error::{Error, Kind, Problem, Result};
@@ -71,6 +71,8 @@ pub enum Entry {
         epoch: Epoch,
         /// How far.
         cursor: u64,
+        /// The last change that there was.
+        landmark: Option<Landmark>,
     },
     /// Another epoch, or a writer in doubt: no entry is trusted, no head is known, the cursor is 0.
     Distrusted,
@@ -290,7 +292,7 @@ impl State {
             .base
             .epoch
             .iter()
-            .map(|epoch| Record::of(&Entry::Cursor { epoch: epoch.clone(), cursor: self.base.cursor }));
+            .map(|epoch| Record::cursor(epoch, self.base.cursor, self.base.landmark.as_ref()));
         let settled = self.base.saves.iter().map(|(save, entry)| Record::settled(save, entry));
         // After the base, which makes up heads for what the listing does not know: those that are unknown are said so.
         let unknown = self.base.saves.keys().filter(|save| !self.listing.saves.contains_key(save));
@@ -341,9 +343,13 @@ impl State {
             Entry::Heads(SaveHeads { save, heads }) => {
                 self.listing.saves.insert(save.clone(), heads.clone()).as_ref() != Some(heads)
             }
-            Entry::Cursor { epoch, cursor } => {
-                let news = self.base.epoch.as_ref() != Some(epoch) || self.base.cursor != *cursor;
-                (self.base.epoch, self.base.cursor) = (Some(epoch.clone()), *cursor);
+            Entry::Cursor { epoch, cursor, landmark } => {
+                let base = &mut self.base;
+                let news = base.epoch.as_ref() != Some(epoch)
+                    || base.cursor != *cursor
+                    || base.landmark != *landmark;
+                (base.epoch, base.cursor) = (Some(epoch.clone()), *cursor);
+                base.landmark.clone_from(landmark);
                 news
             }
             Entry::Distrusted => {

@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 
 use litemap::LiteMap;
 pub use retrosync_protocol::Doubt;
-use retrosync_protocol::{Content, Digest, Epoch, Head, SaveId, VersionId};
+use retrosync_protocol::{Content, Digest, Epoch, Head, Landmark, SaveId, VersionId};
 
 use crate::set::Set;
 
@@ -180,6 +180,8 @@ pub struct Base {
     pub epoch: Option<Epoch>,
     /// How far the changes were read.
     pub cursor: u64,
+    /// The last change that the remote had by then, if it said so.
+    pub landmark: Option<Landmark>,
 }
 
 #[cfg(test)]

@@ -95,7 +95,7 @@ pub(crate) fn learnt(cycle: u64) -> Vec<Entry> {
         Entry::Settled { save, entry }
     };
     let mut entries: Vec<_> = (0..2).map(settled).collect();
-    entries.push(Entry::Cursor { epoch: epoch(), cursor: cycle });
+    entries.push(Entry::Cursor { epoch: epoch(), cursor: cycle, landmark: None });
     entries
 }
 

@@ -23,7 +23,9 @@ pub use heads::heads_of;
 pub use messages::*;
 pub use refusal::{Code, PROBLEM_CONTENT_TYPE, Problem};
 pub use save_id::{Kind, SaveId, SaveIdError, compare_key};
-pub use text::{Core, DeviceId, Epoch, Malformed, OperationId, Slot, System, Token, UserCode, WriterId};
+pub use text::{
+    Core, DeviceId, Epoch, Landmark, Malformed, OperationId, Slot, System, Token, UserCode, WriterId,
+};
 pub use version::{Content, Played, Version, VersionId};
 
 /// The path below which every endpoint of this protocol version lives.

@@ -4,7 +4,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::wire;
 use crate::{
-    Body, Content, DeviceId, Digest, Epoch, Played, Problem, SaveId, UserCode, Version, VersionId, WriterId,
+    Body, Content, DeviceId, Digest, Epoch, Landmark, Played, Problem, SaveId, UserCode, Version, VersionId,
+    WriterId,
 };
 
 /// `POST /pairing`: the device wants in.
@@ -69,6 +70,12 @@ pub struct ChangesRequest {
     /// The epoch that the cursor is of.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub epoch: Option<Epoch>,
+    /// The landmark of the last answer: a history without it is another one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub landmark: Option<Landmark>,
+    /// Whose versions are no news to who waits; without it, those of the device that asks.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub writer: Option<WriterId>,
     /// How long to wait for news, in seconds.
     #[serde(default)]
     pub wait_s: u64,
@@ -98,9 +105,12 @@ pub struct Changes {
     pub cursor: u64,
     /// There is more: ask again at once.
     pub more: bool,
-    /// The cursor was of another epoch: every base is unknown.
+    /// The cursor was of another epoch, or of a history that this one has parted from: every base is unknown.
     #[serde(default)]
     pub reset: bool,
+    /// The last change of all; none where nothing was stored yet.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub landmark: Option<Landmark>,
     /// The server's clock.
     pub server_time_unix_s: i64,
     /// Each changed save with all its heads.
@@ -108,6 +118,9 @@ pub struct Changes {
     /// The answers to [`ChangesRequest::ask`], in order.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub known: Vec<bool>,
+    /// Contents whose bytes the server has lost, as far as it noticed: who has them offers them again.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub lacking: Vec<Digest>,
 }
 
 /// A save and its heads.

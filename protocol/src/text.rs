@@ -162,6 +162,11 @@ impl WriterId {
     }
 }
 
+/// A change of a user's history that somebody surely knows of: its number and what it was, as 32 lower-case hex digits of which
+/// the greater is the later. A history that lacks it is another one. Of the form of an epoch, and of its type: a type is
+/// bytes on every card.
+pub type Landmark = Epoch;
+
 impl Epoch {
     /// The epoch that 16 random bytes make.
     pub fn from_random(bytes: &[u8; 16]) -> Epoch {

@@ -11,6 +11,8 @@ mod choice;
 mod contents;
 mod gc;
 mod heads;
+mod landmark;
+mod lost;
 pub(crate) mod operations;
 mod recorder;
 mod retention;
@@ -32,6 +34,8 @@ use crate::blobs::{BlobError, BlobStream, Blobs};
 use crate::catalog::{Access, Catalog, StoredVersion, Tx, UserId};
 use crate::notice::Notice;
 use crate::refusal::Refusal;
+
+use self::lost::Lost;
 
 #[cfg(feature = "serve")]
 pub(crate) use adopt::{Draft, Now};
@@ -85,12 +89,13 @@ pub struct Library {
     blobs: Arc<dyn Blobs>,
     notice: Arc<Notice>,
     tally: Arc<Tally>,
+    lost: Arc<Lost>,
 }
 
 impl Library {
     /// A library over its parts.
     pub fn new(catalog: Arc<dyn Catalog>, blobs: Arc<dyn Blobs>, notice: Arc<Notice>) -> Library {
-        Library { catalog, blobs, notice, tally: Arc::default() }
+        Library { catalog, blobs, notice, tally: Arc::default(), lost: Arc::default() }
     }
 
     /// The server's epoch.
@@ -164,6 +169,10 @@ impl Library {
     pub async fn open(&self, asker: &Asker, digest: Digest, range: Range<u64>) -> Answer<BlobStream> {
         self.content(asker, digest).await?;
         let bytes = self.blobs.open(digest, range).await?;
+        if bytes.is_none() && self.lost.note(asker.user, digest) {
+            // Who waits may have them.
+            self.notice.ring(asker.user);
+        }
         bytes.ok_or_else(|| BlobError::Missing(digest).into())
     }
 

@@ -92,8 +92,8 @@ bugs! {
     // In the server.
     /// A request that comes again is another one.
     DuplicateIsNew needs [Network],
-    /// A restored server goes on in its old epoch.
-    RestoresWithoutEpoch needs [Server],
+    /// A server that was set back unawares is believed to be what it was: nobody sends it a landmark.
+    KnowsNoLandmarks needs [Server],
 
     // In waiting.
     /// After each failure it is tried again as soon as after the first.

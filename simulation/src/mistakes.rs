@@ -140,6 +140,9 @@ pub(crate) fn request(bug: Option<Bug>, request: &ChangesRequest) -> ChangesRequ
     if bug == Some(Bug::ForgetsTheEpoch) {
         request.epoch = None;
     }
+    if matches!(bug, Some(Bug::ForgetsTheEpoch | Bug::KnowsNoLandmarks)) {
+        request.landmark = None;
+    }
     request
 }
 

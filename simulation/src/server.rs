@@ -336,18 +336,20 @@ impl Server {
         Backup { catalog: self.catalog.copy(), blobs: self.blobs.fork() }
     }
 
-    /// The server is restored from a backup, which draws another epoch (if nobody forgot that).
+    /// The server is restored from a backup, which draws another epoch, or set back to it without knowing it. A folder, which has
+    /// nobody who could tell, always gets another one.
     pub fn restore(&mut self, backup: &Backup, draws_epoch: bool) {
-        self.share.iter().for_each(|share| share.restore(draws_epoch));
+        self.share.iter().for_each(Share::restore);
         self.epochs += 1;
         self.changes_now();
-        let next = epoch(if draws_epoch { self.epochs } else { 1 });
         (self.catalog, self.blobs) = (Arc::new(backup.catalog.copy()), Arc::new(backup.blobs.fork()));
-        ready(async {
-            let mut tx = self.catalog.begin(Access::Write).await.unwrap();
-            tx.set_epoch(&next).await.unwrap();
-            tx.commit().await.unwrap();
-        });
+        if draws_epoch {
+            ready(async {
+                let mut tx = self.catalog.begin(Access::Write).await.unwrap();
+                tx.set_epoch(&epoch(self.epochs)).await.unwrap();
+                tx.commit().await.unwrap();
+            });
+        }
         self.library = library(&self.catalog, &self.blobs);
     }
 }

@@ -69,15 +69,13 @@ impl Share {
         copy(&self.store(), &backup);
     }
 
-    /// The copy is put back, under another epoch if it is to have one.
-    pub fn restore(&self, draws_epoch: bool) {
+    /// The copy is put back, under another epoch.
+    pub fn restore(&self) {
         let backup = self.dir.join("backup");
         fs::remove_dir_all(self.store()).unwrap();
         copy(&backup, &self.store());
-        if draws_epoch {
-            fs::remove_file(self.store().join("store.json")).unwrap();
-            Folder::create(&self.dir).unwrap();
-        }
+        fs::remove_file(self.store().join("store.json")).unwrap();
+        Folder::create(&self.dir).unwrap();
         *self.reader.get() = open(&self.dir);
     }
 

@@ -133,6 +133,7 @@ pub enum Event {
     },
     BacksUp,
     RestoresServer,
+    SetsServerBack,
     Autosaves {
         device: usize,
     },

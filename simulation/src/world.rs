@@ -128,6 +128,7 @@ impl World {
                 | Event::PutsImage { .. }
                 | Event::ForgetsJournal { .. }
                 | Event::RestoresServer
+                | Event::SetsServerBack
                 | Event::SwapsCards { .. }
         );
         self.events += 1;
@@ -218,7 +219,8 @@ impl World {
                 self.start(device);
             }
             Event::BacksUp => self.backup = Some(self.server.get().back_up()),
-            Event::RestoresServer => self.restores_server(),
+            Event::RestoresServer => self.restores_server(self.bug != Some(Bug::KnowsNoLandmarks)),
+            Event::SetsServerBack => self.restores_server(false),
             Event::ClonesCard { .. } => {}
             _ => self.act(event),
         }
@@ -317,10 +319,10 @@ impl World {
         old
     }
 
-    fn restores_server(&mut self) {
+    fn restores_server(&mut self, knows_it: bool) {
         let Some(backup) = &self.backup else { return };
         let mut server = self.server.get();
-        server.restore(backup, self.bug != Some(Bug::RestoresWithoutEpoch));
+        server.restore(backup, knows_it);
         drop(server);
         self.ledger.begin_anew();
         self.look();

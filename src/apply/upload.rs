@@ -190,8 +190,10 @@ fn refused(hands: &mut Hands<'_>, save: &SaveId, refusal: Refusal, outcome: &mut
             // The server does not know what we once agreed on: nothing of it counts, and all heads are asked for anew.
             hands.journal.record(Entry::Forgotten { save: save.clone() })?;
             hands.launches.forget(save);
-            if let Some(epoch) = hands.journal.base().epoch.clone() {
-                hands.journal.record(Entry::Cursor { epoch, cursor: 0 })?;
+            let base = hands.journal.base();
+            let landmark = base.landmark.clone();
+            if let Some(epoch) = base.epoch.clone() {
+                hands.journal.record(Entry::Cursor { epoch, cursor: 0, landmark })?;
             }
             (outcome.again, outcome.relist) = (true, true);
             return Ok(false);

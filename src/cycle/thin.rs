@@ -29,9 +29,9 @@ pub(super) fn thin(parts: &mut Parts, limits: &Limits) -> Result<()> {
     let changes = parts.remote.list(&ChangesRequest {
         since: base.cursor,
         epoch: base.epoch.clone(),
-        wait_s: 0,
         limit: Some(1),
         ask: ask.clone(),
+        ..ChangesRequest::default()
     })?;
     let pairs = ask.into_iter().zip(changes.known).filter(|(_, known)| *known);
     // In the order in which it was asked.

@@ -8,12 +8,13 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use retrosync_protocol::{Changes, ChangesRequest, Epoch};
+use retrosync_protocol::{Changes, ChangesRequest, Epoch, Landmark};
 
 use crate::error::{Error, Kind, Result};
 use crate::network;
 use crate::pace::Hearing;
 use crate::remote::Remote;
+use crate::snapshot::Base;
 
 /// How often to look for a route while there is none.
 const ROUTE: Duration = Duration::from_secs(60);
@@ -41,6 +42,7 @@ pub(super) struct Lister {
 struct From {
     since: u64,
     epoch: Option<Epoch>,
+    landmark: Option<Landmark>,
     /// Whether the remote can be reached at all is news: answer at once.
     anything: bool,
 }
@@ -68,8 +70,9 @@ impl Lister {
     }
 
     /// A cycle knows all up to here; `failed`: it was not told what is new. A poll that is open already goes on.
-    pub(super) fn listen_from(&self, since: u64, epoch: Option<Epoch>, failed: bool) {
-        *lock(&self.from.0) = Some(From { since, epoch, anything: failed });
+    pub(super) fn listen_from(&self, base: &Base, failed: bool) {
+        let (epoch, landmark) = (base.epoch.clone(), base.landmark.clone());
+        *lock(&self.from.0) = Some(From { since: base.cursor, epoch, landmark, anything: failed });
         self.from.1.notify_one();
     }
 }
@@ -93,16 +96,19 @@ fn listen(
         let request = ChangesRequest {
             since: at.since,
             epoch: at.epoch.clone(),
+            landmark: at.landmark.clone(),
             wait_s: if at.anything { 0 } else { wait_s },
-            limit: None,
-            ask: vec![],
+            ..ChangesRequest::default()
         };
         match remote.list(&request) {
             Ok(changes) => {
                 if hearing.answered(!at.anything) || is_back {
                     tell(Heard::Back);
                 }
-                let silence = changes.saves.is_empty() && !changes.reset && changes.cursor == at.since;
+                let silence = changes.saves.is_empty()
+                    && changes.lacking.is_empty()
+                    && !changes.reset
+                    && changes.cursor == at.since;
                 if silence {
                     reorder(from, From { anything: false, ..at });
                 } else {

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use retrosync_protocol::{Content, Digest, Epoch, Head, SaveHeads, SaveId, VersionId};
+use retrosync_protocol::{Content, Digest, Epoch, Head, Landmark, SaveHeads, SaveId, VersionId};
 
 use super::Entry;
 use crate::snapshot::{BaseEntry, Place, RelativePath, Stamp};
@@ -47,6 +47,7 @@ pub(super) enum Record {
     Cursor {
         epoch: Epoch,
         cursor: u64,
+        landmark: Option<Landmark>,
     },
     Distrusted,
 }
@@ -69,6 +70,7 @@ struct Line {
     heads: Option<Vec<Head>>,
     epoch: Option<Epoch>,
     cursor: Option<u64>,
+    landmark: Option<Landmark>,
 }
 
 impl Line {
@@ -92,7 +94,7 @@ impl Line {
             "loaded" => Record::Loaded { save: self.save?, before: self.before },
             "forgotten" => Record::Forgotten { save: self.save? },
             "heads" => Record::Heads(SaveHeads { save: self.save?, heads: self.heads? }),
-            "cursor" => Record::Cursor { epoch: self.epoch?, cursor: self.cursor? },
+            "cursor" => Record::Cursor { epoch: self.epoch?, cursor: self.cursor?, landmark: self.landmark },
             "distrusted" => Record::Distrusted,
             _ => return None,
         })
@@ -160,6 +162,11 @@ impl Record {
         Record::Loaded { save: save.clone(), before }
     }
 
+    /// The line of how far the changes were read.
+    pub(super) fn cursor(epoch: &Epoch, cursor: u64, landmark: Option<&Landmark>) -> Record {
+        Record::Cursor { epoch: epoch.clone(), cursor, landmark: landmark.cloned() }
+    }
+
     /// An entry's line.
     pub(super) fn of(entry: &Entry) -> Record {
         match entry {
@@ -171,7 +178,7 @@ impl Record {
             Entry::Loaded { save, before } => Record::loaded(save, before.as_ref()),
             Entry::Forgotten { save } => Record::Forgotten { save: save.clone() },
             Entry::Heads(heads) => Record::Heads(heads.clone()),
-            Entry::Cursor { epoch, cursor } => Record::Cursor { epoch: epoch.clone(), cursor: *cursor },
+            Entry::Cursor { epoch, cursor, landmark } => Record::cursor(epoch, *cursor, landmark.as_ref()),
             Entry::Distrusted => Record::Distrusted,
         }
     }
@@ -202,7 +209,7 @@ impl Record {
             }
             Record::Forgotten { save } => Entry::Forgotten { save },
             Record::Heads(heads) => Entry::Heads(heads),
-            Record::Cursor { epoch, cursor } => Entry::Cursor { epoch, cursor },
+            Record::Cursor { epoch, cursor, landmark } => Entry::Cursor { epoch, cursor, landmark },
             Record::Distrusted => Entry::Distrusted,
         })
     }

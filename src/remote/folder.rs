@@ -296,6 +296,7 @@ impl Remote for Folder {
             cursor,
             more,
             reset,
+            landmark: None,
             server_time_unix_s: machine::unix_s(),
             saves,
             known: request
@@ -305,6 +306,7 @@ impl Remote for Folder {
                     self.index.content(&ask.save, &ask.digest).is_some_and(|content| self.has(content))
                 })
                 .collect(),
+            lacking: Vec::new(),
         })
     }
 

@@ -12,7 +12,7 @@ mod wire;
 
 use retrosync_protocol::{
     Account, Changes, ChangesRequest, Content, DeviceChange, DeviceId, Devices, Digest, Health, History,
-    SaveId, StoreResult, Token, Version, VersionId,
+    SaveId, StoreResult, Token, Version, VersionId, WriterId,
 };
 use serde::Serialize;
 use ureq::http::Method;
@@ -34,6 +34,8 @@ pub struct HttpRemote {
     /// was lost is sent again under the same id.
     nonce: [u8; 16],
     answered: u64,
+    /// This card's writer: its own versions are no news to it.
+    writer: Option<WriterId>,
 }
 
 impl HttpRemote {
@@ -50,6 +52,7 @@ impl HttpRemote {
             token: settings.token.clone(),
             nonce,
             answered: 0,
+            writer: settings.writer.clone(),
         })
     }
 
@@ -171,6 +174,7 @@ impl Remote for HttpRemote {
         let token = self.token(&doing)?.clone();
         let mut request = request.clone();
         request.limit = request.limit.or(Some(LIST_LIMIT));
+        request.writer.clone_from(&self.writer);
         let mut call = Call::new(&doing, Method::POST, "/changes", Some(&token));
         call.wait_s = request.wait_s;
         let asked = request.ask.len();

@@ -32,8 +32,10 @@
 //! | names that FAT does not take, or that are too long | spelled so that it does, or told | `card_safety::a_save_whose_name_fat_does_not_take_…`; rules `naming/escape` |
 //! | power cut in any write | old or new | `power_cut`, `scripts/powercut` |
 //! | server restored from a backup | refilled | `server::a_server_that_was_restored_…`; rules `cycle` |
+//! | server's folder copied back (a snapshot), nobody told it | nothing replaced, all refilled, one question | `set_back::a_save_that_a_copied_back_server_…`, `a_handheld_that_slept_…`, `a_save_that_changed_under_…` |
 //! | server's disk full | told, queued, then stored | `server::a_server_whose_disk_is_full_…` |
 //! | blob damaged, short, gone | `check` tells, a handheld brings it again | `server::bytes_that_rotted_…` |
+//! | one content gone at the server | one save's problem, given again at once | `set_back::one_save_whose_bytes_…`, `a_daemon_gives_…` |
 //! | game started before the newer save arrives | two versions, one question; with a hook none | `stale_save::a_game_that_holds_…`, `a_launch_hook_…`, `a_flag_of_the_launcher_…` |
 //! | the same, and nobody sees the game | both kept, in the order of their coming; nobody is asked | `stale_save::a_game_that_nobody_sees_…` |
 //! | game started before or while several files come that are one save | all of one version, or two versions and one question | `cycle/halves::a_game_that_is_about_to_start_…`, `what_a_game_makes_of_half_a_folder_…` |
@@ -49,6 +51,7 @@ mod memory;
 mod network;
 mod placed;
 mod server;
+mod set_back;
 mod stale_save;
 #[path = "../support/mod.rs"]
 mod support;

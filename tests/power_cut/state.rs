@@ -51,7 +51,7 @@ fn live(fat: &Fat, cycles: u64, bases: &mut Vec<Base>) -> usize {
         let entries = [
             settled(save(), cycle),
             settled(other.clone(), cycle),
-            Entry::Cursor { epoch: epoch(), cursor: cycle },
+            Entry::Cursor { epoch: epoch(), cursor: cycle, landmark: None },
         ];
         for entry in entries {
             journal.record(entry).unwrap();
@@ -117,7 +117,7 @@ fn distrust_survives_a_rewrite_and_makes_up_no_heads() {
     assert_eq!(journal.listing().saves.len(), 2, "what both agree on is a head");
     journal.record(Entry::Distrusted).unwrap();
     for cursor in 0..1500 {
-        journal.record(Entry::Cursor { epoch: epoch(), cursor }).unwrap();
+        journal.record(Entry::Cursor { epoch: epoch(), cursor, landmark: None }).unwrap();
         journal.sync().unwrap();
     }
     let (journal, _) = Journal::open(fat.volume(), Path::new(STATE)).unwrap();
@@ -133,7 +133,7 @@ fn a_quiet_cycle_writes_nothing() {
     let (mut journal, _) = Journal::open(fat.volume(), Path::new(STATE)).unwrap();
     fat.cut_at(0);
     journal.record(settled(save(), 3)).unwrap();
-    journal.record(Entry::Cursor { epoch: epoch(), cursor: 3 }).unwrap();
+    journal.record(Entry::Cursor { epoch: epoch(), cursor: 3, landmark: None }).unwrap();
     let heads = journal.listing().saves[&save()].clone();
     journal.record(Entry::Heads(SaveHeads { save: save(), heads })).unwrap();
     journal.sync().unwrap();

@@ -73,7 +73,7 @@ pub fn journal(input: &[u8]) {
     };
     journal.record(Entry::Settled { save: save(), entry }).expect("it is told in JSON");
     journal
-        .record(Entry::Cursor { epoch: Epoch::from_random(&[3; 16]), cursor: 7 })
+        .record(Entry::Cursor { epoch: Epoch::from_random(&[3; 16]), cursor: 7, landmark: None })
         .expect("it is told in JSON");
     journal.sync().expect("the card takes it");
     let again = open().unwrap_or_else(|error| panic!("what was written cannot be read: {error}"));

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use axum::extract::State;
-use retrosync_protocol::{ChangesRequest, Epoch};
+use retrosync_protocol::{ChangesRequest, Epoch, Malformed};
 use serde::Deserialize;
 
 use super::reply::{Reply, json};
@@ -19,15 +19,24 @@ pub(super) struct ChangesParams {
     #[serde(default)]
     epoch: String,
     #[serde(default)]
+    landmark: String,
+    #[serde(default)]
     wait_s: u64,
     limit: Option<u32>,
 }
 
+/// An absent one may be an empty text.
+fn parsed(text: &str) -> Answer<Option<Epoch>> {
+    let text = Some(text).filter(|text| !text.is_empty());
+    text.map(str::parse).transpose().map_err(|error: Malformed| malformed(error.to_string()))
+}
+
 impl ChangesParams {
     fn parse(self) -> Answer<ChangesRequest> {
-        let epoch = Some(self.epoch.as_str()).filter(|text| !text.is_empty()).map(str::parse::<Epoch>);
-        let epoch = epoch.transpose().map_err(|error| malformed(error.to_string()))?;
-        Ok(ChangesRequest { since: self.since, epoch, wait_s: self.wait_s, limit: self.limit, ask: vec![] })
+        let epoch = parsed(&self.epoch)?;
+        let landmark = parsed(&self.landmark)?;
+        let ChangesParams { since, wait_s, limit, .. } = self;
+        Ok(ChangesRequest { since, epoch, landmark, writer: None, wait_s, limit, ask: vec![] })
     }
 }
 

@@ -19,6 +19,7 @@ use super::frames::{pack, write_header};
 use super::reply::{Reply, log_cause, problem};
 use super::request::{Device, Json, Named, malformed};
 use crate::app::App;
+use crate::blobs::BlobError;
 use crate::library::{Answer, Asker};
 use crate::refusal::Refusal;
 
@@ -185,7 +186,7 @@ async fn send(app: &App, asker: &Asker, digest: Digest, chunks: &Chunks) -> Resu
 
 type Opened = Option<(u64, crate::blobs::BlobStream)>;
 
-/// A content's size and bytes; `None`: not known to this user.
+/// A content's size and bytes; `None`: not known to this user, or its bytes are gone or cannot be read. Those of others come all the same.
 async fn open(app: &App, asker: &Asker, digest: Digest) -> Answer<Opened> {
     let found = async {
         let content = app.library.content(asker, digest).await?;
@@ -195,8 +196,18 @@ async fn open(app: &App, asker: &Asker, digest: Digest) -> Answer<Opened> {
     match found.await {
         Ok(found) => Ok(Some(found)),
         Err(refusal) if matches!(Refusal::code(&refusal), Code::NotFound | Code::Thinned) => Ok(None),
+        Err(refusal) if is_lost(&refusal) => {
+            log_cause(&refusal);
+            Ok(None)
+        }
         Err(refusal) => Err(refusal),
     }
+}
+
+/// Is it this content that cannot be read, and not the store of all of them?
+fn is_lost(refusal: &Refusal) -> bool {
+    let cause = refusal.cause().and_then(|cause| cause.downcast_ref::<BlobError>());
+    matches!(cause, Some(BlobError::Missing(_) | BlobError::Failed(_)))
 }
 
 async fn gather(mut stream: crate::blobs::BlobStream) -> Answer<Bytes> {

@@ -42,7 +42,7 @@ struct State {
     saves: BTreeMap<SaveRow, (UserId, SaveRecord)>,
     save_keys: BTreeMap<(UserId, Box<str>), SaveRow>,
     versions: BTreeMap<(SaveRow, VersionId), Arc<StoredVersion>>,
-    by_change: BTreeMap<(UserId, u64), Option<DeviceId>>,
+    by_change: BTreeMap<(UserId, u64), (SaveRow, VersionId)>,
     by_sequence: BTreeMap<(UserId, WriterId, u64), VersionId>,
     contents: BTreeMap<(UserId, Digest), OwnContent>,
     strays: BTreeMap<Digest, Stray>,

@@ -32,7 +32,7 @@ use retrosync_protocol::{Content, DeviceId, Digest, Epoch, SaveId, UserCode, Ver
 pub use board::{Board, Event, EventFilter, Holding, Invitation, Mark, SaveSize};
 pub use memos::Memos;
 pub use records::{
-    BlockPlace, DeviceRecord, Figures, OperationRecord, Pairing, PairingState, SaveRecord, SaveRow,
+    BlockPlace, Change, DeviceRecord, Figures, OperationRecord, Pairing, PairingState, SaveRecord, SaveRow,
     SessionRecord, StoredVersion, Upload, UploadId, User, UserId,
 };
 pub use upkeep::{OwnContent, Stray, StrayState, Upkeep};
@@ -215,9 +215,13 @@ pub trait Saves {
     /// The user's last change number; 0 at first.
     async fn last_change(&mut self, user: UserId) -> Result<u64>;
     /// The server's epoch and the user's last change: what every poll asks, as one question.
-    async fn standing(&mut self, user: UserId) -> Result<(Epoch, u64)>;
+    async fn standing(&mut self, user: UserId) -> Result<(Epoch, Option<Change>)>;
+    /// The user's change of this number.
+    async fn nth_change(&mut self, user: UserId, number: u64) -> Result<Option<Change>>;
     /// Did anybody but `device` add a version after `since`?
     async fn news(&mut self, user: UserId, since: u64, device: Option<&DeviceId>) -> Result<bool>;
+    /// Did anybody but `writer`, which may be a copied card's twin, write a version after `since`?
+    async fn news_beside(&mut self, user: UserId, since: u64, writer: &WriterId) -> Result<bool>;
 
     /// Adds a version, sets the save's and the user's change number to its own, and takes the leaf mark off `superseded`.
     async fn add_version(

@@ -14,6 +14,17 @@ pub struct SaveRow(pub i64);
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct UploadId(pub i64);
 
+/// Which version a change of a user's history was.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Change {
+    /// The change's number, from 1.
+    pub number: u64,
+    /// The version that made it.
+    pub version: VersionId,
+    /// When it came.
+    pub received_unix_s: i64,
+}
+
 /// Somebody with an account.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct User {

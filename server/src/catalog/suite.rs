@@ -284,8 +284,13 @@ async fn changes_and_news(catalog: Arc<dyn Catalog>) {
     assert_eq!(tx.last_change(user).await.unwrap(), 3);
     assert_eq!(tx.last_change(UserId(999)).await.unwrap(), 0);
     let epoch = tx.epoch().await.unwrap();
-    assert_eq!(tx.standing(user).await.unwrap(), (epoch.clone(), 3));
-    assert_eq!(tx.standing(UserId(999)).await.unwrap(), (epoch, 0));
+    let third = tx.nth_change(user, 3).await.unwrap().unwrap();
+    let last = version(3, &[]);
+    assert_eq!((third.number, third.version, third.received_unix_s), (3, last.id, last.received_unix_s));
+    assert_eq!(tx.standing(user).await.unwrap(), (epoch.clone(), Some(third)));
+    assert_eq!(tx.standing(UserId(999)).await.unwrap(), (epoch, None));
+    assert_eq!(tx.nth_change(user, 4).await.unwrap(), None);
+    assert_eq!(tx.nth_change(UserId(999), 3).await.unwrap(), None);
     assert!(
         !tx.news(user, 0, Some(&device_id(1))).await.unwrap(),
         "its own versions are no news to a device"
@@ -293,6 +298,10 @@ async fn changes_and_news(catalog: Arc<dyn Catalog>) {
     assert!(tx.news(user, 0, Some(&device_id(2))).await.unwrap());
     assert!(tx.news(user, 2, None).await.unwrap(), "to the dashboard they are");
     assert!(!tx.news(user, 3, None).await.unwrap());
+    assert!(!tx.news_beside(user, 2, &last.record.writer).await.unwrap(), "its own are no news to a writer");
+    let twin = WriterId::from_random(&[0xaa; 16]);
+    assert!(tx.news_beside(user, 2, &twin).await.unwrap(), "to another card of the same device they are");
+    assert!(!tx.news_beside(user, 3, &twin).await.unwrap());
 }
 
 async fn a_save_is_one_in_any_spelling_and_of_one_user(catalog: Arc<dyn Catalog>) {

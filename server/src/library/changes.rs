@@ -5,11 +5,11 @@
 
 use std::time::Duration;
 
-use retrosync_protocol::{Changes, ChangesRequest, Code, Epoch, SaveHeads};
+use retrosync_protocol::{Changes, ChangesRequest, Code, Digest, Epoch, SaveHeads};
 use tokio::time::Instant;
 
-use super::{Answer, Asker, Library, heads};
-use crate::catalog::{Access, SaveRecord, Tx};
+use super::{Answer, Asker, Library, heads, landmark};
+use crate::catalog::{Access, Change, SaveRecord, Tx};
 use crate::refusal::Refusal;
 
 /// The most saves in an answer, and the most questions in a request.
@@ -28,25 +28,27 @@ impl Library {
         if request.ask.is_empty() {
             // The usual question and the usual answer: nothing new. Not even a transaction is needed for that.
             let (epoch, last) = self.standing(asker).await?;
-            if request.since == last && !is_of_another_history(request, &epoch, last) {
+            if is_quiet(request, &epoch, last.as_ref()) && self.lost.is_none(asker.user) {
                 return Ok(nothing_new(epoch, last, now_unix_s));
             }
         }
         let mut tx = self.catalog.begin(Access::Read).await?;
-        let epoch = tx.epoch().await?;
-        let last = tx.last_change(asker.user).await?;
-        let reset = is_of_another_history(request, &epoch, last);
+        let (epoch, last) = tx.standing(asker.user).await?;
+        let reset = is_of_another_history(tx.as_mut(), asker, request, &epoch, last.as_ref()).await?;
         let since = if reset { 0 } else { request.since };
         let mut changed = tx.saves_since(asker.user, since, limit.saturating_add(1)).await?;
         let more = changed.len() > limit as usize;
         changed.truncate(limit as usize);
         let cursor = match changed.last() {
             Some(save) if more => save.change,
-            _ => last,
+            _ => number(last.as_ref()),
         };
         let saves = with_heads(tx.as_mut(), changed).await?;
         let known = self.known(tx.as_mut(), asker, request).await?;
-        Ok(Changes { epoch, cursor, more, reset, server_time_unix_s: now_unix_s, saves, known })
+        let lacking = self.found_lost(asker).await?;
+        let landmark = last.as_ref().map(landmark::of);
+        let server_time_unix_s = now_unix_s;
+        Ok(Changes { epoch, cursor, more, reset, landmark, server_time_unix_s, saves, known, lacking })
     }
 
     /// What changed; with nothing new from others, waits up to `wait_s` (at most 300) for it. `clock` gives Unix seconds.
@@ -70,11 +72,13 @@ impl Library {
         let mut listener = self.notice.listen(asker.user);
         loop {
             let (epoch, last) = self.standing(asker).await?;
-            if self.has_news(asker, request, &epoch, last).await? {
+            if self.lost.is_untold(asker.user, asker.device.as_ref())
+                || self.has_news(asker, request, &epoch, last.as_ref()).await?
+            {
                 break;
             }
             if tokio::time::timeout_at(deadline, listener.ring()).await.is_err() {
-                if request.since == last {
+                if is_quiet(request, &epoch, last.as_ref()) && self.lost.is_none(asker.user) {
                     // Nobody rang since that look, so it holds: most waits end here, and cost no second one.
                     return Ok(nothing_new(epoch, last, clock()));
                 }
@@ -103,40 +107,60 @@ impl Library {
         Ok(known)
     }
 
+    /// What this server found to be lacking, and still is.
+    async fn found_lost(&self, asker: &Asker) -> Answer<Vec<Digest>> {
+        let lost = self.lost.tell(asker.user, asker.device.as_ref());
+        if lost.is_empty() {
+            return Ok(lost);
+        }
+        let still = self.blobs.lacking(lost).await?;
+        self.lost.keep(asker.user, &still);
+        Ok(still)
+    }
+
     /// Is there anything that this asker did not store itself?
     async fn has_news(
         &self,
         asker: &Asker,
         request: &ChangesRequest,
         epoch: &Epoch,
-        last: u64,
+        last: Option<&Change>,
     ) -> Answer<bool> {
-        if is_of_another_history(request, epoch, last) {
-            return Ok(true);
-        }
-        if request.since == last {
+        if is_quiet(request, epoch, last) {
             return Ok(false);
         }
         let mut tx = self.catalog.begin(Access::Glance).await?;
-        Ok(tx.news(asker.user, request.since, asker.device.as_ref()).await?)
+        if is_of_another_history(tx.as_mut(), asker, request, epoch, last).await? {
+            return Ok(true);
+        }
+        Ok(match &request.writer {
+            Some(writer) => tx.news_beside(asker.user, request.since, writer).await?,
+            None => tx.news(asker.user, request.since, asker.device.as_ref()).await?,
+        })
     }
 
     /// The server's epoch and the user's last change.
-    async fn standing(&self, asker: &Asker) -> Answer<(Epoch, u64)> {
+    async fn standing(&self, asker: &Asker) -> Answer<(Epoch, Option<Change>)> {
         Ok(self.catalog.begin(Access::Glance).await?.standing(asker.user).await?)
     }
 }
 
-fn nothing_new(epoch: Epoch, last: u64, now_unix_s: i64) -> Changes {
+fn nothing_new(epoch: Epoch, last: Option<Change>, now_unix_s: i64) -> Changes {
     Changes {
         epoch,
-        cursor: last,
+        cursor: number(last.as_ref()),
         more: false,
         reset: false,
+        landmark: last.as_ref().map(landmark::of),
         server_time_unix_s: now_unix_s,
         saves: Vec::new(),
         known: Vec::new(),
+        lacking: Vec::new(),
     }
+}
+
+fn number(last: Option<&Change>) -> u64 {
+    last.map_or(0, |last| last.number)
 }
 
 /// The page's limit, once the request is within the protocol's limits.
@@ -154,9 +178,28 @@ fn fits(request: &ChangesRequest) -> Answer<u32> {
     Ok(limit)
 }
 
-/// A cursor of another epoch, or beyond all that ever happened here.
-fn is_of_another_history(request: &ChangesRequest, epoch: &Epoch, last: u64) -> bool {
-    request.epoch.as_ref().is_some_and(|of| of != epoch) || request.since > last
+/// The asker has read all that there is, by a landmark that is the last change's: the usual case, judged without another look.
+fn is_quiet(request: &ChangesRequest, epoch: &Epoch, last: Option<&Change>) -> bool {
+    request.epoch.as_ref().is_none_or(|of| of == epoch)
+        && request.since == number(last)
+        && request.landmark.as_ref().is_none_or(|of| last.is_some_and(|last| landmark::of(last) == *of))
+}
+
+/// A cursor of another epoch, or beyond all that ever happened here, or a landmark of what did not happen here: this server was
+/// restored, or set back unawares, and what the device knows of it may be gone.
+async fn is_of_another_history(
+    tx: &mut dyn Tx,
+    asker: &Asker,
+    request: &ChangesRequest,
+    epoch: &Epoch,
+    last: Option<&Change>,
+) -> Answer<bool> {
+    if request.epoch.as_ref().is_some_and(|of| of != epoch) || request.since > number(last) {
+        return Ok(true);
+    }
+    let Some(known) = &request.landmark else { return Ok(false) };
+    let change = tx.nth_change(asker.user, landmark::number(known)).await?;
+    Ok(change.is_none_or(|change| landmark::of(&change) != *known))
 }
 
 async fn with_heads(tx: &mut dyn Tx, saves: Vec<SaveRecord>) -> Answer<Vec<SaveHeads>> {

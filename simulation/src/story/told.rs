@@ -101,6 +101,7 @@ impl fmt::Display for Event {
             Event::LateArrive => write!(f, "what was on its way to the server arrives"),
             Event::BacksUp => write!(f, "server: backs up"),
             Event::RestoresServer => write!(f, "server: is restored from its backup"),
+            Event::SetsServerBack => write!(f, "server: its backup is copied over it, and nobody tells it"),
         }
     }
 }

@@ -165,8 +165,12 @@ impl World {
         let is_folder = self.server.get().share().is_some();
         let Some(parts) = of.parts().filter(|_| !is_folder) else { return };
         let base = parts.journal.base();
-        let request =
-            ChangesRequest { since: base.cursor, epoch: base.epoch.clone(), ..ChangesRequest::default() };
+        let request = ChangesRequest {
+            since: base.cursor,
+            epoch: base.epoch.clone(),
+            landmark: base.landmark.clone(),
+            ..ChangesRequest::default()
+        };
         let (server, saves) = (Arc::clone(&self.server), Arc::clone(&self.kind.saves));
         let mut link = Link { device, server, handheld, weather, saves };
         if let (true, Ok(changes)) = (of.current, link.list(&request)) {

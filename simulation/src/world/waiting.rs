@@ -13,7 +13,7 @@ use std::fmt::Write as _;
 use std::hash::Hash as _;
 
 use retrosync::pace::{Ending, Event as Happens, Hearing, Pace, Times, Trigger};
-use retrosync_protocol::{ChangesRequest, Epoch};
+use retrosync_protocol::{ChangesRequest, Epoch, Landmark};
 
 use super::World;
 use crate::bug::Bug;
@@ -81,7 +81,7 @@ enum Poll {
     Open { from: From, revision: u64 },
 }
 
-type From = (u64, Option<Epoch>);
+type From = (u64, Option<Epoch>, Option<Landmark>);
 
 /// All of them, waiting.
 struct Vigil<'a> {
@@ -285,7 +285,7 @@ impl Vigil<'_> {
             && !report.moved;
         let base = world.devices[device].parts().map(|parts| {
             let base = parts.journal.base();
-            (base.cursor, base.epoch.clone())
+            (base.cursor, base.epoch.clone(), base.landmark.clone())
         });
         waiter.listen_from(base.unwrap_or_default(), report.is_deaf, now_ms);
         world.devices[device].current &= !matches!(waiter.poll, Poll::Never);
@@ -306,7 +306,8 @@ impl Vigil<'_> {
             Poll::Open { from, revision: seen } if is_down || *seen != revision => (from.clone(), false),
             _ => return Ok(()),
         };
-        let request = ChangesRequest { since: from.0, epoch: from.1.clone(), ..ChangesRequest::default() };
+        let (since, epoch, landmark) = from.clone();
+        let request = ChangesRequest { since, epoch, landmark, ..ChangesRequest::default() };
         let heard = world.devices[device].with_parts(|parts| {
             let changes = parts.remote.list(&request);
             (changes, parts.remote.heard().retry_after_s)

@@ -74,6 +74,7 @@ printed! {
                 Event::ForgetsJournal { device: 0 },
                 Event::BacksUp,
                 Event::RestoresServer,
+                Event::SetsServerBack,
                 Event::Crashes { device: 0, how: Crash::Half },
                 Event::PowerGoesInSave { device: 0, truncates: true },
                 Event::CardFills { device: 0, sectors: Some(4) },

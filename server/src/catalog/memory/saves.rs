@@ -8,14 +8,19 @@ use retrosync_protocol::{BLOCK_BYTES, Content, DeviceId, Digest, Epoch, SaveId, 
 
 use super::MemoryTx;
 use crate::catalog::{
-    BlockPlace, CatalogError, Figures, OperationRecord, Operations, OwnContent, Result, SaveRecord, SaveRow,
-    Saves, StoredVersion, StrayState, Upload, UploadId, Uploads, UserId,
+    BlockPlace, CatalogError, Change, Figures, OperationRecord, Operations, OwnContent, Result, SaveRecord,
+    SaveRow, Saves, StoredVersion, StrayState, Upload, UploadId, Uploads, UserId,
 };
 
 impl MemoryTx {
     pub(super) fn versions_of(&self, row: SaveRow) -> impl Iterator<Item = &StoredVersion> {
         let all = (row, Digest::from_bytes([0; 32]))..=(row, Digest::from_bytes([0xff; 32]));
         self.state.versions.range(all).map(|(_, version)| version.as_ref())
+    }
+
+    fn later(&self, user: UserId, since: u64) -> impl Iterator<Item = &StoredVersion> {
+        let later = self.state.by_change.range((user, since.saturating_add(1))..=(user, u64::MAX));
+        later.filter_map(|(_, made)| self.state.versions.get(made)).map(AsRef::as_ref)
     }
 }
 
@@ -49,13 +54,22 @@ impl Saves for MemoryTx {
         Ok(self.state.changes.get(&user).copied().unwrap_or(0))
     }
 
-    async fn standing(&mut self, user: UserId) -> Result<(Epoch, u64)> {
-        Ok((self.state.epoch.clone(), self.last_change(user).await?))
+    async fn standing(&mut self, user: UserId) -> Result<(Epoch, Option<Change>)> {
+        let last = self.last_change(user).await?;
+        Ok((self.state.epoch.clone(), self.nth_change(user, last).await?))
+    }
+
+    async fn nth_change(&mut self, user: UserId, number: u64) -> Result<Option<Change>> {
+        let made = self.state.by_change.get(&(user, number)).and_then(|made| self.state.versions.get(made));
+        Ok(made.map(|made| Change { number, version: made.id, received_unix_s: made.received_unix_s }))
     }
 
     async fn news(&mut self, user: UserId, since: u64, device: Option<&DeviceId>) -> Result<bool> {
-        let later = self.state.by_change.range((user, since.saturating_add(1))..=(user, u64::MAX));
-        Ok(later.map(|(_, by)| by.as_ref()).any(|by| by != device))
+        Ok(self.later(user, since).any(|version| version.device.as_ref() != device))
+    }
+
+    async fn news_beside(&mut self, user: UserId, since: u64, writer: &WriterId) -> Result<bool> {
+        Ok(self.later(user, since).any(|version| version.record.writer != *writer))
     }
 
     async fn add_version(
@@ -76,7 +90,7 @@ impl Saves for MemoryTx {
             ));
         }
         state.by_sequence.insert(by, version.id);
-        state.by_change.insert((user, version.change), version.device.clone());
+        state.by_change.insert((user, version.change), (row, version.id));
         state.versions.insert((row, version.id), Arc::new(version.clone()));
         for parent in superseded {
             if let Some(parent) = state.versions.get_mut(&(row, *parent)) {

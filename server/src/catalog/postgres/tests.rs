@@ -14,7 +14,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use futures_util::StreamExt as _;
 use futures_util::future::join_all;
-use retrosync_protocol::{Content, DeviceId, Digest, SaveId, StoreResult};
+use retrosync_protocol::{Content, DeviceId, Digest, SaveId, StoreResult, WriterId};
 
 use self::schema::Migration;
 use super::*;
@@ -137,6 +137,8 @@ async fn read_all(catalog: &PostgresCatalog, user: UserId) {
     tx.device_by_token(digest).await.unwrap();
     tx.device_and_user_by_token(digest).await.unwrap();
     tx.standing(user).await.unwrap();
+    tx.nth_change(user, 1).await.unwrap();
+    tx.news_beside(user, 0, &WriterId::from_random(&[1; 16])).await.unwrap();
     tx.device(&DeviceId::from_random(&[1; 8])).await.unwrap();
     tx.devices(user).await.unwrap();
     tx.pairing(&"AAAAAAAA".parse().unwrap()).await.unwrap();

@@ -5,7 +5,9 @@ use retrosync_protocol::{Content, DeviceId, Digest, Epoch, SaveId, Version, Vers
 
 use super::{Row, SqlTx, count, damaged, dialect, digest, failed, flag, get, int, json, parsed, raw};
 use crate::catalog::columns::columns;
-use crate::catalog::{CatalogError, Figures, Result, SaveRecord, SaveRow, Saves, StoredVersion, UserId};
+use crate::catalog::{
+    CatalogError, Change, Figures, Result, SaveRecord, SaveRow, Saves, StoredVersion, UserId,
+};
 
 /// How many saves one query is about: few queries, and small ones.
 const AT_ONCE: usize = 500;
@@ -37,6 +39,14 @@ fn version(row: &Row) -> Result<StoredVersion> {
 
 fn content(row: &Row) -> Result<Content> {
     Ok(Content { digest: digest(row, "digest")?, size_bytes: count(row, "size_bytes")? })
+}
+
+fn change(row: &Row) -> Result<Change> {
+    Ok(Change {
+        number: count(row, "change")?,
+        version: digest(row, "version")?,
+        received_unix_s: get(row, "received_unix_s")?,
+    })
 }
 
 #[async_trait]
@@ -73,13 +83,24 @@ impl Saves for SqlTx {
         row.map_or(Ok(0), |row| count(&row, "last_change"))
     }
 
-    async fn standing(&mut self, user: UserId) -> Result<(Epoch, u64)> {
+    async fn standing(&mut self, user: UserId) -> Result<(Epoch, Option<Change>)> {
         let query = sqlx::query(
-            "SELECT epoch, coalesce((SELECT last_change FROM users WHERE id = $1), 0) AS last_change FROM server",
+            "SELECT epoch, change, version, received_unix_s FROM server LEFT JOIN versions
+             ON user_id = $1 AND change = (SELECT last_change FROM users WHERE id = $1)",
         )
         .bind(user.0);
         let row = query.fetch_one(&mut *self.tx).await.map_err(failed)?;
-        Ok((parsed(&row, "epoch")?, count(&row, "last_change")?))
+        let has_one = get::<Option<i64>>(&row, "change")?.is_some();
+        Ok((parsed(&row, "epoch")?, has_one.then(|| change(&row)).transpose()?))
+    }
+
+    async fn nth_change(&mut self, user: UserId, number: u64) -> Result<Option<Change>> {
+        let query = sqlx::query(
+            "SELECT change, version, received_unix_s FROM versions WHERE user_id = $1 AND change = $2",
+        )
+        .bind(user.0)
+        .bind(int(number));
+        query.fetch_optional(&mut *self.tx).await.map_err(failed)?.as_ref().map(change).transpose()
     }
 
     async fn news(&mut self, user: UserId, since: u64, device: Option<&DeviceId>) -> Result<bool> {
@@ -89,6 +110,15 @@ impl Saves for SqlTx {
         .bind(user.0)
         .bind(int(since))
         .bind(device.map(DeviceId::as_str));
+        Ok(query.fetch_optional(&mut *self.tx).await.map_err(failed)?.is_some())
+    }
+
+    async fn news_beside(&mut self, user: UserId, since: u64, writer: &WriterId) -> Result<bool> {
+        let query =
+            sqlx::query("SELECT 1 FROM versions WHERE user_id = $1 AND change > $2 AND writer <> $3 LIMIT 1")
+                .bind(user.0)
+                .bind(int(since))
+                .bind(writer.as_str());
         Ok(query.fetch_optional(&mut *self.tx).await.map_err(failed)?.is_some())
     }
 

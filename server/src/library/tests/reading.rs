@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use retrosync_protocol::{Ask, ChangesRequest, Code, Digest, Epoch, Version};
+use retrosync_protocol::{Ask, ChangesRequest, Code, Digest, Epoch, Version, WriterId};
 
 use super::backends::{Backend, over_each_backend};
 use super::{NOW_UNIX_S, SAVE, version, word};
@@ -12,8 +12,10 @@ use super::{NOW_UNIX_S, SAVE, version, word};
 over_each_backend!(
     each_changed_save_comes_once_in_pages,
     a_cursor_of_another_history_starts_over,
+    a_landmark_of_what_did_not_happen_here_starts_over,
     what_was_ever_the_content_is_known,
     a_long_poll_hears_others_and_not_itself,
+    a_long_poll_hears_the_twin_of_a_copied_card,
     history_is_newest_first_in_pages_and_keeps_the_first_spelling,
     another_users_library_does_not_exist,
 );
@@ -61,6 +63,49 @@ async fn a_cursor_of_another_history_starts_over(on: Backend) {
     }
 }
 
+async fn a_landmark_of_what_did_not_happen_here_starts_over(on: Backend) {
+    let world = on.world().await;
+    let asker = world.device(1);
+    let page =
+        async |request: ChangesRequest| world.library.changes(&asker, &request, NOW_UNIX_S).await.unwrap();
+    assert_eq!(page(since(0)).await.landmark, None, "nothing was stored yet");
+    world.store(&asker, &named("gb/sram/A", 1), Some(b"abc")).await;
+    let first = page(since(0)).await.landmark;
+    world.store(&asker, &named("gb/sram/B", 2), Some(b"abc")).await;
+    let last = page(since(1)).await.landmark;
+    assert!(first < last && first.is_some());
+    let digits = |landmark: &Option<Epoch>| landmark.as_ref().unwrap().to_string();
+    let of = |number: &Option<Epoch>, what: &Option<Epoch>| {
+        Some(format!("{}{}", &digits(number)[..16], &digits(what)[16..]).parse::<Epoch>().unwrap())
+    };
+    let beyond: Epoch = format!("{:016x}{}", 3, &digits(&last)[16..]).parse().unwrap();
+    let rows = [
+        ("none: a device that knows of no landmarks", 1, None, false),
+        ("the last change", 2, last.clone(), false),
+        ("the last one, and the cursor before it", 1, last.clone(), false),
+        ("an earlier one: others went on", 1, first.clone(), false),
+        ("an earlier one, of who has read all", 2, first.clone(), false),
+        ("another version in the last one's place", 2, of(&last, &first), true),
+        ("another version in an earlier one's place", 1, of(&first, &last), true),
+        ("a change that never was", 2, Some(beyond), true),
+        ("no number of a change", 2, Some(Epoch::from_random(&[0xff; 16])), true),
+    ];
+    for (case, cursor, landmark, reset) in rows {
+        let wait_s = 300;
+        let request = ChangesRequest { landmark, ..since(cursor) };
+        let changes = page(request.clone()).await;
+        let saves = if reset { 2 } else { 2 - cursor };
+        assert_eq!((changes.reset, changes.saves.len() as u64, changes.cursor), (reset, saves, 2), "{case}");
+        assert_eq!(changes.landmark, last, "{case}");
+        if reset {
+            let waits = ChangesRequest { wait_s, ..request };
+            let changes = world.library.changes_or_wait(&asker, &waits, || NOW_UNIX_S);
+            let changes = tokio::time::timeout(Duration::from_secs(20), changes).await;
+            assert!(changes.unwrap().unwrap().reset, "{case}: and nobody waits for that");
+        }
+    }
+}
+
 async fn what_was_ever_the_content_is_known(on: Backend) {
     let world = on.world().await;
     let asker = world.device(1);
@@ -105,6 +150,25 @@ async fn a_long_poll_hears_others_and_not_itself(on: Backend) {
     own_stored.store(true, Ordering::SeqCst);
     world.store(&world.device(1), &named("gb/sram/Other", 2), Some(b"abc")).await;
     let changes = tokio::time::timeout(Duration::from_secs(20), poll).await.unwrap().unwrap();
+    assert_eq!((changes.cursor, changes.saves.len()), (2, 2));
+}
+
+async fn a_long_poll_hears_the_twin_of_a_copied_card(on: Backend) {
+    let world = on.world().await;
+    let asker = world.device(2);
+    let own = WriterId::from_random(&[1; 16]);
+    let waiting = ChangesRequest { wait_s: 300, writer: Some(own.clone()), ..since(0) };
+    let (library, poller) = (world.library.clone(), asker.clone());
+    let poll = tokio::spawn(async move { library.changes_or_wait(&poller, &waiting, || NOW_UNIX_S).await });
+    tokio::task::yield_now().await;
+    world.store(&asker, &Version { writer: own, ..named("gb/sram/Own", 1) }, Some(b"abc")).await;
+    for _ in 0..20 {
+        tokio::task::yield_now().await;
+    }
+    assert!(!poll.is_finished(), "a writer's own version is no news to it");
+    let twin = WriterId::from_random(&[2; 16]);
+    world.store(&asker, &Version { writer: twin, ..named("gb/sram/Twin", 1) }, Some(b"abc")).await;
+    let changes = tokio::time::timeout(Duration::from_secs(20), poll).await.unwrap().unwrap().unwrap();
     assert_eq!((changes.cursor, changes.saves.len()), (2, 2));
 }
 
