@@ -121,7 +121,7 @@ pub(crate) fn judge(volume: &dyn Volume, acked: usize, begun: usize) -> Result<(
 /// How many versions it shows and gives, of at least those and at most these.
 fn look(shelf: &mut Folder, acked: usize, begun: usize) -> Result<usize, String> {
     let told = |error: Error| format!("the store on the card: {error}");
-    let request = ChangesRequest { since: 0, epoch: None, wait_s: 0, limit: None, ask: Vec::new() };
+    let request = ChangesRequest::default();
     let saves = shelf.list(&request).map_err(told)?.saves;
     let heads: Vec<_> = saves.iter().flat_map(|save| &save.heads).collect();
     let all = versions(begun);
