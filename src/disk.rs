@@ -32,7 +32,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use retrosync_protocol::{Content, SaveId};
+use retrosync_protocol::{Content, Mistake, SaveId};
 
 use crate::attic::{Attic, Looked, Reason, look};
 use crate::durable::{self, MOST_COUNTED};
@@ -228,7 +228,8 @@ impl Disk {
         }
         // Promise 1: durable, bytes and index, before anything of the save changes.
         let reason = if new.is_some() { Reason::Replaced } else { Reason::Retired };
-        if let Some(old) = &old {
+        let needs_none = intent.way == Way::InPlace && Mistake::InPlaceNeedsNoCopy.is_made();
+        if let (Some(old), false) = (&old, needs_none) {
             let kept = self.attic.put(save, path, old, reason);
             if kept.as_ref().is_err_and(|error| error.kind == Kind::Full) {
                 self.give_back_spares();

@@ -9,7 +9,7 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use retrosync_protocol::{DeviceId, Token, WriterId};
+use retrosync_protocol::{DeviceId, Mistake, Token, WriterId};
 
 use crate::durable::{MOST_COUNTED, Pair};
 use crate::error::{Error, Kind, Result};
@@ -125,7 +125,8 @@ impl Identity {
             };
             return Ok((identity, opened));
         };
-        let mut identity = Identity { next_sequence: facts.reserved_to, facts, pair };
+        let next_sequence = if Mistake::NumbersBeginAgain.is_made() { 1 } else { facts.reserved_to };
+        let mut identity = Identity { next_sequence, facts, pair };
         if identity.next_sequence > MOST_COUNTED {
             identity.redraw_writer()?;
             return Ok((identity, Opened::Doubted("its count of versions is impossible".into())));
@@ -176,6 +177,9 @@ impl Identity {
     /// # Errors
     /// When there is no randomness or the card cannot take it.
     pub fn redraw_writer(&mut self) -> Result<()> {
+        if Mistake::CopyKeepsItsWriter.is_made() {
+            return self.save();
+        }
         self.facts.writer = draw_writer()?;
         (self.next_sequence, self.facts.reserved_to) = (1, 1);
         self.save()

@@ -13,7 +13,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use retrosync_protocol::{Digest, Epoch, Head, Landmark, SaveHeads, SaveId, WriterId};
+use retrosync_protocol::{Digest, Epoch, Head, Landmark, Mistake, SaveHeads, SaveId, WriterId};
 
 use crate::durable::{Log, MOST_COUNTED, Order, seal};
 use crate::error::{Error, Kind, Problem, Result};
@@ -355,7 +355,8 @@ impl State {
             Entry::Distrusted => {
                 let trusted =
                     self.base.saves.iter_mut().map(|(_, entry)| entry).filter(|entry| entry.trusted);
-                let demoted = trusted.map(|entry| entry.trusted = false).count();
+                let demoted =
+                    trusted.map(|entry| entry.trusted = Mistake::AnotherHistoryIsTrusted.is_made()).count();
                 let heads = std::mem::take(&mut self.listing.saves).len();
                 // What a game loaded is in doubt like the base, and is still not what lies there now.
                 for before in self.loaded.iter_mut().filter_map(|(_, before)| before.as_mut()) {

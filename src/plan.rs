@@ -35,7 +35,7 @@ mod guards;
 mod resume;
 mod step;
 
-use retrosync_protocol::{Content, Head, Kind, SaveId, VersionId, WriterId, keeps_its_size};
+use retrosync_protocol::{Content, Head, Kind, Mistake, SaveId, VersionId, WriterId, keeps_its_size};
 
 use crate::selection::Selection;
 use crate::set::Set;
@@ -197,7 +197,8 @@ impl Decision<'_> {
 
     /// B unknown, and no head equals L.
     fn unknown(&self, found: &LocalSave, entry: Option<&BaseEntry>, heads: &[Head], plan: &mut Plan) {
-        let known = self.listing.known.contains(&(self.save.clone(), found.content.digest));
+        let known = self.listing.known.contains(&(self.save.clone(), found.content.digest))
+            || Mistake::UnknownIsTakenForOld.is_made();
         match one_of(heads) {
             [] => plan.steps.push(self.upload(found, Vec::new(), None)),
             [head] if head.content.is_none() && known => {
@@ -214,7 +215,7 @@ impl Decision<'_> {
                     })
                 };
                 let parents = heads.iter().filter(|h| match h.content {
-                    Some(content) => is_ancestor(content.digest),
+                    Some(content) => is_ancestor(content.digest) || Mistake::FirstContactReplaces.is_made(),
                     // An edit beats a delete: the bytes here are not in the history.
                     None => true,
                 });
@@ -235,7 +236,8 @@ impl Decision<'_> {
         let place = self.local.homes.get(self.save)?;
         let [head] = one_of(heads) else { return None };
         // What was moved out of the way here stays away until there is another version of it.
-        let moved = |entry: &BaseEntry| entry.content.is_none() && entry.version == head.version;
+        let is_gone = |entry: &BaseEntry| entry.content.is_none() || Mistake::AbsentStaysAway.is_made();
+        let moved = |entry: &BaseEntry| is_gone(entry) && entry.version == head.version;
         if self.base.saves.get(self.save).is_some_and(moved)
             || resume::is_outlived(self.save, head, self.listing)
         {
@@ -278,7 +280,8 @@ impl Decision<'_> {
             let chip = self.save.system() == "gba" && found.stamp.size_bytes >= b.stamp.size_bytes;
             b.content.is_some_and(|c| found.content.size_bytes < c.size_bytes) && !chip
         };
-        let shrank = keeps_its_size(self.save) && agreed.is_some_and(shorter);
+        let shrank =
+            keeps_its_size(self.save) && agreed.is_some_and(shorter) && !Mistake::ShrunkIsBelieved.is_made();
         found.doubt.or(shrank.then_some(Doubt::Shrunk))
     }
 
@@ -333,7 +336,7 @@ impl Decision<'_> {
 /// Have all heads the same bytes, or none?
 pub fn agree(heads: &[Head]) -> bool {
     let digest = |head: &Head| head.content.map(|content| content.digest);
-    heads.windows(2).all(|pair| digest(&pair[0]) == digest(&pair[1]))
+    heads.windows(2).all(|pair| digest(&pair[0]) == digest(&pair[1])) || Mistake::BranchIsNoQuestion.is_made()
 }
 
 /// Heads with one content are no question: one of them stands for all.
@@ -359,6 +362,7 @@ fn parents_of_edit(found: &LocalSave, entry: &BaseEntry, heads: &[Head]) -> Vec<
         }
         None => true,
     });
+    let twins = heads.iter().filter(|_| Mistake::EditReplacesTheHeads.is_made()).chain(twins);
     let mut parents = sorted(twins.map(|h| h.version));
     if parents.is_empty() && !anew {
         parents.push(entry.version);

@@ -12,7 +12,7 @@ use std::path::{Path, PathBuf};
 use std::str::FromStr;
 use std::sync::Arc;
 
-use retrosync_protocol::WriterId;
+use retrosync_protocol::{Mistake, WriterId};
 
 use crate::durable::{make_folder, seal, unseal};
 use crate::error::{Error, Kind, Result};
@@ -125,6 +125,7 @@ impl Root {
             Ok(Some(id)) if id == self.id => RootState::Online,
             Ok(Some(_)) => RootState::Offline("another card is in its place".into()),
             Ok(None) => RootState::Offline("its marker is not whole".into()),
+            Err(_) if Mistake::UnmarkedIsOnline.is_made() => RootState::Online,
             Err(error) if error.kind() == io::ErrorKind::NotFound => {
                 RootState::Offline("its marker is missing: not mounted, or another card".into())
             }

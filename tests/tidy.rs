@@ -190,6 +190,43 @@ fn the_daemon_has_no_async_runtime() {
     }
 }
 
+/// What the hunt plants in the product's own lines (`protocol/src/mistake.rs`) is in no program: neither compiles with it, nothing
+/// but the hunt asks for it, and a build of all packages, as the tests make it, has it off.
+#[test]
+fn no_program_can_make_a_planted_mistake() {
+    for program in ["src/main.rs", "server/src/main.rs"] {
+        let guard = "const _: () = assert!(!retrosync_protocol::Mistake::CAN_BE_MADE);";
+        assert!(code(&root().join(program)).contains(guard), "{program} compiles with mistakes");
+    }
+    let listed = Command::new("git")
+        .args([
+            "grep",
+            "-lE",
+            "mistakes|all-features",
+            "--",
+            "scripts",
+            "cross",
+            "deploy",
+            ".github",
+            "*Cargo.toml",
+        ])
+        .current_dir(root())
+        .output()
+        .unwrap();
+    let asking = String::from_utf8(listed.stdout).unwrap();
+    let allowed = ["protocol/Cargo.toml", "scripts/simulate", "simulation/Cargo.toml"];
+    assert_eq!(asking.lines().collect::<Vec<_>>(), allowed);
+    let features = Command::new(env!("CARGO"))
+        .args(["tree", "--workspace", "-e", "features,normal,dev", "-i", "retrosync-protocol", "--offline"])
+        .current_dir(root())
+        .output()
+        .unwrap();
+    let features = String::from_utf8_lossy(&features.stdout);
+    assert!(features.contains("retrosync-protocol v"), "{features}");
+    assert!(!features.contains("\"mistakes\""), "{features}");
+    assert!(!retrosync_protocol::Mistake::CAN_BE_MADE);
+}
+
 #[test]
 fn files_fit_a_sitting_and_say_what_they_are() {
     for folder in ["src", "protocol/src", "server/src", "tests"] {

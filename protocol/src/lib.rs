@@ -9,6 +9,7 @@ mod doubt;
 mod frames;
 mod heads;
 mod messages;
+mod mistake;
 mod nfc;
 mod refusal;
 mod save_id;
@@ -21,6 +22,7 @@ pub use doubt::{Doubt, Watched, keeps_its_size};
 pub use frames::{Body, Encoding, FRAMES_CONTENT_TYPE, FrameError, MAX_HEADER_BYTES, encode_header};
 pub use heads::heads_of;
 pub use messages::*;
+pub use mistake::Mistake;
 pub use refusal::{Code, PROBLEM_CONTENT_TYPE, Problem};
 pub use save_id::{Kind, SaveId, SaveIdError, compare_key};
 pub use text::{

@@ -23,6 +23,9 @@ use retrosync_server::keep::{self, Copied};
 use retrosync_server::library::Upkeep;
 use retrosync_server::parts::{Parts, alone, is_used, restore, upkeep};
 
+// The hunt's mistakes are in no program.
+const _: () = assert!(!retrosync_protocol::Mistake::CAN_BE_MADE);
+
 type Outcome = Result<ExitCode, Box<dyn Error>>;
 
 fn main() -> ExitCode {

@@ -1,26 +1,55 @@
 //! Bugs that the hunt must find, planted at the seams: a simulation that cannot find them proves nothing.
 //!
-//! Each stands for a mistake that a sync program can make. None of them is in the product: they are what its card, its
-//! machine, its remote or its server would look like if the product made the mistake. What they do stands beside what
+//! Each stands for a mistake that a sync program can make. Those told here are not in the product: they are what its card,
+//! its machine, its remote or its server would look like if the product made the mistake. What they do stands beside what
 //! is right: `mistakes` (the remote), `handheld` (the card and the machine), `device` (the start), `server`, `world`.
+//!
+//! Beside them [`Mistake`]s: wrong lines in the product itself, at the rules that they break. Only a build with the feature
+//! `mistakes` can make those, as `scripts/simulate` does.
+
+use std::fmt;
+
+use retrosync_protocol::Mistake;
 
 use crate::story::Class;
 
 macro_rules! bugs {
-    ($($(#[$doc:meta])* $name:ident needs [$($class:ident),*],)*) => {
+    ($($(#[doc = $told:literal])* $name:ident needs [$($class:ident),*],)*) => {
         /// A planted bug.
         #[derive(Clone, Copy, Debug, PartialEq, Eq)]
         pub enum Bug {
-            $($(#[$doc])* $name,)*
+            /// In the product's own code.
+            Within(Mistake),
+            $($(#[doc = $told])* $name,)*
         }
 
         impl Bug {
-            /// All of them.
-            pub const ALL: &[Bug] = &[$(Bug::$name),*];
+            /// Those at the seams.
+            pub const AT_SEAMS: &[Bug] = &[$(Bug::$name),*];
 
             /// The faults without which nobody would notice it: a hunt for it has them all.
             pub const fn needs(self) -> &'static [Class] {
-                match self { $(Bug::$name => &[$(Class::$class),*],)* }
+                match self {
+                    Bug::Within(mistake) => needs(mistake),
+                    $(Bug::$name => &[$(Class::$class),*],)*
+                }
+            }
+
+            /// What it does, in a sentence.
+            pub const fn told(self) -> &'static str {
+                match self {
+                    Bug::Within(mistake) => mistake.told(),
+                    $(Bug::$name => concat!($($told),*),)*
+                }
+            }
+        }
+
+        impl fmt::Display for Bug {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                match self {
+                    Bug::Within(mistake) => f.pad(&format!("{mistake:?}")),
+                    $(Bug::$name => f.pad(stringify!($name)),)*
+                }
             }
         }
     };
@@ -104,9 +133,41 @@ bugs! {
     ForgetsToStayAway needs [],
 }
 
+/// As [`Bug::needs`].
+const fn needs(mistake: Mistake) -> &'static [Class] {
+    match mistake {
+        Mistake::ShrunkIsBelieved | Mistake::SuspectSupersedes => &[Class::Games],
+        Mistake::LaunchIsNotNoted
+        | Mistake::NumbersBeginAgain
+        | Mistake::InPlaceNeedsNoCopy
+        | Mistake::OpenIntentIsClosed
+        | Mistake::StagedIsBelieved
+        | Mistake::SettledBeforePlaced => &[Class::Power],
+        Mistake::CopyKeepsItsWriter => &[Class::Cards],
+        Mistake::UnmarkedIsOnline => &[Class::Slots],
+        Mistake::AnotherHistoryIsTrusted => &[Class::Server],
+        Mistake::UnknownParentIsDropped => &[Class::Server, Class::Network],
+        Mistake::AnswersAreCrossed | Mistake::SaidBeforeIsNew => &[Class::Network],
+        _ => &[],
+    }
+}
+
 impl Bug {
+    /// All that can be planted in this build: those at the seams, and those within.
+    pub fn all() -> impl Iterator<Item = Bug> {
+        let within = Mistake::ALL.iter().filter(|_| Mistake::CAN_BE_MADE);
+        Bug::AT_SEAMS.iter().copied().chain(within.copied().map(Bug::Within))
+    }
+
     /// The bug of that name.
     pub fn named(name: &str) -> Option<Bug> {
-        Bug::ALL.iter().copied().find(|bug| format!("{bug:?}").eq_ignore_ascii_case(name))
+        Bug::all().find(|bug| bug.to_string().eq_ignore_ascii_case(name))
+    }
+
+    /// From here on the product's code makes this mistake in this thread; with a bug at the seams, or none, it makes none.
+    pub(crate) fn plant(bug: Option<Bug>) {
+        #[cfg(feature = "mistakes")]
+        Mistake::make(if let Some(Bug::Within(mistake)) = bug { Some(mistake) } else { None });
+        let _ = bug;
     }
 }

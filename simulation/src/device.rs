@@ -151,7 +151,10 @@ impl Device {
         }
         self.lives += 1;
         (self.news, self.current) = (None, false);
-        self.weather.get().put_off.clear();
+        let mut weather = self.weather.get();
+        weather.put_off.clear();
+        weather.is_warned = false;
+        drop(weather);
         self.handheld.get().put_off.clear();
     }
 

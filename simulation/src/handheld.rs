@@ -94,6 +94,8 @@ pub struct Handheld {
     pub taken: [Option<Digest>; SAVES],
     /// The daemon has asked about what lies there: it looks like damage, and no game was writing it.
     pub doubted: [bool; SAVES],
+    /// What the daemon put other bytes in the place of, since the world last looked: the save's number and the content.
+    pub replaced: Vec<(usize, Digest)>,
     /// Its own clock, if that is not the right one.
     wall: Option<Wall>,
     /// When that was set, by the right clock and in uptime.
@@ -166,6 +168,7 @@ impl Handheld {
             seen: Default::default(),
             taken: Default::default(),
             doubted: Default::default(),
+            replaced: Vec::new(),
             paths,
         }
     }

@@ -134,6 +134,9 @@ impl World {
             if device.weather.get().reused && !self.copied {
                 return Err(format!("{}: used a number twice", name(number)));
             }
+            if device.weather.get().is_deaf {
+                return Err(format!("{}: goes on as the writer that another card is", name(number)));
+            }
         }
         Ok(())
     }
@@ -233,6 +236,7 @@ impl World {
             }
         }
         self.judge()?;
+        self.judge_replaced(None)?;
         for (device, report) in reports.iter().enumerate() {
             self.judge_quiet(device, report)?;
             for save in 0..SAVES {
@@ -244,6 +248,7 @@ impl World {
                 return Err(format!("{}: reading all again changes the card", name(device)));
             }
         }
+        self.judge_heads()?;
         self.judge_echoes()?;
         self.judge_damage()?;
         self.judge_bounds()?;

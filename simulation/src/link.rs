@@ -130,6 +130,10 @@ pub struct Weather {
     pub told: Vec<(SaveId, Digest)>,
     /// The server refused a number as used.
     pub reused: bool,
+    /// It did so at the last store, and this program has not ended since.
+    pub is_warned: bool,
+    /// It was warned, and went on as the same writer.
+    pub is_deaf: bool,
     /// The last answer asked to stay away this long.
     pub retry_after_s: Option<u64>,
     /// What a planted bug called stored and has not sent yet.
@@ -340,6 +344,10 @@ impl Link {
 
     pub(crate) fn note(&self, offers: &[Version], results: &[StoreResult]) {
         let mut weather = self.weather.get();
+        let is_reused = |result: &StoreResult| matches!(result, StoreResult::Refused { problem } if problem.code == Code::WriterReused);
+        let is_warned = results.iter().any(is_reused);
+        weather.is_deaf |= is_warned && weather.is_warned;
+        weather.is_warned = is_warned;
         for (version, result) in offers.iter().zip(results) {
             match (result, version.content) {
                 (StoreResult::Refused { problem: Problem { code: Code::WriterReused, .. } }, _) => {

@@ -112,22 +112,23 @@ fn exhaustively(most: usize, hunt: &Hunt) -> ExitCode {
 fn find_all_bugs(hunt: &Hunt) -> ExitCode {
     let most = hunt.most.min(BUG_MOST);
     let mut missed = 0;
-    for bug in Bug::ALL.iter().copied() {
+    for bug in Bug::all() {
         let hunted = Hunt { most, bug: Some(bug), until: Duration::MAX, ..hunt.clone() }.run();
         let sound = |history: &History| hunt.theatre().run(history, None).is_ok();
         match hunted.failing {
-            Some(history) if sound(&history) => println!("{bug:?}: seed {}", history.seed),
+            Some(history) if sound(&history) => println!("{bug}: seed {}", history.seed),
             Some(history) => {
                 missed += 1;
-                println!("{bug:?}: seed {} breaks a promise without it too", history.seed);
+                println!("{bug}: seed {} breaks a promise without it too", history.seed);
             }
             None => {
                 missed += 1;
-                println!("{bug:?}: not found in {most} histories");
+                println!("{bug}: not found in {most} histories");
             }
         }
     }
-    println!("{} of {} planted bugs are found", Bug::ALL.len() - missed, Bug::ALL.len());
+    let count = Bug::all().count();
+    println!("{} of {count} planted bugs are found", count - missed);
     ExitCode::from(u8::from(missed > 0))
 }
 
@@ -184,7 +185,7 @@ fn asked() -> Result<Asked, String> {
                     Classes::named(&value).ok_or_else(|| format!("`{value}` names no kinds of faults\n"))?;
             }
             "--bug" if value == "all" => all_bugs = true,
-            "--bug" => hunt.bug = Some(Bug::named(&value).ok_or_else(|| format!("{:?}\n", Bug::ALL))?),
+            "--bug" => hunt.bug = Some(Bug::named(&value).ok_or_else(all_bugs_told)?),
             _ => return Err(HELP.to_owned()),
         }
     }
@@ -192,6 +193,17 @@ fn asked() -> Result<Asked, String> {
         hunt.until = Duration::MAX;
     }
     Ok(Asked { hunt, table, least, exhaustive, all_bugs })
+}
+
+/// The names of all planted bugs, and what they do.
+fn all_bugs_told() -> String {
+    let line = |bug: Bug| format!("  {bug:<28} {}\n", bug.told().trim_start());
+    let (within, at_seams): (Vec<_>, Vec<_>) = Bug::all().partition(|bug| matches!(bug, Bug::Within(_)));
+    let mut text = format!("at the seams, {}:\n", at_seams.len());
+    text.extend(at_seams.into_iter().map(line));
+    text.push_str(&format!("in the product's own code, {}:\n", within.len()));
+    text.extend(within.into_iter().map(line));
+    text
 }
 
 /// `60s`, `10m`, `1h`.

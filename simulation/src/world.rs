@@ -78,6 +78,7 @@ pub struct World {
 impl World {
     /// A world before its first event.
     pub fn new(kind: &Arc<Kind>, devices: usize, seed: u64, bug: Option<Bug>) -> World {
+        Bug::plant(bug);
         let server = if kind.shares { Server::folder() } else { Server::new() };
         let server = Arc::new(Alone::new(server));
         let mut dice = Dice::new(seed ^ 0x0077_0077);
@@ -137,6 +138,7 @@ impl World {
         self.happen(event);
         self.take_in();
         self.judge()?;
+        self.judge_replaced(Some(event))?;
         self.judge_offline(&away)
     }
 

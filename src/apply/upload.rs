@@ -4,7 +4,7 @@ use std::io::{self, Read};
 use std::path::PathBuf;
 
 use litemap::LiteMap;
-use retrosync_protocol::{Code, Problem as Refusal, SaveId, StoreResult, Version};
+use retrosync_protocol::{Code, Mistake, Problem as Refusal, SaveId, StoreResult, Version};
 
 use super::{Agreed, Deed, Hands, Outcome, entry_after};
 use crate::error::{Error, Kind, Result};
@@ -53,7 +53,10 @@ pub fn upload(hands: &mut Hands<'_>, steps: &[&Step], outcome: &mut Outcome) -> 
         open(volume, payloads.get(&version.sequence), version)
     };
     match hands.remote.store(&versions, &source) {
-        Ok(results) => {
+        Ok(mut results) => {
+            if Mistake::AnswersAreCrossed.is_made() {
+                results.reverse();
+            }
             let mut writer_in_doubt = false;
             for (offer, result) in offers.iter().zip(results) {
                 writer_in_doubt |= take_in(hands, offer, result, outcome)?;

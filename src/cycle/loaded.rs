@@ -5,7 +5,7 @@
 
 use std::borrow::Cow;
 
-use retrosync_protocol::{SaveHeads, SaveId};
+use retrosync_protocol::{Mistake, SaveHeads, SaveId};
 
 use super::Parts;
 use crate::error::Result;
@@ -39,7 +39,7 @@ pub(super) fn keep(parts: &mut Parts) -> Result<()> {
         // What is settled is taken for a head: what the remote has said since then stands.
         parts.journal.record(Entry::Heads(SaveHeads { save, heads }))?;
     }
-    for (save, before) in known {
+    for (save, before) in known.into_iter().filter(|_| !Mistake::LaunchIsNotNoted.is_made()) {
         parts.journal.record(Entry::Loaded { save, before })?;
     }
     Ok(())
@@ -54,7 +54,7 @@ pub(super) fn base<'a>(parts: &'a Parts, found: &Found) -> Cow<'a, Base> {
         // Set aside is what lies here, whatever it was made from.
         let aside = agreed.and_then(|e| e.aside);
         let here = found.local.saves.get(save).map(|here| here.content);
-        if here.is_some() && here != put {
+        if here.is_some() && here != put && !Mistake::ParentFromTheJournal.is_made() {
             match loaded {
                 Some(entry) => {
                     let trusted = entry.trusted && is_trusted;

@@ -3,7 +3,7 @@
 //! The catalog marks leaves as versions come: a sound version is a leaf until a sound version names it as a parent. What
 //! `protocol::heads_of` does over all versions of a save is then a look at its few leaves; tests hold the two together.
 
-use retrosync_protocol::Head;
+use retrosync_protocol::{Head, Mistake};
 
 use crate::catalog::{Result, SaveRow, StoredVersion, Tx};
 
@@ -16,6 +16,9 @@ pub(super) async fn of(tx: &mut dyn Tx, row: SaveRow) -> Result<Vec<StoredVersio
 pub(super) fn among(mut leaves: Vec<StoredVersion>) -> Vec<StoredVersion> {
     if leaves.iter().any(|leaf| leaf.record.content.is_some()) {
         leaves.retain(|leaf| leaf.record.content.is_some());
+    }
+    if Mistake::LaterBranchIsTheHead.is_made() {
+        leaves.drain(..leaves.len().saturating_sub(1));
     }
     leaves
 }

@@ -3,7 +3,7 @@
 //! Nothing is ever overwritten: a version is added beside all others, and only marks of leaves change. May assume that the
 //! content of what is recorded is durable in the blobs (promise 5).
 
-use retrosync_protocol::{Code, Content, Digest, StoreResult, Version, VersionId};
+use retrosync_protocol::{Code, Content, Digest, Mistake, StoreResult, Version, VersionId};
 
 use super::board::about;
 use super::tally::News;
@@ -123,7 +123,8 @@ impl<'a> Recorder<'a> {
             leaf: !version.suspect,
         };
         // A suspect supersedes nothing: fresh blank bytes never hide a long-played save.
-        let superseded: &[VersionId] = if version.suspect { &[] } else { &version.parents };
+        let yields = version.suspect && !Mistake::SuspectSupersedes.is_made();
+        let superseded: &[VersionId] = if yields { &[] } else { &version.parents };
         self.tx.add_version(self.asker.user, row, &stored, superseded).await?;
         self.change += 1;
         self.news.versions += 1;
@@ -161,7 +162,8 @@ impl<'a> Recorder<'a> {
         version: &Version,
         leaves: &[StoredVersion],
     ) -> Answer<Option<StoredVersion>> {
-        if leaves.iter().all(|leaf| version.parents.contains(&leaf.id)) {
+        if leaves.iter().all(|leaf| version.parents.contains(&leaf.id)) || Mistake::SaidBeforeIsNew.is_made()
+        {
             return Ok(None);
         }
         let recent = self.tx.history(row, u64::MAX, LOST_ANSWERS).await?;
@@ -189,6 +191,9 @@ impl<'a> Recorder<'a> {
                 Some(row) => self.tx.version(row, *id).await?,
                 None => None,
             };
+            if parent.is_none() && Mistake::UnknownParentIsDropped.is_made() {
+                continue;
+            }
             let unknown = || {
                 Refusal::new(
                     Code::UnknownParent,

@@ -89,6 +89,7 @@ impl Volume for Watched {
         handheld.fat.rename(from, to)?;
         if let Some((save, digest)) = leaves {
             handheld.taken[save] = digest;
+            handheld.replaced.extend(digest.map(|digest| (save, digest)));
         }
         if let Some(save) = handheld.number_of(to) {
             handheld.taken[save] = None;
@@ -223,6 +224,9 @@ impl VolumeFile for WatchedFile {
         }
         let flips = {
             let mut handheld = self.card.0.get();
+            if let Some((save, Some(digest))) = handheld.leaves(&self.path).filter(|_| offset == 0) {
+                handheld.replaced.push((save, digest));
+            }
             handheld.flips && handheld.is_save(&self.path) && std::mem::take(&mut handheld.flips)
         };
         match self.file.write_all_at(if flips { b"?" } else { bytes }, offset) {

@@ -1,9 +1,12 @@
 //! What the judge asks of whole histories, once all has come to rest.
 
+use std::collections::BTreeSet;
+
 use retrosync::plan::ConflictPolicy;
-use retrosync_protocol::{HistoryEntry, Version};
+use retrosync_protocol::{Digest, HistoryEntry, Version, VersionId, heads_of};
 
 use crate::server::name;
+use crate::story::{Event, TITLES};
 use crate::world::World;
 
 impl World {
@@ -41,6 +44,59 @@ impl World {
             })
         };
         is_asked_for && left.iter().all(is_later)
+    }
+
+    /// Promise 1: of what a daemon put other bytes in the place of, its card keeps a copy, if anything was ever played in it.
+    /// And it was stored before: that a copy is kept does not make up for a person who is not asked. Only what a person
+    /// deleted need not be, and what its player chose another for on just that device.
+    pub(crate) fn judge_replaced(&mut self, by: Option<&Event>) -> Result<(), String> {
+        let chose = |event| {
+            matches!(
+                event,
+                &Event::RestoresHere { .. } | &Event::RestoresKept { .. } | &Event::Resolves { .. }
+            )
+        };
+        let is_meant = by.is_some_and(chose);
+        for (number, device) in self.devices.iter().enumerate() {
+            let replaced = std::mem::take(&mut device.handheld.get().replaced);
+            let counts = |digest: &Digest| self.truth.is_kept(digest) && !self.truth.nothing.contains(digest);
+            for (save, digest) in replaced.into_iter().filter(|(_, digest)| counts(digest)) {
+                let broken = |what| {
+                    let content = self.truth.name(&digest);
+                    Err(format!("{}: {content} of {} is replaced, and {what}", name(number), TITLES[save]))
+                };
+                if !self.shelves[number].holds(&digest) {
+                    return broken("no copy is kept");
+                }
+                let is_deleted = || self.truth.retired.values().any(|deleted| deleted.contains(&digest));
+                let may_go = is_meant || self.ledger.has(save, &digest);
+                if !may_go && !is_deleted() {
+                    return broken("was never stored");
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// A version is a head until a sound one names it as a parent, whatever came later; and parents are versions.
+    pub(crate) fn judge_heads(&self) -> Result<(), String> {
+        for save in self.kind.saves.iter() {
+            let history = self.server.get().history(save);
+            let versions: BTreeSet<VersionId> = history.iter().map(|entry| entry.version).collect();
+            let told: BTreeSet<_> =
+                history.iter().filter(|entry| entry.head).map(|entry| entry.version).collect();
+            let heads = heads_of(history.iter().map(|entry| (entry.version, &entry.record)));
+            if told != heads.into_iter().collect() {
+                return Err(format!("{save}: the server has other heads than its versions make"));
+            }
+            let parents = history.iter().flat_map(|entry| &entry.record.parents);
+            if self.server.get().share().is_none()
+                && parents.into_iter().any(|parent| !versions.contains(parent))
+            {
+                return Err(format!("{save}: a version has a parent that is nowhere"));
+            }
+        }
+        Ok(())
     }
 
     /// Damage never stands in the place of a save that was played, unless a person put it there.
