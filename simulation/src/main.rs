@@ -18,7 +18,7 @@ mod memory;
 static MEMORY: Memory = Memory;
 
 /// In so many histories each planted bug is found.
-const BUG_MOST: u64 = 2_000;
+const BUG_MOST: u64 = 20_000;
 
 struct Asked {
     hunt: Hunt,
@@ -44,7 +44,7 @@ Hunts for a history of devices, cards, games and faults that breaks a promise.
   --exhaustive N  no dice: all histories of two devices, one save and up to N events, with every crash point and lost reply
   --table      print how often each step met each fault
   --least N    fail if any step met any fault that can befall it less often
-  --bug NAME   plant a bug; `--bug list` names them, `--bug all` plants one after the other, and finds each in 2,000 histories
+  --bug NAME   plant a bug; `--bug list` names them, `--bug all` plants one after the other, and finds each in 20,000 histories
 ";
 
 fn main() -> ExitCode {
