@@ -257,7 +257,9 @@ impl Link {
             _ => return Ok(()),
         };
         let mut weather = self.weather.get();
-        weather.retry_after_s = retry_after_s.map(|says| weather.down.map_or(says, |down| down.says_s));
+        // Another fault's server says nothing of that.
+        let down = weather.down.filter(|down| down.fault == Fault::Busy);
+        weather.retry_after_s = retry_after_s.map(|says| down.map_or(says, |down| down.says_s));
         drop(weather);
         Err(Error::new(Kind::Offline, "the server refused", code.title()))
     }

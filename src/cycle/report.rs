@@ -103,7 +103,8 @@ impl CycleReport {
         self.queued.clear();
         self.left_out.clear();
         self.failed = None;
-        (self.moved, self.failing, self.is_deaf) = (false, false, false);
+        // What failed in one round is tried again soon, whatever the next one did.
+        (self.moved, self.is_deaf) = (false, false);
     }
 
     pub(super) fn scanned(&mut self, found: Found) {

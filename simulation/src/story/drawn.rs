@@ -57,6 +57,7 @@ fn trouble_of(dice: &mut Dice, devices: usize, trouble: &Classes) -> Option<Even
             _ => Event::SwapsCards { one: device, other: dice.below(devices) },
         },
         Class::Server if dice.one_in(2) => Event::BacksUp,
+        Class::Server if dice.one_in(2) => Event::SetsServerBack,
         Class::Server => Event::RestoresServer,
         Class::Errors | Class::Newest => return None,
         Class::Games => {

@@ -32,7 +32,7 @@ const HOUR_MS: u64 = 60 * MINUTE_MS;
 const BACK_MS: u64 = 15 * MINUTE_MS;
 const FEW_CYCLES_MS: u64 = 5 * MINUTE_MS;
 /// Cycles of one device that fail, in the first hour that nothing gets through and in each later one: the pauses double from 5 s to
-/// 15 min and are half as long by chance. What is played meanwhile brings a few more.
+/// 15 min and are half as long by chance. An hour in which somebody plays is a first one.
 const FAILING_CYCLES: (usize, usize) = (16, 10);
 /// The same of its long poll: 2 s to 5 min.
 const FAILING_POLLS: (usize, usize) = (32, 25);
@@ -173,6 +173,8 @@ impl Vigil<'_> {
                     let most = match hour {
                         _ if down.lists => most.0 + LOOKS,
                         0 => most.0,
+                        // Who had nothing to store until somebody played begins to fail then.
+                        _ if hour == lasts_ms / 2 / HOUR_MS => most.0,
                         _ => most.1,
                     };
                     let hour_ms = began_ms + hour * HOUR_MS;
