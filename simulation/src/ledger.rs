@@ -108,6 +108,11 @@ impl Ledger {
         self.saves.get(save).is_some_and(|save| save.digests.contains(digest))
     }
 
+    /// The contents of all versions.
+    pub fn digests(&self) -> impl Iterator<Item = &Digest> {
+        self.saves.iter().flat_map(|save| &save.digests)
+    }
+
     /// Is it a content of any version?
     pub fn holds(&self, digest: &Digest) -> bool {
         self.saves.iter().any(|save| save.digests.contains(digest))

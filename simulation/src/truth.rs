@@ -25,6 +25,8 @@ pub struct Truth {
     kept: BTreeMap<Digest, usize>,
     /// Those of them that the server had not when it was last looked.
     loose: BTreeMap<Digest, usize>,
+    /// Contents that were stored at a server that was set back while a device still held news of it: by those they may be replaced.
+    pub heard: BTreeSet<Digest>,
     /// Contents that a daemon was told are stored, by save.
     pub acknowledged: BTreeSet<(usize, Digest)>,
     count: u64,

@@ -323,6 +323,9 @@ impl World {
 
     fn restores_server(&mut self, knows_it: bool) {
         let Some(backup) = &self.backup else { return };
+        if self.devices.iter().any(|device| device.news.is_some()) {
+            self.truth.heard.extend(self.ledger.digests());
+        }
         let mut server = self.server.get();
         server.restore(backup, knows_it);
         drop(server);

@@ -69,7 +69,8 @@ impl World {
                     return broken("no copy is kept");
                 }
                 let is_deleted = || self.truth.retired.values().any(|deleted| deleted.contains(&digest));
-                let may_go = is_meant || self.ledger.has(save, &digest);
+                let was_stored = self.ledger.has(save, &digest) || self.truth.heard.contains(&digest);
+                let may_go = is_meant || was_stored;
                 if !may_go && !is_deleted() {
                     return broken("was never stored");
                 }

@@ -295,3 +295,26 @@ fn who_deleted_a_save_and_begins_anew_has_seen_it() {
         ],
     );
 }
+
+/// A device had heard of a newer save when its server was set back, and took it: what that replaced had been stored, and the judge looked for
+/// it at a server that knew nothing of it any more.
+#[test]
+fn news_of_before_a_server_was_set_back_may_still_be_taken() {
+    keeps_its_promises(
+        305_656,
+        2,
+        &[
+            starts(0, 1),
+            Event::Saves { device: 0, truncates: true },
+            Event::BacksUp,
+            syncs_all(0),
+            syncs_all(1),
+            exits(0),
+            Event::Cycle { device: 0, trigger: Changed, fault: None, meanwhile: None, mishap: None },
+            Event::Polls { device: 1 },
+            Event::SetsServerBack,
+            syncs(0),
+            Event::Cycle { device: 1, trigger: Changed, fault: None, meanwhile: None, mishap: None },
+        ],
+    );
+}
