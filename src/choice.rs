@@ -316,8 +316,15 @@ fn store(
 }
 
 /// A cycle that puts the choice in place; says whether it is.
-fn settle(parts: &mut Parts, save: &SaveId, content: Content, version: VersionId) -> Result<Done> {
+fn settle(parts: &mut Parts, save: &SaveId, content: Content, mut version: VersionId) -> Result<Done> {
     let mut report = cycle::run(parts, Request::new(Trigger::Retry));
+    let heads = heads(parts, save);
+    let is_later = |head: &Head| head.version != version && head.writer == *parts.identity.writer();
+    if report.failed.is_none() && heads.iter().any(is_later) {
+        // What was played here a moment ago is stored only now: the choice is made over that.
+        version = store(parts, save, content, &heads, Some("restored"))?;
+        report = cycle::run(parts, Request::new(Trigger::Retry));
+    }
     let is_here = |parts: &Parts| here(parts, save).is_none_or(|here| here.digest == content.digest);
     let waits = report.waiting.iter().any(|step| step.save() == save);
     // A state that was moved out of the way is here only when it is back.

@@ -280,3 +280,29 @@ fn what_is_begun_over_damage_does_not_replace_the_played_save_on_a_restored_serv
         ],
     );
 }
+
+/// What was played a moment ago was not stored yet when a person wanted the version before it back, and was stored just before that was put in
+/// its place: that then looked like a play, by a player who had never seen what it replaced.
+#[test]
+fn what_is_brought_back_over_a_play_that_was_stored_only_then_is_a_choice() {
+    keep_their_promises(
+        Theatre::new(),
+        379285,
+        2,
+        false,
+        &[
+            starts(0, 2),
+            Event::Saves { device: 0, truncates: false },
+            Event::Cycle { device: 0, trigger: GameEnded, fault: None, meanwhile: None, mishap: None },
+            Event::Cycle {
+                device: 0,
+                trigger: GameEnded,
+                fault: Some((1, Fault::BitFlipped)),
+                meanwhile: None,
+                mishap: None,
+            },
+            Event::Exits { device: 0, saves: true, truncates: true },
+            Event::RestoresHere { device: 0, save: 2, nth: 0 },
+        ],
+    );
+}
