@@ -13,7 +13,7 @@ use retrosync_protocol::{
 use serde::{Deserialize, Serialize};
 
 use crate::cycle::{self, CycleReport, Parts, Request};
-use crate::error::{Error, Kind, Result};
+use crate::error::{Error, Kind, Problem, Result};
 use crate::formats;
 use crate::journal::Entry;
 use crate::pace::Trigger;
@@ -256,7 +256,10 @@ fn restore_kept(parts: &mut Parts, save: &SaveId, root: usize, number: u64) -> R
 fn in_step(parts: &mut Parts, save: &SaveId) -> Result<()> {
     let mut report = cycle::run(parts, Request::new(Trigger::Retry));
     has_its_card(&report)?;
-    let trouble = report.problems.iter().position(|problem| problem.save.as_ref() == Some(save));
+    // What could not be brought is no reason against another version: what is here is known to the remote.
+    let comes = report.queued.iter().any(|step| step.save() == save && step.writes_here());
+    let of_it = |problem: &Problem| !comes && problem.save.as_ref() == Some(save);
+    let trouble = report.problems.iter().position(of_it);
     let trouble = trouble.map(|at| report.problems.swap_remove(at).error);
     report.failed.or(trouble).map_or(Ok(()), Err)
 }

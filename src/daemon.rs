@@ -17,6 +17,7 @@ use crate::error::{Error, Kind, Result};
 use crate::live::Live;
 use crate::network;
 use crate::pace::{Event, Pace, Times, Trigger};
+use crate::plan::Halt;
 use crate::playing::{Hooks, boot_ms};
 use crate::remote::Remote;
 use crate::snapshot::{Place, RelativePath, RootState};
@@ -243,7 +244,9 @@ impl Daemon {
         self.watcher.retarget(folders(parts));
         self.current = report.failed.is_none() && self.lister.is_some();
         let base = parts.journal.base();
-        if let Some(lister) = &self.lister {
+        // What no cycle could take in would be told again at once, for as long as a guest plays: a retry asks by itself.
+        let is_away = report.halts.iter().any(|halt| matches!(halt, Halt::Offline { root: 0, .. }));
+        if let Some(lister) = self.lister.as_ref().filter(|_| !is_away) {
             lister.listen_from(base, report.is_deaf);
         }
         // That there is no network is no news for a person; whoever tells the reports says the rest.

@@ -134,6 +134,8 @@ impl Survey {
                 () if here.doubt == Some(Doubt::Empty) => continue,
                 () if unsure.binary_search(&save).is_ok() => &mut standing.unsure,
                 () if queued.binary_search(&save).is_err() && self.is_held(save) => &mut standing.safe,
+                // A game that was started and never saved: blank, and nobody's play.
+                () if here.doubt == Some(Doubt::Blank) && queued.binary_search(&save).is_err() => continue,
                 () => &mut standing.alone,
             };
             *count += 1;
@@ -148,6 +150,14 @@ impl Survey {
         for (save, _) in base.saves.iter().filter(|(_, entry)| entry.content.is_some()) {
             of += 1;
             gone += usize::from(!local.saves.contains_key(save) && !local.unread.contains(save));
+        }
+        // What looks damaged counts there too.
+        for halt in &self.plan.halts {
+            if let Halt::Vanished { count, of: among, .. } = halt
+                && *count > gone
+            {
+                return Some((*count, *among));
+            }
         }
         let halts = self.plan.halts.iter().any(|halt| matches!(halt, Halt::Vanished { .. }));
         (halts || gone > 0 && local.saves.is_empty()).then_some((gone, of))

@@ -296,6 +296,9 @@ impl World {
         if let Some((root, entry)) = kept {
             self.about_to_sync(device);
             let number = self.kind.saves.iter().position(|known| *known == save).unwrap_or_default();
+            // Who wants it back sees what it replaces.
+            let over = self.devices[device].handheld.get().digest_on_card(number);
+            self.truth.saw(entry.content.digest, over);
             self.exempt(number, entry.content.digest);
             if entry.reason == Reason::Found {
                 // What a cut had torn: nobody wrote it, and a person wants it.

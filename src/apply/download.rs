@@ -1,7 +1,7 @@
 //! Downloads and retirements: all contents into the staging folder by one `fetch`, then one by one into place.
 
 use litemap::LiteMap;
-use retrosync_protocol::{Content, Mistake, SaveId, VersionId};
+use retrosync_protocol::{Code, Content, Mistake, SaveId, VersionId};
 
 use super::{Agreed, Deed, Hands, Outcome, entry_after, no_card};
 use crate::disk::{Disk, Staged};
@@ -125,6 +125,8 @@ fn fetch(
             if error.kind == Kind::Damaged {
                 fails_again(hands, want, outcome);
             }
+            // Its bytes may come back, and nobody rings for that.
+            outcome.failing |= error.kind == Kind::Refused(Code::NotFound);
             outcome.problem(want.save, error.clone());
         }
     }

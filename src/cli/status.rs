@@ -128,7 +128,7 @@ fn words(why: Unsafe) -> String {
         Unsafe::Queued(saves) => format!("{} not on the server yet", are(saves, "save")),
         Unsafe::Unread(saves) => format!("{} being written, or cannot be read", are(saves, "save")),
         Unsafe::Gone(count, of) => {
-            format!("{count} of its {of} saves vanished")
+            format!("{count} of its {of} saves vanished or look damaged")
         }
         Unsafe::Unsure(saves) => format!("{} to be compared with what the server has", are(saves, "save")),
         Unsafe::InDoubt => "what the server has must be asked anew".into(),

@@ -62,7 +62,7 @@ fn plays_that_vanished_unsent_are_not_told_as_safe() {
         }
         fs::rename(&away, &folder).unwrap();
     };
-    let gone = |count: usize| no(&format!("{count} of its {count} saves vanished"));
+    let gone = |count: usize| no(&format!("{count} of its {count} saves vanished or look damaged"));
     // Too few to halt for, and enough.
     for count in [1, 6] {
         let cards = if count == 6 { with_more(&a, 5) } else { Vec::new() };

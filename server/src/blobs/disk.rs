@@ -147,7 +147,13 @@ impl Blobs for DiskBlobs {
 
     async fn lacking(&self, digests: Vec<Digest>) -> Result<Vec<Digest>> {
         self.run(move |folder| {
-            Ok(digests.into_iter().filter(|digest| !folder.path(*digest).exists()).collect())
+            let mut lacking = Vec::new();
+            for digest in digests {
+                if !folder.path(digest).try_exists().map_err(failed)? {
+                    lacking.push(digest);
+                }
+            }
+            Ok(lacking)
         })
         .await
     }

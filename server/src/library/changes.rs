@@ -45,6 +45,8 @@ impl Library {
         };
         let saves = with_heads(tx.as_mut(), changed).await?;
         let known = self.known(tx.as_mut(), asker, request).await?;
+        // Asking a bucket takes its time: nobody waits for that reader.
+        drop(tx);
         let lacking = self.found_lost(asker).await?;
         let landmark = last.as_ref().map(landmark::of);
         let server_time_unix_s = now_unix_s;
@@ -78,8 +80,9 @@ impl Library {
                 break;
             }
             if tokio::time::timeout_at(deadline, listener.ring()).await.is_err() {
-                if is_quiet(request, &epoch, last.as_ref()) && self.lost.is_none(asker.user) {
-                    // Nobody rang since that look, so it holds: most waits end here, and cost no second one.
+                if is_quiet(request, &epoch, last.as_ref()) {
+                    // Nobody rang since that look, so it holds: most waits end here, and cost no second one. Who was told of lost
+                    // bytes and cannot help is not told again.
                     return Ok(nothing_new(epoch, last, clock()));
                 }
                 break;

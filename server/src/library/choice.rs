@@ -103,6 +103,10 @@ impl Library {
             Some(id) => Some(tx.version(known.row, id).await?.ok_or_else(|| no_version(&request.save, id))?),
             None => None,
         };
+        // An old deletion brought back is a deletion.
+        if kept.as_ref().is_some_and(|kept| kept.record.content.is_none()) {
+            asker.may_delete()?;
+        }
         let leaves = tx.leaves(known.row).await?;
         let heads = heads::among(leaves.clone());
         refuse_moved_heads(request, &heads)?;

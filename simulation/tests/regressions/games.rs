@@ -306,3 +306,31 @@ fn what_is_brought_back_over_a_play_that_was_stored_only_then_is_a_choice() {
         ],
     );
 }
+
+/// A kept copy was brought back over a play that was stored only then; the judge took it that nobody had seen that play.
+#[test]
+fn who_brings_a_kept_copy_back_has_seen_what_it_replaces() {
+    keep_their_promises(
+        Theatre::new(),
+        388651,
+        2,
+        true,
+        &[
+            starts(0, 0),
+            Event::SetsClock { device: 1, wall: Some(Wall { boot_unix_s: 0, drift: -50 }) },
+            exits(0),
+            syncs(0),
+            syncs_all(1),
+            starts(0, 0),
+            Event::Exits { device: 0, saves: true, truncates: true },
+            Event::Cycle { device: 0, trigger: Changed, fault: None, meanwhile: None, mishap: None },
+            starts_unseen(1, 0),
+            syncs(1),
+            waits(5),
+            Event::Exits { device: 1, saves: true, truncates: true },
+            Event::RestoresKept { device: 1, save: 0, nth: 0 },
+            starts(1, 0),
+            exits(1),
+        ],
+    );
+}
