@@ -8,7 +8,7 @@ use std::io::Read;
 use std::path::PathBuf;
 
 use retrosync_protocol::{
-    Content, Head, HistoryEntry, Kind as SaveKind, SaveHeads, SaveId, StoreResult, Version, VersionId,
+    Code, Content, Head, HistoryEntry, Kind as SaveKind, SaveHeads, SaveId, StoreResult, Version, VersionId,
 };
 use serde::{Deserialize, Serialize};
 
@@ -285,7 +285,7 @@ fn store(
     let mut parents: Vec<VersionId> = heads.iter().map(|head| head.version).collect();
     parents.sort();
     parents.dedup();
-    let offer = Version {
+    let mut offer = Version {
         save: save.clone(),
         content: Some(content),
         parents,
@@ -300,7 +300,16 @@ fn store(
     };
     let doing = || format!("cannot store the choice for `{save}`");
     let source = |_: &Version| Err(Error::new(Kind::Busy, doing(), "the server does not have its bytes"));
-    let result = parts.remote.store(std::slice::from_ref(&offer), &source)?.pop();
+    let mut result = parts.remote.store(std::slice::from_ref(&offer), &source)?.pop();
+    if let Some(StoreResult::Refused { problem }) = &result
+        && problem.code == Code::WriterReused
+    {
+        // A card that was copied, and finds it out with this.
+        parts.identity.redraw_writer()?;
+        parts.journal.record(Entry::Distrusted)?;
+        (offer.writer, offer.sequence) = (parts.identity.writer().clone(), parts.identity.take_sequence()?);
+        result = parts.remote.store(std::slice::from_ref(&offer), &source)?.pop();
+    }
     match result {
         Some(StoreResult::Head { version, heads } | StoreResult::Branch { version, heads }) => {
             parts.journal.record(Entry::Heads(SaveHeads { save: save.clone(), heads }))?;

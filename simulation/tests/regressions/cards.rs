@@ -318,3 +318,31 @@ fn news_of_before_a_server_was_set_back_may_still_be_taken() {
         ],
     );
 }
+
+/// A copied card met its twin's number first with a person's answer: that was refused, and the card went on as the same writer.
+#[test]
+fn a_copied_card_whose_player_answers_first_becomes_a_writer_of_its_own() {
+    keep_their_promises(
+        Theatre::new(),
+        487513,
+        3,
+        false,
+        &[
+            starts(2, 1),
+            Event::Exits { device: 2, saves: true, truncates: true },
+            Event::Cycle { device: 2, trigger: Changed, fault: None, meanwhile: None, mishap: None },
+            starts_unseen(0, 1),
+            syncs(0),
+            waits(5),
+            syncs(0),
+            Event::ClonesCard { from: 0, to: 2 },
+            Event::Exits { device: 0, saves: true, truncates: true },
+            syncs(0),
+            Event::Resolves { device: 2, save: 1, this: true },
+            starts(0, 1),
+            starts(2, 0),
+            exits(2),
+            exits(0),
+        ],
+    );
+}
