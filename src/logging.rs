@@ -13,14 +13,20 @@ use log::{LevelFilter, Log, Metadata, Record};
 
 use crate::durable::remove;
 use crate::report;
-use crate::volume::{Os, Volume};
+use crate::volume::{Os, Volume, VolumeFile};
 
 /// How large the file gets before it is set aside, in bytes.
 const FILE_LIMIT_BYTES: u64 = 128 << 10;
 
 #[derive(Default)]
 struct Sink {
-    path: Mutex<Option<PathBuf>>,
+    kept: Mutex<Option<Kept>>,
+}
+
+/// The file stays open: by its path another card's could be meant by now, and that one is left as it is.
+struct Kept {
+    path: PathBuf,
+    open: Option<Box<dyn VolumeFile>>,
 }
 
 static SINK: OnceLock<Sink> = OnceLock::new();
@@ -33,8 +39,8 @@ pub fn start(level: LevelFilter) {
 
 /// From now on keeps the log in this file too.
 pub fn keep_in(path: PathBuf) {
-    if let Some(Ok(mut kept)) = SINK.get().map(|sink| sink.path.lock()) {
-        *kept = Some(path);
+    if let Some(Ok(mut kept)) = SINK.get().map(|sink| sink.kept.lock()) {
+        *kept = Some(Kept { path, open: None });
     }
 }
 
@@ -53,10 +59,10 @@ impl Log for Sink {
         let time = report::time(i64::try_from(now).unwrap_or_default());
         let line = format!("{time}:{:02} {level}: {}\n", now % 60, record.args());
         let _ = std::io::stderr().lock().write_all(line.as_bytes());
-        if let Ok(path) = self.path.lock()
-            && let Some(path) = &*path
+        if let Ok(mut kept) = self.kept.lock()
+            && let Some(Kept { path, open }) = &mut *kept
         {
-            let _ = append(&Os, path, line.as_bytes());
+            let _ = append_to(&Os, path, open, line.as_bytes());
         }
     }
 
@@ -68,21 +74,39 @@ impl Log for Sink {
 /// # Errors
 /// When the card cannot take it; then the line is lost.
 pub fn append(volume: &dyn Volume, path: &Path, line: &[u8]) -> io::Result<()> {
-    let folder = path.parent().unwrap_or(Path::new("."));
+    append_to(volume, path, &mut None, line)
+}
+
+fn append_to(
+    volume: &dyn Volume,
+    path: &Path,
+    open: &mut Option<Box<dyn VolumeFile>>,
+    line: &[u8],
+) -> io::Result<()> {
+    let file = match open {
+        Some(file) => file,
+        None => open.insert(opened(volume, path)?),
+    };
+    let length = file.stamp()?.size_bytes;
+    if length < FILE_LIMIT_BYTES {
+        return file.write_all_at(line, length);
+    }
+    *open = None;
+    let old = path.with_extension("old");
+    // Renamed over, its clusters would be another file's while a cut may still bring its name back.
+    remove(volume, &old)?;
+    volume.rename(path, &old)?;
+    volume.sync_folder(path.parent().unwrap_or(Path::new(".")))?;
+    append_to(volume, path, open, line)
+}
+
+fn opened(volume: &dyn Volume, path: &Path) -> io::Result<Box<dyn VolumeFile>> {
     let mut file = match volume.open_write(path) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => volume.create_new(path)?,
         file => file?,
     };
-    let length = file.stamp()?.size_bytes;
-    if length >= FILE_LIMIT_BYTES {
-        let old = path.with_extension("old");
-        // Renamed over, its clusters would be another file's while a cut may still bring its name back.
-        remove(volume, &old)?;
-        volume.rename(path, &old)?;
-        volume.sync_folder(folder)?;
-        return append(volume, path, line);
-    }
     // A cut left clusters too many where the table was ahead of the entry; a file with such may not grow (`durable::Log`).
+    let length = file.stamp()?.size_bytes;
     file.set_len(length)?;
-    file.write_all_at(line, length)
+    Ok(file)
 }
