@@ -195,6 +195,12 @@ async fn a_choice_settles_the_question_over_the_heads_that_were_seen(on: Backend
     );
     let retired = library.retire(&world.person(), &now, None, NOW_UNIX_S).await.unwrap();
     assert_eq!(retired.heads[0].content, None);
+    let again = ChoiceRequest { version: Some(retired.version), heads: vec![retired.version], ..now.clone() };
+    assert_eq!(
+        library.restore(&asker, &again, None, NOW_UNIX_S).await.unwrap_err().code(),
+        Code::AccessDenied,
+        "nor brings a deletion back"
+    );
     let restore = ChoiceRequest { version: Some(two.id()), heads: vec![retired.version], ..request };
     let restored = library.restore(&asker, &restore, None, NOW_UNIX_S).await.unwrap();
     assert_eq!(restored.heads[0].content, two.content, "a deletion deletes nothing");

@@ -147,6 +147,8 @@ async fn who_sends_it_again_is_told_no_earlier_than_the_first_that_it_is_kept() 
         Box::pin(async move {
             let heads = vec![first.id()];
             let request = ChoiceRequest { save: first.save, version: None, heads, note: None };
+            // A deletion is a person's.
+            let asker = Asker { device: None, ..asker };
             library.retire(&asker, &request, Some("op-1".parse().unwrap()), 1000).await.map(drop)
         })
     };
