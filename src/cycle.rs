@@ -155,6 +155,9 @@ pub fn run(parts: &mut Parts, mut request: Request) -> CycleReport {
 /// One round; true if it should be followed by another.
 fn round(parts: &mut Parts, request: &mut Request, report: &mut CycleReport) -> Result<bool> {
     let playing = parts.memory.hooks.look(&parts.signs);
+    let now_ms = boot_ms();
+    // Whatever the card does: a game that runs now may be gone when the next cycle looks.
+    parts.memory.launches.look(&playing, now_ms);
     let roots = roots(parts, playing.reason.as_deref(), report);
     if let Some((_, RootState::Offline(reason))) = roots.first() {
         // Without the card that holds the journal nothing can be remembered, so nothing is done.
@@ -165,8 +168,6 @@ fn round(parts: &mut Parts, request: &mut Request, report: &mut CycleReport) -> 
     if sweep == Sweep::Full {
         look_for_games(parts, report);
     }
-    let now_ms = boot_ms();
-    parts.memory.launches.look(&playing, now_ms);
     report.playing.clone_from(&playing.reason);
 
     let mut found = scan(parts, &roots, sweep);

@@ -334,3 +334,33 @@ fn who_brings_a_kept_copy_back_has_seen_what_it_replaces() {
         ],
     );
 }
+
+/// The one cycle that saw the game ended early, for a call to the card failed: it looked at games after the card.
+#[test]
+fn what_an_older_game_wrote_is_a_question_though_the_card_failed_while_it_was_seen() {
+    keep_their_promises(
+        Theatre::new(),
+        2515969,
+        4,
+        false,
+        &[
+            starts_unseen(1, 1),
+            Event::Cycle {
+                device: 1,
+                trigger: Full,
+                fault: None,
+                meanwhile: Some((0, Act::Brings, 1)),
+                mishap: None,
+            },
+            waits(5),
+            Event::Cycle {
+                device: 1,
+                trigger: Changed,
+                fault: None,
+                meanwhile: None,
+                mishap: Some(Mishap::CallFails(4)),
+            },
+            exits(1),
+        ],
+    );
+}
