@@ -200,6 +200,7 @@ impl Daemon {
             Message::Changed(Change::File(path)) => {
                 if let Some(place) = place_of(parts, &path) {
                     let place = parts.naming.whole(&place).unwrap_or(place);
+                    log::debug!("`{}` changes", place.path);
                     parts.memory.name(place, boot_ms());
                     self.pace.note(Event::Changed, now_ms);
                 }

@@ -259,7 +259,10 @@ fn a_game_started_over_a_damaged_save_is_a_question_and_one_that_empties_its_own
         // And now a game that empties its own save before it writes it, and is looked at in between.
         let further = bytes(&format!("played on, {row}"));
         b.run(&["hook", "game-start", ROM]).ends(0);
+        let changes = || b.log().matches("` changes").count();
+        let before = changes();
         b.plays(&[]);
+        wait_for("the daemon hears of the write", PATIENCE_S, || (changes() > before).then_some(()));
         b.run(&["hook", "power-off"]).ends(0);
         b.plays(&further);
         b.run(&["hook", "game-stop", ROM]).ends(0);
